@@ -1,0 +1,1 @@
+//! Datasets, table versions, schemas and expectations.

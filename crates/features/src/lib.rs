@@ -1,0 +1,1 @@
+//! Entities, feature views, services and the point-in-time rule.

@@ -1,0 +1,1 @@
+//! Policy decisions, the audit tree, gates and evidence.

@@ -1,0 +1,1 @@
+//! Profiles, drift and sequential tests, performance with late labels and alarm rules.

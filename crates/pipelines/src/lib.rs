@@ -1,0 +1,1 @@
+//! Pipeline definitions, the planner, the run state machine, leases and triggers.

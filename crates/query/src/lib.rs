@@ -1,0 +1,1 @@
+//! The one crate that names DataFusion: scans, imports, expectations and point-in-time joins.

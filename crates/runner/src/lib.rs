@@ -1,0 +1,1 @@
+//! Processes of steps: spawning, limits, logs.

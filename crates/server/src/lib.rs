@@ -1,0 +1,1 @@
+//! Configuration, assembly, background tasks, shutdown; the mainstay binary.

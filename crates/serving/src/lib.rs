@@ -1,0 +1,1 @@
+//! Endpoints, revisions, traffic policy, rollout rules and the prediction record.

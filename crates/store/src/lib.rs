@@ -1,0 +1,1 @@
+//! Every port over SQL and objects: migrations, the writer, the dialect rules.

@@ -1,0 +1,1 @@
+//! TestApp, fixed clocks, fixtures and conformance suites.

@@ -1,0 +1,1 @@
+//! The embedded trainer and its ONNX export.

@@ -1,0 +1,1 @@
+//! The console: pages, vendored assets and islands.
