@@ -1,8 +1,11 @@
 //! Events: every fact about a model is one. Audit, lineage, triggers, webhooks, live pages and
 //! evidence are readers of the log of events.
 
+use async_trait::async_trait;
 use serde_json::Value;
+use tokio::sync::watch;
 
+use crate::error::StorageError;
 use crate::name::Name;
 use crate::principal::Actor;
 use crate::scope::Subject;
@@ -48,4 +51,57 @@ pub struct RecordedEvent {
     pub subject: Subject,
     /// The facts; `None` once erased.
     pub body: Option<Value>,
+}
+
+/// Which stretch of the log is wanted.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EventQuery {
+    /// Only events after this position.
+    pub after: EventSeq,
+    /// Only events before this position.
+    pub before: Option<EventSeq>,
+    /// Only of this subject.
+    pub subject: Option<Subject>,
+    /// Only of this kind; ignored where a subject is given.
+    pub kind: Option<String>,
+    /// Newest first instead of oldest first.
+    pub newest_first: bool,
+    /// At most this many.
+    pub limit: usize,
+}
+
+impl EventQuery {
+    /// The `limit` events that follow `after`.
+    pub const fn after(after: EventSeq, limit: usize) -> Self {
+        Self { after, before: None, subject: None, kind: None, newest_first: false, limit }
+    }
+
+    /// The newest `limit` events.
+    pub fn newest(limit: usize) -> Self {
+        Self { newest_first: true, ..Self::after(EventSeq(0), limit) }
+    }
+
+    /// Of one subject only.
+    #[must_use]
+    pub fn about(mut self, subject: Subject) -> Self {
+        self.subject = Some(subject);
+        self
+    }
+
+    /// Of one kind only.
+    #[must_use]
+    pub fn of_kind(mut self, kind: &str) -> Self {
+        self.kind = Some(kind.to_owned());
+        self
+    }
+}
+
+/// The log of events, as its readers see it.
+#[async_trait]
+pub trait EventLog: Send + Sync {
+    /// Reads a stretch.
+    async fn read(&self, query: &EventQuery) -> Result<Vec<RecordedEvent>, StorageError>;
+
+    /// The last committed position, as it moves.
+    fn head(&self) -> watch::Receiver<EventSeq>;
 }
