@@ -1,1 +1,3 @@
 //! Policy decisions, the audit tree, gates and evidence.
+
+pub mod audit;
