@@ -6,7 +6,7 @@ use super::edges::single;
 
 /// Running moments of finite values.
 ///
-/// Source: Welford (1962) for one value, Chan, Golub & LeVeque (1983) for a merge.
+/// Source: Welford (1962) for one value, Chan, Golub & `LeVeque` (1983) for a merge.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Moments {
     /// How many values.

@@ -121,10 +121,14 @@ impl ReferenceProfile {
             hash.write(feature.name.as_bytes());
             match &feature.binning {
                 Binning::Numeric { edges } => {
-                    edges.as_slice().iter().for_each(|edge| hash.write(&edge.to_le_bytes()));
+                    for edge in edges.as_slice() {
+                        hash.write(&edge.to_le_bytes());
+                    }
                 }
                 Binning::Categorical { categories } => {
-                    categories.iter().for_each(|category| hash.write(category.as_bytes()));
+                    for category in categories {
+                        hash.write(category.as_bytes());
+                    }
                 }
             }
         }
@@ -154,10 +158,14 @@ impl FeatureReference {
         let mut counts = FeatureProfile::empty(&binning);
         match column.values {
             Values::Numeric(values) => {
-                values.iter().for_each(|value| counts.observe(&binning, None, Value::number(*value)));
+                for value in values {
+                    counts.observe(&binning, None, Value::number(*value));
+                }
             }
             Values::Categorical(values) => {
-                values.iter().for_each(|value| counts.observe(&binning, None, Value::category(*value)));
+                for value in values {
+                    counts.observe(&binning, None, Value::category(*value));
+                }
             }
         }
         Self { name: column.name.to_owned(), binning, counts }

@@ -69,13 +69,9 @@ impl FeatureProfile {
                 return;
             }
             (Binning::Categorical { categories }, Value::Category(value)) => {
-                match categories.binary_search_by(|category| category.as_str().cmp(value)) {
-                    Ok(bin) => bin,
-                    Err(_) => {
-                        self.outside += 1;
-                        categories.len()
-                    }
-                }
+                let kept = categories.binary_search_by(|category| category.as_str().cmp(value));
+                self.outside += u64::from(kept.is_err());
+                kept.unwrap_or(categories.len())
             }
             _ => {
                 self.missing += 1;

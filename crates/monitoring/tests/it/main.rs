@@ -1,0 +1,9 @@
+//! The crate's figures against independent references, and the properties they promise.
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod draws;
+mod drift;
+mod maturity;
+mod profile;
+mod reference;
+mod sequential;
