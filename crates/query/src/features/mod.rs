@@ -1,0 +1,1 @@
+//! Windowed aggregates and point-in-time joins.
