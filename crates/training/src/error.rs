@@ -55,7 +55,9 @@ pub enum TrainingError {
         rule: &'static str,
     },
     /// All labels of a part are equal.
-    #[error("all labels of the {part} rows are equal, so nothing can be learned; choose rows that hold both outcomes")]
+    #[error(
+        "all labels of the {part} rows are equal, so nothing can be learned; choose rows that hold both outcomes"
+    )]
     ConstantLabel {
         /// `training` or `validation`.
         part: &'static str,
@@ -98,13 +100,17 @@ pub enum TrainingError {
     #[error("the linear model did not converge; raise its `l2` or look for features with extreme values")]
     NotConverged,
     /// A candidate predicts infinite or undefined values.
-    #[error("candidate {candidate} predicts values that are not finite; look for features with extreme values")]
+    #[error(
+        "candidate {candidate} predicts values that are not finite; look for features with extreme values"
+    )]
     NotFinite {
         /// The candidate's position in the parameters, from 0.
         candidate: usize,
     },
     /// The exported model is larger than allowed.
-    #[error("the exported model takes {bytes} bytes, the limit is {limit}; lower `max_nodes`, `budget` or `max_categories`")]
+    #[error(
+        "the exported model takes {bytes} bytes, the limit is {limit}; lower `max_nodes`, `budget` or `max_categories`"
+    )]
     ModelTooLarge {
         /// Its size.
         bytes: usize,

@@ -54,7 +54,7 @@ pub fn log_loss(positive: &[bool], probability: &[f64]) -> Result<f64, MetricErr
 /// Area under the ROC curve: the probability that a positive row scores above a negative one, ties
 /// counting one half; computed from midranks as U / (n₊ n₋).
 ///
-/// Source: Hanley & McNeil, *The meaning and use of the area under a ROC curve*, Radiology 143 (1982).
+/// Source: Hanley & `McNeil`, *The meaning and use of the area under a ROC curve*, Radiology 143 (1982).
 pub fn roc_auc(positive: &[bool], score: &[f64]) -> Result<f64, MetricError> {
     check_lengths(positive.len(), score.len())?;
     check_finite(score)?;
@@ -68,6 +68,7 @@ pub fn roc_auc(positive: &[bool], score: &[f64]) -> Result<f64, MetricError> {
     // Twice the rank sum of the positives, so that midranks stay whole numbers.
     let mut doubled_rank_sum = 0.0;
     let mut before = 0.0;
+    #[expect(clippy::float_cmp, reason = "only equal scores are tied")]
     for tied in ranked.chunk_by(|a, b| a.0 == b.0) {
         let size = tied.len() as f64;
         let hits = tied.iter().filter(|(_, hit)| *hit).count() as f64;
@@ -89,12 +90,16 @@ pub fn brier_score(positive: &[bool], probability: &[f64]) -> Result<f64, Metric
     Ok(total / positive.len() as f64)
 }
 
-/// Expected calibration error: Σ_b (n_b / n) · |mean p in b − share of positives in b| over `bins`
-/// equally wide bins [0, 1/B), [1/B, 2/B), …, [(B−1)/B, 1].
+/// Expected calibration error: the sum over bins of (rows in the bin / rows) · |mean p in the bin − share of
+/// positives in it|, over B = `bins` equally wide bins; p lies in bin ⌊p · B⌋, and 1 in the last.
 ///
 /// Source: Naeini, Cooper & Hauskrecht, *Obtaining well calibrated probabilities using Bayesian binning*, AAAI 2015,
 /// for the probability of the positive class.
-pub fn expected_calibration_error(positive: &[bool], probability: &[f64], bins: u16) -> Result<f64, MetricError> {
+pub fn expected_calibration_error(
+    positive: &[bool],
+    probability: &[f64],
+    bins: u16,
+) -> Result<f64, MetricError> {
     check_probabilities(positive, probability)?;
     let bins = bins.max(1);
     let mut gap = vec![0.0_f64; usize::from(bins)];
