@@ -1,0 +1,60 @@
+//! The log as the auditor reads it: every stored byte that the tree protects.
+
+use mainstay_core::digest::Digest;
+use mainstay_core::error::StorageError;
+use mainstay_core::event::EventSeq;
+use mainstay_core::time::MachineTime;
+use mainstay_governance::audit::{Frontier, StoredEvent};
+
+use crate::Database;
+use crate::params;
+use crate::value::Row;
+
+const ROWS: &str = "SELECT seq, at, kind, actor, workspace, subject, body, salt, body_digest, leaf \
+    FROM events WHERE seq > $1 ORDER BY seq ASC LIMIT $2";
+
+impl Database {
+    /// The events after a position, oldest first, byte for byte.
+    pub async fn audit_rows(&self, after: EventSeq, limit: usize) -> Result<Vec<StoredEvent>, StorageError> {
+        let read = self.reader.read(move |tx| {
+            Box::pin(async move { tx.query(ROWS, params![after.0, limit as u64]).await?.iter().map(stored).collect() })
+        });
+        read.await
+    }
+
+    /// The right edge of the tree as the store keeps it.
+    pub async fn frontier(&self) -> Result<Frontier, StorageError> {
+        let read = self.reader.read(|tx| {
+            Box::pin(async move {
+                let row = tx.query_one("SELECT frontier FROM audit_tree WHERE id = 1", params![]).await?;
+                let row = row.ok_or_else(|| StorageError::Corrupt("the audit tree has no frontier".into()))?;
+                Frontier::from_bytes(row.blob(0)?).map_err(|e| StorageError::Corrupt(e.to_string()))
+            })
+        });
+        read.await
+    }
+}
+
+fn stored(row: &Row) -> Result<StoredEvent, StorageError> {
+    let salt = row.opt_blob(7)?.map(|bytes| bytes.try_into().map_err(|_| wrong_length("salt"))).transpose()?;
+    Ok(StoredEvent {
+        seq: EventSeq(row.count(0)?),
+        at: MachineTime::from_micros(row.int(1)?),
+        kind: row.text(2)?.to_owned(),
+        actor: row.text(3)?.to_owned(),
+        workspace: row.text(4)?.to_owned(),
+        subject: row.text(5)?.to_owned(),
+        body: row.opt_text(6)?.map(str::to_owned),
+        salt,
+        body_digest: digest(row, 8)?,
+        leaf: digest(row, 9)?,
+    })
+}
+
+fn digest(row: &Row, column: usize) -> Result<Digest, StorageError> {
+    Ok(Digest::from_bytes(row.blob(column)?.try_into().map_err(|_| wrong_length("digest"))?))
+}
+
+fn wrong_length(what: &str) -> StorageError {
+    StorageError::Corrupt(format!("an event's {what} has a wrong length"))
+}

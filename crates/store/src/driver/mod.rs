@@ -1,0 +1,95 @@
+//! The two databases behind one connection type.
+//!
+//! SQL text is shared: `$1` placeholders, `RETURNING`, `ON CONFLICT`. The drivers translate only the
+//! placeholder's spelling (SQLite) and the types of migrations.
+
+pub(crate) mod postgres;
+pub(crate) mod sqlite;
+
+use mainstay_core::error::StorageError;
+
+use crate::value::{Row, Value};
+
+/// One open connection, owned.
+pub(crate) enum Connection {
+    Sqlite(sqlite::SqliteConnection),
+    Postgres(Box<postgres::PostgresConnection>),
+}
+
+impl Connection {
+    /// Runs a statement; gives the number of rows that it changed.
+    pub(crate) async fn execute(&mut self, sql: &'static str, values: &[Value]) -> Result<u64, StorageError> {
+        match self {
+            Self::Sqlite(c) => c.execute(sql, values),
+            Self::Postgres(c) => c.execute(sql, values).await,
+        }
+    }
+
+    /// Runs a query; gives all its rows.
+    pub(crate) async fn query(&mut self, sql: &'static str, values: &[Value]) -> Result<Vec<Row>, StorageError> {
+        match self {
+            Self::Sqlite(c) => c.query(sql, values),
+            Self::Postgres(c) => c.query(sql, values).await,
+        }
+    }
+
+    /// Runs statements without parameters, separated by semicolons.
+    pub(crate) async fn batch(&mut self, sql: &str) -> Result<(), StorageError> {
+        match self {
+            Self::Sqlite(c) => c.batch(sql),
+            Self::Postgres(c) => c.batch(sql).await,
+        }
+    }
+
+    /// Opens a transaction that will write.
+    pub(crate) async fn begin(&mut self) -> Result<(), StorageError> {
+        match self {
+            // The write lock is taken at once, so that no statement inside can fail for want of it.
+            Self::Sqlite(c) => c.batch("BEGIN IMMEDIATE"),
+            Self::Postgres(c) => c.batch("BEGIN ISOLATION LEVEL SERIALIZABLE").await,
+        }
+    }
+
+    /// Opens a transaction that reads one state of the database.
+    pub(crate) async fn begin_read(&mut self) -> Result<(), StorageError> {
+        match self {
+            Self::Sqlite(c) => c.batch("BEGIN DEFERRED"),
+            Self::Postgres(c) => c.batch("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await,
+        }
+    }
+
+    /// Which of the dialect branches applies.
+    pub(crate) const fn dialect(&self) -> Dialect {
+        match self {
+            Self::Sqlite(_) => Dialect::Sqlite,
+            Self::Postgres(_) => Dialect::Postgres,
+        }
+    }
+}
+
+/// The dialects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// SQLite 3, bundled.
+    Sqlite,
+    /// PostgreSQL 15 or later.
+    Postgres,
+}
+
+impl Dialect {
+    /// Spells the neutral types of a migration. Migrations are written with `BIGINT`, `TEXT`, `BLOB`
+    /// and `DOUBLE`, and end each table with `) TABLE_OPTIONS;`.
+    pub(crate) fn spell(self, migration: &str) -> String {
+        match self {
+            Self::Sqlite => migration
+                .replace("BIGINT", "INTEGER")
+                .replace("DOUBLE", "REAL")
+                .replace(" TABLE_OPTIONS", " STRICT"),
+            Self::Postgres => migration
+                .replace("TEXT", "TEXT COLLATE \"C\"")
+                .replace("BLOB", "BYTEA")
+                .replace("DOUBLE", "DOUBLE PRECISION")
+                .replace(" TABLE_OPTIONS", ""),
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! SQLite through rusqlite: WAL, `synchronous=FULL`, statements cached by their text.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::time::Duration;
+
+use mainstay_core::error::StorageError;
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql};
+
+use crate::value::{Row, Value};
+
+/// How long a statement waits for another process that holds the lock.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+pub(crate) struct SqliteConnection {
+    inner: Connection,
+    /// `$1` text → `?1` text. SQLite numbers `$name` parameters by appearance, not by name.
+    spelled: HashMap<*const u8, String>,
+}
+
+// The map's keys are addresses of `'static` text, used only as numbers.
+#[expect(unsafe_code, reason = "a pointer used as a map key is never followed, so it may cross threads")]
+unsafe impl Send for SqliteConnection {}
+
+impl SqliteConnection {
+    /// Opens for writing, and creates the file if there is none.
+    pub(crate) fn writer(path: &Path) -> Result<Self, StorageError> {
+        let inner = Connection::open(path).map_err(failure)?;
+        inner.pragma_update(None, "journal_mode", "WAL").map_err(failure)?;
+        inner.pragma_update(None, "synchronous", "FULL").map_err(failure)?;
+        Self::configured(inner)
+    }
+
+    /// Opens for reading.
+    pub(crate) fn reader(path: &Path) -> Result<Self, StorageError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        Self::configured(Connection::open_with_flags(path, flags).map_err(failure)?)
+    }
+
+    fn configured(inner: Connection) -> Result<Self, StorageError> {
+        inner.busy_timeout(BUSY_TIMEOUT).map_err(failure)?;
+        inner.pragma_update(None, "foreign_keys", "ON").map_err(failure)?;
+        inner.pragma_update(None, "cache_size", -8_000).map_err(failure)?;
+        inner.set_prepared_statement_cache_capacity(256);
+        Ok(Self { inner, spelled: HashMap::new() })
+    }
+
+    pub(crate) fn execute(&mut self, sql: &'static str, values: &[Value]) -> Result<u64, StorageError> {
+        let text = spell(&mut self.spelled, sql);
+        let mut statement = self.inner.prepare_cached(text).map_err(failure)?;
+        let changed = statement.execute(rusqlite::params_from_iter(values)).map_err(failure)?;
+        Ok(changed as u64)
+    }
+
+    pub(crate) fn query(&mut self, sql: &'static str, values: &[Value]) -> Result<Vec<Row>, StorageError> {
+        let text = spell(&mut self.spelled, sql);
+        let mut statement = self.inner.prepare_cached(text).map_err(failure)?;
+        let width = statement.column_count();
+        let mut rows = statement.query(rusqlite::params_from_iter(values)).map_err(failure)?;
+        let mut answer = Vec::new();
+        while let Some(row) = rows.next().map_err(failure)? {
+            let mut out = Vec::with_capacity(width);
+            for column in 0..width {
+                out.push(value_of(row.get_ref(column).map_err(failure)?)?);
+            }
+            answer.push(Row::new(out));
+        }
+        Ok(answer)
+    }
+
+    pub(crate) fn batch(&mut self, sql: &str) -> Result<(), StorageError> {
+        self.inner.execute_batch(sql).map_err(failure)
+    }
+
+    /// Copies the whole database to `path`, page by page, while others read and write.
+    pub(crate) fn backup_to(&self, path: &Path) -> Result<(), StorageError> {
+        let mut target = Connection::open(path).map_err(failure)?;
+        let backup = rusqlite::backup::Backup::new(&self.inner, &mut target).map_err(failure)?;
+        backup.run_to_completion(1_000, Duration::from_millis(2), None).map_err(failure)
+    }
+}
+
+fn spell<'a>(spelled: &'a mut HashMap<*const u8, String>, sql: &'static str) -> &'a str {
+    spelled.entry(sql.as_ptr()).or_insert_with(|| sql.replace('$', "?"))
+}
+
+fn value_of(value: ValueRef<'_>) -> Result<Value, StorageError> {
+    Ok(match value {
+        ValueRef::Null => Value::Null,
+        ValueRef::Integer(x) => Value::Int(x),
+        ValueRef::Real(x) => Value::Real(x),
+        ValueRef::Text(x) => Value::Text(
+            String::from_utf8(x.to_vec()).map_err(|_| StorageError::Corrupt("a text is not UTF-8".into()))?,
+        ),
+        ValueRef::Blob(x) => Value::Blob(x.to_vec()),
+    })
+}
+
+impl ToSql for Value {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Self::Null => ValueRef::Null,
+            Self::Int(x) => ValueRef::Integer(*x),
+            Self::Real(x) => ValueRef::Real(*x),
+            Self::Text(x) => ValueRef::Text(x.as_bytes()),
+            Self::Blob(x) => ValueRef::Blob(x),
+        }))
+    }
+}
+
+fn failure(error: rusqlite::Error) -> StorageError {
+    let code = error.sqlite_error_code();
+    match code {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StorageError::Unavailable(error.into()),
+        Some(ErrorCode::DiskFull) => StorageError::Full(error.into()),
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            StorageError::Corrupt(format!("the database file: {error}"))
+        }
+        Some(ErrorCode::CannotOpen | ErrorCode::SystemIoFailure | ErrorCode::ReadOnly) => {
+            StorageError::Unavailable(error.into())
+        }
+        _ => StorageError::Failed(error.into()),
+    }
+}

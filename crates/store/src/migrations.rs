@@ -1,0 +1,46 @@
+//! Forward-only migrations, run at start in one transaction.
+
+use mainstay_core::error::StorageError;
+use mainstay_core::time::MachineTime;
+
+use crate::driver::Connection;
+use crate::params;
+use mainstay_governance::audit::Frontier;
+
+/// All migrations, oldest first. A released one is never edited; a correction is a further one.
+const MIGRATIONS: &[&str] = &[include_str!("../migrations/0001_record.sql")];
+
+/// Brings the schema up to date. Refuses a database that a newer Mainstay has written.
+pub(crate) async fn migrate(connection: &mut Connection, now: MachineTime) -> Result<(), StorageError> {
+    connection.begin().await?;
+    let done = apply(connection, now).await;
+    let end = if done.is_ok() { "COMMIT" } else { "ROLLBACK" };
+    connection.batch(end).await?;
+    done
+}
+
+async fn apply(connection: &mut Connection, now: MachineTime) -> Result<(), StorageError> {
+    let dialect = connection.dialect();
+    if dialect == crate::driver::Dialect::Postgres {
+        // Two processes that start at once must not both create the tables.
+        connection.query("SELECT 1::BIGINT FROM pg_advisory_xact_lock(5000000001)", &[]).await?;
+    }
+    let ledger = "CREATE TABLE IF NOT EXISTS schema_version (version BIGINT PRIMARY KEY, at BIGINT NOT NULL) TABLE_OPTIONS";
+    connection.batch(&dialect.spell(ledger)).await?;
+    let rows = connection.query("SELECT COALESCE(MAX(version), 0) FROM schema_version", &[]).await?;
+    let version = usize::try_from(rows.first().map_or(Ok(0), |row| row.count(0))?).unwrap_or(usize::MAX);
+    if version > MIGRATIONS.len() {
+        let what = format!("its schema is version {version}, and this Mainstay knows {}", MIGRATIONS.len());
+        return Err(StorageError::Unavailable(format!("the database is newer than this program: {what}").into()));
+    }
+    for (index, migration) in MIGRATIONS.iter().enumerate().skip(version) {
+        connection.batch(&dialect.spell(migration)).await?;
+        let row = params![(index + 1) as u64, now.micros()];
+        connection.execute("INSERT INTO schema_version (version, at) VALUES ($1, $2)", row).await?;
+    }
+    let tree = params![Frontier::new().to_bytes()];
+    connection
+        .execute("INSERT INTO audit_tree (id, size, frontier) VALUES (1, 0, $1) ON CONFLICT (id) DO NOTHING", tree)
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,38 @@
+//! Lets the writer take commands that are written against a domain's port.
+
+use mainstay_core::command::{BoxFuture, Context, Job, Journal, Refused, Unit};
+use mainstay_core::error::StorageError;
+
+use crate::tx::StoreTx;
+use crate::writer::Writer;
+
+/// A job for a port, presented as a job for the one transaction type.
+struct Narrowed<Tx: ?Sized>(Box<dyn Job<Tx>>);
+
+macro_rules! ports {
+    ($($port:ty),* $(,)?) => {$(
+        impl Job<StoreTx> for Narrowed<$port> {
+            fn context(&self) -> &Context {
+                self.0.context()
+            }
+
+            fn apply<'a>(&'a mut self, tx: &'a mut StoreTx) -> BoxFuture<'a, Result<(), Refused>> {
+                self.0.apply(tx)
+            }
+
+            fn settle(self: Box<Self>, committed: Result<(), StorageError>) {
+                self.0.settle(committed);
+            }
+        }
+
+        impl Unit<$port> for Writer {
+            fn submit(&self, job: Box<dyn Job<$port>>) -> BoxFuture<'_, Result<(), StorageError>> {
+                Unit::<StoreTx>::submit(self, Box::new(Narrowed(job)))
+            }
+        }
+    )*};
+}
+
+ports! {
+    dyn Journal,
+}

@@ -1,0 +1,117 @@
+//! Readers: several connections that see one committed state each.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use mainstay_core::command::BoxFuture;
+use mainstay_core::error::StorageError;
+use sqlx::PgPool;
+use tokio::sync::Semaphore;
+
+use crate::driver::Connection;
+use crate::driver::postgres::{PostgresConnection, failure};
+use crate::driver::sqlite::SqliteConnection;
+use crate::value::{Row, Value};
+
+/// Most reads at once.
+const READERS: usize = 8;
+
+/// A read-only transaction: all its queries see one state.
+pub struct ReadTx {
+    connection: Connection,
+}
+
+impl ReadTx {
+    /// Runs a query; gives all its rows.
+    pub(crate) async fn query(&mut self, sql: &'static str, values: &[Value]) -> Result<Vec<Row>, StorageError> {
+        self.connection.query(sql, values).await
+    }
+
+    /// Runs a query that gives one row or none.
+    pub(crate) async fn query_one(
+        &mut self,
+        sql: &'static str,
+        values: &[Value],
+    ) -> Result<Option<Row>, StorageError> {
+        Ok(self.query(sql, values).await?.into_iter().next())
+    }
+}
+
+/// A cheap handle to the readers.
+#[derive(Clone)]
+pub struct Reader(Arc<Source>);
+
+enum Source {
+    Sqlite { path: PathBuf, idle: Mutex<Vec<SqliteConnection>>, permits: Arc<Semaphore> },
+    Postgres(PgPool),
+}
+
+impl Reader {
+    pub(crate) fn sqlite(path: PathBuf) -> Self {
+        let permits = Arc::new(Semaphore::new(READERS));
+        Self(Arc::new(Source::Sqlite { path, idle: Mutex::default(), permits }))
+    }
+
+    pub(crate) fn postgres(pool: PgPool) -> Self {
+        Self(Arc::new(Source::Postgres(pool)))
+    }
+
+    /// Runs `work` on one committed state of the database.
+    pub(crate) async fn read<T, F>(&self, work: F) -> Result<T, StorageError>
+    where
+        T: Send + 'static,
+        F: for<'a> FnOnce(&'a mut ReadTx) -> BoxFuture<'a, Result<T, StorageError>> + Send + 'static,
+    {
+        match &*self.0 {
+            Source::Sqlite { permits, .. } => {
+                let permit = Arc::clone(permits).acquire_owned().await;
+                let permit = permit.map_err(|e| StorageError::Unavailable(e.into()))?;
+                let source = Arc::clone(&self.0);
+                // SQLite works on the calling thread, so the whole read goes to one that may block.
+                let task = tokio::task::spawn_blocking(move || {
+                    let answer = futures::executor::block_on(source.read_sqlite(work));
+                    drop(permit);
+                    answer
+                });
+                task.await.map_err(|e| StorageError::Failed(e.into()))?
+            }
+            Source::Postgres(pool) => {
+                let pooled = pool.acquire().await.map_err(failure)?;
+                let connection = Connection::Postgres(Box::new(PostgresConnection::Pooled(pooled)));
+                within(connection, work).await.0
+            }
+        }
+    }
+}
+
+impl Source {
+    async fn read_sqlite<T, F>(&self, work: F) -> Result<T, StorageError>
+    where
+        F: for<'a> FnOnce(&'a mut ReadTx) -> BoxFuture<'a, Result<T, StorageError>>,
+    {
+        let Self::Sqlite { path, idle, .. } = self else {
+            return Err(StorageError::Failed("not a SQLite database".into()));
+        };
+        let taken = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let connection = taken.map_or_else(|| SqliteConnection::reader(path), Ok)?;
+        let (answer, connection) = within(Connection::Sqlite(connection), work).await;
+        if let Some(Connection::Sqlite(connection)) = connection {
+            idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+        }
+        answer
+    }
+}
+
+/// Runs `work` between begin and end; gives the connection back if it can be used again.
+async fn within<T, F>(mut connection: Connection, work: F) -> (Result<T, StorageError>, Option<Connection>)
+where
+    F: for<'a> FnOnce(&'a mut ReadTx) -> BoxFuture<'a, Result<T, StorageError>>,
+{
+    if let Err(error) = connection.begin_read().await {
+        return (Err(error), None);
+    }
+    let mut tx = ReadTx { connection };
+    let answer = work(&mut tx).await;
+    let ended = tx.connection.batch("COMMIT").await;
+    (answer, ended.is_ok().then_some(tx.connection))
+}

@@ -1,0 +1,28 @@
+//! Every table, and the class that it belongs to (invariant 1).
+
+/// What may happen to a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// A change comes with an event in the same transaction.
+    Record,
+    /// Leases, heartbeats, cursors, caches: no event, expendable or rebuildable, never read by
+    /// governance.
+    Operational,
+    /// Metric points, spans, predictions, labels: one event per sealed block or segment.
+    Bulk,
+    /// The log itself, and what the writer keeps beside it.
+    Log,
+}
+
+/// The classes, in alphabetical order of the tables.
+pub const TABLES: &[(&str, Class)] = &[
+    ("audit_heads", Class::Log),
+    ("audit_tree", Class::Log),
+    ("events", Class::Log),
+    ("schema_version", Class::Operational),
+];
+
+/// The tables of a class.
+pub fn of_class(class: Class) -> impl Iterator<Item = &'static str> {
+    TABLES.iter().filter(move |(_, c)| *c == class).map(|(name, _)| *name)
+}

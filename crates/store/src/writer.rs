@@ -1,0 +1,301 @@
+//! The one committing writer of a process: groups concurrent commands into one transaction.
+//!
+//! Each command runs under its own savepoint; its events are buffered with it. When all have run,
+//! the events get the next sequence numbers, their leaves go into the tree, and the transaction
+//! commits. Only then is anybody answered.
+//!
+//! The row of `audit_tree` is locked before the first command on PostgreSQL, and SQLite's write lock
+//! is taken by `BEGIN IMMEDIATE`: on both, groups of several processes follow one another, each sees
+//! all that went before, and the log has no gap.
+
+use std::sync::Arc;
+
+use mainstay_core::command::{BoxFuture, Context, Job, Unit};
+use mainstay_core::entropy::Entropy;
+use mainstay_core::error::{Cause, StorageError};
+use mainstay_core::event::EventSeq;
+use mainstay_core::principal::Actor;
+use mainstay_core::scope::default_workspace;
+use mainstay_core::time::Clock;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::driver::Connection;
+use crate::events;
+use crate::params;
+use crate::tx::{StoreTx, Trouble};
+
+/// Most commands in one transaction.
+const GROUP: usize = 256;
+/// Most commands that wait; further ones are told to come again.
+const QUEUE: usize = 4_096;
+/// How often a command that the database could not serialise is tried alone.
+const REPLAYS: usize = 8;
+
+type AnyJob = Box<dyn Job<StoreTx>>;
+
+/// What the writer takes from outside.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// Gives each group its instant.
+    pub clock: Arc<dyn Clock>,
+    /// Gives each event its salt.
+    pub entropy: Arc<dyn Entropy>,
+    /// Makes a command fail that changes a record table without recording an event (see
+    /// [`crate::guard`]). For tests: it costs a query a command.
+    pub guard_events: bool,
+}
+
+enum Message {
+    Job(AnyJob),
+    Stop(oneshot::Sender<()>),
+}
+
+/// The handle to a running writer.
+#[derive(Clone)]
+pub struct Writer {
+    queue: mpsc::Sender<Message>,
+    committed: watch::Receiver<EventSeq>,
+}
+
+impl Writer {
+    /// Starts the writer on a thread of its own. `runtime` drives PostgreSQL's sockets.
+    pub(crate) fn start(
+        connection: Connection,
+        surroundings: Surroundings,
+        runtime: tokio::runtime::Handle,
+        last: EventSeq,
+    ) -> Result<Self, StorageError> {
+        let (queue, jobs) = mpsc::channel(QUEUE);
+        let (announce, committed) = watch::channel(last);
+        let context = Context { actor: Actor::system("writer"), workspace: default_workspace() };
+        let group = Group { tx: StoreTx::new(connection, context), surroundings, announce };
+        let run = move || match &group.tx.connection {
+            Connection::Sqlite(_) => futures::executor::block_on(group.run(jobs)),
+            Connection::Postgres(_) => runtime.block_on(group.run(jobs)),
+        };
+        let thread = std::thread::Builder::new().name("writer".into()).spawn(run);
+        thread.map_err(|e| StorageError::Failed(e.into()))?;
+        Ok(Self { queue, committed })
+    }
+
+    /// The last committed position, as it moves.
+    pub fn committed(&self) -> watch::Receiver<EventSeq> {
+        self.committed.clone()
+    }
+
+    /// Commits what is queued and stops. Commands submitted later are refused.
+    pub async fn stop(&self) {
+        let (done, stopped) = oneshot::channel();
+        if self.queue.send(Message::Stop(done)).await.is_ok() {
+            // An error means that the writer is gone already.
+            drop(stopped.await);
+        }
+    }
+}
+
+impl Unit<StoreTx> for Writer {
+    fn submit(&self, job: AnyJob) -> BoxFuture<'_, Result<(), StorageError>> {
+        Box::pin(async move {
+            self.queue.try_send(Message::Job(job)).map_err(|error| {
+                StorageError::Unavailable(Cause::from(match error {
+                    mpsc::error::TrySendError::Full(_) => "the writer's queue is full",
+                    mpsc::error::TrySendError::Closed(_) => "the writer has stopped",
+                }))
+            })
+        })
+    }
+}
+
+/// How a group ended.
+enum Ended {
+    Committed,
+    Replay,
+    Failed(StorageError),
+}
+
+struct Group {
+    tx: StoreTx,
+    surroundings: Surroundings,
+    announce: watch::Sender<EventSeq>,
+}
+
+impl Group {
+    async fn run(mut self, mut queue: mpsc::Receiver<Message>) {
+        let mut stopping = None;
+        while stopping.is_none() {
+            let Some(first) = queue.recv().await else { break };
+            let mut jobs = Vec::new();
+            let mut next = Some(first);
+            while let Some(message) = next {
+                match message {
+                    Message::Job(job) => jobs.push(job),
+                    Message::Stop(done) => {
+                        stopping = Some(done);
+                        queue.close();
+                    }
+                }
+                next = if jobs.len() < GROUP { queue.try_recv().ok() } else { None };
+            }
+            self.commit_all(jobs).await;
+        }
+        while let Ok(Message::Job(job)) = queue.try_recv() {
+            self.commit_all(vec![job]).await;
+        }
+        drop(self.tx);
+        if let Some(done) = stopping {
+            // Whoever asked may have given up waiting.
+            let _ = done.send(());
+        }
+    }
+
+    /// Commits a group; replays it command by command if the database could not serialise it.
+    async fn commit_all(&mut self, mut jobs: Vec<AnyJob>) {
+        if jobs.is_empty() {
+            return;
+        }
+        match self.attempt(&mut jobs).await {
+            Ended::Committed => jobs.into_iter().for_each(|job| job.settle(Ok(()))),
+            Ended::Failed(error) => fail(jobs, &error),
+            Ended::Replay => {
+                for job in jobs {
+                    self.commit_alone(job).await;
+                }
+            }
+        }
+    }
+
+    async fn commit_alone(&mut self, job: AnyJob) {
+        let mut jobs = vec![job];
+        for _ in 0..REPLAYS {
+            match self.attempt(&mut jobs).await {
+                Ended::Committed => return jobs.into_iter().for_each(|job| job.settle(Ok(()))),
+                Ended::Failed(error) => return fail(jobs, &error),
+                Ended::Replay => {}
+            }
+        }
+        fail(jobs, &StorageError::Contended("the database could not serialise the command".into()));
+    }
+
+    /// One transaction. Jobs that failed for themselves alone are settled and taken out.
+    async fn attempt(&mut self, jobs: &mut Vec<AnyJob>) -> Ended {
+        self.tx.pending.clear();
+        self.tx.now = self.surroundings.clock.now();
+        if let Err(error) = self.begin().await {
+            return Ended::Failed(error);
+        }
+        let alone = jobs.len() == 1;
+        let mut broken = Vec::new();
+        let mut changed = false;
+        for (index, job) in jobs.iter_mut().enumerate() {
+            match self.apply(job, alone).await {
+                Ok(applied) => changed |= applied,
+                Err(Trouble::Command(error)) => broken.push((index, error)),
+                Err(Trouble::Replay) => return self.abandon(Ended::Replay).await,
+                Err(Trouble::Group(error)) => return self.abandon(Ended::Failed(error)).await,
+            }
+        }
+        for (index, error) in broken.into_iter().rev() {
+            jobs.remove(index).settle(Err(error));
+        }
+        if !changed {
+            return self.abandon(Ended::Committed).await;
+        }
+        match self.seal().await {
+            Ok(last) => {
+                self.announce.send_replace(last);
+                Ended::Committed
+            }
+            Err(StorageError::Contended(_)) => self.abandon(Ended::Replay).await,
+            Err(error) => self.abandon(Ended::Failed(error)).await,
+        }
+    }
+
+    async fn begin(&mut self) -> Result<(), StorageError> {
+        if let Connection::Postgres(connection) = &mut self.tx.connection {
+            connection.revive().await?;
+        }
+        self.tx.connection.begin().await?;
+        if let Connection::Postgres(_) = &self.tx.connection {
+            self.tx.connection.execute("SELECT size FROM audit_tree WHERE id = 1 FOR UPDATE", &[]).await?;
+        }
+        Ok(())
+    }
+
+    /// Runs one command. `Ok(true)` if it went through, `Ok(false)` if its own rules refused it.
+    async fn apply(&mut self, job: &mut AnyJob, alone: bool) -> Result<bool, Trouble> {
+        let events_before = self.tx.pending.len();
+        self.tx.context = job.context().clone();
+        if !alone {
+            self.savepoint("SAVEPOINT command").await?;
+        }
+        let applied = job.apply(&mut self.tx).await;
+        let mut trouble = self.tx.take_trouble();
+        if applied.is_ok() && trouble.is_none() && self.surroundings.guard_events {
+            let recorded = self.tx.pending.len() > events_before;
+            trouble = crate::guard::check(&mut self.tx, recorded).await.err();
+        }
+        match trouble {
+            None if applied.is_ok() => {
+                if !alone {
+                    self.savepoint("RELEASE SAVEPOINT command").await?;
+                }
+                return Ok(true);
+            }
+            Some(trouble @ (Trouble::Replay | Trouble::Group(_))) => return Err(trouble),
+            _ => {}
+        }
+        self.tx.pending.truncate(events_before);
+        if !alone {
+            self.savepoint("ROLLBACK TO SAVEPOINT command").await?;
+            self.savepoint("RELEASE SAVEPOINT command").await?;
+        }
+        trouble.map_or(Ok(false), Err)
+    }
+
+    async fn savepoint(&mut self, sql: &'static str) -> Result<(), Trouble> {
+        self.tx.connection.execute(sql, &[]).await.map(drop).map_err(Trouble::Group)
+    }
+
+    /// Gives the group's events their place in the log, and commits.
+    async fn seal(&mut self) -> Result<EventSeq, StorageError> {
+        let pending = std::mem::take(&mut self.tx.pending);
+        let last = events::append(&mut self.tx, pending, &*self.surroundings.entropy).await?;
+        self.tx.connection.batch("COMMIT").await?;
+        Ok(last.unwrap_or(*self.announce.borrow()))
+    }
+
+    async fn abandon(&mut self, ended: Ended) -> Ended {
+        self.tx.pending.clear();
+        if let Err(error) = self.tx.connection.batch("ROLLBACK").await {
+            // Harmless: SQLite may have rolled back by itself, and a lost connection has nothing open.
+            tracing::debug!(%error, "rollback");
+        }
+        ended
+    }
+}
+
+fn fail(jobs: Vec<AnyJob>, error: &StorageError) {
+    tracing::warn!(%error, commands = jobs.len(), "a group of commands failed");
+    for job in jobs {
+        job.settle(Err(retold(error)));
+    }
+}
+
+/// The same failure, once more: each caller of a group gets its own.
+fn retold(error: &StorageError) -> StorageError {
+    use std::error::Error as _;
+    let cause = || Cause::from(error.source().map_or_else(|| error.to_string(), ToString::to_string));
+    match error {
+        StorageError::Contended(_) => StorageError::Contended(cause()),
+        StorageError::Unavailable(_) => StorageError::Unavailable(cause()),
+        StorageError::Full(_) => StorageError::Full(cause()),
+        StorageError::Corrupt(what) => StorageError::Corrupt(what.clone()),
+        StorageError::Failed(_) => StorageError::Failed(cause()),
+    }
+}
+
+/// The position of the newest event.
+pub(crate) async fn last_event(connection: &mut Connection) -> Result<EventSeq, StorageError> {
+    let rows = connection.query("SELECT size FROM audit_tree WHERE id = 1", params![]).await?;
+    rows.first().map_or(Ok(EventSeq(0)), |row| row.count(0).map(EventSeq))
+}

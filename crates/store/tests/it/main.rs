@@ -1,0 +1,4 @@
+//! The stores' stories, told on both databases.
+
+mod databases;
+mod writer;
