@@ -32,6 +32,7 @@ pub mod error;
 pub mod event;
 pub mod id;
 pub mod name;
+pub mod object;
 pub mod page;
 pub mod principal;
 pub mod scope;

@@ -17,7 +17,9 @@ impl Database {
     /// The events after a position, oldest first, byte for byte.
     pub async fn audit_rows(&self, after: EventSeq, limit: usize) -> Result<Vec<StoredEvent>, StorageError> {
         let read = self.reader.read(move |tx| {
-            Box::pin(async move { tx.query(ROWS, params![after.0, limit as u64]).await?.iter().map(stored).collect() })
+            Box::pin(async move {
+                tx.query(ROWS, params![after.0, limit as u64]).await?.iter().map(stored).collect()
+            })
         });
         read.await
     }
@@ -27,7 +29,8 @@ impl Database {
         let read = self.reader.read(|tx| {
             Box::pin(async move {
                 let row = tx.query_one("SELECT frontier FROM audit_tree WHERE id = 1", params![]).await?;
-                let row = row.ok_or_else(|| StorageError::Corrupt("the audit tree has no frontier".into()))?;
+                let row =
+                    row.ok_or_else(|| StorageError::Corrupt("the audit tree has no frontier".into()))?;
                 Frontier::from_bytes(row.blob(0)?).map_err(|e| StorageError::Corrupt(e.to_string()))
             })
         });
@@ -36,7 +39,8 @@ impl Database {
 }
 
 fn stored(row: &Row) -> Result<StoredEvent, StorageError> {
-    let salt = row.opt_blob(7)?.map(|bytes| bytes.try_into().map_err(|_| wrong_length("salt"))).transpose()?;
+    let salt =
+        row.opt_blob(7)?.map(|bytes| bytes.try_into().map_err(|_| wrong_length("salt"))).transpose()?;
     Ok(StoredEvent {
         seq: EventSeq(row.count(0)?),
         at: MachineTime::from_micros(row.int(1)?),

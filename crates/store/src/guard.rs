@@ -43,7 +43,8 @@ fn trigger(dialect: Dialect, table: &str, change: &str) -> String {
 /// Looks at the notes of the command that just ran, and clears them.
 pub(crate) async fn check(tx: &mut StoreTx, recorded: bool) -> Result<(), Trouble> {
     let failed = |error| Trouble::Command(error);
-    let touched = tx.connection.query("DELETE FROM guard_touched RETURNING name", &[]).await.map_err(failed)?;
+    let touched =
+        tx.connection.query("DELETE FROM guard_touched RETURNING name", &[]).await.map_err(failed)?;
     match touched.first() {
         Some(row) if !recorded => {
             let table = row.text(0).map_err(failed)?;

@@ -25,6 +25,7 @@ mod driver;
 mod events;
 mod guard;
 mod migrations;
+pub mod objects;
 pub mod ports;
 pub mod reader;
 pub mod tables;

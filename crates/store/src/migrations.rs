@@ -31,7 +31,9 @@ async fn apply(connection: &mut Connection, now: MachineTime) -> Result<(), Stor
     let version = usize::try_from(rows.first().map_or(Ok(0), |row| row.count(0))?).unwrap_or(usize::MAX);
     if version > MIGRATIONS.len() {
         let what = format!("its schema is version {version}, and this Mainstay knows {}", MIGRATIONS.len());
-        return Err(StorageError::Unavailable(format!("the database is newer than this program: {what}").into()));
+        return Err(StorageError::Unavailable(
+            format!("the database is newer than this program: {what}").into(),
+        ));
     }
     for (index, migration) in MIGRATIONS.iter().enumerate().skip(version) {
         connection.batch(&dialect.spell(migration)).await?;
@@ -40,7 +42,10 @@ async fn apply(connection: &mut Connection, now: MachineTime) -> Result<(), Stor
     }
     let tree = params![Frontier::new().to_bytes()];
     connection
-        .execute("INSERT INTO audit_tree (id, size, frontier) VALUES (1, 0, $1) ON CONFLICT (id) DO NOTHING", tree)
+        .execute(
+            "INSERT INTO audit_tree (id, size, frontier) VALUES (1, 0, $1) ON CONFLICT (id) DO NOTHING",
+            tree,
+        )
         .await?;
     Ok(())
 }

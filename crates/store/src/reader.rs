@@ -23,7 +23,11 @@ pub struct ReadTx {
 
 impl ReadTx {
     /// Runs a query; gives all its rows.
-    pub(crate) async fn query(&mut self, sql: &'static str, values: &[Value]) -> Result<Vec<Row>, StorageError> {
+    pub(crate) async fn query(
+        &mut self,
+        sql: &'static str,
+        values: &[Value],
+    ) -> Result<Vec<Row>, StorageError> {
         self.connection.query(sql, values).await
     }
 

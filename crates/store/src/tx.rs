@@ -61,7 +61,11 @@ impl StoreTx {
     }
 
     /// Runs a query; gives all its rows.
-    pub(crate) async fn query(&mut self, sql: &'static str, values: &[Value]) -> Result<Vec<Row>, StorageError> {
+    pub(crate) async fn query(
+        &mut self,
+        sql: &'static str,
+        values: &[Value],
+    ) -> Result<Vec<Row>, StorageError> {
         let rows = self.connection.query(sql, values).await;
         rows.inspect_err(|error| self.note(error))
     }
@@ -80,7 +84,9 @@ impl StoreTx {
         let told = || Cause::from(error.to_string());
         self.trouble = Some(match error {
             StorageError::Contended(_) => Trouble::Replay,
-            StorageError::Unavailable(cause) => Trouble::Group(StorageError::Unavailable(cause.to_string().into())),
+            StorageError::Unavailable(cause) => {
+                Trouble::Group(StorageError::Unavailable(cause.to_string().into()))
+            }
             StorageError::Full(cause) => Trouble::Group(StorageError::Full(cause.to_string().into())),
             StorageError::Corrupt(what) => Trouble::Command(StorageError::Corrupt(what.clone())),
             StorageError::Failed(cause) => {

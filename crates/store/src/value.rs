@@ -168,7 +168,8 @@ mod tests {
         assert_eq!(row.int(0).unwrap(), 1);
         assert_eq!(row.json::<Vec<i64>>(1).unwrap(), [1, 2]);
         assert_eq!(row.opt_text(2).unwrap(), None);
-        for wrong in [row.text(0).map(drop), row.int(1).map(drop), row.int(2).map(drop), row.int(3).map(drop)] {
+        for wrong in [row.text(0).map(drop), row.int(1).map(drop), row.int(2).map(drop), row.int(3).map(drop)]
+        {
             assert!(matches!(wrong, Err(StorageError::Corrupt(_))));
         }
     }

@@ -26,7 +26,11 @@ impl Connection {
     }
 
     /// Runs a query; gives all its rows.
-    pub(crate) async fn query(&mut self, sql: &'static str, values: &[Value]) -> Result<Vec<Row>, StorageError> {
+    pub(crate) async fn query(
+        &mut self,
+        sql: &'static str,
+        values: &[Value],
+    ) -> Result<Vec<Row>, StorageError> {
         match self {
             Self::Sqlite(c) => c.query(sql, values),
             Self::Postgres(c) => c.query(sql, values).await,

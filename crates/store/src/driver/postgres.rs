@@ -65,7 +65,11 @@ impl PostgresConnection {
         done.map(|d| d.rows_affected()).map_err(|e| self.note(e))
     }
 
-    pub(crate) async fn query(&mut self, sql: &'static str, values: &[Value]) -> Result<Vec<Row>, StorageError> {
+    pub(crate) async fn query(
+        &mut self,
+        sql: &'static str,
+        values: &[Value],
+    ) -> Result<Vec<Row>, StorageError> {
         let query = sqlx::query_with(sql, arguments(values)?);
         let rows = self.inner().fetch_all(query).await.map_err(|e| self.note(e))?;
         rows.iter().map(row_of).collect()

@@ -88,7 +88,9 @@ both!(positions_have_no_gap_though_commands_are_refused_between, async |fresh: F
     let tasks: Vec<_> = (0..64_u64)
         .map(|i| {
             let (commands, system) = (commands.clone(), system.clone());
-            tokio::spawn(async move { commands.run(&system, note(i % 4, &format!("task {i}"))).await.is_ok() })
+            tokio::spawn(
+                async move { commands.run(&system, note(i % 4, &format!("task {i}"))).await.is_ok() },
+            )
         })
         .collect();
     let mut accepted = 0;
