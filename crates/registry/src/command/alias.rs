@@ -1,0 +1,168 @@
+//! Aliases: free ones move at will, those that an endpoint follows move by promotion only.
+
+use async_trait::async_trait;
+use mainstay_core::action::Action;
+use mainstay_core::command::{Command, CommandError, Commands};
+use mainstay_core::digest::Digest;
+use mainstay_core::event::Event;
+use mainstay_core::name::Name;
+use mainstay_core::principal::Principal;
+use mainstay_core::scope::Scope;
+use serde_json::json;
+
+use super::{alias_target, existing_model, existing_version, refuse_governed};
+use crate::error::RegistryError;
+use crate::model::model_subject;
+use crate::name::{Alias, ModelName, VersionNumber};
+use crate::port::{GateStatus, RegistryTx};
+
+/// Points a free alias at a version. An alias that an endpoint follows is refused with
+/// [`RegistryError::Governed`]; see [`move_alias`]. Event: `alias.moved`.
+#[derive(Debug, Clone)]
+pub struct SetAlias {
+    /// Where.
+    pub workspace: Name,
+    /// Of which model.
+    pub name: ModelName,
+    /// Which alias.
+    pub alias: Alias,
+    /// Where to.
+    pub number: VersionNumber,
+}
+
+#[async_trait]
+impl Command for SetAlias {
+    type Tx = dyn RegistryTx;
+    type Out = ();
+    type Error = RegistryError;
+
+    fn action(&self) -> Action {
+        Action::ModelWrite
+    }
+
+    fn scope(&self) -> Scope {
+        Scope::new(self.workspace.clone(), model_subject(&self.name))
+    }
+
+    async fn apply(&self, tx: &mut Self::Tx) -> Result<(), RegistryError> {
+        let version = existing_version(tx, &self.name, self.number).await?;
+        refuse_governed(tx, &self.name, [&self.alias]).await?;
+        let from = alias_target(tx, &self.name, &self.alias).await?;
+        tx.put_alias(&self.name, &self.alias, self.number).await?;
+        let body = json!({"alias": self.alias, "from": from, "to": self.number, "digest": version.digest});
+        tx.record(Event::new("alias.moved", model_subject(&self.name), body));
+        Ok(())
+    }
+}
+
+/// What a promotion did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Promotion {
+    /// The endpoint that follows the alias.
+    pub endpoint: Name,
+    /// The artifact that it shall serve.
+    pub digest: Digest,
+    /// The version that the alias pointed at before.
+    pub from: Option<VersionNumber>,
+}
+
+/// Points an alias that an endpoint follows at a version whose gates have passed. It is an action of
+/// its own, `model.promote`. Event: `alias.moved`, with the endpoint.
+///
+/// A command that spans domains (alias, endpoint revision and step acceptance in one transaction)
+/// calls this one's `apply` with its own wider transaction, and uses the [`Promotion`].
+#[derive(Debug, Clone)]
+pub struct PromoteAlias {
+    /// What to move, and where to.
+    pub set: SetAlias,
+}
+
+#[async_trait]
+impl Command for PromoteAlias {
+    type Tx = dyn RegistryTx;
+    type Out = Promotion;
+    type Error = RegistryError;
+
+    fn action(&self) -> Action {
+        Action::ModelPromote
+    }
+
+    fn scope(&self) -> Scope {
+        self.set.scope()
+    }
+
+    async fn apply(&self, tx: &mut Self::Tx) -> Result<Promotion, RegistryError> {
+        let SetAlias { name, alias, number, .. } = &self.set;
+        let version = existing_version(tx, name, *number).await?;
+        let Some(endpoint) = tx.alias_guard(name, alias).await? else {
+            return Err(RegistryError::NotGoverned { model: name.clone(), alias: alias.clone() });
+        };
+        let not_passed =
+            |reason| RegistryError::GateNotPassed { model: name.clone(), version: *number, reason };
+        let Some(digest) = version.digest else {
+            return Err(not_passed("its artifacts are not kept here, so no gate can judge them".to_owned()));
+        };
+        if let GateStatus::Missing(reason) = tx.gate_status(&digest).await? {
+            return Err(not_passed(reason));
+        }
+        let from = alias_target(tx, name, alias).await?;
+        tx.put_alias(name, alias, *number).await?;
+        let body = json!({
+            "alias": alias, "from": from, "to": number, "digest": digest, "endpoint": endpoint,
+        });
+        tx.record(Event::new("alias.moved", model_subject(name), body));
+        Ok(Promotion { endpoint, digest, from })
+    }
+}
+
+/// Moves an alias, whatever protocol the wish came by: the free way first and, if an endpoint follows
+/// the alias, by promotion, for which the caller needs `model.promote`. `Some` tells what was
+/// promoted.
+pub async fn move_alias(
+    commands: &Commands<dyn RegistryTx>,
+    principal: &Principal,
+    set: SetAlias,
+) -> Result<Option<Promotion>, CommandError<RegistryError>> {
+    match commands.run(principal, set.clone()).await {
+        Err(CommandError::Refused(RegistryError::Governed { .. })) => {
+            commands.run(principal, PromoteAlias { set }).await.map(Some)
+        }
+        done => done.map(|()| None),
+    }
+}
+
+/// Removes a free alias, if it is there. Event: `alias.deleted`.
+#[derive(Debug, Clone)]
+pub struct DeleteAlias {
+    /// Where.
+    pub workspace: Name,
+    /// Of which model.
+    pub name: ModelName,
+    /// Which alias.
+    pub alias: Alias,
+}
+
+#[async_trait]
+impl Command for DeleteAlias {
+    type Tx = dyn RegistryTx;
+    type Out = ();
+    type Error = RegistryError;
+
+    fn action(&self) -> Action {
+        Action::ModelWrite
+    }
+
+    fn scope(&self) -> Scope {
+        Scope::new(self.workspace.clone(), model_subject(&self.name))
+    }
+
+    async fn apply(&self, tx: &mut Self::Tx) -> Result<(), RegistryError> {
+        existing_model(tx, &self.name).await?;
+        let Some(from) = alias_target(tx, &self.name, &self.alias).await? else { return Ok(()) };
+        refuse_governed(tx, &self.name, [&self.alias]).await?;
+        tx.delete_alias(&self.name, &self.alias).await?;
+        let body = json!({"alias": self.alias, "from": from});
+        tx.record(Event::new("alias.deleted", model_subject(&self.name), body));
+        Ok(())
+    }
+}

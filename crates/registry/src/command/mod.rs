@@ -1,0 +1,64 @@
+//! The changes that the registry knows.
+
+mod alias;
+mod model;
+mod tag;
+mod version;
+
+use mainstay_core::error::StorageError;
+
+pub use alias::{DeleteAlias, PromoteAlias, Promotion, SetAlias, move_alias};
+pub use model::{CreateModel, DeleteModel, DescribeModel, RenameModel};
+pub use tag::{DeleteModelTag, DeleteVersionTag, SetModelTag, SetVersionTag};
+pub use version::{DeleteVersion, DescribeVersion, RegisterVersion, TransitionStage};
+
+use crate::error::RegistryError;
+use crate::model::{Model, ModelVersion};
+use crate::name::{Alias, ModelName, VersionNumber};
+use crate::port::RegistryTx;
+
+async fn existing_model(tx: &mut dyn RegistryTx, name: &ModelName) -> Result<Model, RegistryError> {
+    tx.model(name).await?.ok_or_else(|| RegistryError::NoModel(name.clone()))
+}
+
+/// The version, unless it was deleted.
+async fn existing_version(
+    tx: &mut dyn RegistryTx,
+    name: &ModelName,
+    number: VersionNumber,
+) -> Result<ModelVersion, RegistryError> {
+    let version = tx.version(name, number).await?.filter(|version| !version.is_deleted());
+    version.ok_or_else(|| RegistryError::NoVersion(name.clone(), number))
+}
+
+/// Notes that something of a model changed.
+async fn touch(tx: &mut dyn RegistryTx, name: &ModelName) -> Result<(), RegistryError> {
+    let mut model = existing_model(tx, name).await?;
+    model.updated = tx.now();
+    Ok(tx.update_model(&model).await?)
+}
+
+/// Refuses if an endpoint follows one of these aliases.
+async fn refuse_governed(
+    tx: &mut dyn RegistryTx,
+    name: &ModelName,
+    aliases: impl IntoIterator<Item = &Alias> + Send,
+) -> Result<(), RegistryError> {
+    let aliases: Vec<&Alias> = aliases.into_iter().collect();
+    for alias in aliases {
+        if let Some(endpoint) = tx.alias_guard(name, alias).await? {
+            return Err(RegistryError::Governed { model: name.clone(), alias: alias.clone(), endpoint });
+        }
+    }
+    Ok(())
+}
+
+/// Where an alias points.
+async fn alias_target(
+    tx: &mut dyn RegistryTx,
+    name: &ModelName,
+    alias: &Alias,
+) -> Result<Option<VersionNumber>, StorageError> {
+    let aliases = tx.aliases(name).await?;
+    Ok(aliases.into_iter().find(|(other, _)| other == alias).map(|(_, number)| number))
+}

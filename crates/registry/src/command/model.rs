@@ -1,0 +1,174 @@
+//! Creating, describing, renaming and deleting a model.
+
+use async_trait::async_trait;
+use mainstay_core::action::Action;
+use mainstay_core::command::Command;
+use mainstay_core::event::Event;
+use mainstay_core::name::Name;
+use mainstay_core::scope::Scope;
+use serde_json::json;
+
+use super::{existing_model, refuse_governed};
+use crate::error::RegistryError;
+use crate::model::{Model, model_subject};
+use crate::name::{ModelName, Tag, free_text};
+use crate::port::RegistryTx;
+
+/// Creates a model. Event: `model.created`.
+#[derive(Debug, Clone)]
+pub struct CreateModel {
+    /// Where.
+    pub workspace: Name,
+    /// Its name.
+    pub name: ModelName,
+    /// What it is for.
+    pub description: String,
+    /// Its first tags.
+    pub tags: Vec<Tag>,
+}
+
+#[async_trait]
+impl Command for CreateModel {
+    type Tx = dyn RegistryTx;
+    type Out = Model;
+    type Error = RegistryError;
+
+    fn action(&self) -> Action {
+        Action::ModelWrite
+    }
+
+    fn scope(&self) -> Scope {
+        Scope::new(self.workspace.clone(), model_subject(&self.name))
+    }
+
+    async fn apply(&self, tx: &mut Self::Tx) -> Result<Model, RegistryError> {
+        if tx.model(&self.name).await?.is_some() {
+            return Err(RegistryError::ModelExists(self.name.clone()));
+        }
+        let now = tx.now();
+        let description = free_text("description", self.description.clone())?;
+        let model = Model { name: self.name.clone(), description, created: now, updated: now };
+        tx.insert_model(&model).await?;
+        for tag in &self.tags {
+            tx.put_model_tag(&self.name, tag).await?;
+        }
+        let body = json!({"description": model.description, "tags": self.tags});
+        tx.record(Event::new("model.created", model_subject(&self.name), body));
+        Ok(model)
+    }
+}
+
+/// Changes a model's description. Event: `model.described`.
+#[derive(Debug, Clone)]
+pub struct DescribeModel {
+    /// Where.
+    pub workspace: Name,
+    /// Which model.
+    pub name: ModelName,
+    /// What it is for.
+    pub description: String,
+}
+
+#[async_trait]
+impl Command for DescribeModel {
+    type Tx = dyn RegistryTx;
+    type Out = Model;
+    type Error = RegistryError;
+
+    fn action(&self) -> Action {
+        Action::ModelWrite
+    }
+
+    fn scope(&self) -> Scope {
+        Scope::new(self.workspace.clone(), model_subject(&self.name))
+    }
+
+    async fn apply(&self, tx: &mut Self::Tx) -> Result<Model, RegistryError> {
+        let mut model = existing_model(tx, &self.name).await?;
+        model.description = free_text("description", self.description.clone())?;
+        model.updated = tx.now();
+        tx.update_model(&model).await?;
+        let body = json!({"description": model.description});
+        tx.record(Event::new("model.described", model_subject(&self.name), body));
+        Ok(model)
+    }
+}
+
+/// Gives a model another name; its versions, tags and aliases keep with it. Refused while an endpoint
+/// follows one of its aliases. Event: `model.renamed`.
+#[derive(Debug, Clone)]
+pub struct RenameModel {
+    /// Where.
+    pub workspace: Name,
+    /// Which model.
+    pub from: ModelName,
+    /// Its new name.
+    pub to: ModelName,
+}
+
+#[async_trait]
+impl Command for RenameModel {
+    type Tx = dyn RegistryTx;
+    type Out = Model;
+    type Error = RegistryError;
+
+    fn action(&self) -> Action {
+        Action::ModelWrite
+    }
+
+    fn scope(&self) -> Scope {
+        Scope::new(self.workspace.clone(), model_subject(&self.from))
+    }
+
+    async fn apply(&self, tx: &mut Self::Tx) -> Result<Model, RegistryError> {
+        let mut model = existing_model(tx, &self.from).await?;
+        if tx.model(&self.to).await?.is_some() {
+            return Err(RegistryError::ModelExists(self.to.clone()));
+        }
+        let aliases = tx.aliases(&self.from).await?;
+        refuse_governed(tx, &self.from, aliases.iter().map(|(alias, _)| alias)).await?;
+        tx.rename_model(&self.from, &self.to).await?;
+        model.name = self.to.clone();
+        model.updated = tx.now();
+        tx.update_model(&model).await?;
+        let body = json!({"from": self.from, "to": self.to});
+        tx.record(Event::new("model.renamed", model_subject(&self.to), body));
+        Ok(model)
+    }
+}
+
+/// Deletes a model with all its versions. Refused while an endpoint follows one of its aliases.
+/// Event: `model.deleted`.
+#[derive(Debug, Clone)]
+pub struct DeleteModel {
+    /// Where.
+    pub workspace: Name,
+    /// Which model.
+    pub name: ModelName,
+}
+
+#[async_trait]
+impl Command for DeleteModel {
+    type Tx = dyn RegistryTx;
+    type Out = ();
+    type Error = RegistryError;
+
+    fn action(&self) -> Action {
+        Action::ModelWrite
+    }
+
+    fn scope(&self) -> Scope {
+        Scope::new(self.workspace.clone(), model_subject(&self.name))
+    }
+
+    async fn apply(&self, tx: &mut Self::Tx) -> Result<(), RegistryError> {
+        existing_model(tx, &self.name).await?;
+        let aliases = tx.aliases(&self.name).await?;
+        refuse_governed(tx, &self.name, aliases.iter().map(|(alias, _)| alias)).await?;
+        let last = tx.last_version(&self.name).await?;
+        tx.delete_model(&self.name).await?;
+        let body = json!({"last_version": last});
+        tx.record(Event::new("model.deleted", model_subject(&self.name), body));
+        Ok(())
+    }
+}

@@ -1,0 +1,114 @@
+//! What the registry needs of a store. `None` means that there is no such thing; everything is
+//! within the transaction's workspace, or the one given.
+
+use async_trait::async_trait;
+use mainstay_core::command::Journal;
+use mainstay_core::digest::Digest;
+use mainstay_core::error::StorageError;
+use mainstay_core::name::Name;
+
+use crate::model::{Model, ModelDetail, ModelVersion, Stage, VersionDetail};
+use crate::name::{Alias, ModelName, Tag, VersionNumber};
+
+/// Whether the gates of an artifact have passed; the rule is governance's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GateStatus {
+    /// It may be promoted.
+    Passed,
+    /// It may not, and this is what is missing.
+    Missing(String),
+}
+
+/// What the registry's commands write through.
+///
+/// An insert of something that exists is [`StorageError::Contended`]: the commands look first, so
+/// only another process can be the cause, and a replay sees it.
+#[async_trait]
+pub trait RegistryTx: Journal {
+    /// The model of that name.
+    async fn model(&mut self, name: &ModelName) -> Result<Option<Model>, StorageError>;
+    /// Adds a model.
+    async fn insert_model(&mut self, model: &Model) -> Result<(), StorageError>;
+    /// Replaces description and times of a model.
+    async fn update_model(&mut self, model: &Model) -> Result<(), StorageError>;
+    /// Gives a model, with its versions, tags and aliases, another name.
+    async fn rename_model(&mut self, from: &ModelName, to: &ModelName) -> Result<(), StorageError>;
+    /// Removes a model with its versions, tags and aliases.
+    async fn delete_model(&mut self, name: &ModelName) -> Result<(), StorageError>;
+    /// Sets a tag of a model.
+    async fn put_model_tag(&mut self, name: &ModelName, tag: &Tag) -> Result<(), StorageError>;
+    /// Removes a tag of a model, if it is there.
+    async fn delete_model_tag(&mut self, name: &ModelName, key: &str) -> Result<(), StorageError>;
+
+    /// The highest number ever given in this model, deleted versions included.
+    async fn last_version(&mut self, name: &ModelName) -> Result<Option<VersionNumber>, StorageError>;
+    /// The version of that number, deleted ones included.
+    async fn version(
+        &mut self,
+        name: &ModelName,
+        number: VersionNumber,
+    ) -> Result<Option<ModelVersion>, StorageError>;
+    /// Adds a version.
+    async fn insert_version(&mut self, version: &ModelVersion) -> Result<(), StorageError>;
+    /// Replaces everything of a version but its model, number, creation and digest.
+    async fn update_version(&mut self, version: &ModelVersion) -> Result<(), StorageError>;
+    /// The versions in a stage.
+    async fn versions_in(
+        &mut self,
+        name: &ModelName,
+        stage: Stage,
+    ) -> Result<Vec<ModelVersion>, StorageError>;
+    /// Sets a tag of a version.
+    async fn put_version_tag(
+        &mut self,
+        name: &ModelName,
+        number: VersionNumber,
+        tag: &Tag,
+    ) -> Result<(), StorageError>;
+    /// Removes a tag of a version, if it is there.
+    async fn delete_version_tag(
+        &mut self,
+        name: &ModelName,
+        number: VersionNumber,
+        key: &str,
+    ) -> Result<(), StorageError>;
+
+    /// All aliases of a model.
+    async fn aliases(&mut self, name: &ModelName) -> Result<Vec<(Alias, VersionNumber)>, StorageError>;
+    /// Points an alias at a version, wherever it pointed before.
+    async fn put_alias(
+        &mut self,
+        name: &ModelName,
+        alias: &Alias,
+        number: VersionNumber,
+    ) -> Result<(), StorageError>;
+    /// Removes an alias, if it is there.
+    async fn delete_alias(&mut self, name: &ModelName, alias: &Alias) -> Result<(), StorageError>;
+
+    /// The endpoint that follows this alias.
+    async fn alias_guard(&mut self, name: &ModelName, alias: &Alias) -> Result<Option<Name>, StorageError>;
+    /// Whether the gates of an artifact have passed, now.
+    async fn gate_status(&mut self, digest: &Digest) -> Result<GateStatus, StorageError>;
+}
+
+/// What readers of the registry ask.
+#[async_trait]
+pub trait RegistryReader: Send + Sync {
+    /// A model.
+    async fn model(&self, workspace: &Name, name: &ModelName) -> Result<Option<ModelDetail>, StorageError>;
+    /// All models, by name.
+    async fn models(&self, workspace: &Name) -> Result<Vec<ModelDetail>, StorageError>;
+    /// A version; deleted ones included.
+    async fn version(
+        &self,
+        workspace: &Name,
+        name: &ModelName,
+        number: VersionNumber,
+    ) -> Result<Option<VersionDetail>, StorageError>;
+    /// The versions of one model, or of all, deleted ones left out, by name and number.
+    async fn versions(
+        &self,
+        workspace: &Name,
+        name: Option<&ModelName>,
+    ) -> Result<Vec<VersionDetail>, StorageError>;
+}

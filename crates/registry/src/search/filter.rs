@@ -1,0 +1,222 @@
+//! Filters with their columns and types checked.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::SearchError;
+use super::pattern::Pattern;
+use super::syntax::{Column, Comparison, Op, Operand, parse};
+use crate::model::{ModelDetail, VersionDetail};
+
+/// The tag that makes a model a prompt.
+pub const IS_PROMPT: &str = "mlflow.prompt.is_prompt";
+
+/// A test of a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum TextTest {
+    Equal(String),
+    Differs(String),
+    Like(Pattern),
+    In(BTreeSet<String>),
+    NotIn(BTreeSet<String>),
+}
+
+impl TextTest {
+    fn new(key: &str, op: Op, value: Operand, lists: bool) -> Result<Self, SearchError> {
+        let wrong_op = || SearchError::Comparator { key: key.to_owned(), op: op.as_str() };
+        let value = match (op, value) {
+            (Op::In | Op::NotIn, _) if !lists => return Err(wrong_op()),
+            (Op::In, Operand::List(items)) => return Ok(Self::In(items.into_iter().collect())),
+            (Op::NotIn, Operand::List(items)) => return Ok(Self::NotIn(items.into_iter().collect())),
+            (_, Operand::Text(text)) => text,
+            _ => return Err(SearchError::Value { key: key.to_owned(), expected: "a quoted string" }),
+        };
+        match op {
+            Op::Eq => Ok(Self::Equal(value)),
+            Op::Ne => Ok(Self::Differs(value)),
+            Op::Like => Ok(Self::Like(Pattern::new(&value, false))),
+            Op::ILike => Ok(Self::Like(Pattern::new(&value, true))),
+            _ => Err(wrong_op()),
+        }
+    }
+
+    fn holds(&self, text: &str) -> bool {
+        match self {
+            Self::Equal(value) => text == value,
+            Self::Differs(value) => text != value,
+            Self::Like(pattern) => pattern.matches(text),
+            Self::In(items) => items.contains(text),
+            Self::NotIn(items) => !items.contains(text),
+        }
+    }
+}
+
+/// A test of a tag. One that is missing fails every test; but a model without [`IS_PROMPT`] is a
+/// model, so it counts as `false` there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct TagTest {
+    key: String,
+    test: TextTest,
+}
+
+impl TagTest {
+    fn holds(&self, tags: &BTreeMap<String, String>) -> bool {
+        match tags.get(&self.key) {
+            Some(value) => self.test.holds(value),
+            None if self.key == IS_PROMPT => match &self.test {
+                TextTest::Equal(value) => value == "false",
+                TextTest::Differs(value) => value == "true",
+                _ => false,
+            },
+            None => false,
+        }
+    }
+}
+
+/// Hides prompts unless some test names their tag.
+fn shown(tests: &[TagTest], tags: &BTreeMap<String, String>) -> bool {
+    let asked = tests.iter().any(|test| test.key == IS_PROMPT);
+    asked || tags.get(IS_PROMPT).is_none_or(|value| value != "true")
+}
+
+enum Kind {
+    Attribute,
+    Tag,
+}
+
+fn kind(column: &Column) -> Result<Kind, SearchError> {
+    match column.entity.as_deref() {
+        None | Some("attribute") => Ok(Kind::Attribute),
+        Some("tag" | "tags") => Ok(Kind::Tag),
+        Some(entity) => Err(SearchError::Column {
+            key: format!("{entity}.{}", column.key),
+            valid: "attribute.<key> and tags.<key>",
+        }),
+    }
+}
+
+fn tag_test(Comparison { column, op, value }: Comparison) -> Result<TagTest, SearchError> {
+    let test = TextTest::new(&column.key, op, value, false)?;
+    Ok(TagTest { key: column.key, test })
+}
+
+/// Which models are wanted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ModelFilter {
+    names: Vec<TextTest>,
+    tags: Vec<TagTest>,
+}
+
+impl ModelFilter {
+    /// Parses a filter text; a blank one wants every model that is no prompt.
+    pub fn parse(text: &str) -> Result<Self, SearchError> {
+        let mut filter = Self::default();
+        for comparison in parse(text)? {
+            match kind(&comparison.column)? {
+                Kind::Tag => filter.tags.push(tag_test(comparison)?),
+                Kind::Attribute => {
+                    let Comparison { column: Column { key, .. }, op, value } = comparison;
+                    if key != "name" {
+                        return Err(SearchError::Column { key, valid: "name" });
+                    }
+                    filter.names.push(TextTest::new(&key, op, value, true)?);
+                }
+            }
+        }
+        Ok(filter)
+    }
+
+    /// Whether this model is wanted.
+    pub fn matches(&self, detail: &ModelDetail) -> bool {
+        shown(&self.tags, &detail.tags)
+            && self.names.iter().all(|test| test.holds(detail.model.name.as_str()))
+            && self.tags.iter().all(|test| test.holds(&detail.tags))
+    }
+}
+
+/// A test of a version's number.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct NumberTest {
+    op: Op,
+    value: f64,
+}
+
+impl NumberTest {
+    fn new(key: &str, op: Op, value: &Operand) -> Result<Self, SearchError> {
+        let Operand::Number(value) = *value else {
+            return Err(SearchError::Value { key: key.to_owned(), expected: "a number" });
+        };
+        match op {
+            Op::Eq | Op::Ne | Op::Lt | Op::Le | Op::Gt | Op::Ge => Ok(Self { op, value }),
+            _ => Err(SearchError::Comparator { key: key.to_owned(), op: op.as_str() }),
+        }
+    }
+
+    #[expect(clippy::float_cmp, reason = "version numbers are exact in f64, and equality is what is asked")]
+    fn holds(&self, number: u32) -> bool {
+        let number = f64::from(number);
+        match self.op {
+            Op::Eq => number == self.value,
+            Op::Ne => number != self.value,
+            Op::Lt => number < self.value,
+            Op::Le => number <= self.value,
+            Op::Gt => number > self.value,
+            _ => number >= self.value,
+        }
+    }
+}
+
+/// Which versions are wanted.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct VersionFilter {
+    names: Vec<TextTest>,
+    runs: Vec<TextTest>,
+    sources: Vec<TextTest>,
+    numbers: Vec<NumberTest>,
+    tags: Vec<TagTest>,
+}
+
+impl VersionFilter {
+    /// Parses a filter text; a blank one wants every version of a model that is no prompt.
+    pub fn parse(text: &str) -> Result<Self, SearchError> {
+        let mut filter = Self::default();
+        for comparison in parse(text)? {
+            if let Kind::Tag = kind(&comparison.column)? {
+                filter.tags.push(tag_test(comparison)?);
+                continue;
+            }
+            let Comparison { column: Column { key, .. }, op, value } = comparison;
+            match key.as_str() {
+                "name" => filter.names.push(TextTest::new(&key, op, value, true)?),
+                "run_id" => filter.runs.push(TextTest::new(&key, op, value, true)?),
+                "source_path" => filter.sources.push(TextTest::new(&key, op, value, false)?),
+                "version_number" => filter.numbers.push(NumberTest::new(&key, op, &value)?),
+                _ => {
+                    let valid = "name, version_number, run_id, source_path";
+                    return Err(SearchError::Column { key, valid });
+                }
+            }
+        }
+        Ok(filter)
+    }
+
+    /// The one model whose versions can match, if the filter names one: spares reading the others.
+    pub fn model_name(&self) -> Option<&str> {
+        self.names.iter().find_map(|test| match test {
+            TextTest::Equal(name) => Some(name.as_str()),
+            _ => None,
+        })
+    }
+
+    /// Whether this version is wanted. Deleted ones never are.
+    pub fn matches(&self, detail: &VersionDetail) -> bool {
+        let version = &detail.version;
+        let run = version.run.map(|run| run.to_string());
+        !version.is_deleted()
+            && shown(&self.tags, &detail.tags)
+            && self.names.iter().all(|test| test.holds(version.model.as_str()))
+            && self.runs.iter().all(|test| run.as_deref().is_some_and(|run| test.holds(run)))
+            && self.sources.iter().all(|test| test.holds(&version.source))
+            && self.numbers.iter().all(|test| test.holds(version.number.0))
+            && self.tags.iter().all(|test| test.holds(&detail.tags))
+    }
+}

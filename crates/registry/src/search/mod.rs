@@ -1,0 +1,82 @@
+//! `MLflow`'s search over models and versions: filter and order texts, evaluated over what a
+//! [`RegistryReader`](crate::port::RegistryReader) handed out.
+//!
+//! The language is that of `mlflow/utils/search_utils.py` (`SearchModelUtils`,
+//! `SearchModelVersionUtils`): comparisons joined by `AND`; `name`, `run_id`, `source_path` with
+//! `= != LIKE ILIKE IN 'NOT IN'`, `version_number` with `= != < <= > >=`, `tags.key` with `= != LIKE
+//! ILIKE`; strings in single or double quotes, keys with unusual characters in backticks or double
+//! quotes. A text is never unescaped. Prompts, which are models with the tag
+//! `mlflow.prompt.is_prompt`, are hidden unless the filter names that tag.
+
+mod filter;
+mod order;
+mod pattern;
+mod syntax;
+
+use mainstay_core::error::{Coded, ErrorCode};
+use thiserror::Error;
+
+pub use filter::{IS_PROMPT, ModelFilter, VersionFilter};
+pub use order::{ModelOrder, VersionOrder, search_models, search_versions};
+
+/// Longest filter or order text, in bytes.
+pub const MAX_TEXT: usize = 64 * 1024;
+/// Most comparisons in one filter.
+pub const MAX_TERMS: usize = 100;
+/// Most columns in one order.
+pub const MAX_ORDERS: usize = 16;
+
+/// Why a filter or order text is refused.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum SearchError {
+    /// Longer than [`MAX_TEXT`], [`MAX_TERMS`] or [`MAX_ORDERS`].
+    #[error("the filter is too long: at most {MAX_TEXT} bytes, {MAX_TERMS} comparisons, {MAX_ORDERS} orders")]
+    TooLong,
+    /// The text does not follow the grammar.
+    #[error("invalid filter near '{near}': expected {expected}")]
+    Syntax {
+        /// Where.
+        near: String,
+        /// What should stand there.
+        expected: &'static str,
+    },
+    /// There is no such column here.
+    #[error("invalid attribute key '{key}'; valid keys are {valid}")]
+    Column {
+        /// What was written.
+        key: String,
+        /// What could be.
+        valid: &'static str,
+    },
+    /// The column does not have this comparator.
+    #[error("invalid comparator '{op}' for '{key}'")]
+    Comparator {
+        /// The column.
+        key: String,
+        /// The comparator.
+        op: &'static str,
+    },
+    /// The value is not of the column's type.
+    #[error("'{key}' is compared with {expected}")]
+    Value {
+        /// The column.
+        key: String,
+        /// What it is compared with.
+        expected: &'static str,
+    },
+    /// A column stands twice in an order.
+    #[error("'{0}' stands twice in order_by")]
+    Twice(String),
+    /// The page token does not fit this search.
+    #[error("the page token is not one of this search; start again without it")]
+    PageToken,
+}
+
+impl Coded for SearchError {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::PageToken => ErrorCode::InvalidArgument,
+            _ => ErrorCode::InvalidFilter,
+        }
+    }
+}

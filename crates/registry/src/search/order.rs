@@ -1,0 +1,163 @@
+//! Orders, and the search itself: filter, order, keyset page.
+
+use std::cmp::Ordering;
+
+use mainstay_core::page::{Page, PageRequest};
+use mainstay_core::time::MachineTime;
+use serde::{Deserialize, Serialize};
+
+use super::filter::{ModelFilter, VersionFilter};
+use super::syntax::parse_order;
+use super::{MAX_ORDERS, SearchError};
+use crate::model::{ModelDetail, VersionDetail};
+use crate::name::{ModelName, VersionNumber};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Column {
+    Name,
+    Number,
+    Created,
+    Updated,
+}
+
+/// What a row is ordered by; also the page token.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Key {
+    name: ModelName,
+    number: VersionNumber,
+    created: MachineTime,
+    updated: MachineTime,
+}
+
+fn compare(order: &[(Column, bool)], a: &Key, b: &Key) -> Ordering {
+    order.iter().fold(Ordering::Equal, |so_far, (column, ascending)| {
+        so_far.then_with(|| {
+            let ordering = match column {
+                Column::Name => a.name.cmp(&b.name),
+                Column::Number => a.number.cmp(&b.number),
+                Column::Created => a.created.cmp(&b.created),
+                Column::Updated => a.updated.cmp(&b.updated),
+            };
+            if *ascending { ordering } else { ordering.reverse() }
+        })
+    })
+}
+
+fn parse(
+    texts: &[String],
+    columns: &[(&str, Column)],
+    valid: &'static str,
+) -> Result<Vec<(Column, bool)>, SearchError> {
+    if texts.len() > MAX_ORDERS {
+        return Err(SearchError::TooLong);
+    }
+    let mut order: Vec<(Column, bool)> = Vec::new();
+    for text in texts {
+        let (column, ascending) = parse_order(text)?;
+        let known = columns.iter().find(|(key, _)| {
+            *key == column.key && matches!(column.entity.as_deref(), None | Some("attribute"))
+        });
+        let Some((_, known)) = known else { return Err(SearchError::Column { key: column.key, valid }) };
+        if order.iter().any(|(other, _)| other == known) {
+            return Err(SearchError::Twice(column.key));
+        }
+        order.push((*known, ascending));
+    }
+    Ok(order)
+}
+
+/// In which order models come: as asked, then by name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelOrder(Vec<(Column, bool)>);
+
+impl ModelOrder {
+    /// Parses order texts: `name`, `creation_timestamp` or `last_updated_timestamp` (also
+    /// `timestamp`), each with `ASC` or `DESC`.
+    pub fn parse(texts: &[String]) -> Result<Self, SearchError> {
+        let columns = [
+            ("name", Column::Name),
+            ("creation_timestamp", Column::Created),
+            ("last_updated_timestamp", Column::Updated),
+            ("timestamp", Column::Updated),
+        ];
+        let mut order = parse(texts, &columns, "name, creation_timestamp, last_updated_timestamp")?;
+        order.push((Column::Name, true));
+        Ok(Self(order))
+    }
+}
+
+/// In which order versions come: as asked, then by name, then the highest number first; by default
+/// the last updated first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VersionOrder(Vec<(Column, bool)>);
+
+impl VersionOrder {
+    /// Parses order texts: `name`, `version_number`, `creation_timestamp` or
+    /// `last_updated_timestamp`, each with `ASC` or `DESC`.
+    pub fn parse(texts: &[String]) -> Result<Self, SearchError> {
+        let columns = [
+            ("name", Column::Name),
+            ("version_number", Column::Number),
+            ("creation_timestamp", Column::Created),
+            ("last_updated_timestamp", Column::Updated),
+        ];
+        let valid = "name, version_number, creation_timestamp, last_updated_timestamp";
+        let mut order = parse(texts, &columns, valid)?;
+        if order.is_empty() {
+            order.push((Column::Updated, false));
+        }
+        order.extend([(Column::Name, true), (Column::Number, false)]);
+        Ok(Self(order))
+    }
+}
+
+/// One page of the models that match.
+pub fn search_models(
+    models: Vec<ModelDetail>,
+    filter: &ModelFilter,
+    order: &ModelOrder,
+    page: &PageRequest,
+) -> Result<Page<ModelDetail>, SearchError> {
+    let key = |detail: &ModelDetail| Key {
+        name: detail.model.name.clone(),
+        number: VersionNumber(0),
+        created: detail.model.created,
+        updated: detail.model.updated,
+    };
+    let wanted = models.into_iter().filter(|detail| filter.matches(detail));
+    one_page(wanted, &order.0, page, key)
+}
+
+/// One page of the versions that match.
+pub fn search_versions(
+    versions: Vec<VersionDetail>,
+    filter: &VersionFilter,
+    order: &VersionOrder,
+    page: &PageRequest,
+) -> Result<Page<VersionDetail>, SearchError> {
+    let key = |VersionDetail { version, .. }: &VersionDetail| Key {
+        name: version.model.clone(),
+        number: version.number,
+        created: version.created,
+        updated: version.updated,
+    };
+    let wanted = versions.into_iter().filter(|detail| filter.matches(detail));
+    one_page(wanted, &order.0, page, key)
+}
+
+fn one_page<T>(
+    wanted: impl Iterator<Item = T>,
+    order: &[(Column, bool)],
+    page: &PageRequest,
+    key: impl Fn(&T) -> Key,
+) -> Result<Page<T>, SearchError> {
+    let after: Option<Key> =
+        page.after.as_ref().map(|token| token.key().map_err(|_| SearchError::PageToken)).transpose()?;
+    let mut rows: Vec<(Key, T)> = wanted
+        .map(|row| (key(&row), row))
+        .filter(|(key, _)| after.as_ref().is_none_or(|after| compare(order, key, after).is_gt()))
+        .collect();
+    rows.sort_by(|(a, _), (b, _)| compare(order, a, b));
+    let Page { items, next } = Page::of(rows, page.limit, |(key, _)| key.clone());
+    Ok(Page { items: items.into_iter().map(|(_, row)| row).collect(), next })
+}

@@ -1,0 +1,180 @@
+//! Filters, orders and pages over models and versions.
+
+use std::collections::BTreeMap;
+
+use mainstay_core::id::RunId;
+use mainstay_core::page::PageRequest;
+use mainstay_core::time::MachineTime;
+use mainstay_registry::model::{Model, ModelDetail, ModelVersion, Stage, VersionDetail, latest_per_stage};
+use mainstay_registry::name::{ModelName, VersionNumber};
+use mainstay_registry::search::{
+    IS_PROMPT, ModelFilter, ModelOrder, SearchError, VersionFilter, VersionOrder, search_models,
+    search_versions,
+};
+
+fn tags(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
+}
+
+fn model(name: &str, at: i64, pairs: &[(&str, &str)]) -> ModelDetail {
+    let at = MachineTime::from_micros(at);
+    let name = ModelName::new(name).unwrap();
+    let model = Model { name, description: String::new(), created: at, updated: at };
+    ModelDetail { model, tags: tags(pairs), aliases: BTreeMap::new() }
+}
+
+fn models() -> Vec<ModelDetail> {
+    vec![
+        model("Delay", 3, &[("team", "Ops")]),
+        model("delay two", 2, &[("team", "research"), ("a b", "x")]),
+        model("churn", 1, &[]),
+        model("greeting", 4, &[(IS_PROMPT, "true")]),
+    ]
+}
+
+fn found(filter: &str) -> Result<Vec<String>, SearchError> {
+    let filter = ModelFilter::parse(filter)?;
+    let order = ModelOrder::parse(&["creation_timestamp ASC".to_owned()])?;
+    let page = search_models(models(), &filter, &order, &PageRequest::first(10))?;
+    Ok(page.items.iter().map(|detail| detail.model.name.to_string()).collect())
+}
+
+#[test]
+fn models_are_filtered_as_mlflow_does() {
+    let cases: [(&str, &[&str]); 15] = [
+        ("", &["churn", "delay two", "Delay"]),
+        ("name = 'Delay'", &["Delay"]),
+        ("name != \"Delay\"", &["churn", "delay two"]),
+        ("name LIKE 'delay%'", &["delay two"]),
+        ("name ilike 'DELAY%'", &["delay two", "Delay"]),
+        ("name IN ('churn', 'Delay',)", &["churn", "Delay"]),
+        ("attribute.name not in ('churn')", &["delay two", "Delay"]),
+        ("tags.team = 'Ops'", &["Delay"]),
+        ("tag.team != 'Ops'", &["delay two"]),
+        ("tags.`a b` = 'x' and name LIKE 'd%'", &["delay two"]),
+        ("tags.\"a b\" = 'x'", &["delay two"]),
+        ("tags.team = 'Ops' AND name = 'churn'", &[]),
+        ("tags.`mlflow.prompt.is_prompt` = 'true'", &["greeting"]),
+        ("tags.mlflow.prompt.is_prompt != 'true'", &["churn", "delay two", "Delay"]),
+        ("tags.mlflow.prompt.is_prompt = 'false'", &["churn", "delay two", "Delay"]),
+    ];
+    for (filter, expected) in cases {
+        assert_eq!(found(filter).unwrap(), expected, "{filter}");
+    }
+}
+
+#[test]
+fn what_is_no_filter_is_refused() {
+    for bad in [
+        "name",
+        "name =",
+        "name = Delay",
+        "name = 'Delay",
+        "name = 3",
+        "name > 'a'",
+        "name = 'a' OR name = 'b'",
+        "(name = 'a')",
+        "name = 'a' name = 'b'",
+        "name = 'a' AND",
+        "AND name = 'a'",
+        "metrics.m > 1",
+        "run_id = 'x'",
+        "tags.team IN ('Ops')",
+        "name IN ()",
+        "name IN ('a' 'b')",
+        "name IN (1)",
+        "name == 'a'",
+        "name = 'a'; DROP TABLE models",
+        "'name' = 'a'",
+    ] {
+        assert!(found(bad).is_err(), "{bad}");
+    }
+    assert_eq!(found(&"x".repeat(70_000)), Err(SearchError::TooLong));
+    assert_eq!(found(&vec!["name != 'a'"; 101].join(" AND ")), Err(SearchError::TooLong));
+}
+
+fn version(name: &str, number: u32, at: i64, stage: Stage) -> VersionDetail {
+    let at = MachineTime::from_micros(at);
+    VersionDetail {
+        version: ModelVersion {
+            model: ModelName::new(name).unwrap(),
+            number: VersionNumber(number),
+            created: at,
+            updated: at,
+            creator: None,
+            description: String::new(),
+            stage,
+            source: format!("s3://{name}/{number}"),
+            run: (number == 2).then(|| RunId::from_bytes([2; 16])),
+            run_link: String::new(),
+            logged_model: None,
+            digest: None,
+        },
+        tags: tags(&[("n", &number.to_string())]),
+        aliases: Vec::new(),
+    }
+}
+
+fn versions() -> Vec<VersionDetail> {
+    vec![
+        version("a", 1, 5, Stage::Production),
+        version("a", 2, 5, Stage::None),
+        version("a", 3, 9, Stage::Production),
+        version("a", 4, 9, Stage::Deleted),
+        version("b", 1, 7, Stage::None),
+    ]
+}
+
+fn versions_found(filter: &str, orders: &[&str]) -> Vec<String> {
+    let filter = VersionFilter::parse(filter).unwrap();
+    let orders: Vec<String> = orders.iter().map(|text| (*text).to_owned()).collect();
+    let order = VersionOrder::parse(&orders).unwrap();
+    // Pages of two, so that every listing is also a test of the page tokens.
+    let (mut all, mut page) = (Vec::new(), PageRequest::first(2));
+    loop {
+        let found = search_versions(versions(), &filter, &order, &page).unwrap();
+        all.extend(found.items.iter().map(|d| format!("{}{}", d.version.model, d.version.number)));
+        match found.next {
+            Some(next) => page.after = Some(next),
+            None => return all,
+        }
+    }
+}
+
+#[test]
+fn versions_are_filtered_and_ordered_as_mlflow_does() {
+    assert_eq!(versions_found("", &[]), ["a3", "b1", "a2", "a1"]);
+    assert_eq!(versions_found("", &["name DESC", "version_number ASC"]), ["b1", "a1", "a2", "a3"]);
+    assert_eq!(versions_found("name = 'a' AND version_number >= 2", &[]), ["a3", "a2"]);
+    assert_eq!(versions_found("version_number != 1", &["creation_timestamp"]), ["a2", "a3"]);
+    let run = format!("run_id IN ('{}')", RunId::from_bytes([2; 16]));
+    assert_eq!(versions_found(&run, &[]), ["a2"]);
+    assert_eq!(versions_found("run_id != 'x'", &[]), ["a2"]);
+    assert_eq!(versions_found("source_path LIKE 's3://b/%'", &[]), ["b1"]);
+    assert_eq!(versions_found("tags.n = '3'", &[]), ["a3"]);
+    assert_eq!(VersionFilter::parse("name = 'a'").unwrap().model_name(), Some("a"));
+
+    for bad in [vec!["name", "name DESC"], vec!["run_id"], vec!["name UP"], vec!["name ASC DESC"], vec![""]] {
+        let bad: Vec<String> = bad.into_iter().map(str::to_owned).collect();
+        assert!(VersionOrder::parse(&bad).is_err(), "{bad:?}");
+    }
+}
+
+#[test]
+fn a_foreign_page_token_is_refused() {
+    let order = ModelOrder::parse(&[]).unwrap();
+    let page = PageRequest { limit: 1, after: Some("00".parse().unwrap()) };
+    let refused = search_models(models(), &ModelFilter::default(), &order, &page);
+    assert_eq!(refused.err(), Some(SearchError::PageToken));
+}
+
+#[test]
+fn the_latest_of_each_stage() {
+    let numbers = |stages: &[Stage]| -> Vec<u32> {
+        let of_a = versions().into_iter().filter(|d| d.version.model.as_str() == "a").collect();
+        latest_per_stage(of_a, stages).iter().map(|d| d.version.number.0).collect()
+    };
+    assert_eq!(numbers(&[]), [2, 3]);
+    assert_eq!(numbers(&[Stage::Production]), [3]);
+    assert_eq!(numbers(&[Stage::Staging]), [0; 0]);
+}
