@@ -1,10 +1,11 @@
 //! Gradient boosting by the `perpetual` crate, made repeatable.
 //!
-//! What the crate documentation does not say, found in its source (3.0.0-rc.2):
+//! What its documentation does not say, found in its source (3.0.0-rc.2):
 //!
-//! - Without a memory limit the number of nodes that a tree may have follows from the memory that is
-//!   free when training starts, and histograms for all of them are written at once (gigabytes).
-//!   A fixed limit makes it a function of the data; [`memory_was_short`] finds the one case left.
+//! - The number of nodes that a tree may have follows from the memory that is free when training starts, and
+//!   histograms for all of them are written at once (gigabytes, even for few rows). A memory limit makes it
+//!   a function of the data: [`memory_limit`] computes the limit that yields the wanted number.
+//! - Trees grow by the best gain first, so that number also decides how much they adapt to the rows.
 //! - `auto_class_weights` is on by default, which shifts the margins of unbalanced labels; it is off here.
 //! - With small numeric regression tasks it adds a linear head to the trees; it is removed here,
 //!   so that the trees are the model.
@@ -14,8 +15,9 @@ use std::mem::size_of;
 use std::ops::Range;
 
 use perpetual::bin::Bin;
+use perpetual::binning::bin_matrix;
 use perpetual::booster::config::BoosterConfig;
-use perpetual::constants::{FREE_MEM_ALLOC_FACTOR, ITER_LIMIT, N_NODES_ALLOC_MAX, N_NODES_ALLOC_MIN};
+use perpetual::constants::{FREE_MEM_ALLOC_FACTOR, ITER_LIMIT, N_NODES_ALLOC_MIN};
 use perpetual::histogram::{FeatureHistogram, NodeHistogram};
 use perpetual::node::Node;
 use perpetual::objective::Objective;
@@ -51,7 +53,7 @@ pub(crate) fn fit(
             max_bin: params.max_bins,
             num_threads: Some(params.threads),
             iteration_limit: params.max_trees,
-            memory_limit: Some(memory_limit(params)),
+            memory_limit: Some(memory_limit(&matrix, params)?),
             seed: params.seed,
             auto_class_weights: false,
             create_missing_branch: false,
@@ -62,7 +64,7 @@ pub(crate) fn fit(
     };
     booster.fit(&matrix, target, None, None).map_err(|error| TrainingError::Booster(Box::new(error)))?;
     booster.regression_head = None;
-    if memory_was_short(&booster, &matrix, params)? {
+    if memory_was_short(&booster, train.len(), params) {
         return Err(TrainingError::ShortOfMemory);
     }
     Ok(booster)
@@ -82,51 +84,40 @@ fn column_major(encoded: &Encoded, rows: &Range<usize>) -> Vec<f64> {
         .collect()
 }
 
-/// The limit in perpetual's unit, 10⁹ bytes.
-fn memory_limit(params: &Params) -> f32 {
-    f32::from(params.histogram_memory_mb) / 1000.0
-}
-
-/// Whether a tree was cut because the machine had less free memory than the limit.
+/// The memory limit, in perpetual's unit of 10⁹ bytes, under which a tree has at most `max_tree_nodes` nodes.
 ///
-/// Perpetual stops a tree at a number of nodes that it computes from the smaller of the limit and
-/// the free memory. This repeats its arithmetic with the limit alone; a tree that stopped earlier saw less.
-fn memory_was_short(
-    booster: &PerpetualBooster,
-    matrix: &Matrix<f64>,
-    params: &Params,
-) -> Result<bool, TrainingError> {
-    let Some(cut_at) = booster
-        .trees
-        .iter()
-        .filter(|tree| tree.stopper == TreeStopper::MaxNodes)
-        .map(|tree| tree.nodes.len())
-        .min()
-    else {
-        return Ok(false);
-    };
-    let bins: usize = perpetual::binning::bin_matrix(matrix, None, params.max_bins, f64::NAN, None)
+/// Perpetual takes 9/10 of the limit, subtracts what it reckons for the rows and for the finished trees, and
+/// divides 7/10 of the rest by the size of a node's histograms. This is the inverse, half a node higher so
+/// that rounding does not matter.
+fn memory_limit(matrix: &Matrix<f64>, params: &Params) -> Result<f32, TrainingError> {
+    let bins: usize = bin_matrix(matrix, None, params.max_bins, f64::NAN, None)
         .map_err(|error| TrainingError::Booster(Box::new(error)))?
         .nunique
         .iter()
         .sum();
-    let has_hessian = matches!(booster.cfg.objective, Objective::LogLoss);
-    let bytes_per_row = matrix.cols * 2 + 16 + if has_hessian { 4 } else { 0 };
-    let base_bytes = (matrix.rows * bytes_per_row) as f32;
-    let histogram_bytes = (size_of::<Bin>() * bins) as f32
-        + if matrix.cols > 1 {
-            size_of::<NodeHistogram<'_>>() as f32
-                + size_of::<FeatureHistogram<'_>>() as f32 * matrix.cols as f32
-        } else {
-            0.0
-        };
-    let trees = params.max_trees.unwrap_or(ITER_LIMIT).min(ITER_LIMIT) as f32;
-    let ensemble_bytes = trees * 256.0 * (size_of::<Node>() as f32 * 1.3);
-    let usable = (memory_limit(params) * 1e9 * 0.9 - base_bytes - ensemble_bytes).max(0.0);
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "as perpetual computes it")]
-    let nodes = ((FREE_MEM_ALLOC_FACTOR * (usable / histogram_bytes)) as usize)
-        .max(3)
-        .min((matrix.rows * 2).max(N_NODES_ALLOC_MIN))
-        .min(N_NODES_ALLOC_MAX);
-    Ok(cut_at + 2 <= nodes)
+    let feature_bytes = match matrix.cols {
+        0 | 1 => 0,
+        features => size_of::<NodeHistogram<'_>>() + size_of::<FeatureHistogram<'_>>() * features,
+    };
+    let histogram_bytes = (size_of::<Bin>() * bins + feature_bytes) as f64;
+    let hessian_bytes = match params.task {
+        Task::BinaryClassification => 4,
+        Task::Regression => 0,
+    };
+    let row_bytes = (matrix.rows * (matrix.cols * 2 + 16 + hessian_bytes)) as f64;
+    let trees = params.max_trees.unwrap_or(ITER_LIMIT).min(ITER_LIMIT) as f64;
+    let tree_bytes = trees * 256.0 * size_of::<Node>() as f64 * 1.3;
+    let nodes = f64::from(params.max_tree_nodes) + 0.5;
+    let usable = nodes * histogram_bytes / f64::from(FREE_MEM_ALLOC_FACTOR);
+    #[expect(clippy::cast_possible_truncation, reason = "perpetual's unit is f32")]
+    let limit = ((usable + row_bytes + tree_bytes) / 0.9 / 1e9) as f32;
+    Ok(limit)
+}
+
+/// Whether a tree was cut before it had `max_tree_nodes` nodes, because the machine had less free memory than
+/// the limit: another machine would give another model.
+fn memory_was_short(booster: &PerpetualBooster, rows: usize, params: &Params) -> bool {
+    let allowed = usize::from(params.max_tree_nodes).min((rows * 2).max(N_NODES_ALLOC_MIN));
+    let mut cut = booster.trees.iter().filter(|tree| tree.stopper == TreeStopper::MaxNodes);
+    cut.any(|tree| tree.nodes.len() + 2 <= allowed)
 }

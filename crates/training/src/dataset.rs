@@ -13,6 +13,9 @@ pub const MAX_FEATURES: usize = 1024;
 /// The longest feature name, in bytes.
 pub const MAX_NAME_BYTES: usize = 256;
 
+/// The largest absolute value of a numeric feature: the graph's `f32` arithmetic cannot overflow on such values' differences.
+pub const MAX_MAGNITUDE: f32 = 1e37;
+
 /// Names that the exported graph needs for itself begin so.
 pub(crate) const RESERVED_PREFIX: &str = "mainstay.";
 
@@ -41,7 +44,7 @@ pub struct Column {
 /// The values of a feature, one a row.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Values {
-    /// Finite numbers; NaN is a missing value.
+    /// Numbers up to ±[`MAX_MAGNITUDE`]; NaN is a missing value.
     Numeric(Vec<f32>),
     /// Categories; `None` is a missing value, and so is the empty string, because a string tensor
     /// has no other way to say so.
@@ -67,9 +70,9 @@ impl Column {
         }
     }
 
-    pub(crate) fn first_infinite(&self) -> Option<usize> {
+    pub(crate) fn first_extreme(&self) -> Option<usize> {
         match &self.values {
-            Values::Numeric(values) => values.iter().position(|v| v.is_infinite()),
+            Values::Numeric(values) => values.iter().position(|v| v.abs() > MAX_MAGNITUDE),
             Values::Categorical(_) => None,
         }
     }
@@ -114,8 +117,8 @@ impl Dataset {
                     found: feature.rows(),
                 });
             }
-            if let Some(row) = feature.first_infinite() {
-                return Err(TrainingError::InfiniteValue { feature: feature.name.clone(), row });
+            if let Some(row) = feature.first_extreme() {
+                return Err(TrainingError::ExtremeValue { feature: feature.name.clone(), row });
             }
         }
         check_split(split, self.rows())?;

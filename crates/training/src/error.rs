@@ -36,9 +36,9 @@ pub enum TrainingError {
         /// The rule that it breaks.
         rule: &'static str,
     },
-    /// A numeric value is infinite.
-    #[error("feature `{feature}` is infinite in row {row}; write a missing value instead")]
-    InfiniteValue {
+    /// A numeric value is infinite, or so large that sums of such values would be.
+    #[error("feature `{feature}` is infinite or beyond ±1e37 in row {row}; write a missing value instead")]
+    ExtremeValue {
         /// The feature's name.
         feature: String,
         /// The row, from 0.
@@ -84,10 +84,10 @@ pub enum TrainingError {
         /// What was given.
         found: String,
     },
-    /// The machine had less free memory than the parameters promise, which changes the trees.
+    /// The machine had less free memory than the histograms need, which changes the trees.
     #[error(
-        "the machine has less free memory than `histogram_memory_mb` promises, so this run could not be repeated elsewhere; \
-         free some memory or lower `histogram_memory_mb`"
+        "the machine has too little free memory for the trees that were asked for, so another machine would give \
+         another model; free some memory, or lower `max_tree_nodes` or `max_bins`"
     )]
     ShortOfMemory,
     /// The booster failed.
@@ -96,6 +96,16 @@ pub enum TrainingError {
     /// The booster made a tree of a shape that the export does not know.
     #[error("the gradient booster made a tree that cannot be exported: {0}")]
     UnknownTree(&'static str),
+    /// The linear model would need more weights than the limit.
+    #[error(
+        "the linear model would have {found} weights, the limit is {limit}; lower `max_categories` or leave features out"
+    )]
+    TooManyWeights {
+        /// Weights of the design.
+        found: usize,
+        /// The most that are accepted.
+        limit: usize,
+    },
     /// The linear model's equations have no finite solution.
     #[error("the linear model did not converge; raise its `l2` or look for features with extreme values")]
     NotConverged,
@@ -127,14 +137,16 @@ impl Coded for TrainingError {
         match self {
             Self::NoFeatures
             | Self::LengthMismatch { .. }
-            | Self::InfiniteValue { .. }
+            | Self::ExtremeValue { .. }
             | Self::InvalidLabel { .. }
             | Self::ConstantLabel { .. }
             | Self::NotConverged
             | Self::NotFinite { .. }
             | Self::Metric(_) => ErrorCode::InvalidData,
             Self::InvalidName { .. } => ErrorCode::InvalidName,
-            Self::TooManyFeatures { .. } | Self::ModelTooLarge { .. } => ErrorCode::TooLarge,
+            Self::TooManyFeatures { .. } | Self::TooManyWeights { .. } | Self::ModelTooLarge { .. } => {
+                ErrorCode::TooLarge
+            }
             Self::InvalidSplit { .. } | Self::InvalidParameter { .. } => ErrorCode::InvalidArgument,
             Self::FeatureMismatch { .. } => ErrorCode::SignatureMismatch,
             Self::ShortOfMemory => ErrorCode::Unavailable,

@@ -44,10 +44,10 @@ mod train;
 
 pub use booster::PERPETUAL_VERSION;
 pub use calibration::Platt;
-pub use dataset::{Column, Dataset, MAX_FEATURES, MAX_NAME_BYTES, Split, Task, Values};
+pub use dataset::{Column, Dataset, MAX_FEATURES, MAX_MAGNITUDE, MAX_NAME_BYTES, Split, Task, Values};
 pub use encoding::{Category, Encoding, Feature, FeatureKind, SMOOTHING_ROWS};
 pub use error::TrainingError;
-pub use linear::{LinearModel, Term};
+pub use linear::{LinearModel, MAX_WEIGHTS, Term};
 pub use metrics::{MetricError, Metrics};
 pub use predictor::Predictor;
 pub use report::{

@@ -60,8 +60,7 @@ impl LinearModel {
         l2: f64,
     ) -> Result<Self, TrainingError> {
         let mut model = Self::zero(encoding);
-        let design = Design::new(&model, encoded, train);
-        let weights = minimise(&design, target, task, l2)?;
+        let weights = minimise(&Design::new(&model.terms, encoded, train)?, target, task, l2)?;
         model.set(&weights);
         Ok(model)
     }
@@ -165,18 +164,23 @@ fn finite_or_zero(value: f32) -> f32 {
     if value.is_finite() { value } else { 0.0 }
 }
 
-/// The design matrix: each row has the intercept's 1 and exactly one other entry a feature.
-struct Design {
+/// The most weights of a linear model; the equations of a step take 4 · weights² bytes.
+pub const MAX_WEIGHTS: usize = 2048;
+
+/// The design matrix, computed row by row: the intercept's 1 and exactly one other entry a feature.
+struct Design<'a> {
+    terms: &'a [Term],
+    /// The column where each term begins.
+    starts: Vec<usize>,
     columns: usize,
-    entries_per_row: usize,
-    entries: Vec<(usize, f64)>,
+    encoded: &'a Encoded,
+    rows: Range<usize>,
 }
 
-impl Design {
-    fn new(model: &LinearModel, encoded: &Encoded, rows: &Range<usize>) -> Self {
+impl<'a> Design<'a> {
+    fn new(terms: &'a [Term], encoded: &'a Encoded, rows: &Range<usize>) -> Result<Self, TrainingError> {
         let mut columns = 1;
-        let starts: Vec<usize> = model
-            .terms
+        let starts = terms
             .iter()
             .map(|term| {
                 let start = columns;
@@ -184,29 +188,34 @@ impl Design {
                 start
             })
             .collect();
-        let mut entries = Vec::with_capacity(rows.len() * (model.terms.len() + 1));
-        for row in rows.clone() {
-            entries.push((0, 1.0));
-            for ((term, column), start) in model.terms.iter().zip(encoded).zip(&starts) {
-                let (index, entry) = term.entry(column.get(row).copied().unwrap_or(f32::NAN));
-                entries.push((start + index, entry));
-            }
+        if columns > MAX_WEIGHTS {
+            return Err(TrainingError::TooManyWeights { found: columns, limit: MAX_WEIGHTS });
         }
-        Self { columns, entries_per_row: model.terms.len() + 1, entries }
+        Ok(Self { terms, starts, columns, encoded, rows: rows.clone() })
     }
 
-    fn rows(&self) -> impl Iterator<Item = &[(usize, f64)]> {
-        self.entries.chunks_exact(self.entries_per_row)
+    /// Calls `visit` with each row's position and its (column, entry) pairs, columns ascending.
+    fn for_each_row(&self, mut visit: impl FnMut(usize, &[(usize, f64)])) {
+        let mut row_entries = Vec::with_capacity(self.terms.len() + 1);
+        for (position, row) in self.rows.clone().enumerate() {
+            row_entries.clear();
+            row_entries.push((0, 1.0));
+            for ((term, column), start) in self.terms.iter().zip(self.encoded).zip(&self.starts) {
+                let (index, entry) = term.entry(column.get(row).copied().unwrap_or(f32::NAN));
+                row_entries.push((start + index, entry));
+            }
+            visit(position, &row_entries);
+        }
     }
 
     fn margins(&self, weights: &[f64]) -> Vec<f64> {
-        self.rows()
-            .map(|row| {
-                row.iter()
-                    .map(|&(column, entry)| entry * weights.get(column).copied().unwrap_or_default())
-                    .sum()
-            })
-            .collect()
+        let mut margins = Vec::with_capacity(self.rows.len());
+        self.for_each_row(|_, row| {
+            let terms =
+                row.iter().map(|&(column, entry)| entry * weights.get(column).copied().unwrap_or_default());
+            margins.push(terms.sum());
+        });
+        margins
     }
 }
 
@@ -215,7 +224,7 @@ const MAX_STEPS: usize = 100;
 /// Newton's method with step halving. It ends when the next step could lower the objective by no
 /// more than a share of 1e-15 (half the squared Newton decrement; Boyd & Vandenberghe, *Convex
 /// Optimization* (2004), §9.5), or when rounding lets no step lower it.
-fn minimise(design: &Design, target: &[f64], task: Task, l2: f64) -> Result<Vec<f64>, TrainingError> {
+fn minimise(design: &Design<'_>, target: &[f64], task: Task, l2: f64) -> Result<Vec<f64>, TrainingError> {
     let mut weights = vec![0.0; design.columns];
     let mut margins = design.margins(&weights);
     let mut objective = loss(&margins, target, task) + penalty(&weights, l2);
@@ -263,7 +272,7 @@ fn penalty(weights: &[f64], l2: f64) -> f64 {
 }
 
 fn derivatives(
-    design: &Design,
+    design: &Design<'_>,
     weights: &[f64],
     margins: &[f64],
     target: &[f64],
@@ -279,7 +288,10 @@ fn derivatives(
         *first = 0.0;
         hessian.add(0, 0, -l2);
     }
-    for ((row, &margin), &y) in design.rows().zip(margins).zip(target) {
+    design.for_each_row(|position, row| {
+        let (Some(&margin), Some(&y)) = (margins.get(position), target.get(position)) else {
+            return;
+        };
         let (residual, curvature) = match task {
             Task::BinaryClassification => {
                 let p = sigmoid(margin);
@@ -287,17 +299,16 @@ fn derivatives(
             }
             Task::Regression => (margin - y, 1.0),
         };
-        for (position, &(column, entry)) in row.iter().enumerate() {
+        for (count, &(column, entry)) in (1..).zip(row) {
             if let Some(g) = gradient.get_mut(column) {
                 *g += residual * entry;
             }
-            let scaled = curvature * entry;
             // Columns ascend within a row, so (column, other) lies in the lower triangle.
-            for &(other, other_entry) in row.iter().take(position + 1) {
-                hessian.add(column, other, scaled * other_entry);
+            for &(other, other_entry) in row.iter().take(count) {
+                hessian.add(column, other, curvature * entry * other_entry);
             }
         }
-    }
+    });
     (gradient, hessian)
 }
 

@@ -48,8 +48,8 @@ impl Predictor {
                     found: column.rows(),
                 });
             }
-            if let Some(row) = column.first_infinite() {
-                return Err(TrainingError::InfiniteValue { feature: column.name.clone(), row });
+            if let Some(row) = column.first_extreme() {
+                return Err(TrainingError::ExtremeValue { feature: column.name.clone(), row });
             }
         }
         let encoded = self.encoding.encode(columns)?;

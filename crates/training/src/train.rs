@@ -40,10 +40,10 @@ pub struct Params {
     /// Bins that the booster cuts a numeric feature into, 2 to 4,096.
     #[serde(default = "defaults::max_bins")]
     pub max_bins: u16,
-    /// Memory for the booster's histograms, in 10⁶ bytes, 16 to 32,000. It bounds the nodes of a tree:
-    /// about 9 · memory (bytes) / (bins over all features · 80 bytes · 14).
-    #[serde(default = "defaults::histogram_memory_mb")]
-    pub histogram_memory_mb: u16,
+    /// At most so many nodes in a tree, 3 to 10,000. Trees grow by the best gain first, so fewer nodes make a
+    /// smoother model; a booster's histograms take about this number · features · `max_bins` · 80 bytes.
+    #[serde(default = "defaults::max_tree_nodes")]
+    pub max_tree_nodes: u16,
     /// At most so many nodes in the exported model; later trees are cut off, which leaves a valid,
     /// earlier state of the same boosting. About 38 bytes a node.
     #[serde(default = "defaults::max_nodes")]
@@ -78,8 +78,8 @@ mod defaults {
     pub(super) fn candidates() -> Vec<Candidate> {
         vec![
             Candidate::Linear { l2: 1.0 },
-            Candidate::Boosting { budget: 0.3 },
-            Candidate::Boosting { budget: 0.8 },
+            Candidate::Boosting { budget: 0.5 },
+            Candidate::Boosting { budget: 1.0 },
         ]
     }
 
@@ -87,8 +87,8 @@ mod defaults {
         256
     }
 
-    pub(super) fn histogram_memory_mb() -> u16 {
-        512
+    pub(super) fn max_tree_nodes() -> u16 {
+        31
     }
 
     pub(super) fn max_nodes() -> usize {
@@ -114,7 +114,7 @@ impl Params {
             candidates: defaults::candidates(),
             max_trees: None,
             max_bins: defaults::max_bins(),
-            histogram_memory_mb: defaults::histogram_memory_mb(),
+            max_tree_nodes: defaults::max_tree_nodes(),
             max_nodes: defaults::max_nodes(),
             max_categories: defaults::max_categories(),
             min_category_rows: defaults::min_category_rows(),
@@ -136,11 +136,7 @@ impl Params {
             ),
             (self.max_trees != Some(0), "max_trees", "at least one tree is needed"),
             ((2..=4096).contains(&self.max_bins), "max_bins", "it lies between 2 and 4096"),
-            (
-                (16..=32_000).contains(&self.histogram_memory_mb),
-                "histogram_memory_mb",
-                "it lies between 16 and 32000",
-            ),
+            ((3..=10_000).contains(&self.max_tree_nodes), "max_tree_nodes", "it lies between 3 and 10000"),
             (self.max_nodes > 0, "max_nodes", "at least one node is needed"),
             ((1..=4096).contains(&self.max_categories), "max_categories", "it lies between 1 and 4096"),
         ];

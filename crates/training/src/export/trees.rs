@@ -100,3 +100,31 @@ fn add_ensemble(graph: &mut Graph, ensemble: &Ensemble, margin: &str) {
 fn int(position: usize) -> i64 {
     position as i64
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::dataset::Task;
+    use crate::export::{Scorer, to_onnx};
+    use crate::train::{MAX_MODEL_BYTES, Params};
+
+    use super::*;
+
+    /// As many nodes as the default allows, with large numbers for tree, node and feature.
+    #[test]
+    fn the_default_node_limit_keeps_the_size_limit() {
+        let limit = Params::new(Task::Regression, 0, 1).max_nodes;
+        let leaf = Node::Leaf { weight: 0.1 };
+        let branch =
+            Node::Branch { feature: 1000, threshold: 0.1, low: 900, high: 901, missing_low: true, gain: 1.0 };
+        let tree: Vec<Node> = [vec![branch; 500], vec![leaf; 501]].concat();
+        let ensemble = Ensemble { base: 0.1, trees: vec![tree; limit / 1001] };
+        let encoding = Encoding { features: Vec::new() };
+        let onnx = to_onnx(&encoding, &Scorer::Trees(&ensemble), None, Task::Regression);
+        assert!(onnx.len() < MAX_MODEL_BYTES * 19 / 20, "{} bytes", onnx.len());
+        assert!(
+            onnx.len() > MAX_MODEL_BYTES / 2,
+            "the limit on nodes is needlessly low: {} bytes",
+            onnx.len()
+        );
+    }
+}

@@ -7,9 +7,7 @@
 use std::path::Path;
 
 use mainstay_onnx::{Message, ModelProto};
-use mainstay_training::{
-    Candidate, Column, Dataset, MAX_MODEL_BYTES, Params, Split, Task, Trained, Values, train,
-};
+use mainstay_training::{Candidate, Column, Dataset, Split, Task, Trained, Values, train};
 use serde_json::{Map, Value, json};
 
 use crate::graph::evaluate;
@@ -69,7 +67,7 @@ const SPREAD: f64 = 10.0;
 
 #[test]
 fn boosted_regressions_are_equal() {
-    for (name, budget) in [("boosted_regression", 0.5), ("boosted_regression_fine", 1.2)] {
+    for (name, budget) in [("boosted_regression", 0.5), ("boosted_regression_fine", 0.9)] {
         let trained = trained(Task::Regression, Candidate::Boosting { budget }, 2000);
         let columns = stress(&trained.predictor, ROWS, 9);
         equal(&trained, &columns, SPREAD * 1e-5);
@@ -159,16 +157,4 @@ fn trees_beyond_the_node_limit_are_cut_off() {
     assert_eq!(cut_trees.trained, full_trees.trained);
     assert!(cut_trees.kept < full_trees.kept && cut_trees.nodes <= limit && cut_trees.nodes > limit / 2);
     equal(&cut, &stress(&cut.predictor, 1000, 11), 1e-5);
-}
-
-/// The default limit on nodes keeps the file within the limit on bytes: the largest file has the
-/// longest node and tree numbers.
-#[test]
-fn the_default_node_limit_keeps_the_size_limit() {
-    let trained = trained(Task::BinaryClassification, Candidate::Boosting { budget: 0.8 }, 4000);
-    let nodes = trained.report.candidates[0].trees.unwrap().nodes;
-    // Numbers of 2 bytes more than here for tree and node, in six lists of branches and in two of leaves.
-    let bytes_per_node = trained.onnx.len() as f64 / nodes as f64 + 6.0;
-    let limit = Params::new(Task::BinaryClassification, 0, 1).max_nodes;
-    assert!(bytes_per_node * limit as f64 <= MAX_MODEL_BYTES as f64, "{bytes_per_node} bytes a node");
 }

@@ -57,7 +57,7 @@ fn data_that_do_not_fit() {
     check(
         &|d| d.features[0] = Column::numeric("x", infinite.clone()),
         ErrorCode::InvalidData,
-        "infinite in row 7",
+        "beyond ±1e37 in row 7",
     );
     check(&|d| d.label[3] = 2.0, ErrorCode::InvalidData, "row 3 is 2; a binary label is 0 or 1");
     check(&|d| d.label[3] = f32::NAN, ErrorCode::InvalidData, "row 3 is NaN");
@@ -72,7 +72,7 @@ fn data_that_do_not_fit() {
 #[test]
 fn splits_that_do_not_fit() {
     let check = |split: Split, sentence: &str| {
-        refused(&data(), &split, &params(), ErrorCode::InvalidArgument, sentence)
+        refused(&data(), &split, &params(), ErrorCode::InvalidArgument, sentence);
     };
     check(Split { train: 0..0, ..split() }, "at least one row");
     check(Split { train: 0..31, ..split() }, "must follow each other");
@@ -93,7 +93,7 @@ fn parameters_out_of_range() {
     check(&|p| p.candidates = vec![Candidate::Boosting { budget: f32::NAN }], "`budget` above 0");
     check(&|p| p.max_trees = Some(0), "`max_trees`");
     check(&|p| p.max_bins = 1, "`max_bins`");
-    check(&|p| p.histogram_memory_mb = 1, "`histogram_memory_mb`");
+    check(&|p| p.max_tree_nodes = 2, "`max_tree_nodes`");
     check(&|p| p.max_nodes = 0, "`max_nodes`");
     check(&|p| p.max_categories = 0, "`max_categories`");
 }
@@ -117,4 +117,19 @@ fn columns_that_the_model_was_not_trained_on() {
             .predict(&[Column::numeric("x", vec![f32::INFINITY]), Column::categorical("c", vec![None])])
             .is_err()
     );
+}
+
+#[test]
+fn a_linear_model_of_too_many_weights() {
+    let column = |i: usize| {
+        let values = (0..400).map(|row| Some(format!("v{}", (row * (i + 1)) % 128))).collect();
+        Column::categorical(format!("c{i}"), values)
+    };
+    let data = Dataset {
+        features: (0..40).map(column).collect(),
+        label: (0..400_u16).map(|i| f32::from(i % 2)).collect(),
+    };
+    let split = Split { train: 0..300, validation: 300..400, test: None };
+    let params = Params { min_category_rows: 1, ..params() };
+    refused(&data, &split, &params, ErrorCode::TooLarge, "weights");
 }

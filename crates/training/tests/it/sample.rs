@@ -83,7 +83,9 @@ pub(crate) fn dataset(task: Task, rows: usize, seed: u64) -> Dataset {
             let city =
                 cities[row].as_deref().map_or(0.0, |city| f32::from(u8::try_from(city.len() % 5).unwrap()));
             let by_wind = if wind.is_nan() { 1.5 } else { (wind / 10.0).min(3.0) - 1.0 };
-            let margin = (hour - 12.0) / 6.0 + by_wind * f32::from(u8::from(hour > 6.0)) + 0.4 * city - 2.0;
+            let margin =
+                ((hour - 12.0).abs() - 6.0) / 2.0 + by_wind * f32::from(u8::from(hour > 6.0)) + 0.4 * city
+                    - 2.0;
             match task {
                 Task::BinaryClassification => {
                     f32::from(u8::from(random.uniform() < 1.0 / (1.0 + (-margin).exp())))
@@ -104,7 +106,7 @@ pub(crate) fn split(rows: usize) -> Split {
 }
 
 pub(crate) fn params(task: Task, candidate: Candidate) -> Params {
-    Params { candidates: vec![candidate], ..Params::new(task, 20130101, 2) }
+    Params { candidates: vec![candidate], ..Params::new(task, 20_130_101, 2) }
 }
 
 pub(crate) fn trained(task: Task, candidate: Candidate, rows: usize) -> Trained {

@@ -83,7 +83,7 @@ def check_mlflow(model, feed, expected, scale):
     import mlflow.pyfunc
 
     with tempfile.TemporaryDirectory() as folder:
-        mlflow.onnx.save_model(model, f"{folder}/model")
+        mlflow.onnx.save_model(model, f"{folder}/model", onnx_execution_providers=["CPUExecutionProvider"])
         loaded = mlflow.onnx.load_model(f"{folder}/model")
         onnx.checker.check_model(loaded)
         predicted = answer(mlflow.pyfunc.load_model(f"{folder}/model").predict(feed))
