@@ -20,12 +20,15 @@
 //! 4. Add its story to `tests/it`, which runs on both databases.
 
 mod audit;
+mod data;
 pub mod database;
 mod driver;
 mod events;
+mod features;
 mod guard;
 mod migrations;
 pub mod objects;
+mod pipelines;
 pub mod ports;
 pub mod reader;
 pub mod tables;

@@ -8,7 +8,13 @@ use crate::params;
 use mainstay_governance::audit::Frontier;
 
 /// All migrations, oldest first. A released one is never edited; a correction is a further one.
-const MIGRATIONS: &[&str] = &[include_str!("../migrations/0001_record.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../migrations/0001_record.sql"),
+    include_str!("../migrations/0002_data.sql"),
+    include_str!("../migrations/0006_pipelines.sql"),
+    include_str!("../migrations/0007_serving.sql"),
+    include_str!("../migrations/0008_features.sql"),
+];
 
 /// Brings the schema up to date. Refuses a database that a newer Mainstay has written.
 pub(crate) async fn migrate(connection: &mut Connection, now: MachineTime) -> Result<(), StorageError> {

@@ -2,6 +2,9 @@
 
 use mainstay_core::command::{BoxFuture, Context, Job, Journal, Refused, Unit};
 use mainstay_core::error::StorageError;
+use mainstay_data::ports::DataTx;
+use mainstay_features::port::FeaturesTx;
+use mainstay_pipelines::port::PipelineTx;
 
 use crate::tx::StoreTx;
 use crate::writer::Writer;
@@ -35,4 +38,7 @@ macro_rules! ports {
 
 ports! {
     dyn Journal,
+    dyn DataTx,
+    dyn FeaturesTx,
+    dyn PipelineTx,
 }

@@ -16,10 +16,27 @@ pub enum Class {
 
 /// The classes, in alphabetical order of the tables.
 pub const TABLES: &[(&str, Class)] = &[
+    ("approvals", Class::Record),
     ("audit_heads", Class::Log),
     ("audit_tree", Class::Log),
+    ("datasets", Class::Record),
+    ("endpoint_revisions", Class::Record),
+    ("endpoints", Class::Record),
     ("events", Class::Log),
+    ("feature_definitions", Class::Record),
+    ("feature_materialisations", Class::Record),
+    ("pipeline_definitions", Class::Record),
+    ("pipeline_runs", Class::Record),
+    ("pipeline_steps", Class::Operational),
+    ("pipelines", Class::Record),
+    ("rollouts", Class::Record),
+    ("schedule_firings", Class::Record),
     ("schema_version", Class::Operational),
+    ("sealed_segments", Class::Record),
+    ("step_ledger", Class::Operational),
+    ("step_results", Class::Record),
+    ("table_versions", Class::Record),
+    ("validations", Class::Record),
 ];
 
 /// The tables of a class.

@@ -7,7 +7,7 @@ use mainstay_core::name::Name;
 use mainstay_core::principal::Actor;
 use mainstay_core::time::MachineTime;
 
-use crate::driver::{Connection, Dialect};
+use crate::driver::Connection;
 use crate::value::{Row, Value};
 
 /// An event that waits for its sequence number.
@@ -44,11 +44,6 @@ impl StoreTx {
     /// What went wrong since this was last asked.
     pub(crate) fn take_trouble(&mut self) -> Option<Trouble> {
         self.trouble.take()
-    }
-
-    /// Which dialect branch applies; for the few places where branches are allowed.
-    pub(crate) const fn dialect(&self) -> Dialect {
-        self.connection.dialect()
     }
 
     /// Runs a statement; gives the number of rows that it changed.

@@ -16,7 +16,7 @@ use serde_json::json;
 use crate::both;
 use crate::databases::Fresh;
 
-struct AllowAll;
+pub(crate) struct AllowAll;
 
 impl Authorizer for AllowAll {
     fn allows(&self, _: &Principal, _: Action, _: &Scope) -> bool {
