@@ -1,0 +1,86 @@
+//! DataFusion sessions with bounded memory that spill to disk.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use datafusion::execution::memory_pool::FairSpillPool;
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::prelude::{SessionConfig, SessionContext};
+
+use crate::error::QueryError;
+
+/// What a session may use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionOptions {
+    /// Bytes that sorts, joins and aggregates may hold, shared fairly among those that can spill.
+    pub memory: usize,
+    /// Where they spill; made if it does not exist.
+    pub spill_directory: PathBuf,
+    /// Bytes that may lie there.
+    pub spill_limit: u64,
+    /// How many partitions work side by side.
+    pub partitions: usize,
+    /// Rows in a batch.
+    pub batch_rows: usize,
+}
+
+impl SessionOptions {
+    /// 256 MiB of memory, 16 GiB of spill space, two partitions, batches of 8,192 rows.
+    pub fn spilling_to(spill_directory: impl Into<PathBuf>) -> Self {
+        Self {
+            memory: 256 << 20,
+            spill_directory: spill_directory.into(),
+            spill_limit: 16 << 30,
+            partitions: 2,
+            batch_rows: 8_192,
+        }
+    }
+}
+
+/// Opens a session. Instants are UTC throughout; text is read as Arrow's `Utf8`, so that what a scan
+/// gives is what the table's schema says.
+pub fn open(options: &SessionOptions) -> Result<SessionContext, QueryError> {
+    let runtime = RuntimeEnvBuilder::new()
+        .with_memory_pool(Arc::new(FairSpillPool::new(options.memory)))
+        .with_temp_file_path(options.spill_directory.clone())
+        .with_max_temp_directory_size(options.spill_limit)
+        .build_arc()?;
+    let mut config = SessionConfig::new()
+        .with_target_partitions(options.partitions.max(1))
+        .with_batch_size(options.batch_rows.max(1))
+        // A sort sets this much aside to merge its runs; the default of 10 MiB is too much for a
+        // small pool that two sorts share.
+        .with_sort_spill_reservation_bytes((options.memory / 16).min(10 << 20));
+    config.options_mut().execution.parquet.schema_force_view_types = false;
+    config.options_mut().execution.parquet.pushdown_filters = true;
+    Ok(SessionContext::new_with_config_rt(config, runtime))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Half a million wide rows sorted in 8 MiB can only be done by spilling.
+    #[tokio::test]
+    async fn a_sort_larger_than_memory_spills_and_is_right() {
+        let spill = tempfile::tempdir().unwrap();
+        let options = SessionOptions { memory: 8 << 20, ..SessionOptions::spilling_to(spill.path()) };
+        let session = open(&options).unwrap();
+        let sql = "select value, repeat(cast(value as varchar), 8) as wide \
+                   from generate_series(1, 500000) order by value desc";
+        let plan = session.sql(sql).await.unwrap().create_physical_plan().await.unwrap();
+        let task = session.task_ctx();
+        let batches = datafusion::physical_plan::collect(Arc::clone(&plan), task).await.unwrap();
+        let rows: usize = batches.iter().map(arrow::array::RecordBatch::num_rows).sum();
+        assert_eq!(rows, 500_000);
+        let first = batches[0].column(0).as_any().downcast_ref::<arrow::array::Int64Array>().unwrap();
+        assert_eq!((first.value(0), first.value(1)), (500_000, 499_999));
+        let spilled = spills(&*plan);
+        assert!(spilled > 0, "nothing was spilled");
+    }
+
+    fn spills(plan: &dyn datafusion::physical_plan::ExecutionPlan) -> usize {
+        let own = plan.metrics().and_then(|metrics| metrics.spill_count()).unwrap_or(0);
+        own + plan.children().into_iter().map(|child| spills(&**child)).sum::<usize>()
+    }
+}
