@@ -121,3 +121,46 @@ fn memory_was_short(booster: &PerpetualBooster, rows: usize, params: &Params) ->
     let mut cut = booster.trees.iter().filter(|tree| tree.stopper == TreeStopper::MaxNodes);
     cut.any(|tree| tree.nodes.len() + 2 <= allowed)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Labels that no small tree explains, so that trees grow until they are cut.
+    fn noise(rows: u32, features: u32) -> (Encoded, Vec<f64>) {
+        let scrambled = |i: u32| (i.wrapping_mul(2_654_435_761) >> 8) as f32;
+        let columns = (0..features).map(|f| (0..rows).map(|row| scrambled(row * 64 + f)).collect()).collect();
+        (columns, (0..rows).map(|row| f64::from(u8::from(row % 7 < 3 || row % 400 < 150))).collect())
+    }
+
+    fn largest_tree(task: Task, max_tree_nodes: u16, features: u32) -> (PerpetualBooster, usize) {
+        let (mut encoded, target) = noise(3000, features);
+        encoded.push((0..3000_u16).map(f32::from).collect());
+        let params = Params { max_tree_nodes, max_trees: Some(20), ..Params::new(task, 1, 1) };
+        let booster = fit(&encoded, &(0..3000), &target, task, 1.0, &params).unwrap();
+        let nodes = booster.trees.iter().map(|tree| tree.nodes.len()).max().unwrap();
+        (booster, nodes)
+    }
+
+    #[test]
+    fn a_tree_has_exactly_the_nodes_that_are_allowed() {
+        for task in [Task::BinaryClassification, Task::Regression] {
+            for (max_tree_nodes, features) in [(3, 0), (9, 3), (31, 8), (31, 40)] {
+                let (booster, nodes) = largest_tree(task, max_tree_nodes, features);
+                assert_eq!(nodes, usize::from(max_tree_nodes), "{task:?}, {features} features");
+                assert!(booster.trees.iter().any(|tree| tree.stopper == TreeStopper::MaxNodes));
+            }
+        }
+    }
+
+    #[test]
+    fn a_tree_that_was_cut_too_early_is_noticed() {
+        let task = Task::BinaryClassification;
+        let (booster, nodes) = largest_tree(task, 31, 8);
+        let with = |max_tree_nodes| Params { max_tree_nodes, ..Params::new(task, 1, 1) };
+        assert_eq!(nodes, 31);
+        assert!(!memory_was_short(&booster, 3000, &with(31)));
+        assert!(!memory_was_short(&booster, 3000, &with(32)), "a split needs room for two nodes");
+        assert!(memory_was_short(&booster, 3000, &with(33)));
+    }
+}
