@@ -14,11 +14,13 @@ mod psi;
 use mainstay_core::error::{Coded, ErrorCode};
 
 pub use chi_square::{ChiSquareTest, homogeneity};
+pub(crate) use distance::half_l1;
 pub use distance::total_variation;
 pub use kolmogorov::kolmogorov_tail;
 pub use ks::{KsMethod, KsTest, ks_two_sample};
 pub use multiplicity::{benjamini_hochberg, e_benjamini_hochberg, holm};
 pub use proportions::{ProportionTest, two_proportions};
+pub(crate) use psi::index as psi_index;
 pub use psi::{PSI_FLOOR, Psi, psi_cat, psi_q10_ref};
 
 /// Why two sets of rows cannot be compared.

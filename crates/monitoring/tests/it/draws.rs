@@ -10,6 +10,10 @@ impl Draws {
         Self(ChaCha8Rng::seed_from_u64(seed))
     }
 
+    pub(crate) fn rng(&mut self) -> &mut ChaCha8Rng {
+        &mut self.0
+    }
+
     /// Uniform on [0, 1).
     pub(crate) fn uniform(&mut self) -> f64 {
         (self.0.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
