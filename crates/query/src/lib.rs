@@ -11,6 +11,7 @@ pub mod expectations;
 pub mod export;
 pub mod features;
 pub mod import;
+mod memory;
 pub mod scan;
 pub mod session;
 mod stats;

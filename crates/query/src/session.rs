@@ -3,16 +3,17 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::prelude::{SessionConfig, SessionContext};
 
 use crate::error::QueryError;
+use crate::memory::HeadroomPool;
 
 /// What a session may use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionOptions {
-    /// Bytes that sorts, joins and aggregates may hold, shared fairly among those that can spill.
+    /// Bytes that sorts, joins and aggregates may hold; three quarters are shared fairly among those
+    /// that can spill.
     pub memory: usize,
     /// Where they spill; made if it does not exist.
     pub spill_directory: PathBuf,
@@ -41,7 +42,7 @@ impl SessionOptions {
 /// gives is what the table's schema says.
 pub fn open(options: &SessionOptions) -> Result<SessionContext, QueryError> {
     let runtime = RuntimeEnvBuilder::new()
-        .with_memory_pool(Arc::new(FairSpillPool::new(options.memory)))
+        .with_memory_pool(Arc::new(HeadroomPool::new(options.memory)))
         .with_temp_file_path(options.spill_directory.clone())
         .with_max_temp_directory_size(options.spill_limit)
         .build_arc()?;
@@ -64,7 +65,11 @@ mod tests {
     #[tokio::test]
     async fn a_sort_larger_than_memory_spills_and_is_right() {
         let spill = tempfile::tempdir().unwrap();
-        let options = SessionOptions { memory: 8 << 20, ..SessionOptions::spilling_to(spill.path()) };
+        let options = SessionOptions {
+            memory: 8 << 20,
+            batch_rows: 1_024,
+            ..SessionOptions::spilling_to(spill.path())
+        };
         let session = open(&options).unwrap();
         let sql = "select value, repeat(cast(value as varchar), 8) as wide \
                    from generate_series(1, 500000) order by value desc";

@@ -7,7 +7,8 @@
 //!
 //! Differences from the pandas engine of the original, all in what is shown and none in what is
 //! counted: `observed_value` of a type is our name of it (`utf8`, not `str`); instants are written with
-//! `Z`; results stand in the order of the suite; `exception_info` has one shape.
+//! `Z`; nulls are tallied as one value; results stand in the order of the suite; `exception_info` has one
+//! shape.
 
 mod evaluate;
 mod plan;

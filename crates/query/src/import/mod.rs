@@ -3,8 +3,8 @@
 //!
 //! Everything streams: memory is bounded by the limits in [`ImportOptions`], whatever the file. A CSV
 //! file whose types are not all declared is read twice, first to learn them. The files appear under
-//! names made of their digests, after they are durable, when the whole import has succeeded; until
-//! then, and if it fails, there is nothing.
+//! names made of their digests, after they are durable, when the whole import has succeeded; if it
+//! fails, there is nothing. (A crash may leave a `.draft-…` file, or a whole file that no table names.)
 //!
 //! These functions block; call them from a thread that may.
 
