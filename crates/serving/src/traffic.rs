@@ -55,7 +55,8 @@ pub struct Link {
 /// its bytes under the rollout's id as the 128-bit key, scaled to 0..10,000. Canaries take
 /// consecutive intervals from 0 in the order of the arms, so as the weight of a rollout's one canary
 /// grows, every key that was in it stays in it; another rollout has another id and thus draws other
-/// keys. Outside a rollout the hash key is the first half of the definition's digest.
+/// keys. Outside a rollout the hash is of the endpoint's
+/// name, a zero byte and the key, under the zero key.
 pub fn route<'r>(
     revision: &'r Revision,
     sticky_key: Option<&str>,
@@ -65,8 +66,8 @@ pub fn route<'r>(
     let mut answering = champion;
     // Most requests meet no canary, and then nothing needs hashing.
     if revision.arms.iter().any(|arm| arm.weight() > BasisPoints::ZERO) {
-        let bytes = sticky_key.map_or(&request.as_bytes()[..], str::as_bytes);
-        let point = point(&salt(revision), bytes);
+        let key = sticky_key.map_or(&request.as_bytes()[..], str::as_bytes);
+        let point = point(revision, key);
         let mut reach = 0_u32;
         for arm in revision.arms.iter().filter(|arm| matches!(arm.role, Role::Canary { .. })) {
             reach += u32::from(arm.weight().get());
@@ -79,19 +80,18 @@ pub fn route<'r>(
     Ok(Assignment { revision, champion, answering })
 }
 
-fn salt(revision: &Revision) -> [u8; 16] {
-    if let Some(rollout) = &revision.rollout {
-        return *rollout.as_bytes();
-    }
-    let mut salt = [0; 16];
-    salt.iter_mut().zip(revision.policy.as_bytes()).for_each(|(to, from)| *to = *from);
-    salt
-}
-
-/// Scales a hash to 0..10,000 by multiplication, which keeps the order and spreads evenly.
-fn point(salt: &[u8; 16], bytes: &[u8]) -> u32 {
-    let mut hasher = SipHasher24::new_with_key(salt);
-    hasher.write(bytes);
+/// The point of a key, from 0 to 9,999: the hash, scaled by multiplication, which spreads evenly.
+fn point(revision: &Revision, key: &[u8]) -> u32 {
+    let mut hasher = if let Some(rollout) = &revision.rollout {
+        SipHasher24::new_with_key(rollout.as_bytes())
+    } else {
+        let mut hasher = SipHasher24::new();
+        hasher.write(revision.endpoint.as_str().as_bytes());
+        // No name holds this byte, so name and key cannot run into each other.
+        hasher.write(&[0]);
+        hasher
+    };
+    hasher.write(key);
     let scaled = (u128::from(hasher.finish()) * u128::from(BasisPoints::WHOLE.get())) >> 64;
     u32::try_from(scaled).unwrap_or(u32::MAX)
 }
@@ -169,7 +169,7 @@ mod tests {
     fn the_point_of_a_key_is_fixed_for_ever() {
         let salt: [u8; 16] = std::array::from_fn(|i| u8::try_from(i).unwrap());
         let message: [u8; 15] = std::array::from_fn(|i| u8::try_from(i).unwrap());
-        assert_eq!(point(&salt, &message), 6295);
+        assert_eq!(point(&revision(canary(1), Some(salt)), &message), 6295);
     }
 
     #[test]
@@ -214,6 +214,16 @@ mod tests {
             prop_assert!(scoring.contains(&assignment.answering()));
             prop_assert_eq!(scoring.len(), if rolling { 2 } else { 1 });
         }
+    }
+
+    #[test]
+    fn a_canary_set_by_hand_keeps_its_keys_whatever_else_changes() {
+        let before = revision(canary(2_500), None);
+        let after = before.with_policy(Digest::of(b"another policy"));
+        let keys: Vec<_> = (0..1_000).map(|n| n.to_string()).collect();
+        assert!(keys.iter().all(|key| version(&before, key) == version(&after, key)));
+        let hits = keys.iter().filter(|key| version(&before, key) == 2).count();
+        assert!((180..320).contains(&hits), "{hits}");
     }
 
     #[test]
