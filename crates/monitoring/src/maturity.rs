@@ -1,6 +1,6 @@
 //! Which predictions count yet, and with which label.
 //!
-//! A label arrives late, is corrected, or never comes; and the early ones lie (a flight on time
+//! A label arrives late, is corrected, or never comes; and the early ones lie (what went well
 //! reports first). So a prediction counts only once its **horizon** has passed: then its label is the
 //! newest version that was known at `event time + horizon`, or it is *missing at maturity*, a
 //! declared outcome. Everything is decided by data time, so the same rows give the same figures

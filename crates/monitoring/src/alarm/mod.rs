@@ -21,6 +21,11 @@
 //! discovery rate over the **whole horizon** stays below the level: with nothing changed, P(any alarm
 //! in a year) ≤ `alpha`, for series that are independent or positively dependent.
 //!
+//! Two things keep few and heavy-tailed reference days from being believed too much: each draw is
+//! measured in units of its own daily spread (the bootstrap-t), and windows must agree one after the
+//! other. Give the three families of an endpoint their own monitors and shares of the budget; 0.01 for
+//! its features, 0.005 for its predictions and 0.005 for its quality make a false alarm in fifty years.
+//!
 //! The familiar thresholds (PSI 0.2, −5 % accuracy, 15 % prediction shift) are effect floors beside
 //! that, and age (30, 60, 90 days) is a rule of its own: [`AgeRule`].
 

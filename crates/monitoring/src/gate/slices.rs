@@ -20,7 +20,7 @@ pub struct SlicePlan {
     pub resampling: Resampling,
 }
 
-/// The rows of one slice, for example of one carrier.
+/// The rows of one slice, for example of one region.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Slice {
     /// Its name.

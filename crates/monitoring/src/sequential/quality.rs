@@ -10,8 +10,9 @@ use super::{Alternative, BettingTest, Bounds, Interval, SequentialError, confide
 pub struct PairedPlan {
     /// A mean difference below this is "no worse": the candidate may be promoted. Positive.
     pub margin: f64,
-    /// A mean difference above this is harm: the candidate is rolled back. At least 0; with 0 a
-    /// difference that is certain but tiny also counts.
+    /// A mean difference above this is harm: the candidate is rolled back. At least 0. **Take
+    /// `margin`**, so that the two verdicts divide the scale between them: two models are never exactly
+    /// equal, and with 0 a difference that is certain but tiny rolls back.
     pub harm_margin: f64,
     /// A block's mean difference beyond `±bound` counts as `±bound`. The smaller it is, the quicker
     /// the evidence grows and the less one extreme day weighs: four margins are a good choice.
