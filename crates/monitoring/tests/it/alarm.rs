@@ -70,7 +70,7 @@ fn days_that_differ_raise_no_alarm() {
         Series::loss("log_loss"),
     ];
     let (mut alarmed, mut largest) = (0, 0.0_f64);
-    for seed in 0..60 {
+    for seed in 0..40 {
         let mut draws = Draws::seeded(1000 + seed);
         let mut day = || -> DayTotals {
             let mut totals: DayTotals = (0..3).map(|_| feature_day(&mut draws, 2.5, 0.0)).collect();
@@ -85,8 +85,8 @@ fn days_that_differ_raise_no_alarm() {
         let values = looks.iter().filter_map(|look| look.signals[0].value);
         largest = values.fold(largest, f64::max);
     }
-    // 0.05 promised; 60 repetitions at that rate exceed 6 in 4 of 100 cases.
-    assert!(alarmed <= 6, "{alarmed} of 60 unchanged streams alarmed");
+    // 0.05 promised; 40 repetitions at that rate exceed 5 in 1 of 100 cases.
+    assert!(alarmed <= 5, "{alarmed} of 40 unchanged streams alarmed");
     assert!(largest > 0.4, "the test is about large PSIs: {largest}");
 }
 
