@@ -1,1 +1,17 @@
-//! Configuration, assembly, background tasks, shutdown; the mainstay binary.
+//! Configuration, assembly, background tasks and shutdown: the one place where the parts of Mainstay
+//! meet. The binary `mainstay` is [`cli::main`].
+
+pub mod authority;
+pub mod cli;
+pub mod clock;
+pub mod engine;
+mod failed;
+pub mod layout;
+mod lock;
+pub mod loop_tx;
+pub mod platform;
+pub mod serve;
+pub mod steps;
+mod terminal;
+
+pub use failed::Failed;

@@ -1,1 +1,5 @@
-fn main() {}
+//! The `mainstay` program.
+
+fn main() -> std::process::ExitCode {
+    mainstay_server::cli::main()
+}

@@ -6,17 +6,17 @@ use mainstay_core::event::EventSeq;
 use mainstay_core::time::MachineTime;
 use mainstay_governance::audit::{Frontier, StoredEvent};
 
-use crate::Database;
 use crate::params;
+use crate::reader::Reader;
 use crate::value::Row;
 
 const ROWS: &str = "SELECT seq, at, kind, actor, workspace, subject, body, salt, body_digest, leaf \
     FROM events WHERE seq > $1 ORDER BY seq ASC LIMIT $2";
 
-impl Database {
+impl Reader {
     /// The events after a position, oldest first, byte for byte.
     pub async fn audit_rows(&self, after: EventSeq, limit: usize) -> Result<Vec<StoredEvent>, StorageError> {
-        let read = self.reader.read(move |tx| {
+        let read = self.read(move |tx| {
             Box::pin(async move {
                 tx.query(ROWS, params![after.0, limit as u64]).await?.iter().map(stored).collect()
             })
@@ -26,7 +26,7 @@ impl Database {
 
     /// The right edge of the tree as the store keeps it.
     pub async fn frontier(&self) -> Result<Frontier, StorageError> {
-        let read = self.reader.read(|tx| {
+        let read = self.read(|tx| {
             Box::pin(async move {
                 let row = tx.query_one("SELECT frontier FROM audit_tree WHERE id = 1", params![]).await?;
                 let row =

@@ -1,15 +1,17 @@
 //! Readers: several connections that see one committed state each.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use mainstay_core::command::BoxFuture;
 use mainstay_core::error::StorageError;
 use sqlx::PgPool;
+use sqlx::postgres::PgPoolOptions;
 use tokio::sync::Semaphore;
 
 use crate::driver::Connection;
-use crate::driver::postgres::{PostgresConnection, failure};
+use crate::database::DATABASE_FILE;
+use crate::driver::postgres::{PostgresConnection, failure, options};
 use crate::driver::sqlite::SqliteConnection;
 use crate::value::{Row, Value};
 
@@ -51,6 +53,16 @@ enum Source {
 }
 
 impl Reader {
+    /// Reads the SQLite database in a data directory, without a writer.
+    pub fn open_sqlite(directory: &Path) -> Self {
+        Self::sqlite(directory.join(DATABASE_FILE))
+    }
+
+    /// Reads a PostgreSQL database, without a writer.
+    pub fn open_postgres(url: &str) -> Result<Self, StorageError> {
+        Ok(Self::postgres(PgPoolOptions::new().max_connections(2).connect_lazy_with(options(url)?)))
+    }
+
     pub(crate) fn sqlite(path: PathBuf) -> Self {
         let permits = Arc::new(Semaphore::new(READERS));
         Self(Arc::new(Source::Sqlite { path, idle: Mutex::default(), permits }))

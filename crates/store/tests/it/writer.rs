@@ -140,13 +140,13 @@ both!(the_tree_is_that_of_the_leaves, async |fresh: Fresh| {
     for i in 0..5 {
         commands.run(&system, note(2, &format!("{i}"))).await.unwrap();
     }
-    let rows = fresh.database.audit_rows(EventSeq(0), 100).await.unwrap();
+    let rows = fresh.database.reader.audit_rows(EventSeq(0), 100).await.unwrap();
     let mut tree = Frontier::new();
     assert_eq!(tree.root(), empty_root());
     for row in &rows {
         tree.append(row.leaf);
     }
-    assert_eq!(tree, fresh.database.frontier().await.unwrap());
+    assert_eq!(tree, fresh.database.reader.frontier().await.unwrap());
     assert_eq!(tree.size(), 10);
 });
 

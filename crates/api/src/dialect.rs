@@ -1,0 +1,206 @@
+//! Errors in the dialect of each protocol.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use mainstay_core::error::{Coded, ErrorClass, ErrorCode, Failure};
+use serde_json::{Value, json};
+
+/// The protocols that share the address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Protocol {
+    /// Our own API, `/api/v1`.
+    Native,
+    /// MLflow's tracking, registry and artifact API.
+    Mlflow,
+    /// Open Inference Protocol v2.
+    Oip,
+    /// Prometheus' text format.
+    Prometheus,
+    /// The console.
+    Ui,
+}
+
+/// A protocol known at compile time: the marker in a handler's error type.
+pub trait Dialect: Send + Sync + 'static {
+    /// Which.
+    const PROTOCOL: Protocol;
+}
+
+macro_rules! dialects {
+    ($($(#[$meta:meta])* $name:ident;)*) => {$(
+        $(#[$meta])*
+        #[derive(Debug)]
+        pub struct $name;
+        impl Dialect for $name {
+            const PROTOCOL: Protocol = Protocol::$name;
+        }
+    )*};
+}
+
+dialects! {
+    /// Answers problem details (RFC 9457).
+    Native;
+    /// Answers `{"error_code", "message"}`.
+    Mlflow;
+    /// Answers `{"error"}`.
+    Oip;
+    /// Answers a page.
+    Ui;
+}
+
+/// A failure on its way out, in the dialect `D`.
+pub struct ApiError<D> {
+    failure: Failure,
+    dialect: PhantomData<D>,
+}
+
+impl<D> fmt::Debug for ApiError<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.failure, f)
+    }
+}
+
+impl<D, E: Coded> From<E> for ApiError<D> {
+    fn from(error: E) -> Self {
+        Self { failure: Failure::from(error), dialect: PhantomData }
+    }
+}
+
+impl<D: Dialect> IntoResponse for ApiError<D> {
+    fn into_response(self) -> Response {
+        render(D::PROTOCOL, &self.failure)
+    }
+}
+
+/// A body that could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum BodyError {
+    /// Larger than the route allows.
+    #[error("the body is larger than the {limit} bytes that this call accepts; split it")]
+    TooLarge {
+        /// The limit.
+        limit: usize,
+    },
+    /// Not what the protocol says.
+    #[error("the body cannot be read: {0}")]
+    Malformed(String),
+    /// The client stopped sending.
+    #[error("the body ended early; send it whole")]
+    Incomplete,
+}
+
+impl Coded for BodyError {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::TooLarge { .. } => ErrorCode::TooLarge,
+            Self::Malformed(_) | Self::Incomplete => ErrorCode::MalformedBody,
+        }
+    }
+}
+
+/// Writes a failure as `protocol` writes failures, and notes its cause in the log.
+pub fn render(protocol: Protocol, failure: &Failure) -> Response {
+    let code = failure.code();
+    let class = code.class();
+    if matches!(class, ErrorClass::Internal | ErrorClass::Unavailable | ErrorClass::StorageFull) {
+        let cause = causes(failure.inner());
+        tracing::error!(%code, cause, "{failure}");
+    }
+    let status = StatusCode::from_u16(class.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let message = failure.to_string();
+    let (media_type, body) = match protocol {
+        Protocol::Native => ("application/problem+json", problem(code, status, &message)),
+        Protocol::Mlflow => {
+            ("application/json", json!({"error_code": mlflow_code(code), "message": message}))
+        }
+        Protocol::Oip => ("application/json", json!({"error": message})),
+        Protocol::Prometheus | Protocol::Ui => {
+            return plain(class, (status, format!("{code}: {message}\n")).into_response());
+        }
+    };
+    plain(class, (status, [(header::CONTENT_TYPE, media_type)], body.to_string()).into_response())
+}
+
+fn plain(class: ErrorClass, mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    match class {
+        ErrorClass::Unavailable | ErrorClass::TooMany => {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        ErrorClass::Unauthenticated => {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"mainstay\""));
+        }
+        _ => {}
+    }
+    response
+}
+
+/// RFC 9457, with the stable code beside it.
+fn problem(code: ErrorCode, status: StatusCode, message: &str) -> Value {
+    json!({
+        "type": format!("/docs/errors/{code}"),
+        "title": code.as_str(),
+        "status": status.as_u16(),
+        "code": code.as_str(),
+        "detail": message,
+    })
+}
+
+/// MLflow's name for a code: `mlflow.exceptions.ERROR_CODE_TO_HTTP_STATUS`.
+const fn mlflow_code(code: ErrorCode) -> &'static str {
+    match code.class() {
+        ErrorClass::Invalid | ErrorClass::TooLarge => "INVALID_PARAMETER_VALUE",
+        ErrorClass::Unauthenticated => "UNAUTHENTICATED",
+        ErrorClass::Denied => "PERMISSION_DENIED",
+        ErrorClass::NotFound => "RESOURCE_DOES_NOT_EXIST",
+        ErrorClass::Conflict => match code {
+            ErrorCode::AlreadyExists => "RESOURCE_ALREADY_EXISTS",
+            ErrorCode::GateNotPassed => "PERMISSION_DENIED",
+            _ => "RESOURCE_CONFLICT",
+        },
+        ErrorClass::TooMany => "REQUEST_LIMIT_EXCEEDED",
+        ErrorClass::Internal => "INTERNAL_ERROR",
+        ErrorClass::Unsupported => "NOT_IMPLEMENTED",
+        ErrorClass::Unavailable | ErrorClass::StorageFull => "TEMPORARILY_UNAVAILABLE",
+    }
+}
+
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = String::new();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        if !text.is_empty() {
+            text.push_str(": ");
+        }
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mainstay_core::id::InvalidId;
+
+    async fn body(protocol: Protocol) -> (StatusCode, String) {
+        let response = render(protocol, &Failure::from(InvalidId));
+        let status = response.status();
+        let bytes = axum::body::to_bytes(response.into_body(), 10_000).await.unwrap();
+        (status, String::from_utf8(bytes.to_vec()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn one_failure_in_each_dialect() {
+        let (status, native) = body(Protocol::Native).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST);
+        assert!(native.contains(r#""code":"invalid-argument""#), "{native}");
+        let (_, mlflow) = body(Protocol::Mlflow).await;
+        assert!(mlflow.contains(r#""error_code":"INVALID_PARAMETER_VALUE""#), "{mlflow}");
+        let (_, oip) = body(Protocol::Oip).await;
+        assert!(oip.starts_with(r#"{"error":"an id is"#), "{oip}");
+    }
+}

@@ -1,0 +1,146 @@
+//! `GET /api/v1/events`: the record, as a page of JSON or as a live stream of server-sent events.
+
+use std::convert::Infallible;
+
+use axum::Json;
+use axum::extract::{Query, State};
+use axum::response::sse::{Event as Sent, KeepAlive, Sse};
+use axum::routing::get;
+use futures::Stream;
+use futures::stream;
+use http::{HeaderMap, Method};
+use mainstay_core::action::Action;
+use mainstay_core::event::{EventQuery, EventSeq, RecordedEvent};
+use mainstay_core::scope::Subject;
+use serde::{Deserialize, Serialize};
+
+use super::{Error, NativeState};
+use crate::caller::Caller;
+use crate::dialect::{BodyError, Protocol};
+use crate::route::{Route, RouteScope};
+
+/// Most events on a page.
+const PAGE: usize = 1_000;
+
+pub(super) fn routes() -> Vec<Route<NativeState>> {
+    let read = (Action::AuditRead, RouteScope::Workspace);
+    vec![
+        Route::new(Protocol::Native, (Method::GET, "/api/v1/events"), read, get(list)),
+        Route::new(Protocol::Native, (Method::GET, "/api/v1/events/stream"), read, get(follow)),
+    ]
+}
+
+/// `?after=SEQ&before=SEQ&subject=kind:id&kind=…&newest=true&limit=N`
+#[derive(Debug, Deserialize)]
+struct ListParams {
+    #[serde(default)]
+    after: u64,
+    before: Option<u64>,
+    subject: Option<String>,
+    kind: Option<String>,
+    #[serde(default)]
+    newest: bool,
+    limit: Option<usize>,
+}
+
+/// An event on the wire.
+#[derive(Debug, Serialize)]
+struct EventBody {
+    seq: u64,
+    at: String,
+    kind: String,
+    actor: String,
+    workspace: String,
+    subject: String,
+    body: Option<serde_json::Value>,
+}
+
+impl From<RecordedEvent> for EventBody {
+    fn from(event: RecordedEvent) -> Self {
+        Self {
+            seq: event.seq.0,
+            at: event.at.to_string(),
+            kind: event.kind,
+            actor: event.actor.to_string(),
+            workspace: event.workspace.to_string(),
+            subject: event.subject.to_string(),
+            body: event.body,
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct Listing {
+    events: Vec<EventBody>,
+}
+
+async fn list(
+    State(state): State<NativeState>,
+    caller: Caller,
+    Query(params): Query<ListParams>,
+) -> Result<Json<Listing>, Error> {
+    let subject = match params.subject.as_deref() {
+        None => None,
+        Some(text) => Some(Subject::parse(text).ok_or_else(|| {
+            BodyError::Malformed(format!("{text:?} is no subject; write it as 'model:flight-delay'"))
+        })?),
+    };
+    let query = EventQuery {
+        after: EventSeq(params.after),
+        before: params.before.map(EventSeq),
+        subject,
+        kind: params.kind,
+        newest_first: params.newest,
+        limit: params.limit.unwrap_or(100).min(PAGE),
+    };
+    let events = state.events.read(&query).await?;
+    let visible = events.into_iter().filter(|event| event.workspace == caller.workspace);
+    Ok(Json(Listing { events: visible.map(EventBody::from).collect() }))
+}
+
+/// Follows the log from `Last-Event-ID`, or from now.
+async fn follow(
+    State(state): State<NativeState>,
+    caller: Caller,
+    headers: HeaderMap,
+) -> Sse<impl Stream<Item = Result<Sent, Infallible>>> {
+    let head = state.events.head();
+    let named = headers.get("last-event-id").and_then(|value| value.to_str().ok()?.parse().ok());
+    let after = EventSeq(named.unwrap_or(head.borrow().0));
+    let start = Follow { state, caller, head, after, ready: Vec::new() };
+    let events = stream::unfold(start, |mut follow| async move {
+        let sent = follow.next().await?;
+        Some((Ok(sent), follow))
+    });
+    Sse::new(events).keep_alive(KeepAlive::default())
+}
+
+struct Follow {
+    state: NativeState,
+    caller: Caller,
+    head: tokio::sync::watch::Receiver<EventSeq>,
+    after: EventSeq,
+    /// Read and not yet sent, newest first.
+    ready: Vec<RecordedEvent>,
+}
+
+impl Follow {
+    /// The next event of the caller's workspace; `None` when the server stops.
+    async fn next(&mut self) -> Option<Sent> {
+        loop {
+            while let Some(event) = self.ready.pop() {
+                self.after = event.seq;
+                if event.workspace == self.caller.workspace {
+                    let body = EventBody::from(event);
+                    let sent = Sent::default().id(body.seq.to_string()).event(body.kind.clone());
+                    return sent.json_data(&body).ok();
+                }
+            }
+            let after = self.after;
+            self.head.wait_for(|head| *head > after).await.ok()?;
+            let mut events = self.state.events.read(&EventQuery::after(after, 100)).await.ok()?;
+            events.reverse();
+            self.ready = events;
+        }
+    }
+}

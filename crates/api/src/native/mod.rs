@@ -1,0 +1,28 @@
+//! Our own API, `/api/v1`, and the probes.
+
+pub mod events;
+pub mod probe;
+
+use std::sync::Arc;
+
+use mainstay_core::event::EventLog;
+
+use crate::dialect::{self, ApiError};
+use crate::route::Route;
+
+/// A handler's error here.
+pub type Error = ApiError<dialect::Native>;
+
+/// What the handlers here need.
+#[derive(Clone)]
+pub struct NativeState {
+    /// The record.
+    pub events: Arc<dyn EventLog>,
+    /// Which Mainstay this is.
+    pub version: &'static str,
+}
+
+/// The table.
+pub fn routes() -> Vec<Route<NativeState>> {
+    [probe::routes(), events::routes()].into_iter().flatten().collect()
+}

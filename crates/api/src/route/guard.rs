@@ -1,0 +1,71 @@
+//! What stands before every handler: who calls, on which workspace, and may they.
+
+use axum::extract::{Path, Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use mainstay_core::action::Action;
+use mainstay_core::error::{Coded, ErrorCode, Failure};
+use mainstay_core::principal::Actor;
+use mainstay_core::scope::{ResourceKind, Scope, Subject};
+
+use super::{Guarded, RouteScope};
+use crate::caller::{Caller, workspace};
+use crate::dialect::render;
+
+/// The policy refuses.
+#[derive(Debug, thiserror::Error)]
+#[error("{actor} may not do {action} on {subject}; ask an admin of the workspace for a role that allows it")]
+pub struct Denied {
+    /// Who asked.
+    pub actor: Actor,
+    /// For what.
+    pub action: Action,
+    /// On what.
+    pub subject: Subject,
+}
+
+impl Coded for Denied {
+    fn code(&self) -> ErrorCode {
+        if self.actor == Actor::anonymous() {
+            ErrorCode::Unauthenticated
+        } else {
+            ErrorCode::PermissionDenied
+        }
+    }
+}
+
+pub(super) async fn check(State(guarded): State<Guarded>, request: Request, next: Next) -> Response {
+    let protocol = guarded.protocol;
+    match admit(&guarded, request).await {
+        Ok(request) => next.run(request).await,
+        Err(failure) => render(protocol, &failure),
+    }
+}
+
+async fn admit(guarded: &Guarded, request: Request) -> Result<Request, Failure> {
+    let (mut parts, body) = request.into_parts();
+    let principal = guarded.app.authenticator.authenticate(&parts).await?;
+    let workspace = workspace(&parts.headers)?;
+    let subject = match guarded.scope {
+        RouteScope::Server => Subject::new(ResourceKind::Server, "server"),
+        RouteScope::Workspace => Subject::new(ResourceKind::Workspace, &workspace),
+        RouteScope::Path(kind, parameter) => Subject::new(kind, path_parameter(&mut parts, parameter).await),
+    };
+    let scope = Scope::new(workspace, subject);
+    let authorizer = &guarded.app.authorizer;
+    if !authorizer.allows(&principal, guarded.action, &scope) {
+        authorizer.refused(&principal, guarded.action, &scope);
+        return Err(Denied { actor: principal.actor, action: guarded.action, subject: scope.subject }.into());
+    }
+    let Scope { workspace, .. } = scope;
+    parts.extensions.insert(Caller { principal, workspace });
+    Ok(Request::from_parts(parts, body))
+}
+
+async fn path_parameter(parts: &mut http::request::Parts, parameter: &str) -> String {
+    use axum::extract::FromRequestParts as _;
+    let named: Option<Path<Vec<(String, String)>>> = Path::from_request_parts(parts, &()).await.ok();
+    let value = named.and_then(|Path(all)| all.into_iter().find(|(name, _)| name == parameter));
+    // An empty name matches no policy that speaks of one thing.
+    value.map_or_else(String::new, |(_, value)| value)
+}

@@ -1,0 +1,100 @@
+//! Local single-user mode: whoever reaches loopback is the user, so nobody else must reach it.
+//!
+//! A page from elsewhere, opened in the user's browser, can send requests to 127.0.0.1 (DNS rebinding,
+//! cross-site forms). Three checks keep it out: the `Host` must be a loopback name, an `Origin` (or
+//! `Sec-Fetch-Site`) must be our own, and a body must not be of a type that a plain form can send.
+
+use http::request::Parts;
+use http::{HeaderMap, Method, header};
+
+use crate::caller::AuthenticationError;
+
+/// The types that a browser sends across origins without asking first (Fetch standard, "CORS-safelisted
+/// request-header").
+const FORM_TYPES: [&str; 3] = ["application/x-www-form-urlencoded", "multipart/form-data", "text/plain"];
+
+/// Refuses a request that did not come from the user at this machine.
+pub fn check_local(parts: &Parts, allowed_hosts: &[String]) -> Result<(), AuthenticationError> {
+    let headers = &parts.headers;
+    let host = text(headers, header::HOST.as_str())
+        .or_else(|| parts.uri.authority().map(http::uri::Authority::as_str));
+    let Some(host) = host else {
+        return Err(AuthenticationError::Foreign("the request names no Host"));
+    };
+    if !is_allowed_host(host, allowed_hosts) {
+        return Err(AuthenticationError::Foreign(
+            "this server answers to 127.0.0.1 and localhost only; use one of them, or start it with --auth required",
+        ));
+    }
+    if let Some(origin) = text(headers, header::ORIGIN.as_str()) {
+        if origin.split_once("://").map(|(_, rest)| rest) != Some(host) {
+            return Err(AuthenticationError::Foreign("requests of pages from other origins are refused"));
+        }
+    } else if matches!(text(headers, "sec-fetch-site"), Some("cross-site" | "same-site"))
+        && parts.method != Method::GET
+    {
+        return Err(AuthenticationError::Foreign("requests of pages from other origins are refused"));
+    }
+    if is_write(&parts.method) && is_form(headers) {
+        return Err(AuthenticationError::Foreign(
+            "in local mode a body must not be a plain form; send JSON with 'Content-Type: application/json'",
+        ));
+    }
+    Ok(())
+}
+
+fn is_write(method: &Method) -> bool {
+    !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
+}
+
+fn is_form(headers: &HeaderMap) -> bool {
+    let Some(content_type) = text(headers, header::CONTENT_TYPE.as_str()) else { return false };
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    FORM_TYPES.iter().any(|form| essence.eq_ignore_ascii_case(form))
+}
+
+fn is_allowed_host(host: &str, allowed: &[String]) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
+        _ => host,
+    };
+    matches!(name, "127.0.0.1" | "localhost" | "[::1]") || allowed.iter().any(|a| a == name)
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).map(|value| value.to_str().unwrap_or("?"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(method: &str, headers: &[(&str, &str)]) -> bool {
+        let mut request = http::Request::builder().method(method).uri("/");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        check_local(&request.body(()).unwrap().into_parts().0, &["box.lan".to_owned()]).is_ok()
+    }
+
+    #[test]
+    fn the_user_at_this_machine_is_let_in() {
+        assert!(check("GET", &[("host", "127.0.0.1:5000")]));
+        assert!(check("POST", &[("host", "localhost:5000"), ("content-type", "application/json")]));
+        assert!(check("POST", &[("host", "[::1]:5000"), ("origin", "http://[::1]:5000")]));
+        assert!(check("GET", &[("host", "box.lan")]));
+        // A link from another page may open the console.
+        assert!(check("GET", &[("host", "localhost:5000"), ("sec-fetch-site", "cross-site")]));
+    }
+
+    #[test]
+    fn pages_from_elsewhere_are_kept_out() {
+        assert!(!check("GET", &[]));
+        assert!(!check("GET", &[("host", "evil.example:5000")]));
+        assert!(!check("GET", &[("host", "127.0.0.1.evil.example")]));
+        assert!(!check("POST", &[("host", "localhost:5000"), ("origin", "http://evil.example")]));
+        assert!(!check("POST", &[("host", "localhost:5000"), ("origin", "null")]));
+        assert!(!check("POST", &[("host", "localhost:5000"), ("sec-fetch-site", "cross-site")]));
+        assert!(!check("POST", &[("host", "localhost:5000"), ("content-type", "text/plain;charset=UTF-8")]));
+    }
+}

@@ -1,0 +1,113 @@
+//! The table of routes: the only way to register one.
+
+mod guard;
+mod local;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
+use axum::routing::MethodRouter;
+use http::Method;
+use mainstay_core::action::Action;
+use mainstay_core::command::Authorizer;
+use mainstay_core::scope::ResourceKind;
+
+use crate::caller::Authenticator;
+use crate::dialect::Protocol;
+
+pub use guard::Denied;
+pub use local::check_local;
+
+/// Largest body of a call that does not say otherwise, in bytes.
+pub const BODY_LIMIT: usize = 1 << 20;
+
+/// On what a route's action is: decided from its path alone, before the body is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RouteScope {
+    /// The server.
+    Server,
+    /// The workspace that the request names. Commands look closer.
+    Workspace,
+    /// The thing that a path parameter names.
+    Path(ResourceKind, &'static str),
+}
+
+/// One row of the table.
+pub struct Route<S> {
+    /// In whose dialect errors are written.
+    pub protocol: Protocol,
+    /// The method.
+    pub method: Method,
+    /// The path, in axum's notation.
+    pub path: String,
+    /// What a caller must be allowed to do.
+    pub action: Action,
+    /// On what.
+    pub scope: RouteScope,
+    /// Largest body, in bytes.
+    pub body_limit: usize,
+    handler: MethodRouter<S>,
+}
+
+impl<S: Clone + Send + Sync + 'static> Route<S> {
+    /// A row. `handler` is made by `axum::routing::get` and its like, of the same method.
+    pub fn new(
+        protocol: Protocol,
+        (method, path): (Method, impl Into<String>),
+        (action, scope): (Action, RouteScope),
+        handler: MethodRouter<S>,
+    ) -> Self {
+        Self { protocol, method, path: path.into(), action, scope, body_limit: BODY_LIMIT, handler }
+    }
+
+    /// Accepts larger (or only smaller) bodies.
+    #[must_use]
+    pub fn with_body_limit(mut self, bytes: usize) -> Self {
+        self.body_limit = bytes;
+        self
+    }
+}
+
+/// What every guard needs.
+#[derive(Clone)]
+pub struct App {
+    /// Finds the caller.
+    pub authenticator: Arc<dyn Authenticator>,
+    /// Decides.
+    pub authorizer: Arc<dyn Authorizer>,
+}
+
+/// What a guard knows of its route.
+#[derive(Clone)]
+pub(crate) struct Guarded {
+    app: App,
+    protocol: Protocol,
+    action: Action,
+    scope: RouteScope,
+}
+
+/// Builds the router of a table: each route behind its guard.
+pub fn router<S: Clone + Send + Sync + 'static>(app: &App, table: Vec<Route<S>>, state: S) -> Router {
+    let mut router: Router<S> = Router::new();
+    for route in table {
+        let guarded =
+            Guarded { app: app.clone(), protocol: route.protocol, action: route.action, scope: route.scope };
+        let handler = route
+            .handler
+            .layer(DefaultBodyLimit::max(route.body_limit))
+            .layer(from_fn_with_state(guarded, guard::check));
+        router = register(router, &route.path, handler);
+    }
+    router.with_state(state)
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place where routes are registered")]
+fn register<S: Clone + Send + Sync + 'static>(
+    router: Router<S>,
+    path: &str,
+    handler: MethodRouter<S>,
+) -> Router<S> {
+    router.route(path, handler)
+}

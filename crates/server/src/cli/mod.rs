@@ -1,0 +1,109 @@
+//! The command line. Exit codes: 0 done, 1 failed, 2 wrong use, 3 no such thing, 4 refused.
+
+mod audit;
+mod run;
+mod up;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::Failed;
+use crate::clock::{SystemClock, SystemEntropy};
+use crate::platform::Environment;
+use crate::terminal::note;
+
+/// The whole life of a model in one binary.
+#[derive(Debug, Parser)]
+#[command(name = "mainstay", version, arg_required_else_help = true, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// Results as JSON, one document per command.
+    #[arg(long, global = true)]
+    json: bool,
+    /// What to log: a level, or a filter such as 'mainstay=debug'.
+    #[arg(long, global = true, env = "MAINSTAY_LOG", default_value = "warn")]
+    log: String,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start the server: console, API, engine and predictor on one address.
+    Up(up::Up),
+    /// Run a pipeline file to its end, with no server needed.
+    Run(run::Run),
+    /// Check the record.
+    #[command(subcommand)]
+    Audit(audit::Audit),
+    /// Starts the processes of steps; the server runs it.
+    #[command(name = "__spawner", hide = true)]
+    Spawner,
+    /// Performs a built-in step; the engine runs it.
+    #[command(name = "__step", hide = true)]
+    Step {
+        /// The built-in step.
+        uses: String,
+    },
+}
+
+/// Where the data is.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct DataArgs {
+    /// The data directory; created if it does not exist.
+    #[arg(long, env = "MAINSTAY_DATA", default_value = "./mainstay-data")]
+    pub(crate) data: PathBuf,
+    /// A PostgreSQL database instead of the SQLite file in the data directory:
+    /// postgresql://user:password@host/name
+    #[arg(long, env = "MAINSTAY_DB", hide_env_values = true)]
+    pub(crate) db: Option<String>,
+}
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    // Before anything else: it must have one thread and little memory.
+    if std::env::args_os().nth(1).is_some_and(|first| first == "__spawner") {
+        return mainstay_runner::spawner_main();
+    }
+    let cli = Cli::parse();
+    let filter = tracing_subscriber::EnvFilter::try_new(&cli.log).unwrap_or_default();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    log.with_target(false).init();
+    match dispatch(cli) {
+        Ok(code) => code,
+        Err(failed) => {
+            note(format!("error: {failed}"));
+            ExitCode::from(failed.exit_code())
+        }
+    }
+}
+
+fn dispatch(cli: Cli) -> Result<ExitCode, Failed> {
+    let json = cli.json;
+    match cli.command {
+        Command::Up(up) => block_on(up.run()),
+        Command::Run(run) => block_on(run.run(json)),
+        Command::Audit(audit) => block_on(audit.run(json)),
+        Command::Spawner => Err(Failed::Usage("__spawner takes no further arguments".into())),
+        Command::Step { uses } => {
+            let done = crate::engine::step_main(&uses).map_err(|e| Failed::outside("performing a step", e))?;
+            Ok(if done { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+    }
+}
+
+fn block_on<T>(work: impl Future<Output = Result<T, Failed>>) -> Result<T, Failed> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|e| Failed::outside("starting", e))?;
+    let done = runtime.block_on(work);
+    // A blocking read that nobody waits for must not keep the program alive.
+    runtime.shutdown_background();
+    done
+}
+
+/// The real clock and entropy.
+pub(crate) fn environment() -> Environment {
+    Environment { clock: Arc::new(SystemClock::start()), entropy: Arc::new(SystemEntropy), guard_events: false }
+}

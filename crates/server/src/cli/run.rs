@@ -1,0 +1,206 @@
+//! `mainstay run FILE`: a pipeline from its first step to its last, in this process.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Args;
+use mainstay_core::event::{EventLog as _, EventQuery, EventSeq};
+use mainstay_core::id::PipelineRunId;
+use mainstay_core::name::Name;
+use mainstay_core::principal::{Actor, Grant, Principal, Role};
+use mainstay_core::scope::{ResourceKind, Subject, default_workspace};
+use mainstay_core::time::DataTime;
+use mainstay_pipelines::commands::{How, StartRun};
+use mainstay_pipelines::definition::{DEFAULT_PARAMS, Definition, Parameters, Source, parse_document};
+use mainstay_pipelines::port::PipelineReader as _;
+use mainstay_pipelines::run::{Cause, CauseKind, RunState};
+use mainstay_runner::{Spawner, SpawnerConfig};
+use serde_json::{Map, Value, json};
+use tokio::sync::watch;
+
+use super::{DataArgs, environment};
+use crate::Failed;
+use crate::engine::{Engine, EngineOptions, ROOT};
+use crate::platform::Platform;
+use crate::terminal::{note, say};
+
+#[derive(Debug, Args)]
+pub(super) struct Run {
+    /// The pipeline: dvc.yaml's grammar, with `uses`, `needs`, `if`, `retries`, `timeout` and `approve`.
+    file: PathBuf,
+    #[command(flatten)]
+    data: DataArgs,
+    /// A parameter that wins over params.yaml; dots reach into mappings. May be repeated.
+    #[arg(short, long = "param", value_name = "NAME=VALUE")]
+    params: Vec<String>,
+    /// The data time as of which it works, such as 2013-03-01T00:00:00Z.
+    #[arg(long, value_parser = data_time)]
+    data_time: Option<DataTime>,
+    /// Read the file and show the steps in order; run nothing.
+    #[arg(long)]
+    check: bool,
+}
+
+fn data_time(text: &str) -> Result<DataTime, String> {
+    DataTime::parse(text).ok_or_else(|| "write an instant as 2013-03-01T00:00:00Z".to_owned())
+}
+
+impl Run {
+    pub(super) async fn run(self, json: bool) -> Result<ExitCode, Failed> {
+        let (definition, root) = self.load()?;
+        if self.check {
+            return Ok(show(&definition));
+        }
+        let spawner = Arc::new(Spawner::start(SpawnerConfig::this_binary(["__spawner"])?)?);
+        let platform = Arc::new(Platform::open(&self.data.data, self.data.db.as_deref(), environment()).await?);
+        let (stop, stopping) = watch::channel(false);
+        let engine = Engine::new(platform.clone(), spawner, crate::steps::all(), EngineOptions::default());
+        let engine = tokio::spawn(engine.run(stopping));
+
+        let start = self.start(definition, &root, &platform)?;
+        let everywhere = Grant { workspace: None, role: Role::Admin };
+        let caller = Principal { actor: Actor::local(), grants: vec![everywhere] };
+        let after = *platform.database.head().borrow();
+        let started = platform.pipelines.run(&caller, start).await?;
+        if started.how == How::Queued {
+            note("another run of its concurrency group is under way; this one waits for its turn");
+        }
+        let state = follow(&platform, started.run, after, json).await?;
+        stop.send_replace(true);
+        drop(engine.await);
+        if json {
+            say(summary(&platform, started.run, state).await?.to_string());
+        } else {
+            note(format!("{} · run {}", state.as_str(), started.run));
+        }
+        platform.close().await;
+        Ok(if state == RunState::Succeeded { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+
+    /// Reads the file, and the parameter files that it names.
+    fn load(&self) -> Result<(Definition, PathBuf), Failed> {
+        let text = read(&self.file)?;
+        let parent = self.file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let root = std::fs::canonicalize(parent).map_err(|error| Failed::directory(parent, error))?;
+        let source = Source::parse(&text)?;
+        let mut files = BTreeMap::new();
+        for name in source.parameter_files() {
+            let path = root.join(&name);
+            if name == DEFAULT_PARAMS && !path.exists() {
+                continue;
+            }
+            let text = read(&path)?;
+            let value = parse_document(&text)?;
+            files.insert(name, value);
+        }
+        let definition = source.resolve(&Parameters { files, overrides: overrides(&self.params)? })?;
+        if let Some((step, uses)) = definition.unknown_built_in(&crate::steps::all().names()) {
+            let known = crate::steps::all().names().join(", ");
+            return Err(Failed::Usage(format!("step {step} uses {uses:?}, which there is not; there are {known}")));
+        }
+        Ok((definition, root))
+    }
+
+    fn start(&self, definition: Definition, root: &Path, platform: &Platform) -> Result<StartRun, Failed> {
+        let stem = self.file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+        let mut params = overrides(&self.params)?;
+        params.insert(ROOT.to_owned(), Value::from(root.display().to_string()));
+        Ok(StartRun {
+            workspace: default_workspace(),
+            id: PipelineRunId::draw(&*platform.entropy),
+            pipeline: Name::new(stem)?,
+            definition: Arc::new(definition),
+            params,
+            data_time: self.data_time,
+            cause: Cause { kind: CauseKind::Manual, evidence: json!({ "file": self.file.display().to_string() }) },
+            idempotency_key: None,
+        })
+    }
+}
+
+fn read(path: &Path) -> Result<String, Failed> {
+    std::fs::read_to_string(path).map_err(|error| Failed::directory(path, error))
+}
+
+/// `a.b=1` becomes `{"a": {"b": 1}}`; a value that is no JSON is text.
+fn overrides(params: &[String]) -> Result<Map<String, Value>, Failed> {
+    let mut all = Map::new();
+    for param in params {
+        let (name, text) = param.split_once('=').ok_or_else(|| Failed::Usage(format!("write {param:?} as NAME=VALUE")))?;
+        let value = serde_json::from_str(text).unwrap_or_else(|_| Value::from(text));
+        let mut place = &mut all;
+        let mut path: Vec<&str> = name.split('.').collect();
+        let last = path.pop().unwrap_or_default();
+        for part in path {
+            let below = place.entry(part).or_insert_with(|| Value::Object(Map::new()));
+            let clash = || Failed::Usage(format!("{name} is both a value and a mapping"));
+            place = below.as_object_mut().ok_or_else(clash)?;
+        }
+        place.insert(last.to_owned(), value);
+    }
+    Ok(all)
+}
+
+fn show(definition: &Definition) -> ExitCode {
+    for (name, stage) in &definition.stages {
+        let needs: Vec<_> = stage.needs.iter().map(|need| need.as_str()).collect();
+        say(if needs.is_empty() { name.to_string() } else { format!("{name} after {}", needs.join(", ")) });
+    }
+    ExitCode::SUCCESS
+}
+
+/// Tells what happens to a run until it is over.
+async fn follow(platform: &Platform, run: PipelineRunId, after: EventSeq, quiet: bool) -> Result<RunState, Failed> {
+    let subject = Subject::new(ResourceKind::PipelineRun, run);
+    let mut head = platform.database.head();
+    let mut after = after;
+    loop {
+        head.mark_unchanged();
+        let events = platform.database.read(&EventQuery::after(after, 100).about(subject.clone())).await?;
+        for event in &events {
+            after = event.seq;
+            let body = event.body.clone().unwrap_or_default();
+            if !quiet {
+                tell(&event.kind, &body);
+            }
+            if event.kind == "pipeline_run.finished" {
+                let state = body.get("state").and_then(Value::as_str).and_then(RunState::named);
+                return Ok(state.unwrap_or(RunState::Failed));
+            }
+        }
+        if events.is_empty() {
+            // An error means that the writer has stopped, which ends the wait as well.
+            head.changed().await.map_err(|e| Failed::outside("following the run", e))?;
+        }
+    }
+}
+
+fn tell(kind: &str, body: &Value) {
+    let text = |key: &str| body.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    match kind {
+        "step.accepted" => {
+            let value = body.pointer("/output/value").filter(|value| !value.is_null());
+            let reused = if body.get("reused_from").is_some_and(|from| !from.is_null()) { " (unchanged)" } else { "" };
+            note(format!("✓ {}{reused}{}", text("step"), value.map_or_else(String::new, |v| format!("  {v}"))));
+        }
+        "step.failed" => note(format!("✗ {}  {}", text("step"), text("reason"))),
+        "step.skipped" => note(format!("– {}  {}", text("step"), text("reason"))),
+        _ => {}
+    }
+}
+
+async fn summary(platform: &Platform, run: PipelineRunId, state: RunState) -> Result<Value, Failed> {
+    let reader = &platform.database.reader;
+    let workspace = default_workspace();
+    let (steps, results) = (reader.steps(&workspace, run).await?, reader.results(&workspace, run).await?);
+    let steps: Vec<_> = steps
+        .iter()
+        .map(|step| {
+            let output = results.iter().find(|result| result.step == step.name).map(|result| &result.output);
+            json!({ "step": step.name, "state": step.state, "reason": step.reason, "output": output })
+        })
+        .collect();
+    Ok(json!({ "run": run, "state": state, "steps": steps }))
+}

@@ -1,0 +1,84 @@
+//! `mainstay up`: the server.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{Args, ValueEnum};
+use mainstay_runner::{Spawner, SpawnerConfig};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use super::{DataArgs, environment};
+use crate::Failed;
+use crate::engine::{Engine, EngineOptions};
+use crate::platform::Platform;
+use crate::serve::{HttpLimits, serve};
+use crate::terminal::note;
+
+#[derive(Debug, Args)]
+pub(super) struct Up {
+    #[command(flatten)]
+    data: DataArgs,
+    /// The address to listen on.
+    #[arg(long, default_value = "127.0.0.1:5000")]
+    listen: SocketAddr,
+    /// Who is let in: 'local' is whoever sits at this machine, on loopback only; 'required' asks for a token.
+    #[arg(long, value_enum, default_value = "local")]
+    auth: Auth,
+    /// A further host name to answer to, besides localhost; may be repeated.
+    #[arg(long = "allow-host", value_name = "HOST")]
+    allowed_hosts: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Auth {
+    Local,
+    Required,
+}
+
+impl Up {
+    pub(super) async fn run(self) -> Result<ExitCode, Failed> {
+        if self.auth == Auth::Local && !self.listen.ip().is_loopback() {
+            let message = format!("{} is not loopback: with --auth local everybody there would be you; use --auth required", self.listen);
+            return Err(Failed::Usage(message));
+        }
+        let spawner = Arc::new(Spawner::start(SpawnerConfig::this_binary(["__spawner"])?)?);
+        let platform = Arc::new(Platform::open(&self.data.data, self.data.db.as_deref(), environment()).await?);
+        let listener = TcpListener::bind(self.listen).await;
+        let listener = listener.map_err(|error| Failed::outside(format!("listening on {}", self.listen), error))?;
+        let address = listener.local_addr().map_err(|error| Failed::outside("listening", error))?;
+        let authenticator = platform.authority.authenticator(self.auth == Auth::Local, self.allowed_hosts);
+        let router = crate::serve::router(&platform, authenticator);
+
+        let (stop, stopping) = watch::channel(false);
+        let steps = crate::steps::all();
+        let engine = Engine::new(platform.clone(), spawner, steps, EngineOptions::default());
+        let engine = tokio::spawn(engine.run(stopping.clone()));
+        let http = tokio::spawn(serve(listener, router, HttpLimits::default(), stopping));
+        note(format!("Mainstay is at http://{address} · data in {}", platform.layout.root().display()));
+        stop_signal().await?;
+        note("draining; a second signal ends at once");
+        stop.send_replace(true);
+        let drained = async { drop(tokio::join!(engine, http)) };
+        tokio::select! {
+            () = drained => {}
+            again = stop_signal() => again?,
+        }
+        platform.close().await;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Waits for `SIGTERM` or `SIGINT`.
+async fn stop_signal() -> Result<(), Failed> {
+    let failed = |error| Failed::outside("waiting for signals", error);
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}

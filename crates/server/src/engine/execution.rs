@@ -1,0 +1,302 @@
+//! One claimed step: performed under heartbeats, then concluded.
+
+use std::path::{Path, PathBuf};
+
+use mainstay_core::error::{Coded as _, ErrorCode};
+use mainstay_core::name::Name;
+use mainstay_pipelines::cache::cache_key;
+use mainstay_pipelines::commands::{AcceptCached, Claim, FailStep, Heartbeat, ParkStep};
+use mainstay_pipelines::definition::{Stage, Work};
+use mainstay_pipelines::port::PipelineReader as _;
+use mainstay_pipelines::run::StepOutput;
+use mainstay_runner::{Cause, Exit, Program, StepCommand, read_log};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::{Engine, outputs};
+use crate::loop_tx::{ConcludeStep, Effect, OutputOnly};
+use crate::steps::{BuiltIn, Held, Prepared, StepError};
+
+/// The reserved parameter of a run that says where relative paths start.
+pub const ROOT: &str = "pipeline_root";
+/// The files between the server and a step's child.
+pub const ORDER_FILE: &str = "order.json";
+/// As above.
+pub const RESULT_FILE: &str = "result.json";
+/// How much of a failed step's log goes into the reason.
+const TAIL: u64 = 1_500;
+
+/// What a child process answers.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// It is done.
+    Done(Value),
+    /// It could not.
+    Failed(StepError),
+}
+
+/// How an attempt went on.
+enum Progress {
+    /// It is done; this is its effect, and the key under which it may stand for an equal one.
+    Effect(Box<dyn Effect>, Option<mainstay_core::digest::Digest>),
+    /// An equal earlier result stands for it.
+    Cached(mainstay_core::digest::Digest),
+    /// It looks again later.
+    Park(mainstay_core::time::MachineTime, Value),
+}
+
+impl Engine {
+    /// Performs and concludes a claimed step. Never fails: what goes wrong is reported to the store, and
+    /// if even that does not work, the lease runs out.
+    pub(super) async fn execute(&self, workspace: Name, claim: Claim) {
+        let attempt = Attempt { engine: self, workspace, claim };
+        let performed = tokio::select! {
+            performed = attempt.perform() => performed,
+            () = attempt.keep() => {
+                // Somebody else has it, or it was cancelled. Its process ends with its handle.
+                tracing::info!(run = %attempt.claim.run.id, step = %attempt.claim.step.name, "let go");
+                return;
+            }
+        };
+        attempt.conclude(performed).await;
+        drop(std::fs::remove_dir_all(attempt.directory()));
+    }
+}
+
+struct Attempt<'a> {
+    engine: &'a Engine,
+    workspace: Name,
+    claim: Claim,
+}
+
+impl Attempt<'_> {
+    /// Sends heartbeats; ends only when the store says that the step is no longer ours.
+    async fn keep(&self) {
+        let lease = self.engine.options.lease;
+        loop {
+            tokio::time::sleep(lease / 3).await;
+            let (run, step, token) = self.key();
+            let beat = Heartbeat { workspace: self.workspace.clone(), run, step, token, lease };
+            match self.engine.platform.pipelines.run(&self.engine.principal, beat).await {
+                Ok(_) => {}
+                Err(error) if matches!(error.code(), ErrorCode::StaleToken | ErrorCode::WrongState) => return,
+                // The store may be back before the lease runs out.
+                Err(error) => tracing::warn!(%error, "heartbeat"),
+            }
+        }
+    }
+
+    fn key(&self) -> (mainstay_core::id::PipelineRunId, mainstay_pipelines::definition::StepName, u64) {
+        (self.claim.run.id, self.claim.step.name.clone(), self.claim.step.token)
+    }
+
+    /// Where this attempt works; nobody else does.
+    fn directory(&self) -> PathBuf {
+        let (run, step, token) = self.key();
+        self.engine.platform.layout.work().join(format!("{run}-{step}-{token}"))
+    }
+
+    /// Where the log of the attempt is kept.
+    fn log(&self) -> PathBuf {
+        let (run, step, _) = self.key();
+        self.engine.platform.layout.step_log(run, step.as_str(), self.claim.step.attempt)
+    }
+
+    fn root(&self) -> PathBuf {
+        let given = self.claim.run.params.get(ROOT).and_then(Value::as_str);
+        given.map_or_else(|| self.engine.platform.layout.root().to_owned(), PathBuf::from)
+    }
+
+    async fn perform(&self) -> Result<Progress, StepError> {
+        let missing = || StepError::refused(ErrorCode::InvalidDefinition, "the definition has no such stage");
+        let stage = self.claim.definition.stages.get(&self.claim.step.name).ok_or_else(missing)?;
+        let stage = stage.at_run_time(&self.claim.values);
+        let stage = stage.map_err(|e| StepError::refused(ErrorCode::InvalidDefinition, e.to_string()))?;
+        for directory in [Some(self.directory().as_path()), self.log().parent()].into_iter().flatten() {
+            std::fs::create_dir_all(directory).map_err(|error| StepError::lost(error.to_string()))?;
+        }
+        match &stage.work {
+            Work::Nothing => Ok(Progress::Effect(Box::new(OutputOnly(StepOutput::default())), None)),
+            Work::Commands(lines) => self.commands(&stage, lines).await,
+            Work::BuiltIn { uses, with } => {
+                let unknown = || {
+                    let known = self.engine.steps.names().join(", ");
+                    let message = format!("there is no built-in step {uses:?}; there are {known}");
+                    StepError::refused(ErrorCode::InvalidDefinition, message)
+                };
+                let step = self.engine.steps.get(uses).ok_or_else(unknown)?;
+                let held = Held {
+                    workspace: self.workspace.clone(),
+                    claim: self.claim.clone(),
+                    with: with.clone(),
+                    directory: self.directory(),
+                    root: self.root(),
+                };
+                self.built_in(&stage, step, &held).await
+            }
+        }
+    }
+
+    async fn built_in(&self, stage: &Stage, step: &dyn BuiltIn, held: &Held) -> Result<Progress, StepError> {
+        let platform = &self.engine.platform;
+        let result = match step.prepare(platform, held).await? {
+            Prepared::Done(result) => result,
+            Prepared::Wait { until, memo } => return Ok(Progress::Park(until, memo)),
+            Prepared::Child(order) => self.child(stage, step.name(), &order).await?,
+        };
+        Ok(Progress::Effect(step.conclude(platform, held, result).await?, None))
+    }
+
+    /// Performs a built-in step in a process of its own: this program's `__step`.
+    async fn child(&self, stage: &Stage, uses: &str, order: &Value) -> Result<Value, StepError> {
+        let lost = |error: std::io::Error| StepError::lost(error.to_string());
+        let directory = self.directory();
+        std::fs::write(directory.join(ORDER_FILE), order.to_string()).map_err(lost)?;
+        let binary = std::env::current_exe().map_err(lost)?;
+        let program = Program::argv([binary.display().to_string(), "__step".to_owned(), uses.to_owned()]);
+        let exit = self.spawn(stage, program, &directory).await?;
+        let answer = std::fs::read(directory.join(RESULT_FILE)).ok();
+        match answer.and_then(|bytes| serde_json::from_slice(&bytes).ok()) {
+            Some(Answer::Done(result)) if exit.succeeded() => Ok(result),
+            Some(Answer::Failed(error)) => Err(error),
+            _ => Err(self.ended(exit)),
+        }
+    }
+
+    async fn commands(&self, stage: &Stage, lines: &[String]) -> Result<Progress, StepError> {
+        let root = self.root();
+        let deps = outputs::digests(&root, stage.deps.iter())?;
+        let key = cache_key(stage, &deps, env!("CARGO_PKG_VERSION"));
+        if let Some(key) = key {
+            let reader = &self.engine.platform.database.reader;
+            let found = reader.find_cached(&self.workspace, &key).await.map_err(StepError::of)?;
+            if found.is_some_and(|found| outputs::are_in_place(&root, stage, &found.output)) {
+                return Ok(Progress::Cached(key));
+            }
+        }
+        let directory = stage.wdir.as_ref().map_or_else(|| root.clone(), |below| root.join(below));
+        let exit = self.spawn(stage, Program::shell(lines), &directory).await?;
+        if !exit.succeeded() {
+            return Err(self.ended(exit));
+        }
+        let output = outputs::collect(&root, stage)?;
+        Ok(Progress::Effect(Box::new(OutputOnly(output)), key))
+    }
+
+    async fn spawn(&self, stage: &Stage, program: Program, directory: &Path) -> Result<Exit, StepError> {
+        let mut command = StepCommand::new(program, directory, self.log());
+        command.env.extend(std::env::vars().filter(|(name, _)| PASSED_ON.contains(&name.as_str())));
+        command.env.extend(stage.env.clone());
+        let step = &self.claim.step;
+        command.env.insert("STEP_IDEMPOTENCY_KEY".to_owned(), step.idempotency_key());
+        command.env.insert("LEASE_TOKEN".to_owned(), step.token.to_string());
+        command.timeout = stage.timeout.map(|span| span.duration());
+        let lost = |error: mainstay_runner::RunnerError| StepError::lost(error.to_string());
+        let mut handle = self.engine.spawner.spawn(command).await.map_err(lost)?;
+        // If this future is dropped (the step was cancelled or taken over) the processes go with it.
+        let _guard = KillOnDrop(handle.killer());
+        handle.wait().await.map_err(lost)
+    }
+
+    /// Why a process that did not succeed failed the step.
+    fn ended(&self, exit: Exit) -> StepError {
+        let how = match exit.cause {
+            Cause::TimedOut => "its time ran out".to_owned(),
+            Cause::Killed => "it was stopped".to_owned(),
+            Cause::SpawnerLost => return StepError::lost("the process that starts steps ended"),
+            Cause::Ended => match exit.status {
+                mainstay_runner::Status::Code(code) => format!("it ended with code {code}"),
+                mainstay_runner::Status::Signal(signal) => format!("it ended by signal {signal}"),
+            },
+        };
+        let from = exit.log_bytes.saturating_sub(TAIL);
+        let tail = read_log(&self.log(), from, TAIL).map(|chunk| String::from_utf8_lossy(&chunk.bytes).into_owned());
+        let tail = tail.unwrap_or_default();
+        let message = if tail.trim().is_empty() { how } else { format!("{how}; its log ends with:\n{}", tail.trim()) };
+        StepError { retryable: true, ..StepError::refused(ErrorCode::WrongState, message) }
+    }
+
+    async fn conclude(&self, performed: Result<Progress, StepError>) {
+        let (run, step, token) = self.key();
+        let workspace = self.workspace.clone();
+        let (principal, platform) = (&self.engine.principal, &self.engine.platform);
+        let reported = match performed {
+            Ok(Progress::Effect(effect, cache_key)) => {
+                let conclude =
+                    ConcludeStep { workspace: workspace.clone(), run, step: step.clone(), token, cache_key, effect };
+                match platform.looped.run(principal, conclude).await {
+                    Ok(()) => Ok(()),
+                    Err(error) if error.code() == ErrorCode::StaleToken => Ok(()),
+                    Err(error) => self.fail(StepError::of(error)).await,
+                }
+            }
+            Ok(Progress::Cached(key)) => {
+                let accept = AcceptCached { workspace, run, step, token, key };
+                match platform.pipelines.run(principal, accept).await {
+                    Ok(_) => Ok(()),
+                    Err(error) => self.fail(StepError::of(error)).await,
+                }
+            }
+            Ok(Progress::Park(until, memo)) => {
+                let park = ParkStep { workspace, run, step, token, until, memo };
+                platform.pipelines.run(principal, park).await.map(drop).map_err(|error| error.to_string())
+            }
+            Err(error) => self.fail(error).await,
+        };
+        if let Err(error) = reported {
+            tracing::warn!(%error, "a step's end could not be reported; it runs again when its lease runs out");
+        }
+    }
+
+    async fn fail(&self, error: StepError) -> Result<(), String> {
+        let (run, step, token) = self.key();
+        let bytes = self.engine.platform.entropy.bytes16();
+        let draw = f64::from(u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])) / f64::from(u32::MAX);
+        let failure = FailStep {
+            workspace: self.workspace.clone(),
+            run,
+            step,
+            token,
+            reason: error.to_string(),
+            retryable: error.retryable,
+            draw,
+        };
+        let reported = self.engine.platform.pipelines.run(&self.engine.principal, failure).await;
+        reported.map(drop).map_err(|error| error.to_string())
+    }
+}
+
+/// What a step's environment takes over from the server's.
+const PASSED_ON: [&str; 6] = ["PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV"];
+
+/// Ends a step's processes when its attempt is dropped; harmless once they have ended.
+struct KillOnDrop(mainstay_runner::Killer);
+
+impl Drop for KillOnDrop {
+    fn drop(&mut self) {
+        if let Err(error) = self.0.kill() {
+            tracing::debug!(%error, "kill");
+        }
+    }
+}
+
+/// The child's side: reads the order in the working directory, performs it, and writes the answer whole.
+pub fn step_main(uses: &str) -> std::io::Result<bool> {
+    let order: Value = serde_json::from_slice(&std::fs::read(ORDER_FILE)?)?;
+    let steps = crate::steps::all();
+    let answer = match steps.get(uses) {
+        Some(step) => match step.perform(order, Path::new(".")) {
+            Ok(result) => Answer::Done(result),
+            Err(error) => Answer::Failed(error),
+        },
+        None => {
+            let message = format!("this program has no built-in step {uses:?}");
+            Answer::Failed(StepError::refused(ErrorCode::Unsupported, message))
+        }
+    };
+    let temporary = format!("{RESULT_FILE}.tmp");
+    std::fs::write(&temporary, json!(answer).to_string())?;
+    std::fs::rename(&temporary, RESULT_FILE)?;
+    Ok(matches!(answer, Answer::Done(_)))
+}

@@ -1,0 +1,122 @@
+//! The durable engine at work: claims steps, performs them, keeps their leases, and concludes them.
+//!
+//! All truth is in the store: this code can die at any instruction. A step whose process dies with the
+//! server is claimed again under a new token when its lease runs out, and whatever an earlier holder still
+//! sends is refused.
+
+mod execution;
+mod outputs;
+
+pub use execution::{ROOT, step_main};
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mainstay_core::name::Name;
+use mainstay_core::principal::Principal;
+use mainstay_core::time::MachineTime;
+use mainstay_pipelines::commands::{Claim, ClaimStep, ExpireDue};
+use mainstay_pipelines::port::PipelineReader as _;
+use mainstay_runner::Spawner;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::platform::Platform;
+use crate::steps::Steps;
+
+/// How the engine works.
+#[derive(Debug, Clone)]
+pub struct EngineOptions {
+    /// How many steps run side by side.
+    pub parallel: usize,
+    /// How long a step is held without a heartbeat: the longest wait after a crash.
+    pub lease: Duration,
+    /// How long running steps may go on once the server stops.
+    pub drain: Duration,
+}
+
+impl Default for EngineOptions {
+    fn default() -> Self {
+        Self { parallel: 2, lease: Duration::from_secs(3), drain: Duration::from_secs(20) }
+    }
+}
+
+/// The engine of one process.
+#[derive(Clone)]
+pub struct Engine {
+    platform: Arc<Platform>,
+    spawner: Arc<Spawner>,
+    steps: Steps,
+    options: EngineOptions,
+    worker: String,
+    principal: Principal,
+}
+
+/// How often it looks for work when nothing tells it: for the store may be shared with other processes.
+const LOOK: Duration = Duration::from_millis(500);
+/// After a failure of the store.
+const PAUSE: Duration = Duration::from_secs(1);
+
+impl Engine {
+    /// Wires an engine. Nothing happens until [`Engine::run`].
+    pub fn new(platform: Arc<Platform>, spawner: Arc<Spawner>, steps: Steps, options: EngineOptions) -> Self {
+        let worker = format!("engine-{}", std::process::id());
+        Self { platform, spawner, steps, options, worker, principal: Principal::system("engine") }
+    }
+
+    /// Works until `stop` turns true, then lets running steps end for a while.
+    pub async fn run(self, mut stop: watch::Receiver<bool>) {
+        let mut running = JoinSet::new();
+        let mut head = self.platform.database.writer.committed();
+        while !*stop.borrow() {
+            // Marked seen before looking, so that nothing that commits while we look is missed.
+            head.mark_unchanged();
+            let wait = match self.start_ready(&mut running).await {
+                Ok(next) => next.map_or(LOOK, |at| until(self.platform.clock.now(), at).min(LOOK)),
+                Err(error) => {
+                    tracing::warn!(%error, "the engine could not look for work");
+                    PAUSE
+                }
+            };
+            tokio::select! {
+                _ = stop.wait_for(|stop| *stop) => {}
+                _ = head.changed() => {}
+                Some(_) = running.join_next(), if !running.is_empty() => {}
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+        let drained = async { while running.join_next().await.is_some() {} };
+        if tokio::time::timeout(self.options.drain, drained).await.is_err() {
+            tracing::warn!("steps were still running; they will run again");
+        }
+    }
+
+    /// Claims as many ready steps as there are free places. The earliest instant at which there will be
+    /// more to do.
+    async fn start_ready(&self, running: &mut JoinSet<()>) -> Result<Option<MachineTime>, crate::Failed> {
+        let (busy, next) = self.platform.database.reader.work(self.platform.clock.now()).await?;
+        for workspace in &busy {
+            let expire = ExpireDue { workspace: workspace.clone(), limit: 100 };
+            self.platform.pipelines.run(&self.principal, expire).await?;
+            while running.len() < self.options.parallel {
+                let Some(claim) = self.claim(workspace).await? else { break };
+                let (engine, workspace) = (self.clone(), workspace.clone());
+                running.spawn(async move { engine.execute(workspace, claim).await });
+            }
+        }
+        Ok(next)
+    }
+
+    async fn claim(&self, workspace: &Name) -> Result<Option<Claim>, crate::Failed> {
+        let command = ClaimStep {
+            workspace: workspace.clone(),
+            worker: self.worker.clone(),
+            lease: self.options.lease,
+        };
+        Ok(self.platform.pipelines.run(&self.principal, command).await?)
+    }
+}
+
+fn until(now: MachineTime, at: MachineTime) -> Duration {
+    Duration::from_micros(u64::try_from(at.since(now)).unwrap_or(0))
+}

@@ -1,0 +1,64 @@
+//! The data directory: everything that one Mainstay keeps.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use mainstay_core::id::PipelineRunId;
+
+/// Where things lie below `--data`.
+#[derive(Debug, Clone)]
+pub struct Layout {
+    root: PathBuf,
+}
+
+impl Layout {
+    /// Creates the directory and its parts where they are missing.
+    pub fn create(root: &Path) -> io::Result<Self> {
+        std::fs::create_dir_all(root)?;
+        let layout = Self { root: std::fs::canonicalize(root)? };
+        for part in [layout.artifacts(), layout.tables(), layout.segments(), layout.keys(), layout.work()] {
+            std::fs::create_dir_all(part)?;
+        }
+        Ok(layout)
+    }
+
+    /// The directory itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Run artifacts, as a plain tree.
+    pub fn artifacts(&self) -> PathBuf {
+        self.root.join("artifacts")
+    }
+
+    /// Parquet files of table versions. Object keys are relative to the root.
+    pub fn tables(&self) -> PathBuf {
+        self.root.join("tables")
+    }
+
+    /// Prediction logs and the online store.
+    pub fn segments(&self) -> PathBuf {
+        self.root.join("segments")
+    }
+
+    /// Signing keys. Left out of backups unless asked for.
+    pub fn keys(&self) -> PathBuf {
+        self.root.join("keys")
+    }
+
+    /// Working directories of steps; empty when nothing runs.
+    pub fn work(&self) -> PathBuf {
+        self.root.join("work")
+    }
+
+    /// Where the log of one attempt of a step is kept.
+    pub fn step_log(&self, run: PipelineRunId, step: &str, attempt: u32) -> PathBuf {
+        self.root.join("logs").join(run.to_string()).join(format!("{step}-{attempt}.log"))
+    }
+
+    /// Where queries spill.
+    pub fn spill(&self) -> PathBuf {
+        self.root.join("work").join("spill")
+    }
+}

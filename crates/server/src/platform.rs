@@ -1,0 +1,92 @@
+//! Everything wired: the stores, the policy, and the commands of each domain.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use mainstay_core::command::{Authorizer, Commands};
+use mainstay_core::entropy::Entropy;
+use mainstay_core::object::Objects;
+use mainstay_core::time::Clock;
+use mainstay_data::ports::DataTx;
+use mainstay_features::port::FeaturesTx;
+use mainstay_pipelines::port::PipelineTx;
+use mainstay_store::objects::LocalObjects;
+use mainstay_store::{Database, Surroundings};
+
+use crate::authority::Authority;
+use crate::layout::Layout;
+use crate::lock::DataLock;
+use crate::loop_tx::{LoopTx, LoopUnit};
+
+/// What is taken from outside, and with what everything is made.
+#[derive(Clone)]
+pub struct Environment {
+    /// Machine time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+    /// Makes a command fail that changes the record without an event; for tests.
+    pub guard_events: bool,
+}
+
+/// One Mainstay, open on its data.
+pub struct Platform {
+    /// Where its files lie.
+    pub layout: Layout,
+    /// The database.
+    pub database: Database,
+    /// Run artifacts.
+    pub objects: Arc<dyn Objects>,
+    /// Machine time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+    /// Who may do what.
+    pub authority: Arc<Authority>,
+    /// Commands on datasets.
+    pub data: Commands<dyn DataTx>,
+    /// Commands on feature definitions.
+    pub features: Commands<dyn FeaturesTx>,
+    /// Commands on pipelines.
+    pub pipelines: Commands<dyn PipelineTx>,
+    /// Commands that span domains.
+    pub looped: Commands<dyn LoopTx>,
+    /// Held as long as the data is open: nobody else opens it meanwhile.
+    _lock: DataLock,
+}
+
+impl Platform {
+    /// Opens the data directory, and the database in it or the one at `database`.
+    pub async fn open(data: &Path, database: Option<&str>, environment: Environment) -> Result<Self, crate::Failed> {
+        let Environment { clock, entropy, guard_events } = environment;
+        let layout = Layout::create(data).map_err(|error| crate::Failed::directory(data, error))?;
+        let lock = DataLock::take(layout.root())?;
+        let surroundings = Surroundings { clock: clock.clone(), entropy: entropy.clone(), guard_events };
+        let database = match database {
+            Some(url) => Database::open_postgres(url, surroundings).await?,
+            None => Database::open_sqlite(layout.root(), surroundings).await?,
+        };
+        let objects = Arc::new(LocalObjects::open(layout.artifacts(), entropy.clone()).await?);
+        let writer = Arc::new(database.writer.clone());
+        let authority = Arc::new(Authority::new(writer.clone())?);
+        let policy: Arc<dyn Authorizer> = authority.clone();
+        Ok(Self {
+            data: Commands::new(writer.clone(), policy.clone()),
+            features: Commands::new(writer.clone(), policy.clone()),
+            pipelines: Commands::new(writer, policy.clone()),
+            looped: Commands::new(Arc::new(LoopUnit(database.writer.clone())), policy),
+            layout,
+            database,
+            objects,
+            clock,
+            entropy,
+            authority,
+            _lock: lock,
+        })
+    }
+
+    /// Commits what is queued and closes the writer.
+    pub async fn close(&self) {
+        self.database.writer.stop().await;
+    }
+}

@@ -1,0 +1,161 @@
+//! The built-in steps, one per file: what `uses:` in a pipeline can name.
+//!
+//! A step is *prepared* in the server (its arguments are read, what it works on is looked up), *performed*
+//! (mostly in a child process, so that its memory and its faults are its own) and *concluded* in the
+//! server: its effect on the record and its acceptance are one command.
+//!
+//! # Adding a step
+//!
+//! A file with a type that implements [`BuiltIn`], a line in [`all`], and a page in the reference.
+
+pub mod import;
+pub mod validate;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use mainstay_core::error::{Coded, ErrorCode, ErrorClass, Failure};
+use mainstay_core::name::Name;
+use mainstay_core::time::MachineTime;
+use mainstay_pipelines::commands::Claim;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use thiserror::Error;
+
+use crate::loop_tx::Effect;
+use crate::platform::Platform;
+
+/// Why a step did not succeed.
+#[derive(Debug, Clone, Error, Serialize, Deserialize)]
+#[error("{message}")]
+pub struct StepError {
+    code: String,
+    message: String,
+    /// Whether trying again may help: the store was busy, a process was killed.
+    pub retryable: bool,
+}
+
+impl StepError {
+    /// A wrong argument, or a state in which the step cannot work.
+    pub fn refused(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { code: code.as_str().to_owned(), message: message.into(), retryable: false }
+    }
+
+    /// The process or the machine failed, not the work.
+    pub fn lost(message: impl Into<String>) -> Self {
+        Self { code: ErrorCode::Unavailable.as_str().to_owned(), message: message.into(), retryable: true }
+    }
+
+    /// The work is right, but must be done again on a newer state.
+    pub fn overtaken(message: impl Into<String>) -> Self {
+        Self { code: ErrorCode::RevisionConflict.as_str().to_owned(), message: message.into(), retryable: true }
+    }
+
+    /// Any coded error.
+    pub fn of(error: impl Coded) -> Self {
+        let failure = Failure::from(error);
+        let class = failure.code().class();
+        let retryable = matches!(class, ErrorClass::Unavailable | ErrorClass::StorageFull | ErrorClass::Internal);
+        Self { code: failure.code().as_str().to_owned(), message: failure.to_string(), retryable }
+    }
+}
+
+impl Coded for StepError {
+    fn code(&self) -> ErrorCode {
+        ErrorCode::ALL.iter().copied().find(|code| code.as_str() == self.code).unwrap_or(ErrorCode::Internal)
+    }
+}
+
+/// A claimed step with its arguments.
+pub struct Held {
+    /// Where it runs.
+    pub workspace: Name,
+    /// The claim.
+    pub claim: Claim,
+    /// The arguments under `with`, every reference answered.
+    pub with: Map<String, Value>,
+    /// The working directory of this attempt.
+    pub directory: PathBuf,
+    /// The pipeline's root: relative paths in arguments start here.
+    pub root: PathBuf,
+}
+
+impl Held {
+    /// Reads the arguments into a type that says what there may be.
+    pub fn arguments<T: DeserializeOwned>(&self) -> Result<T, StepError> {
+        serde_json::from_value(Value::Object(self.with.clone())).map_err(|error| {
+            let step = &self.claim.step.name;
+            StepError::refused(ErrorCode::InvalidDefinition, format!("the arguments of step {step}: {error}"))
+        })
+    }
+}
+
+/// How a prepared step goes on.
+pub enum Prepared {
+    /// A child process performs it, with this order.
+    Child(Value),
+    /// It is performed already; this is the result.
+    Done(Value),
+    /// It looks again at this instant, or earlier if something wakes it; the memo is kept.
+    Wait {
+        /// When.
+        until: MachineTime,
+        /// What it wants to remember.
+        memo: Value,
+    },
+}
+
+/// A built-in step.
+#[async_trait]
+pub trait BuiltIn: Send + Sync {
+    /// The name under `uses`.
+    fn name(&self) -> &'static str;
+
+    /// In the server: reads the arguments and looks up what the step works on.
+    async fn prepare(&self, platform: &Platform, held: &Held) -> Result<Prepared, StepError>;
+
+    /// In a child process whose working directory is `directory`.
+    fn perform(&self, order: Value, directory: &Path) -> Result<Value, StepError>;
+
+    /// In the server: what the result does to the record.
+    async fn conclude(&self, platform: &Platform, held: &Held, result: Value) -> Result<Box<dyn Effect>, StepError>;
+}
+
+/// Every built-in step by name.
+#[derive(Clone)]
+pub struct Steps(Arc<BTreeMap<&'static str, Box<dyn BuiltIn>>>);
+
+impl Steps {
+    /// The step of that name.
+    pub fn get(&self, name: &str) -> Option<&dyn BuiltIn> {
+        self.0.get(name).map(AsRef::as_ref)
+    }
+
+    /// The names, in order.
+    pub fn names(&self) -> Vec<&'static str> {
+        self.0.keys().copied().collect()
+    }
+}
+
+/// The steps that there are.
+pub fn all() -> Steps {
+    let steps: Vec<Box<dyn BuiltIn>> = vec![Box::new(import::Import), Box::new(validate::Validate)];
+    Steps(Arc::new(steps.into_iter().map(|step| (step.name(), step)).collect()))
+}
+
+/// Reads what an order or result holds; they are written by this program itself.
+fn read<T: DeserializeOwned>(value: Value) -> Result<T, StepError> {
+    serde_json::from_value(value).map_err(|error| {
+        StepError::refused(ErrorCode::Internal, format!("a step's order or result does not read: {error}"))
+    })
+}
+
+/// Writes an order or result.
+fn write<T: Serialize>(value: &T) -> Result<Value, StepError> {
+    serde_json::to_value(value).map_err(|error| {
+        StepError::refused(ErrorCode::Internal, format!("a step's order or result does not write: {error}"))
+    })
+}
