@@ -1,0 +1,180 @@
+//! Logging: metric points, parameters and tags of a run, whole or not at all.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use mainstay_core::action::Action;
+use mainstay_core::command::Command;
+use mainstay_core::digest::Digest;
+use mainstay_core::event::Event;
+use mainstay_core::id::RunId;
+use mainstay_core::name::Name;
+use mainstay_core::scope::Scope;
+use serde_json::json;
+
+use super::active_run;
+use crate::batch::Batch;
+use crate::block;
+use crate::error::TrackingError;
+use crate::logged_model::ModelMetric;
+use crate::metric::{Latest, fold_latest};
+use crate::port::TrackingTx;
+use crate::run::{RUN_NAME_TAG, Run, run_subject};
+use crate::text::checked_key;
+
+/// Logs a batch. A parameter that has the same value already is left alone, one that has another
+/// refuses the whole batch. Event: `run.logged`, with the parameters and tags, the latest point of
+/// each metric that moved, and the number and digest of all points.
+#[derive(Debug, Clone)]
+pub struct LogBatch {
+    /// Where.
+    pub workspace: Name,
+    /// For which run.
+    pub run: RunId,
+    /// What.
+    pub batch: Batch,
+}
+
+impl LogBatch {
+    async fn log_params(&self, tx: &mut dyn TrackingTx) -> Result<BTreeMap<&str, &str>, TrackingError> {
+        let mut logged = BTreeMap::new();
+        for param in self.batch.params() {
+            match tx.param(self.run, &param.key).await? {
+                None => {
+                    tx.insert_param(self.run, param).await?;
+                    logged.insert(param.key.as_str(), param.value.as_str());
+                }
+                Some(old) if old == param.value => {}
+                Some(old) => {
+                    let (run, key, new) = (self.run, param.key.clone(), param.value.clone());
+                    return Err(TrackingError::ParamChanged { run, key, old, new });
+                }
+            }
+        }
+        Ok(logged)
+    }
+
+    async fn log_tags(
+        &self,
+        tx: &mut dyn TrackingTx,
+        mut run: Run,
+    ) -> Result<BTreeMap<&str, &str>, TrackingError> {
+        let mut logged = BTreeMap::new();
+        for tag in self.batch.tags() {
+            logged.insert(tag.key.as_str(), tag.value.as_str());
+            tx.put_run_tag(self.run, tag).await?;
+        }
+        if let Some(name) = logged.get(RUN_NAME_TAG) {
+            (*name).clone_into(&mut run.name);
+            tx.update_run(&run).await?;
+        }
+        Ok(logged)
+    }
+
+    /// Appends the blocks; gives the latest points that moved, and the digest of all blocks in the
+    /// order of their keys.
+    async fn log_metrics(
+        &self,
+        tx: &mut dyn TrackingTx,
+    ) -> Result<(BTreeMap<&str, Latest>, Digest), TrackingError> {
+        let (mut moved, mut blocks) = (BTreeMap::new(), Vec::new());
+        for (key, points) in self.batch.series() {
+            // A batch is smaller than a block, so this is one.
+            for encoded in block::encode(&points) {
+                tx.append_block(self.run, key, points.len(), &encoded).await?;
+                blocks.push(encoded);
+            }
+            let old = tx.latest(self.run, key).await?;
+            if let Some(latest) = fold_latest(old, &points).filter(|latest| Some(*latest) != old) {
+                tx.put_latest(self.run, key, latest).await?;
+                moved.insert(key, latest);
+            }
+        }
+        self.judge_models(tx).await?;
+        Ok((moved, Digest::of_parts(blocks.iter().map(Vec::as_slice))))
+    }
+
+    /// Notes the points that judge logged models.
+    async fn judge_models(&self, tx: &mut dyn TrackingTx) -> Result<(), TrackingError> {
+        for metric in self.batch.metrics() {
+            let Some(model) = metric.model else { continue };
+            if tx.logged_model(model).await?.is_none() {
+                return Err(TrackingError::NoLoggedModel(model));
+            }
+            let (run, key) = (self.run, metric.key.clone());
+            let judged =
+                ModelMetric { model, run, key, dataset: metric.dataset.clone(), point: metric.point };
+            if tx.model_metric(&judged).await?.is_none_or(|old| judged.point.is_later_than(&old)) {
+                tx.put_model_metric(&judged).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Command for LogBatch {
+    type Tx = dyn TrackingTx;
+    type Out = ();
+    type Error = TrackingError;
+
+    fn action(&self) -> Action {
+        Action::RunWrite
+    }
+
+    fn scope(&self) -> Scope {
+        Scope::new(self.workspace.clone(), run_subject(self.run))
+    }
+
+    async fn apply(&self, tx: &mut Self::Tx) -> Result<(), TrackingError> {
+        let run = active_run(tx, self.run).await?;
+        let params = self.log_params(tx).await?;
+        let (metrics, digest) = self.log_metrics(tx).await?;
+        let tags = self.log_tags(tx, run).await?;
+        let points = self.batch.metrics().len();
+        if points > 0 || !params.is_empty() || !tags.is_empty() {
+            let mut body = json!({"params": params, "tags": tags, "metrics": metrics});
+            if points > 0 {
+                body["points"] = json!({"count": points, "digest": digest});
+            }
+            tx.record(Event::new("run.logged", run_subject(self.run), body));
+        }
+        Ok(())
+    }
+}
+
+/// Removes a tag of a run. Event: `run.untagged`.
+#[derive(Debug, Clone)]
+pub struct DeleteRunTag {
+    /// Where.
+    pub workspace: Name,
+    /// Of which run.
+    pub run: RunId,
+    /// The tag's key.
+    pub key: String,
+}
+
+#[async_trait]
+impl Command for DeleteRunTag {
+    type Tx = dyn TrackingTx;
+    type Out = ();
+    type Error = TrackingError;
+
+    fn action(&self) -> Action {
+        Action::RunWrite
+    }
+
+    fn scope(&self) -> Scope {
+        Scope::new(self.workspace.clone(), run_subject(self.run))
+    }
+
+    async fn apply(&self, tx: &mut Self::Tx) -> Result<(), TrackingError> {
+        let key = checked_key(self.key.clone())?;
+        active_run(tx, self.run).await?;
+        if !tx.delete_run_tag(self.run, &key).await? {
+            return Err(TrackingError::NoTag { key, of: format!("run with id {}", self.run) });
+        }
+        tx.record(Event::new("run.untagged", run_subject(self.run), json!({"key": key})));
+        Ok(())
+    }
+}

@@ -1,0 +1,164 @@
+//! Why tracking refuses. The sentences for things that do not exist, and for changed parameters, begin
+//! as those of `MLflow`'s own store do, since its clients and their tests read them.
+
+use mainstay_core::error::{Coded, ErrorCode, StorageError};
+use mainstay_core::id::RunId;
+use thiserror::Error;
+
+use crate::experiment::ExperimentId;
+use crate::logged_model::LoggedModelId;
+use crate::run::Lifecycle;
+use crate::search::SearchError;
+
+/// Why a command or query of tracking was refused.
+#[derive(Debug, Error)]
+pub enum TrackingError {
+    /// The text is not an experiment id.
+    #[error("Invalid experiment ID '{0}'. Experiment ID must be a valid integer.")]
+    InvalidExperimentId(String),
+    /// The text is not an experiment name.
+    #[error("Invalid experiment name: '{0}'; give one to 500 characters")]
+    InvalidExperimentName(String),
+    /// The text is not the id of a logged model.
+    #[error("'{0}' is not a logged model id: it is 'm-' and 32 hexadecimal characters")]
+    InvalidLoggedModelId(String),
+    /// The text is not a run status.
+    #[error("'{0}' is not a run status: use RUNNING, SCHEDULED, FINISHED, FAILED or KILLED")]
+    InvalidStatus(String),
+    /// The text is not a key of a metric, parameter or tag.
+    #[error(
+        "invalid key '{0}': names may only contain alphanumerics, underscores (_), dashes (-), periods (.), \
+         spaces ( ), colon(:) and slashes (/), written as a normal path"
+    )]
+    InvalidKey(String),
+    /// A text is longer than its limit.
+    #[error("{field} exceeds the maximum length of {limit} characters")]
+    TooLong {
+        /// Which text.
+        field: &'static str,
+        /// The most characters allowed.
+        limit: usize,
+    },
+    /// A text holds U+0000.
+    #[error("{field} holds the character U+0000; remove it")]
+    Nul {
+        /// Which text.
+        field: &'static str,
+    },
+    /// A list has more items than its limit.
+    #[error(
+        "A batch logging request can contain at most {limit} {what}. Got {got} {what}. \
+         Please split up {what} across multiple requests and try again."
+    )]
+    TooMany {
+        /// Of what.
+        what: &'static str,
+        /// The most items allowed.
+        limit: usize,
+        /// How many there are.
+        got: usize,
+    },
+    /// A timestamp is negative.
+    #[error("metric '{0}': the timestamp must be a nonnegative number of milliseconds")]
+    NegativeTimestamp(String),
+    /// A parameter stands twice in one batch.
+    #[error("Duplicate parameter keys have been submitted: {0}; give each key once")]
+    DuplicateParam(String),
+    /// A parameter has another value already.
+    #[error(
+        "Changing param values is not allowed. Param with key='{key}' was already logged with value='{old}' \
+         for run ID='{run}'. Attempted logging new value '{new}'."
+    )]
+    ParamChanged {
+        /// The run.
+        run: RunId,
+        /// The key.
+        key: String,
+        /// What it is.
+        old: String,
+        /// What it should have become.
+        new: String,
+    },
+    /// Run name and run-name tag differ.
+    #[error(
+        "Both 'run_name' argument and 'mlflow.runName' tag are specified, but with different values \
+         (run_name='{name}', mlflow.runName='{tag}')."
+    )]
+    TwoNames {
+        /// The argument.
+        name: String,
+        /// The tag.
+        tag: String,
+    },
+    /// There is no such experiment.
+    #[error("No Experiment with id={0} exists")]
+    NoExperiment(ExperimentId),
+    /// The experiment's name is taken, perhaps by a deleted one.
+    #[error(
+        "Experiment(name={name}) already exists{}",
+        state_of_other(*.deleted)
+    )]
+    ExperimentExists {
+        /// The name.
+        name: String,
+        /// Whether the other one is deleted.
+        deleted: bool,
+    },
+    /// There is no such run.
+    #[error("Run with id={0} not found")]
+    NoRun(RunId),
+    /// There is no such tag.
+    #[error("No tag with name: {key} in {of}")]
+    NoTag {
+        /// The key.
+        key: String,
+        /// Of what.
+        of: String,
+    },
+    /// There is no such logged model.
+    #[error("Logged model with ID '{0}' not found.")]
+    NoLoggedModel(LoggedModelId),
+    /// The thing is not in the lifecycle stage that this needs.
+    #[error("The {what} must be in the '{}' state. Current state is {}.", .wanted.as_str(), .wanted.other().as_str())]
+    WrongLifecycle {
+        /// What.
+        what: String,
+        /// The stage that it should be in.
+        wanted: Lifecycle,
+    },
+    /// A search text or page token cannot be understood.
+    #[error(transparent)]
+    Search(#[from] SearchError),
+    /// The store failed.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+const fn state_of_other(deleted: bool) -> &'static str {
+    if deleted { " in deleted state. Restore it, or choose another name." } else { "." }
+}
+
+impl Coded for TrackingError {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::InvalidExperimentName(_) | Self::InvalidKey(_) => ErrorCode::InvalidName,
+            Self::InvalidExperimentId(_)
+            | Self::InvalidLoggedModelId(_)
+            | Self::InvalidStatus(_)
+            | Self::TooLong { .. }
+            | Self::Nul { .. }
+            | Self::TooMany { .. }
+            | Self::NegativeTimestamp(_)
+            | Self::DuplicateParam(_)
+            | Self::ParamChanged { .. }
+            | Self::TwoNames { .. } => ErrorCode::InvalidArgument,
+            Self::NoExperiment(_) | Self::NoRun(_) | Self::NoTag { .. } | Self::NoLoggedModel(_) => {
+                ErrorCode::NotFound
+            }
+            Self::ExperimentExists { .. } => ErrorCode::AlreadyExists,
+            Self::WrongLifecycle { .. } => ErrorCode::WrongState,
+            Self::Search(error) => error.code(),
+            Self::Storage(error) => error.code(),
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! What tracking needs of a store. `None` means that there is no such thing. Experiments belong to
+//! the transaction's workspace, or the one given; runs and logged models to their experiment.
+
+use async_trait::async_trait;
+use mainstay_core::command::Journal;
+use mainstay_core::error::StorageError;
+use mainstay_core::event::EventSeq;
+use mainstay_core::id::RunId;
+use mainstay_core::name::Name;
+
+use crate::experiment::{Experiment, ExperimentDetail, ExperimentId, ExperimentName};
+use crate::index::RunSummary;
+use crate::input::{DatasetInput, ModelOutput};
+use crate::logged_model::{LoggedModel, LoggedModelDetail, LoggedModelId, ModelMetric};
+use crate::metric::{Latest, Point};
+use crate::run::{Lifecycle, Run, RunDetail};
+use crate::text::Pair;
+
+/// What the commands of tracking write through.
+///
+/// An insert of something that exists is [`StorageError::Contended`]: the commands look first, so
+/// only another process can be the cause, and a replay sees it.
+#[async_trait]
+pub trait TrackingTx: Journal {
+    /// An experiment of this workspace.
+    async fn experiment(&mut self, id: ExperimentId) -> Result<Option<Experiment>, StorageError>;
+    /// An experiment of this workspace by its name, deleted ones included.
+    async fn experiment_named(&mut self, name: &ExperimentName) -> Result<Option<Experiment>, StorageError>;
+    /// The highest id ever given, in any workspace.
+    async fn last_experiment(&mut self) -> Result<Option<ExperimentId>, StorageError>;
+    /// Adds an experiment.
+    async fn insert_experiment(&mut self, experiment: &Experiment) -> Result<(), StorageError>;
+    /// Replaces name, lifecycle and update time.
+    async fn update_experiment(&mut self, experiment: &Experiment) -> Result<(), StorageError>;
+    /// Sets a tag.
+    async fn put_experiment_tag(&mut self, id: ExperimentId, tag: &Pair) -> Result<(), StorageError>;
+    /// Removes a tag; `false` if there was none.
+    async fn delete_experiment_tag(&mut self, id: ExperimentId, key: &str) -> Result<bool, StorageError>;
+    /// Deletes, or restores, all runs of an experiment.
+    async fn set_lifecycle_of_runs(
+        &mut self,
+        id: ExperimentId,
+        lifecycle: Lifecycle,
+    ) -> Result<(), StorageError>;
+
+    /// A run of this workspace.
+    async fn run(&mut self, id: RunId) -> Result<Option<Run>, StorageError>;
+    /// Adds a run.
+    async fn insert_run(&mut self, run: &Run) -> Result<(), StorageError>;
+    /// Replaces name, status, end and lifecycle.
+    async fn update_run(&mut self, run: &Run) -> Result<(), StorageError>;
+    /// The value of a parameter.
+    async fn param(&mut self, run: RunId, key: &str) -> Result<Option<String>, StorageError>;
+    /// Adds a parameter.
+    async fn insert_param(&mut self, run: RunId, param: &Pair) -> Result<(), StorageError>;
+    /// The value of a tag.
+    async fn run_tag(&mut self, run: RunId, key: &str) -> Result<Option<String>, StorageError>;
+    /// Sets a tag.
+    async fn put_run_tag(&mut self, run: RunId, tag: &Pair) -> Result<(), StorageError>;
+    /// Removes a tag; `false` if there was none.
+    async fn delete_run_tag(&mut self, run: RunId, key: &str) -> Result<bool, StorageError>;
+    /// The latest point of a metric.
+    async fn latest(&mut self, run: RunId, key: &str) -> Result<Option<Latest>, StorageError>;
+    /// Replaces the latest point of a metric.
+    async fn put_latest(&mut self, run: RunId, key: &str, latest: Latest) -> Result<(), StorageError>;
+    /// Appends an encoded [`block`](crate::block) of `count` points.
+    async fn append_block(
+        &mut self,
+        run: RunId,
+        key: &str,
+        count: usize,
+        block: &[u8],
+    ) -> Result<(), StorageError>;
+    /// Notes that a dataset went into a run; a dataset that is known by name and digest is not stored
+    /// again, and an input that is known gets the new tags.
+    async fn put_dataset_input(&mut self, run: &Run, input: &DatasetInput) -> Result<(), StorageError>;
+    /// Notes that a logged model went into a run.
+    async fn put_model_input(&mut self, run: RunId, model: LoggedModelId) -> Result<(), StorageError>;
+    /// Notes that a logged model came out of a run.
+    async fn put_model_output(&mut self, run: RunId, output: &ModelOutput) -> Result<(), StorageError>;
+
+    /// A logged model of this workspace.
+    async fn logged_model(&mut self, id: LoggedModelId) -> Result<Option<LoggedModel>, StorageError>;
+    /// Adds a logged model.
+    async fn insert_logged_model(&mut self, model: &LoggedModel) -> Result<(), StorageError>;
+    /// Replaces status, lifecycle and update time.
+    async fn update_logged_model(&mut self, model: &LoggedModel) -> Result<(), StorageError>;
+    /// Sets a parameter of a logged model.
+    async fn put_logged_model_param(&mut self, id: LoggedModelId, param: &Pair) -> Result<(), StorageError>;
+    /// Sets a tag of a logged model.
+    async fn put_logged_model_tag(&mut self, id: LoggedModelId, tag: &Pair) -> Result<(), StorageError>;
+    /// Removes a tag of a logged model; `false` if there was none.
+    async fn delete_logged_model_tag(&mut self, id: LoggedModelId, key: &str) -> Result<bool, StorageError>;
+    /// The latest point of a logged model's metric: one for each model, run, key and dataset.
+    async fn model_metric(&mut self, metric: &ModelMetric) -> Result<Option<Point>, StorageError>;
+    /// Replaces the latest point of a logged model's metric.
+    async fn put_model_metric(&mut self, metric: &ModelMetric) -> Result<(), StorageError>;
+}
+
+/// What readers of tracking ask.
+#[async_trait]
+pub trait TrackingReader: Send + Sync {
+    /// An experiment.
+    async fn experiment(
+        &self,
+        workspace: &Name,
+        id: ExperimentId,
+    ) -> Result<Option<ExperimentDetail>, StorageError>;
+    /// An experiment by its name, deleted ones included.
+    async fn experiment_named(
+        &self,
+        workspace: &Name,
+        name: &ExperimentName,
+    ) -> Result<Option<ExperimentDetail>, StorageError>;
+    /// All experiments, deleted ones included.
+    async fn experiments(&self, workspace: &Name) -> Result<Vec<ExperimentDetail>, StorageError>;
+    /// Runs with everything that hangs on them, in the order asked for; those that do not exist in
+    /// this workspace are left out.
+    async fn runs(&self, workspace: &Name, ids: &[RunId]) -> Result<Vec<RunDetail>, StorageError>;
+    /// All points of a metric, in no order, duplicates included; see
+    /// [`history`](crate::metric::history).
+    async fn points(&self, workspace: &Name, run: RunId, key: &str) -> Result<Vec<Point>, StorageError>;
+    /// Logged models by id, in the order asked for; those that do not exist are left out.
+    async fn logged_models(
+        &self,
+        workspace: &Name,
+        ids: &[LoggedModelId],
+    ) -> Result<Vec<LoggedModelDetail>, StorageError>;
+    /// The logged models of some experiments, deleted ones left out.
+    async fn logged_models_of(
+        &self,
+        workspace: &Name,
+        experiments: &[ExperimentId],
+    ) -> Result<Vec<LoggedModelDetail>, StorageError>;
+    /// The summaries of all runs in all workspaces, in chunks, for building the index, with the
+    /// position in the log that they reflect at least.
+    async fn summaries(
+        &self,
+        after: Option<RunId>,
+        limit: usize,
+    ) -> Result<(Vec<RunSummary>, EventSeq), StorageError>;
+}

@@ -1,0 +1,138 @@
+//! Runs: one training each.
+
+use std::collections::BTreeMap;
+
+use mainstay_core::id::RunId;
+use mainstay_core::scope::{ResourceKind, Subject};
+
+use crate::error::TrackingError;
+use crate::experiment::ExperimentId;
+use crate::input::{DatasetInput, ModelOutput};
+use crate::logged_model::LoggedModelId;
+use crate::metric::Latest;
+use crate::text::clip;
+
+/// The tag that always equals the run's name.
+pub const RUN_NAME_TAG: &str = "mlflow.runName";
+
+/// Whether something is deleted. Deletion is reversible; what is deleted cannot be written to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Lifecycle {
+    /// Alive.
+    Active,
+    /// Deleted, and restorable.
+    Deleted,
+}
+
+impl Lifecycle {
+    /// The name on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Deleted => "deleted",
+        }
+    }
+
+    /// The stage as it was stored.
+    pub fn stored(text: &str) -> Option<Self> {
+        [Self::Active, Self::Deleted].into_iter().find(|stage| stage.as_str() == text)
+    }
+
+    /// The stage that this is not.
+    #[must_use]
+    pub const fn other(self) -> Self {
+        match self {
+            Self::Active => Self::Deleted,
+            Self::Deleted => Self::Active,
+        }
+    }
+
+    /// Refuses unless this is `wanted`.
+    pub(crate) fn expect(self, wanted: Self, what: impl FnOnce() -> String) -> Result<(), TrackingError> {
+        if self == wanted { Ok(()) } else { Err(TrackingError::WrongLifecycle { what: what(), wanted }) }
+    }
+}
+
+/// How far a run is, as its client says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RunStatus {
+    /// Under way.
+    Running,
+    /// To be run.
+    Scheduled,
+    /// Ended well.
+    Finished,
+    /// Ended badly.
+    Failed,
+    /// Stopped.
+    Killed,
+}
+
+impl RunStatus {
+    /// Every status.
+    pub const ALL: [Self; 5] = [Self::Running, Self::Scheduled, Self::Finished, Self::Failed, Self::Killed];
+
+    /// The name on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "RUNNING",
+            Self::Scheduled => "SCHEDULED",
+            Self::Finished => "FINISHED",
+            Self::Failed => "FAILED",
+            Self::Killed => "KILLED",
+        }
+    }
+
+    /// The status of that name.
+    pub fn parse(text: &str) -> Result<Self, TrackingError> {
+        let status = Self::ALL.into_iter().find(|status| status.as_str() == text);
+        status.ok_or_else(|| TrackingError::InvalidStatus(clip(text)))
+    }
+}
+
+/// One training.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Run {
+    /// The id.
+    pub id: RunId,
+    /// Its experiment.
+    pub experiment: ExperimentId,
+    /// Its name; not unique.
+    pub name: String,
+    /// Who runs it, as the client says. Who *logged* it stands in the record.
+    pub user: String,
+    /// How far it is.
+    pub status: RunStatus,
+    /// When it began, by the client's clock: milliseconds since the Unix epoch.
+    pub start_ms: i64,
+    /// When it ended, likewise.
+    pub end_ms: Option<i64>,
+    /// Whether it is deleted.
+    pub lifecycle: Lifecycle,
+    /// Under which URI its artifacts lie.
+    pub artifact_uri: String,
+}
+
+/// A run with everything that hangs on it: what readers hand out.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunDetail {
+    /// The run.
+    pub run: Run,
+    /// The latest point of each metric.
+    pub metrics: BTreeMap<String, Latest>,
+    /// Its parameters.
+    pub params: BTreeMap<String, String>,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+    /// The datasets that went in.
+    pub datasets: Vec<DatasetInput>,
+    /// The logged models that went in.
+    pub model_inputs: Vec<LoggedModelId>,
+    /// The logged models that came out.
+    pub model_outputs: Vec<ModelOutput>,
+}
+
+/// How the record names a run.
+pub fn run_subject(id: RunId) -> Subject {
+    Subject::new(ResourceKind::Run, id)
+}

@@ -1,0 +1,165 @@
+//! Search over experiments: there are few, so they are filtered and ordered as they are.
+
+use std::cmp::Ordering;
+
+use mainstay_core::page::{Page, PageRequest};
+use serde::{Deserialize, Serialize};
+
+use super::syntax::{Column, Comparison, parse, parse_order};
+use super::test::{Extra, NumberTest, TextTest};
+use super::{MAX_ORDERS, SearchError, View};
+use crate::experiment::{ExperimentDetail, ExperimentId};
+
+const ATTRIBUTES: &str = "name, experiment_id, creation_time, last_update_time";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Attribute {
+    Name,
+    Id,
+    Created,
+    Updated,
+}
+
+fn attribute(key: &str) -> Result<Attribute, SearchError> {
+    match key {
+        "name" => Ok(Attribute::Name),
+        "experiment_id" => Ok(Attribute::Id),
+        "creation_time" => Ok(Attribute::Created),
+        "last_update_time" => Ok(Attribute::Updated),
+        _ => Err(SearchError::Attribute { key: key.to_owned(), valid: ATTRIBUTES }),
+    }
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Test {
+    Tag(String, TextTest),
+    Text(Attribute, TextTest),
+    Time(Attribute, NumberTest),
+}
+
+impl Test {
+    fn new(
+        Comparison { column: Column { entity, key }, op, value }: Comparison,
+    ) -> Result<Self, SearchError> {
+        match entity.as_deref() {
+            Some("tag" | "tags") => {
+                let test = TextTest::new(&key, op, value, Extra::Nulls)?;
+                Ok(Self::Tag(key, test))
+            }
+            None | Some("attribute") => match attribute(&key)? {
+                Attribute::Name => {
+                    Ok(Self::Text(Attribute::Name, TextTest::new(&key, op, value, Extra::Nothing)?))
+                }
+                Attribute::Id => Ok(Self::Text(Attribute::Id, TextTest::new(&key, op, value, Extra::Lists)?)),
+                time => Ok(Self::Time(time, NumberTest::new(&key, op, &value)?)),
+            },
+            Some(entity) => Err(SearchError::Entity { entity: entity.to_owned(), valid: "attribute, tag" }),
+        }
+    }
+
+    fn holds(&self, detail: &ExperimentDetail) -> bool {
+        let experiment = &detail.experiment;
+        match self {
+            Self::Tag(key, test) => match detail.tags.get(key) {
+                Some(value) => test.holds(value),
+                None => test.wants_missing(),
+            },
+            Self::Text(Attribute::Id, test) => test.holds(&experiment.id.to_string()),
+            Self::Text(_, test) => test.holds(experiment.name.as_str()),
+            Self::Time(Attribute::Created, test) => test.holds(experiment.created.millis() as f64),
+            Self::Time(_, test) => test.holds(experiment.updated.millis() as f64),
+        }
+    }
+}
+
+/// Which experiments are wanted: all comparisons must hold.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ExperimentFilter(Vec<Test>);
+
+impl ExperimentFilter {
+    /// Parses a filter text; a blank one wants every experiment.
+    pub fn parse(text: &str) -> Result<Self, SearchError> {
+        parse(text)?.into_iter().map(Test::new).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+/// In which order experiments come: as asked, by default the newest first; then by id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExperimentOrder(Vec<(Attribute, bool)>);
+
+impl ExperimentOrder {
+    /// Parses order texts; ascending where nothing is said.
+    pub fn parse(texts: &[String]) -> Result<Self, SearchError> {
+        if texts.len() > MAX_ORDERS {
+            return Err(SearchError::TooLong);
+        }
+        let mut order: Vec<(Attribute, bool)> = Vec::new();
+        for text in texts {
+            let (Column { entity, key }, ascending) = parse_order(text)?;
+            if let Some(entity) = entity.filter(|entity| entity != "attribute") {
+                return Err(SearchError::Entity { entity, valid: "attribute" });
+            }
+            let attribute = attribute(&key)?;
+            if order.iter().any(|(other, _)| *other == attribute) {
+                return Err(SearchError::Twice(key));
+            }
+            order.push((attribute, ascending));
+        }
+        if order.is_empty() {
+            order.push((Attribute::Created, false));
+        }
+        order.push((Attribute::Id, true));
+        Ok(Self(order))
+    }
+}
+
+/// What an experiment is ordered by; also the page token.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Key {
+    name: String,
+    id: ExperimentId,
+    created: i64,
+    updated: i64,
+}
+
+fn compare(order: &ExperimentOrder, a: &Key, b: &Key) -> Ordering {
+    order.0.iter().fold(Ordering::Equal, |so_far, (attribute, ascending)| {
+        so_far.then_with(|| {
+            let ordering = match attribute {
+                Attribute::Name => a.name.cmp(&b.name),
+                Attribute::Id => a.id.cmp(&b.id),
+                Attribute::Created => a.created.cmp(&b.created),
+                Attribute::Updated => a.updated.cmp(&b.updated),
+            };
+            if *ascending { ordering } else { ordering.reverse() }
+        })
+    })
+}
+
+/// One page of the experiments that match.
+pub fn search_experiments(
+    experiments: Vec<ExperimentDetail>,
+    view: View,
+    filter: &ExperimentFilter,
+    order: &ExperimentOrder,
+    page: &PageRequest,
+) -> Result<Page<ExperimentDetail>, SearchError> {
+    let key = |ExperimentDetail { experiment, .. }: &ExperimentDetail| Key {
+        name: experiment.name.to_string(),
+        id: experiment.id,
+        created: experiment.created.micros(),
+        updated: experiment.updated.micros(),
+    };
+    let after: Option<Key> =
+        page.after.as_ref().map(|token| token.key().map_err(|_| SearchError::PageToken)).transpose()?;
+    let mut rows: Vec<(Key, ExperimentDetail)> = experiments
+        .into_iter()
+        .filter(|detail| view.shows(detail.experiment.lifecycle))
+        .filter(|detail| filter.0.iter().all(|test| test.holds(detail)))
+        .map(|detail| (key(&detail), detail))
+        .filter(|(key, _)| after.as_ref().is_none_or(|after| compare(order, key, after).is_gt()))
+        .collect();
+    rows.sort_by(|(a, _), (b, _)| compare(order, a, b));
+    let Page { items, next } = Page::of(rows, page.limit, |(key, _)| key.clone());
+    Ok(Page { items: items.into_iter().map(|(_, detail)| detail).collect(), next })
+}

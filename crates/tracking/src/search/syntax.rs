@@ -1,0 +1,238 @@
+//! The grammar: text to comparisons, before anything is known of columns.
+
+use super::{MAX_TERMS, MAX_TEXT, SearchError};
+use crate::text::clip;
+
+/// `key` or `entity.key`, with the quotes of the key taken off.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Column {
+    pub(super) entity: Option<String>,
+    pub(super) key: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Op {
+    Eq,
+    Ne,
+    Lt,
+    Le,
+    Gt,
+    Ge,
+    Like,
+    ILike,
+    In,
+    NotIn,
+    IsNull,
+    IsNotNull,
+}
+
+impl Op {
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Eq => "=",
+            Self::Ne => "!=",
+            Self::Lt => "<",
+            Self::Le => "<=",
+            Self::Gt => ">",
+            Self::Ge => ">=",
+            Self::Like => "LIKE",
+            Self::ILike => "ILIKE",
+            Self::In => "IN",
+            Self::NotIn => "NOT IN",
+            Self::IsNull => "IS NULL",
+            Self::IsNotNull => "IS NOT NULL",
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Operand {
+    /// After `IS NULL` and `IS NOT NULL`.
+    Nothing,
+    Text(String),
+    Number(f64),
+    List(Vec<String>),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Comparison {
+    pub(super) column: Column,
+    pub(super) op: Op,
+    pub(super) value: Operand,
+}
+
+/// Parses `comparison (AND comparison)*`; a blank text is no comparison.
+pub(super) fn parse(text: &str) -> Result<Vec<Comparison>, SearchError> {
+    if text.len() > MAX_TEXT {
+        return Err(SearchError::TooLong);
+    }
+    let mut rest = Rest(text.trim());
+    let mut comparisons = Vec::new();
+    while !rest.0.is_empty() {
+        if !comparisons.is_empty() && !rest.keyword("AND") {
+            return Err(rest.wrong("AND"));
+        }
+        if comparisons.len() == MAX_TERMS {
+            return Err(SearchError::TooLong);
+        }
+        let (column, op) = (rest.column()?, rest.op()?);
+        let value = rest.operand(op)?;
+        comparisons.push(Comparison { column, op, value });
+    }
+    Ok(comparisons)
+}
+
+/// Parses `column [ASC|DESC]`; `true` for ascending.
+pub(super) fn parse_order(text: &str) -> Result<(Column, bool), SearchError> {
+    if text.len() > MAX_TEXT {
+        return Err(SearchError::TooLong);
+    }
+    let mut rest = Rest(text.trim());
+    let column = rest.column()?;
+    let ascending = rest.keyword("ASC") || !rest.keyword("DESC");
+    if rest.0.is_empty() { Ok((column, ascending)) } else { Err(rest.wrong("ASC or DESC")) }
+}
+
+/// What is left of the text, without leading space.
+struct Rest<'a>(&'a str);
+
+impl<'a> Rest<'a> {
+    fn wrong(&self, expected: &'static str) -> SearchError {
+        SearchError::Syntax { near: clip(self.0), expected }
+    }
+
+    /// Takes the first `len` bytes and the space that follows.
+    fn take(&mut self, len: usize) -> &'a str {
+        let (taken, rest) = self.0.split_at_checked(len).unwrap_or((self.0, ""));
+        self.0 = rest.trim_start();
+        taken
+    }
+
+    /// The length of the run of word characters at the start.
+    fn word_len(&self) -> usize {
+        self.0.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(self.0.len())
+    }
+
+    /// Takes a word, in any case, if it stands here.
+    fn keyword(&mut self, keyword: &str) -> bool {
+        let len = self.word_len();
+        let found = self.0.get(..len).is_some_and(|word| word.eq_ignore_ascii_case(keyword));
+        if found {
+            self.take(len);
+        }
+        found
+    }
+
+    /// Takes a text between `quote`s; doubled ones do not end it, and stay doubled.
+    fn quoted(&mut self, quote: char) -> Option<&'a str> {
+        let inner = self.0.strip_prefix(quote)?;
+        let mut from = 0;
+        loop {
+            let end = from + inner.get(from..)?.find(quote)?;
+            if inner.get(end + 1..).is_some_and(|after| after.starts_with(quote)) {
+                from = end + 2;
+            } else {
+                self.take(end + 2);
+                return inner.get(..end);
+            }
+        }
+    }
+
+    fn key(&mut self) -> Option<String> {
+        if let Some(key) = self.quoted('`').or_else(|| self.quoted('"')) {
+            return Some(key.to_owned());
+        }
+        let end = |c: char| !(c.is_alphanumeric() || matches!(c, '_' | '.'));
+        let len = self.0.find(end).unwrap_or(self.0.len());
+        Some(self.take(len).to_owned()).filter(|key| !key.is_empty())
+    }
+
+    fn column(&mut self) -> Result<Column, SearchError> {
+        let len = self.word_len();
+        if len > 0 && self.0.get(len..).is_some_and(|after| after.starts_with('.')) {
+            let entity = Some(self.take(len).to_owned());
+            self.0 = self.0.get(1..).unwrap_or_default();
+            let key = self.key().ok_or_else(|| self.wrong("a key"))?;
+            return Ok(Column { entity, key });
+        }
+        let key = self.key().ok_or_else(|| self.wrong("a column"))?;
+        Ok(Column { entity: None, key })
+    }
+
+    fn op(&mut self) -> Result<Op, SearchError> {
+        // The longer one of two that begin alike comes first.
+        let symbols =
+            [("!=", Op::Ne), ("<=", Op::Le), (">=", Op::Ge), ("=", Op::Eq), ("<", Op::Lt), (">", Op::Gt)];
+        for (symbol, op) in symbols {
+            if self.0.starts_with(symbol) {
+                self.take(symbol.len());
+                return Ok(op);
+            }
+        }
+        for (keyword, op) in [("LIKE", Op::Like), ("ILIKE", Op::ILike), ("IN", Op::In)] {
+            if self.keyword(keyword) {
+                return Ok(op);
+            }
+        }
+        if self.keyword("NOT") && self.keyword("IN") {
+            return Ok(Op::NotIn);
+        }
+        if self.keyword("IS") {
+            let op = if self.keyword("NOT") { Op::IsNotNull } else { Op::IsNull };
+            return if self.keyword("NULL") { Ok(op) } else { Err(self.wrong("NULL")) };
+        }
+        Err(self.wrong("a comparator"))
+    }
+
+    fn text(&mut self) -> Option<String> {
+        self.quoted('\'').or_else(|| self.quoted('"')).map(str::to_owned)
+    }
+
+    fn operand(&mut self, op: Op) -> Result<Operand, SearchError> {
+        match op {
+            Op::IsNull | Op::IsNotNull => return Ok(Operand::Nothing),
+            Op::In | Op::NotIn => return self.list(),
+            _ => {}
+        }
+        if let Some(text) = self.text() {
+            return Ok(Operand::Text(text));
+        }
+        let end = |c: char| !(c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '+'));
+        let len = self.0.find(end).unwrap_or(self.0.len());
+        let digits = self.0.get(..len).unwrap_or_default();
+        let unsigned = digits.strip_prefix('-').unwrap_or(digits);
+        // Rust also reads "inf" and "nan", which are no numbers here.
+        let numeric = unsigned.starts_with(|c: char| c.is_ascii_digit() || c == '.');
+        match digits.parse() {
+            Ok(number) if numeric => {
+                self.take(len);
+                Ok(Operand::Number(number))
+            }
+            _ => Err(self.wrong("a quoted string or a number")),
+        }
+    }
+
+    fn list(&mut self) -> Result<Operand, SearchError> {
+        const EXPECTED: &str = "a list of quoted strings, such as ('a', 'b')";
+        if !self.0.starts_with('(') {
+            return Err(self.wrong(EXPECTED));
+        }
+        self.take(1);
+        let mut items = Vec::new();
+        loop {
+            let Some(item) = self.text() else { return Err(self.wrong(EXPECTED)) };
+            items.push(item);
+            let comma = self.0.starts_with(',');
+            if comma {
+                self.take(1);
+            }
+            if self.0.starts_with(')') {
+                self.take(1);
+                return Ok(Operand::List(items));
+            }
+            if !comma {
+                return Err(self.wrong(EXPECTED));
+            }
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! Tracking in memory: one transaction type, and a unit that keeps a command's effects only if the
+//! command succeeds.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use mainstay_core::action::Action;
+use mainstay_core::command::{Authorizer, BoxFuture, Commands, Context, Job, Journal, Unit};
+use mainstay_core::error::StorageError;
+use mainstay_core::event::{Event, EventSeq, RecordedEvent};
+use mainstay_core::id::RunId;
+use mainstay_core::name::Name;
+use mainstay_core::principal::{Actor, Principal};
+use mainstay_core::scope::{Scope, default_workspace};
+use mainstay_core::time::MachineTime;
+use mainstay_tracking::block;
+use mainstay_tracking::experiment::{Experiment, ExperimentId, ExperimentName};
+use mainstay_tracking::index::{DatasetRef, RunSummary};
+use mainstay_tracking::input::{DatasetInput, ModelOutput};
+use mainstay_tracking::logged_model::{LoggedModel, LoggedModelId, ModelMetric};
+use mainstay_tracking::metric::{Latest, Point};
+use mainstay_tracking::port::TrackingTx;
+use mainstay_tracking::run::{Lifecycle, Run};
+use mainstay_tracking::text::Pair;
+
+type ModelMetricKey = (LoggedModelId, RunId, String, Option<(String, String)>);
+
+#[derive(Debug, Clone, Default)]
+pub(crate) struct State {
+    pub(crate) experiments: BTreeMap<ExperimentId, Experiment>,
+    pub(crate) experiment_tags: BTreeMap<(ExperimentId, String), String>,
+    pub(crate) runs: BTreeMap<RunId, Run>,
+    pub(crate) params: BTreeMap<(RunId, String), String>,
+    pub(crate) tags: BTreeMap<(RunId, String), String>,
+    pub(crate) latest: BTreeMap<(RunId, String), Latest>,
+    pub(crate) blocks: Vec<(RunId, String, Vec<u8>)>,
+    pub(crate) datasets: BTreeMap<(RunId, String, String), DatasetInput>,
+    pub(crate) outputs: Vec<(RunId, ModelOutput)>,
+    pub(crate) models: BTreeMap<LoggedModelId, LoggedModel>,
+    pub(crate) model_tags: BTreeMap<(LoggedModelId, String), String>,
+    pub(crate) model_metrics: BTreeMap<ModelMetricKey, Point>,
+    pub(crate) events: Vec<Event>,
+}
+
+impl State {
+    /// The events as the log would hold them.
+    pub(crate) fn recorded(&self) -> Vec<RecordedEvent> {
+        let recorded = |(n, event): (usize, &Event)| RecordedEvent {
+            seq: EventSeq(n as u64 + 1),
+            at: MachineTime::from_micros(0),
+            kind: event.kind.to_owned(),
+            actor: Actor::local(),
+            workspace: default_workspace(),
+            subject: event.subject.clone(),
+            body: Some(event.body.clone()),
+        };
+        self.events.iter().enumerate().map(recorded).collect()
+    }
+
+    pub(crate) fn summary(&self, id: RunId) -> RunSummary {
+        let of_run = |all: &BTreeMap<(RunId, String), String>| {
+            all.iter().filter(|((run, _), _)| *run == id).map(|((_, k), v)| (k.clone(), v.clone())).collect()
+        };
+        let latest = self.latest.iter().filter(|((run, _), _)| *run == id);
+        let datasets = self.datasets.iter().filter(|((run, ..), _)| *run == id);
+        RunSummary {
+            run: self.runs[&id].clone(),
+            metrics: latest.map(|((_, key), point)| (key.clone(), point.value)).collect(),
+            params: of_run(&self.params),
+            tags: of_run(&self.tags),
+            datasets: datasets
+                .map(|(_, input)| DatasetRef {
+                    name: input.dataset.name.clone(),
+                    digest: input.dataset.digest.clone(),
+                    context: input.context().map(str::to_owned),
+                })
+                .collect(),
+        }
+    }
+
+    pub(crate) fn points(&self, id: RunId, key: &str) -> Vec<Point> {
+        let mut points = Vec::new();
+        for (_, _, bytes) in self.blocks.iter().filter(|(run, k, _)| *run == id && k == key) {
+            block::decode(bytes, &mut points).unwrap();
+        }
+        points
+    }
+}
+
+pub(crate) struct Tx {
+    state: State,
+    context: Context,
+}
+
+impl Journal for Tx {
+    fn record(&mut self, event: Event) {
+        self.state.events.push(event);
+    }
+    fn now(&self) -> MachineTime {
+        MachineTime::from_micros(self.state.events.len().try_into().unwrap())
+    }
+    fn actor(&self) -> &Actor {
+        &self.context.actor
+    }
+    fn workspace(&self) -> &Name {
+        &self.context.workspace
+    }
+}
+
+#[async_trait]
+impl TrackingTx for Tx {
+    async fn experiment(&mut self, id: ExperimentId) -> Result<Option<Experiment>, StorageError> {
+        Ok(self.state.experiments.get(&id).cloned())
+    }
+    async fn experiment_named(&mut self, name: &ExperimentName) -> Result<Option<Experiment>, StorageError> {
+        Ok(self.state.experiments.values().find(|experiment| experiment.name == *name).cloned())
+    }
+    async fn last_experiment(&mut self) -> Result<Option<ExperimentId>, StorageError> {
+        Ok(self.state.experiments.keys().max().copied())
+    }
+    async fn insert_experiment(&mut self, experiment: &Experiment) -> Result<(), StorageError> {
+        assert!(self.state.experiments.insert(experiment.id, experiment.clone()).is_none());
+        Ok(())
+    }
+    async fn update_experiment(&mut self, experiment: &Experiment) -> Result<(), StorageError> {
+        assert!(self.state.experiments.insert(experiment.id, experiment.clone()).is_some());
+        Ok(())
+    }
+    async fn put_experiment_tag(&mut self, id: ExperimentId, tag: &Pair) -> Result<(), StorageError> {
+        self.state.experiment_tags.insert((id, tag.key.clone()), tag.value.clone());
+        Ok(())
+    }
+    async fn delete_experiment_tag(&mut self, id: ExperimentId, key: &str) -> Result<bool, StorageError> {
+        Ok(self.state.experiment_tags.remove(&(id, key.to_owned())).is_some())
+    }
+    async fn set_lifecycle_of_runs(
+        &mut self,
+        id: ExperimentId,
+        lifecycle: Lifecycle,
+    ) -> Result<(), StorageError> {
+        let runs = self.state.runs.values_mut().filter(|run| run.experiment == id);
+        runs.for_each(|run| run.lifecycle = lifecycle);
+        Ok(())
+    }
+    async fn run(&mut self, id: RunId) -> Result<Option<Run>, StorageError> {
+        Ok(self.state.runs.get(&id).cloned())
+    }
+    async fn insert_run(&mut self, run: &Run) -> Result<(), StorageError> {
+        assert!(self.state.runs.insert(run.id, run.clone()).is_none());
+        Ok(())
+    }
+    async fn update_run(&mut self, run: &Run) -> Result<(), StorageError> {
+        assert!(self.state.runs.insert(run.id, run.clone()).is_some());
+        Ok(())
+    }
+    async fn param(&mut self, run: RunId, key: &str) -> Result<Option<String>, StorageError> {
+        Ok(self.state.params.get(&(run, key.to_owned())).cloned())
+    }
+    async fn insert_param(&mut self, run: RunId, param: &Pair) -> Result<(), StorageError> {
+        assert!(self.state.params.insert((run, param.key.clone()), param.value.clone()).is_none());
+        Ok(())
+    }
+    async fn run_tag(&mut self, run: RunId, key: &str) -> Result<Option<String>, StorageError> {
+        Ok(self.state.tags.get(&(run, key.to_owned())).cloned())
+    }
+    async fn put_run_tag(&mut self, run: RunId, tag: &Pair) -> Result<(), StorageError> {
+        self.state.tags.insert((run, tag.key.clone()), tag.value.clone());
+        Ok(())
+    }
+    async fn delete_run_tag(&mut self, run: RunId, key: &str) -> Result<bool, StorageError> {
+        Ok(self.state.tags.remove(&(run, key.to_owned())).is_some())
+    }
+    async fn latest(&mut self, run: RunId, key: &str) -> Result<Option<Latest>, StorageError> {
+        Ok(self.state.latest.get(&(run, key.to_owned())).copied())
+    }
+    async fn put_latest(&mut self, run: RunId, key: &str, latest: Latest) -> Result<(), StorageError> {
+        self.state.latest.insert((run, key.to_owned()), latest);
+        Ok(())
+    }
+    async fn append_block(
+        &mut self,
+        run: RunId,
+        key: &str,
+        _: usize,
+        block: &[u8],
+    ) -> Result<(), StorageError> {
+        self.state.blocks.push((run, key.to_owned(), block.to_vec()));
+        Ok(())
+    }
+    async fn put_dataset_input(&mut self, run: &Run, input: &DatasetInput) -> Result<(), StorageError> {
+        let key = (run.id, input.dataset.name.clone(), input.dataset.digest.clone());
+        self.state.datasets.insert(key, input.clone());
+        Ok(())
+    }
+    async fn put_model_input(&mut self, _: RunId, _: LoggedModelId) -> Result<(), StorageError> {
+        Ok(())
+    }
+    async fn put_model_output(&mut self, run: RunId, output: &ModelOutput) -> Result<(), StorageError> {
+        self.state.outputs.push((run, output.clone()));
+        Ok(())
+    }
+    async fn logged_model(&mut self, id: LoggedModelId) -> Result<Option<LoggedModel>, StorageError> {
+        Ok(self.state.models.get(&id).cloned())
+    }
+    async fn insert_logged_model(&mut self, model: &LoggedModel) -> Result<(), StorageError> {
+        assert!(self.state.models.insert(model.id, model.clone()).is_none());
+        Ok(())
+    }
+    async fn update_logged_model(&mut self, model: &LoggedModel) -> Result<(), StorageError> {
+        assert!(self.state.models.insert(model.id, model.clone()).is_some());
+        Ok(())
+    }
+    async fn put_logged_model_param(&mut self, _: LoggedModelId, _: &Pair) -> Result<(), StorageError> {
+        Ok(())
+    }
+    async fn put_logged_model_tag(&mut self, id: LoggedModelId, tag: &Pair) -> Result<(), StorageError> {
+        self.state.model_tags.insert((id, tag.key.clone()), tag.value.clone());
+        Ok(())
+    }
+    async fn delete_logged_model_tag(&mut self, id: LoggedModelId, key: &str) -> Result<bool, StorageError> {
+        Ok(self.state.model_tags.remove(&(id, key.to_owned())).is_some())
+    }
+    async fn model_metric(&mut self, metric: &ModelMetric) -> Result<Option<Point>, StorageError> {
+        let key = (metric.model, metric.run, metric.key.clone(), metric.dataset.clone());
+        Ok(self.state.model_metrics.get(&key).copied())
+    }
+    async fn put_model_metric(&mut self, metric: &ModelMetric) -> Result<(), StorageError> {
+        let key = (metric.model, metric.run, metric.key.clone(), metric.dataset.clone());
+        self.state.model_metrics.insert(key, metric.point);
+        Ok(())
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct Memory(pub(crate) Mutex<State>);
+
+impl Unit<dyn TrackingTx> for Memory {
+    fn submit(&self, mut job: Box<dyn Job<dyn TrackingTx>>) -> BoxFuture<'_, Result<(), StorageError>> {
+        Box::pin(async move {
+            let state = self.0.lock().unwrap().clone();
+            let mut tx = Tx { state, context: job.context().clone() };
+            if job.apply(&mut tx).await.is_ok() {
+                *self.0.lock().unwrap() = tx.state;
+            }
+            job.settle(Ok(()));
+            Ok(())
+        })
+    }
+}
+
+struct Everything;
+
+impl Authorizer for Everything {
+    fn allows(&self, _: &Principal, _: Action, _: &Scope) -> bool {
+        true
+    }
+    fn refused(&self, _: &Principal, _: Action, _: &Scope) {}
+}
+
+pub(crate) fn tracking() -> (Arc<Memory>, Commands<dyn TrackingTx>) {
+    let memory = Arc::new(Memory::default());
+    (Arc::clone(&memory), Commands::new(memory, Arc::new(Everything)))
+}

@@ -1,0 +1,47 @@
+"""Writes block-v1.hex, the fixture of src/block.rs, from the table in its documentation alone."""
+
+import math
+import pathlib
+import struct
+
+
+def crc32c(data: bytes) -> int:
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = (crc >> 1) ^ (0x82F63B78 if crc & 1 else 0)
+    return crc ^ 0xFFFFFFFF
+
+
+def varint(n: int) -> bytes:
+    out = bytearray()
+    while True:
+        out.append((n & 0x7F) | (0x80 if n > 0x7F else 0))
+        n >>= 7
+        if not n:
+            return bytes(out)
+
+
+def column(values: list[int]) -> bytes:
+    out, last = b"", 0
+    for value in values:
+        delta = (value - last + 2**63) % 2**64 - 2**63
+        out += varint(((delta << 1) ^ (delta >> 63)) % 2**64)
+        last = value
+    return out
+
+
+low, high = -(2**63), 2**63 - 1
+points = [
+    (0, 1_357_017_300_000, 0.5),
+    (1, 1_357_017_300_250, math.nan),
+    (-7, 0, -math.inf),
+    (high, low, float.fromhex("0x1.fffffffffffffp+1023")),
+    (low, high, -0.0),
+]
+body = b"MPTS" + bytes([1]) + varint(len(points))
+body += column([p[0] for p in points]) + column([p[1] for p in points])
+body += b"".join(struct.pack("<d", p[2]) for p in points)
+body += struct.pack("<I", crc32c(body))
+(pathlib.Path(__file__).parent / "block-v1.hex").write_text(body.hex() + "\n")
