@@ -11,12 +11,14 @@ pub(crate) trait Key: Element {
 }
 
 impl Key for i64 {
+    #[inline]
     fn order(&self, other: &Self) -> std::cmp::Ordering {
         self.cmp(other)
     }
 }
 
 impl Key for Arc<str> {
+    #[inline]
     fn order(&self, other: &Self) -> std::cmp::Ordering {
         self.cmp(other)
     }
@@ -24,6 +26,7 @@ impl Key for Arc<str> {
 
 /// All NaNs are one category, and both zeros.
 impl Key for f32 {
+    #[inline]
     fn order(&self, other: &Self) -> std::cmp::Ordering {
         self.partial_cmp(other).unwrap_or_else(|| self.is_nan().cmp(&other.is_nan()))
     }
@@ -31,6 +34,7 @@ impl Key for f32 {
 
 /// All NaNs are one category, and both zeros.
 impl Key for f64 {
+    #[inline]
     fn order(&self, other: &Self) -> std::cmp::Ordering {
         self.partial_cmp(other).unwrap_or_else(|| self.is_nan().cmp(&other.is_nan()))
     }

@@ -39,24 +39,31 @@ macro_rules! float_number {
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
             const IS_INTEGER: bool = false;
+            #[inline]
             fn add(self, other: Self) -> Self {
                 self + other
             }
+            #[inline]
             fn sub(self, other: Self) -> Self {
                 self - other
             }
+            #[inline]
             fn mul(self, other: Self) -> Self {
                 self * other
             }
+            #[inline]
             fn div(self, other: Self) -> Self {
                 self / other
             }
+            #[inline]
             fn pow(self, other: Self) -> Self {
                 self.powf(other)
             }
+            #[inline]
             fn is_nan(self) -> bool {
                 self.is_nan()
             }
+            #[inline]
             fn from_count(count: usize) -> Self {
                 count as Self
             }
@@ -70,18 +77,23 @@ macro_rules! integer_number {
             const ZERO: Self = 0;
             const ONE: Self = 1;
             const IS_INTEGER: bool = true;
+            #[inline]
             fn add(self, other: Self) -> Self {
                 self.wrapping_add(other)
             }
+            #[inline]
             fn sub(self, other: Self) -> Self {
                 self.wrapping_sub(other)
             }
+            #[inline]
             fn mul(self, other: Self) -> Self {
                 self.wrapping_mul(other)
             }
+            #[inline]
             fn div(self, other: Self) -> Self {
                 if other == 0 { 0 } else { self.wrapping_div(other) }
             }
+            #[inline]
             fn pow(self, other: Self) -> Self {
                 match u32::try_from(other) {
                     Ok(exponent) => self.wrapping_pow(exponent),
@@ -89,9 +101,11 @@ macro_rules! integer_number {
                     Err(_) => Self::from(self == 1),
                 }
             }
+            #[inline]
             fn is_nan(self) -> bool {
                 false
             }
+            #[inline]
             fn from_count(count: usize) -> Self {
                 Self::try_from(count).unwrap_or(Self::MAX)
             }
@@ -105,10 +119,12 @@ integer_number!(i64);
 integer_number!(i32);
 
 /// Min and Max return NaN if either operand is one.
+#[inline]
 fn least<T: Number>(a: T, b: T) -> T {
     if a.is_nan() || a < b { a } else { b }
 }
 
+#[inline]
 fn greatest<T: Number>(a: T, b: T) -> T {
     if a.is_nan() || a > b { a } else { b }
 }

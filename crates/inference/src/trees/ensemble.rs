@@ -36,6 +36,7 @@ pub(crate) trait Real: Number + std::ops::AddAssign + std::ops::Neg<Output = Sel
 }
 
 impl Real for f32 {
+    #[inline]
     #[expect(
         clippy::cast_possible_truncation,
         reason = "thresholds of float32 models are float32 in the file"
@@ -43,34 +44,43 @@ impl Real for f32 {
     fn from_f64(value: f64) -> Self {
         value as Self
     }
+    #[inline]
     fn to_f32(self) -> f32 {
         self
     }
+    #[inline]
     fn below(self) -> Self {
         self.next_down()
     }
+    #[inline]
     fn pack(index: u32) -> Self {
         Self::from_bits(index)
     }
+    #[inline]
     fn unpack(self) -> u32 {
         self.to_bits()
     }
 }
 
 impl Real for f64 {
+    #[inline]
     fn from_f64(value: f64) -> Self {
         value
     }
+    #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "the operators' outputs are float32")]
     fn to_f32(self) -> f32 {
         self as f32
     }
+    #[inline]
     fn below(self) -> Self {
         self.next_down()
     }
+    #[inline]
     fn pack(index: u32) -> Self {
         Self::from_bits(u64::from(index))
     }
+    #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "only what `pack` stored comes here")]
     fn unpack(self) -> u32 {
         self.to_bits() as u32
@@ -368,6 +378,7 @@ impl<T: Real> Ensemble<T> {
         node.children[usize::from(holds)]
     }
 
+    #[inline]
     fn value(&self, at: u32) -> T {
         self.nodes.get(at as usize).map_or(T::ZERO, |node| node.value)
     }

@@ -31,6 +31,7 @@ for name in sorted(os.listdir(directory)):
     inputs = json.load(open(rows))["inputs"]
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
+    options.log_severity_level = 3
     session = ort.InferenceSession(os.path.join(directory, name, "model.onnx"), options, providers=["CPUExecutionProvider"])
     feeds = [{i["name"]: np.array(i["data"], dtype=kinds.get(i["datatype"], object)).reshape([-1] + i["tail"])[:n] for i in inputs} for n in (1, 64)]
     print(json.dumps({"model": name, "report": {"one_row": measure(session, feeds[0]), "64_rows": measure(session, feeds[1])}}), flush=True)
