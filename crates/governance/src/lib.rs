@@ -1,3 +1,15 @@
-//! Policy decisions, the audit tree, gates and evidence.
+//! Governance: who may ([`policy`], [`token`]), what happened ([`audit`]), what is proven ([`gate`]),
+//! and who is told ([`webhook`]).
+//!
+//! Every change is a command of [`command`]; it writes through [`port::GovernanceTx`] and records one
+//! event. The policy, the audit tree, the gate rule and the webhook signature are plain functions and
+//! values: they do no I/O and read no clock.
 
 pub mod audit;
+pub mod command;
+pub mod error;
+pub mod gate;
+pub mod policy;
+pub mod port;
+pub mod token;
+pub mod webhook;

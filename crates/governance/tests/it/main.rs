@@ -3,3 +3,5 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on shall fail")]
 
 mod audit_log;
+mod commands;
+mod decisions;

@@ -1,0 +1,251 @@
+//! The decision.
+
+use std::collections::{HashMap, HashSet};
+use std::str::FromStr as _;
+
+use cedar_policy::{
+    Authorizer, Context, Decision, Entities, Entity, EntityId, EntityTypeName, EntityUid, PolicySet, Request,
+    RestrictedExpression, Schema, ValidationMode, Validator,
+};
+use mainstay_core::action::Action;
+use mainstay_core::error::{Cause, Coded, ErrorCode};
+use mainstay_core::principal::{Principal, Role};
+use mainstay_core::scope::Scope;
+use thiserror::Error;
+
+use super::cache::{Decisions, Question};
+
+const SCHEMA: &str = include_str!("schema.cedarschema");
+const DEFAULT: &str = include_str!("default.cedar");
+const LOCAL: &str = include_str!("local.cedar");
+
+/// Whose policy it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Callers show a credential.
+    Required,
+    /// Whoever reaches the server, over loopback only, is `user:local` and may do everything.
+    Local,
+}
+
+/// A policy cannot be used.
+#[derive(Debug, Error)]
+pub enum PolicyError {
+    /// The text cannot be read, or does not fit the schema.
+    #[error("the policy is not valid: {0}")]
+    Invalid(String),
+    /// The schema does not know an action of core.
+    #[error("the policy schema does not know the action {0}")]
+    UnknownAction(Action),
+    /// Something could not be expressed in Cedar.
+    #[error("the policy could not be asked; see the log")]
+    Unaskable(#[source] Cause),
+}
+
+impl Coded for PolicyError {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::Invalid(_) => ErrorCode::InvalidDefinition,
+            Self::UnknownAction(_) | Self::Unaskable(_) => ErrorCode::Internal,
+        }
+    }
+}
+
+fn unaskable(error: impl std::error::Error + Send + Sync + 'static) -> PolicyError {
+    PolicyError::Unaskable(Box::new(error))
+}
+
+/// The types of entities, parsed once.
+struct Types {
+    actor: EntityTypeName,
+    role: EntityTypeName,
+    workspace: EntityTypeName,
+    resource: EntityTypeName,
+    action: EntityTypeName,
+}
+
+impl Types {
+    fn new() -> Result<Self, PolicyError> {
+        let named = |name| EntityTypeName::from_str(name).map_err(unaskable);
+        Ok(Self {
+            actor: named("Actor")?,
+            role: named("Role")?,
+            workspace: named("Workspace")?,
+            resource: named("Resource")?,
+            action: named("Action")?,
+        })
+    }
+}
+
+fn uid(kind: &EntityTypeName, id: &str) -> EntityUid {
+    EntityUid::from_type_name_and_id(kind.clone(), EntityId::new(id))
+}
+
+/// A validated policy that remembers its decisions.
+pub struct CedarPolicy {
+    schema: Schema,
+    policies: PolicySet,
+    types: Types,
+    roles: Vec<Entity>,
+    /// The entities that some policy names.
+    named: HashSet<EntityUid>,
+    decisions: Decisions,
+}
+
+impl CedarPolicy {
+    /// The policy that is compiled in.
+    pub fn new(mode: Mode) -> Result<Self, PolicyError> {
+        match mode {
+            Mode::Required => Self::parse(DEFAULT),
+            Mode::Local => Self::parse(&format!("{DEFAULT}\n{LOCAL}")),
+        }
+    }
+
+    fn parse(text: &str) -> Result<Self, PolicyError> {
+        let invalid = |error: String| PolicyError::Invalid(error);
+        let (schema, _) = Schema::from_cedarschema_str(SCHEMA).map_err(|error| invalid(error.to_string()))?;
+        let policies = PolicySet::from_str(text).map_err(|error| invalid(error.to_string()))?;
+        let outcome = Validator::new(schema.clone()).validate(&policies, ValidationMode::Strict);
+        if !outcome.validation_passed() {
+            return Err(invalid(outcome.to_string()));
+        }
+        let types = Types::new()?;
+        let known: HashSet<&EntityUid> = schema.actions().collect();
+        if let Some(unknown) =
+            Action::ALL.iter().find(|action| !known.contains(&uid(&types.action, action.as_str())))
+        {
+            return Err(PolicyError::UnknownAction(*unknown));
+        }
+        let named = policies.policies().flat_map(cedar_policy::Policy::entity_literals).collect();
+        let roles = role_chain(&types);
+        Ok(Self { schema, policies, types, roles, named, decisions: Decisions::default() })
+    }
+
+    /// Whether the principal may do this there. What cannot be decided is refused.
+    pub fn allows(&self, principal: &Principal, action: Action, scope: &Scope) -> bool {
+        let question = self.question(principal, action, scope);
+        if let Some(decision) = self.decisions.get(&question) {
+            return decision;
+        }
+        let decision = self.decide(principal, action, scope).unwrap_or(false);
+        self.decisions.put(question, decision);
+        decision
+    }
+
+    /// The decision afresh, without the memory.
+    pub fn decide(&self, principal: &Principal, action: Action, scope: &Scope) -> Result<bool, PolicyError> {
+        let types = &self.types;
+        let actor = uid(&types.actor, principal.actor.as_str());
+        let workspace = uid(&types.workspace, scope.workspace.as_str());
+        let resource = uid(&types.resource, &scope.subject.to_string());
+        let held = held_roles(principal, scope).map(|role| uid(&types.role, role.as_str())).collect();
+        let system = RestrictedExpression::new_bool(is_system(principal));
+        let kind = RestrictedExpression::new_string(scope.subject.kind.as_str().to_owned());
+        let of_resource = HashMap::from([
+            ("workspace".to_owned(), RestrictedExpression::new_entity_uid(workspace.clone())),
+            ("kind".to_owned(), kind),
+        ]);
+        let of_actor = HashMap::from([("system".to_owned(), system)]);
+        let mut entities = self.roles.clone();
+        entities.push(Entity::new(actor.clone(), of_actor, held).map_err(unaskable)?);
+        entities.push(Entity::new(resource.clone(), of_resource, HashSet::new()).map_err(unaskable)?);
+        entities.push(Entity::new_no_attrs(workspace, HashSet::new()));
+        let entities = Entities::from_entities(entities, Some(&self.schema)).map_err(unaskable)?;
+        let action = uid(&types.action, action.as_str());
+        let request = Request::new(actor, action, resource, Context::empty(), Some(&self.schema));
+        let request = request.map_err(unaskable)?;
+        let response = Authorizer::new().is_authorized(&request, &self.policies, &entities);
+        Ok(response.decision() == Decision::Allow)
+    }
+
+    fn question(&self, principal: &Principal, action: Action, scope: &Scope) -> Question {
+        // Most policies name no entity but roles and actions: then no text is copied or looked up.
+        let named = |kind: &EntityTypeName, id: &str| {
+            let is_kind = |uid: &&EntityUid| uid.type_name() == kind && uid.id().unescaped() == id;
+            self.named.iter().find(is_kind).map(|_| id.to_owned())
+        };
+        let has_resources = self.named.iter().any(|uid| *uid.type_name() == self.types.resource);
+        let resource = has_resources.then(|| scope.subject.to_string());
+        Question {
+            action,
+            kind: scope.subject.kind,
+            roles: held_roles(principal, scope).fold(0, |bits, role| bits | 1 << role as u8),
+            system: is_system(principal),
+            actor: named(&self.types.actor, principal.actor.as_str()),
+            workspace: named(&self.types.workspace, scope.workspace.as_str()),
+            resource: resource.and_then(|id| named(&self.types.resource, &id)),
+        }
+    }
+}
+
+impl std::fmt::Debug for CedarPolicy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CedarPolicy")
+            .field("policies", &self.policies.num_of_policies())
+            .finish_non_exhaustive()
+    }
+}
+
+fn is_system(principal: &Principal) -> bool {
+    principal.actor.as_str().starts_with("system:")
+}
+
+fn held_roles<'a>(principal: &'a Principal, scope: &'a Scope) -> impl Iterator<Item = Role> + 'a {
+    Role::ALL.into_iter().filter(|role| principal.has(*role, &scope.workspace))
+}
+
+/// The roles as entities, each in the one before it.
+fn role_chain(types: &Types) -> Vec<Entity> {
+    let mut before = HashSet::new();
+    let mut chain = Vec::new();
+    for role in Role::ALL {
+        let role = uid(&types.role, role.as_str());
+        chain.push(Entity::new_no_attrs(role.clone(), std::mem::replace(&mut before, HashSet::from([role]))));
+    }
+    chain
+}
+
+#[cfg(test)]
+mod tests {
+    use mainstay_core::name::Name;
+    use mainstay_core::principal::{Actor, Grant};
+    use mainstay_core::scope::{ResourceKind, Subject, default_workspace};
+
+    use super::*;
+
+    fn viewer(name: &str) -> Principal {
+        let grant = Grant { workspace: Some(default_workspace()), role: Role::Viewer };
+        Principal { actor: Actor::user(&Name::new(name).unwrap()), grants: vec![grant] }
+    }
+
+    fn model(id: &str) -> Scope {
+        Scope::new(default_workspace(), Subject::new(ResourceKind::Model, id))
+    }
+
+    /// A policy that names an actor and a resource must not leak its decision to others through the
+    /// memory.
+    #[test]
+    fn named_entities_are_part_of_the_question() {
+        let extra = r#"permit (principal == Actor::"user:ann", action == Action::"model.write",
+            resource == Resource::"model:hers");"#;
+        let policy = CedarPolicy::parse(&format!("{DEFAULT}\n{extra}")).unwrap();
+        for _ in 0..2 {
+            assert!(policy.allows(&viewer("ann"), Action::ModelWrite, &model("hers")));
+            assert!(!policy.allows(&viewer("ann"), Action::ModelWrite, &model("other")));
+            assert!(!policy.allows(&viewer("bob"), Action::ModelWrite, &model("hers")));
+        }
+    }
+
+    #[test]
+    fn policies_are_validated_when_made() {
+        for bad in [
+            "permit (principal, action",
+            r#"permit (principal, action == Action::"model.fly", resource);"#,
+            r"permit (principal, action, resource) when { resource.colour };",
+            r#"permit (principal == Ghost::"x", action, resource);"#,
+        ] {
+            let refused = CedarPolicy::parse(bad).err().map(|error| error.code());
+            assert_eq!(refused, Some(ErrorCode::InvalidDefinition), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! What governance needs of a store. Everything is within the transaction's workspace unless said
+//! otherwise; `None` means that there is no such thing.
+
+use async_trait::async_trait;
+use mainstay_core::command::Journal;
+use mainstay_core::digest::Digest;
+use mainstay_core::error::StorageError;
+use mainstay_core::id::TokenId;
+use mainstay_core::name::Name;
+use mainstay_core::principal::{Actor, Grant, Role};
+use mainstay_core::time::MachineTime;
+
+use crate::gate::{Approval, GateReport};
+use crate::token::StoredToken;
+use crate::webhook::{Webhook, WebhookId};
+
+/// What the commands of governance write through.
+#[async_trait]
+pub trait GovernanceTx: Journal {
+    /// Adds a token.
+    async fn insert_token(&mut self, token: &StoredToken) -> Result<(), StorageError>;
+    /// A token.
+    async fn token(&mut self, id: TokenId) -> Result<Option<StoredToken>, StorageError>;
+    /// Notes when a token was revoked.
+    async fn revoke_token(&mut self, id: TokenId, at: MachineTime) -> Result<(), StorageError>;
+    /// Gives an actor a role here; nothing changes if it has it.
+    async fn put_role(&mut self, actor: &Actor, role: Role) -> Result<(), StorageError>;
+    /// Takes a role from an actor here; `false` if it did not have it.
+    async fn delete_role(&mut self, actor: &Actor, role: Role) -> Result<bool, StorageError>;
+    /// Whether there is a workspace of that name.
+    async fn has_workspace(&mut self, name: &Name) -> Result<bool, StorageError>;
+    /// Adds a workspace, with its first admin.
+    async fn insert_workspace(&mut self, name: &Name, admin: &Actor) -> Result<(), StorageError>;
+    /// Adds a webhook.
+    async fn insert_webhook(&mut self, webhook: &Webhook) -> Result<(), StorageError>;
+    /// Removes a webhook; `false` if there was none.
+    async fn delete_webhook(&mut self, id: WebhookId) -> Result<bool, StorageError>;
+    /// Adds a gate report; it becomes the newest of its digest.
+    async fn insert_report(&mut self, report: &GateReport) -> Result<(), StorageError>;
+    /// The newest gate report of an artifact.
+    async fn newest_report(&mut self, digest: &Digest) -> Result<Option<GateReport>, StorageError>;
+    /// The approvals of an artifact, expired ones included.
+    async fn approvals(&mut self, digest: &Digest) -> Result<Vec<Approval>, StorageError>;
+}
+
+/// What readers of governance ask, across workspaces: the server keeps these in memory.
+#[async_trait]
+pub trait GovernanceReader: Send + Sync {
+    /// All tokens that were not revoked.
+    async fn tokens(&self) -> Result<Vec<StoredToken>, StorageError>;
+    /// What an actor was granted.
+    async fn grants(&self, actor: &Actor) -> Result<Vec<Grant>, StorageError>;
+    /// All workspaces.
+    async fn workspaces(&self) -> Result<Vec<Name>, StorageError>;
+    /// All webhooks, with their workspaces.
+    async fn webhooks(&self) -> Result<Vec<(Name, Webhook)>, StorageError>;
+    /// The gate reports of an artifact, newest first.
+    async fn reports(&self, workspace: &Name, digest: &Digest) -> Result<Vec<GateReport>, StorageError>;
+}
