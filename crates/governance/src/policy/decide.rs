@@ -86,9 +86,10 @@ pub struct CedarPolicy {
     schema: Schema,
     policies: PolicySet,
     types: Types,
-    roles: Vec<Entity>,
-    /// The entities that some policy names.
-    named: HashSet<EntityUid>,
+    /// The actions with their groups, and the roles.
+    fixed: Entities,
+    /// The actors, workspaces and resources that some policy names.
+    named: [HashSet<String>; 3],
     decisions: Decisions,
 }
 
@@ -116,9 +117,16 @@ impl CedarPolicy {
         {
             return Err(PolicyError::UnknownAction(*unknown));
         }
-        let named = policies.policies().flat_map(cedar_policy::Policy::entity_literals).collect();
-        let roles = role_chain(&types);
-        Ok(Self { schema, policies, types, roles, named, decisions: Decisions::default() })
+        let named = [&types.actor, &types.workspace, &types.resource].map(|kind| {
+            let literals = policies.policies().flat_map(cedar_policy::Policy::entity_literals);
+            literals
+                .filter(|uid| uid.type_name() == kind)
+                .map(|uid| uid.id().unescaped().to_owned())
+                .collect()
+        });
+        let fixed = schema.action_entities().map_err(unaskable)?;
+        let fixed = fixed.add_entities(role_chain(&types), Some(&schema)).map_err(unaskable)?;
+        Ok(Self { schema, policies, types, fixed, named, decisions: Decisions::default() })
     }
 
     /// Whether the principal may do this there. What cannot be decided is refused.
@@ -146,11 +154,13 @@ impl CedarPolicy {
             ("kind".to_owned(), kind),
         ]);
         let of_actor = HashMap::from([("system".to_owned(), system)]);
-        let mut entities = self.roles.clone();
-        entities.push(Entity::new(actor.clone(), of_actor, held).map_err(unaskable)?);
-        entities.push(Entity::new(resource.clone(), of_resource, HashSet::new()).map_err(unaskable)?);
-        entities.push(Entity::new_no_attrs(workspace, HashSet::new()));
-        let entities = Entities::from_entities(entities, Some(&self.schema)).map_err(unaskable)?;
+        let asked = [
+            Entity::new(actor.clone(), of_actor, held).map_err(unaskable)?,
+            Entity::new(resource.clone(), of_resource, HashSet::new()).map_err(unaskable)?,
+            Entity::new_no_attrs(workspace, HashSet::new()),
+        ];
+        // Made here to fit the schema, so they are not checked against it again.
+        let entities = self.fixed.clone().add_entities(asked, None).map_err(unaskable)?;
         let action = uid(&types.action, action.as_str());
         let request = Request::new(actor, action, resource, Context::empty(), Some(&self.schema));
         let request = request.map_err(unaskable)?;
@@ -159,21 +169,18 @@ impl CedarPolicy {
     }
 
     fn question(&self, principal: &Principal, action: Action, scope: &Scope) -> Question {
-        // Most policies name no entity but roles and actions: then no text is copied or looked up.
-        let named = |kind: &EntityTypeName, id: &str| {
-            let is_kind = |uid: &&EntityUid| uid.type_name() == kind && uid.id().unescaped() == id;
-            self.named.iter().find(is_kind).map(|_| id.to_owned())
-        };
-        let has_resources = self.named.iter().any(|uid| *uid.type_name() == self.types.resource);
-        let resource = has_resources.then(|| scope.subject.to_string());
+        // Most policies name none of these: then no text is looked up or copied.
+        let [actors, workspaces, resources] = &self.named;
+        let if_named = |named: &HashSet<String>, id: &str| named.get(id).cloned();
+        let resource = || if_named(resources, &scope.subject.to_string());
         Question {
             action,
             kind: scope.subject.kind,
             roles: held_roles(principal, scope).fold(0, |bits, role| bits | 1 << role as u8),
             system: is_system(principal),
-            actor: named(&self.types.actor, principal.actor.as_str()),
-            workspace: named(&self.types.workspace, scope.workspace.as_str()),
-            resource: resource.and_then(|id| named(&self.types.resource, &id)),
+            actor: if_named(actors, principal.actor.as_str()),
+            workspace: if_named(workspaces, scope.workspace.as_str()),
+            resource: if resources.is_empty() { None } else { resource() },
         }
     }
 }

@@ -4,4 +4,5 @@
 
 mod audit_log;
 mod commands;
+mod cost;
 mod decisions;

@@ -50,6 +50,19 @@ impl<T> Sparse<T> {
         self.values.iter_mut()
     }
 
+    /// What each of the rows, which are ascending, becomes by its value or lack of one.
+    pub(super) fn map<'a, U>(&'a self, rows: &[u32], mut to: impl FnMut(Option<&'a T>) -> U) -> Vec<U> {
+        if rows.len() < self.slots.len() / 16 {
+            return rows.iter().map(|row| to(self.get(*row))).collect();
+        }
+        let mut pairs = self.slots.iter().zip(&self.values).peekable();
+        let value = |row: &u32| {
+            while pairs.next_if(|(slot, _)| *slot < row).is_some() {}
+            to(pairs.next_if(|(slot, _)| *slot == row).map(|(_, value)| value))
+        };
+        rows.iter().map(value).collect()
+    }
+
     /// Keeps the rows, which are ascending, whose value, or lack of one, is wanted.
     pub(super) fn retain(&self, rows: &mut Vec<u32>, mut wanted: impl FnMut(Option<&T>) -> bool) {
         // A few rows look their values up; many walk along the column.
@@ -73,8 +86,9 @@ pub(super) struct TextColumn {
 }
 
 impl TextColumn {
-    pub(super) fn get(&self, slot: u32) -> Option<&str> {
-        self.codes.get(slot).and_then(|code| self.text(*code))
+    /// What each of the rows, which are ascending, becomes by its text or lack of one.
+    pub(super) fn map<'a, U>(&'a self, rows: &[u32], mut to: impl FnMut(Option<&'a str>) -> U) -> Vec<U> {
+        self.codes.map(rows, |code| to(code.and_then(|code| self.text(*code))))
     }
 
     pub(super) fn put(&mut self, slot: u32, text: &str) {
@@ -141,7 +155,7 @@ mod tests {
             column.put(3, &format!("beat {n}"));
         }
         assert!(column.texts.len() < 100 && column.by_text.len() < 100);
-        assert_eq!((column.get(3), column.get(7), column.get(5)), (Some("beat 9999"), Some("stays"), None));
+        assert_eq!(column.map(&[3, 5, 7], |text| text), [Some("beat 9999"), None, Some("stays")]);
     }
 
     #[test]

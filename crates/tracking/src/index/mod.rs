@@ -154,7 +154,7 @@ impl RunIndex {
         page: &PageRequest,
     ) -> Result<Page<RunId>, SearchError> {
         let rows = self.select(experiments, view, filter);
-        self.one_page(rows, order, page)
+        self.one_page(&rows, order, page)
     }
 
     /// How many runs of these experiments are wanted.

@@ -8,6 +8,7 @@ use mainstay_core::page::{Page, PageRequest, PageToken};
 use serde::{Deserialize, Serialize};
 
 use super::RunIndex;
+use super::column::TextColumn;
 use crate::search::{RunColumn, RunOrder, SearchError, TextAttribute, TimeAttribute};
 
 /// Longest key, in bytes of JSON, that a page token holds whole: a token has its limit too.
@@ -53,12 +54,41 @@ impl Cell<'_> {
     }
 }
 
-fn compare(order: &RunOrder, a: (&[Cell<'_>], RunId), b: (&[Cell<'_>], RunId)) -> Ordering {
-    let cells = a.0.iter().zip(b.0).zip(&order.columns);
-    cells
-        .map(|((a, b), (_, ascending))| a.compare(b, *ascending))
-        .find(|ordering| ordering.is_ne())
-        .unwrap_or_else(|| a.1.cmp(&b.1))
+/// The wanted rows with what they are ordered by, column by column.
+struct Ordered<'a> {
+    rows: &'a [u32],
+    ids: &'a [RunId],
+    columns: Vec<(Vec<Cell<'a>>, bool)>,
+}
+
+impl Ordered<'_> {
+    fn id(&self, at: u32) -> RunId {
+        self.ids[self.rows[at as usize] as usize]
+    }
+
+    fn compare(&self, a: u32, b: u32) -> Ordering {
+        let mut columns = self.columns.iter();
+        let decided = columns.find_map(|(cells, ascending)| {
+            let ordering = cells[a as usize].compare(&cells[b as usize], *ascending);
+            ordering.is_ne().then_some(ordering)
+        });
+        decided.unwrap_or_else(|| self.id(a).cmp(&self.id(b)))
+    }
+
+    fn compare_with(&self, a: u32, key: &[Cell<'_>], run: RunId) -> Ordering {
+        let mut columns = self.columns.iter().zip(key);
+        let decided = columns.find_map(|((cells, ascending), cell)| {
+            let ordering = cells[a as usize].compare(cell, *ascending);
+            ordering.is_ne().then_some(ordering)
+        });
+        decided.unwrap_or_else(|| self.id(a).cmp(&run))
+    }
+
+    fn position(&self, at: u32) -> Position<'_> {
+        let key: Vec<Cell<'_>> = self.columns.iter().map(|(cells, _)| cells[at as usize].clone()).collect();
+        let fits = serde_json::to_vec(&key).is_ok_and(|json| json.len() <= MAX_KEY);
+        Position { run: self.id(at), key: fits.then_some(key) }
+    }
 }
 
 /// Where a page ended: the last run, and what it was ordered by then. A key that is too long for a
@@ -70,10 +100,10 @@ struct Position<'a> {
 }
 
 impl RunIndex {
-    /// The page of `rows` that was asked for.
+    /// The page of `rows`, which are ascending, that was asked for.
     pub(super) fn one_page(
         &self,
-        rows: Vec<u32>,
+        rows: &[u32],
         order: &RunOrder,
         page: &PageRequest,
     ) -> Result<Page<RunId>, SearchError> {
@@ -81,27 +111,21 @@ impl RunIndex {
         let after = after.transpose().map_err(|_| SearchError::PageToken)?;
         let after = after.map(|position| self.resolve(position, order)).transpose()?;
 
-        let mut keyed: Vec<(Vec<Cell<'_>>, RunId)> = rows
-            .into_iter()
-            .filter_map(|row| Some((self.cells(row, order), *self.ids.get(row as usize)?)))
-            .filter(|(key, run)| {
-                let is_after = |(after, last): &(Vec<Cell<'_>>, RunId)| {
-                    compare(order, (key.as_slice(), *run), (after.as_slice(), *last)).is_gt()
-                };
-                after.as_ref().is_none_or(is_after)
-            })
-            .collect();
-        let by_order = |a: &(Vec<Cell<'_>>, RunId), b: &(Vec<Cell<'_>>, RunId)| {
-            compare(order, (a.0.as_slice(), a.1), (b.0.as_slice(), b.1))
-        };
-        // One more than the page, to learn whether there is a further one.
-        if keyed.len() > page.limit.saturating_add(1) {
-            keyed.select_nth_unstable_by(page.limit, by_order);
-            keyed.truncate(page.limit + 1);
+        let columns = order.columns.iter().map(|(column, ascending)| (self.cells(rows, column), *ascending));
+        let ordered = Ordered { rows, ids: &self.ids, columns: columns.collect() };
+        // Positions within `rows`.
+        let mut picked: Vec<u32> = (0..).take(rows.len()).collect();
+        if let Some((key, run)) = after {
+            picked.retain(|at| ordered.compare_with(*at, &key, run).is_gt());
         }
-        keyed.sort_unstable_by(by_order);
-        let page = Page::of(keyed, page.limit, |(key, run)| position(key, *run));
-        Ok(Page { items: page.items.into_iter().map(|(_, run)| run).collect(), next: page.next })
+        // One more than the page, to learn whether there is a further one.
+        if picked.len() > page.limit.saturating_add(1) {
+            picked.select_nth_unstable_by(page.limit, |a, b| ordered.compare(*a, *b));
+            picked.truncate(page.limit + 1);
+        }
+        picked.sort_unstable_by(|a, b| ordered.compare(*a, *b));
+        let page = Page::of(picked, page.limit, |at| ordered.position(*at));
+        Ok(Page { items: page.items.into_iter().map(|at| ordered.id(at)).collect(), next: page.next })
     }
 
     fn resolve<'a>(
@@ -109,53 +133,58 @@ impl RunIndex {
         Position { run, key }: Position<'a>,
         order: &RunOrder,
     ) -> Result<(Vec<Cell<'a>>, RunId), SearchError> {
-        let now = || Some(self.cells(self.slot(run)?, order));
-        let key = key.or_else(now).filter(|key| key.len() == order.columns.len());
+        let now = || {
+            let row = [self.slot(run)?];
+            Some(order.columns.iter().flat_map(|(column, _)| self.cells(&row, column)).collect())
+        };
+        let key = key.or_else(now).filter(|key: &Vec<Cell<'_>>| key.len() == order.columns.len());
         key.map(|key| (key, run)).ok_or(SearchError::PageToken)
     }
 
-    fn cells(&self, slot: u32, order: &RunOrder) -> Vec<Cell<'_>> {
-        order.columns.iter().map(|(column, _)| self.cell(slot, column)).collect()
-    }
-
-    fn cell(&self, slot: u32, column: &RunColumn) -> Cell<'_> {
-        let row = slot as usize;
+    /// What each of the rows is ordered by in one column.
+    fn cells(&self, rows: &[u32], column: &RunColumn) -> Vec<Cell<'_>> {
+        let number = |value: Option<&f64>| match value {
+            Some(value) if value.is_nan() => Cell::Nan,
+            Some(value) => Cell::Number(value.to_bits()),
+            None => Cell::Missing,
+        };
         match column {
-            RunColumn::Metric(key) => match self.metrics.get(key).and_then(|column| column.get(slot)) {
-                Some(value) if value.is_nan() => Cell::Nan,
-                Some(value) => Cell::Number(value.to_bits()),
-                None => Cell::Missing,
+            RunColumn::Metric(key) => match self.metrics.get(key) {
+                Some(column) => column.map(rows, number),
+                None => vec![Cell::Missing; rows.len()],
             },
-            RunColumn::Param(key) => text(self.params.get(key).and_then(|column| column.get(slot))),
-            RunColumn::Tag(key) => text(self.tags.get(key).and_then(|column| column.get(slot))),
-            RunColumn::Time(TimeAttribute::Start) => {
-                self.starts.get(row).map_or(Cell::Missing, |ms| Cell::Int(*ms))
-            }
+            RunColumn::Param(key) => texts(self.params.get(key), rows),
+            RunColumn::Tag(key) => texts(self.tags.get(key), rows),
+            RunColumn::Time(TimeAttribute::Start) => dense(rows, &self.starts, |ms| Cell::Int(*ms)),
             RunColumn::Time(TimeAttribute::End) => {
-                self.ends.get(row).copied().flatten().map_or(Cell::Missing, Cell::Int)
+                dense(rows, &self.ends, |end| end.map_or(Cell::Missing, Cell::Int))
             }
             RunColumn::Text(TextAttribute::RunId) => {
-                self.ids.get(row).map_or(Cell::Missing, |id| Cell::Text(id.to_string().into()))
+                dense(rows, &self.ids, |id| Cell::Text(Cow::Owned(id.to_string())))
             }
-            RunColumn::Text(TextAttribute::RunName) => text(self.names.get(row).map(AsRef::as_ref)),
-            RunColumn::Text(TextAttribute::User) => text(self.users.get(row).map(AsRef::as_ref)),
+            RunColumn::Text(TextAttribute::RunName) => dense(rows, &self.names, |name| text(name)),
+            RunColumn::Text(TextAttribute::User) => dense(rows, &self.users, |user| text(user)),
             RunColumn::Text(TextAttribute::Status) => {
-                text(self.statuses.get(row).map(|status| status.as_str()))
+                dense(rows, &self.statuses, |status| text(status.as_str()))
             }
-            RunColumn::Text(TextAttribute::ArtifactUri) => {
-                text(self.artifact_uris.get(row).map(AsRef::as_ref))
-            }
+            RunColumn::Text(TextAttribute::ArtifactUri) => dense(rows, &self.artifact_uris, |uri| text(uri)),
             // An order over datasets is refused when it is parsed.
-            RunColumn::Dataset(_) => Cell::Missing,
+            RunColumn::Dataset(_) => vec![Cell::Missing; rows.len()],
         }
     }
 }
 
-fn text(text: Option<&str>) -> Cell<'_> {
-    text.map_or(Cell::Missing, |text| Cell::Text(Cow::Borrowed(text)))
+fn text(text: &str) -> Cell<'_> {
+    Cell::Text(Cow::Borrowed(text))
 }
 
-fn position<'a>(key: &[Cell<'a>], run: RunId) -> Position<'a> {
-    let fits = serde_json::to_vec(key).is_ok_and(|json| json.len() <= MAX_KEY);
-    Position { run, key: fits.then(|| key.to_vec()) }
+fn texts<'a>(column: Option<&'a TextColumn>, rows: &[u32]) -> Vec<Cell<'a>> {
+    match column {
+        Some(column) => column.map(rows, |value| value.map_or(Cell::Missing, text)),
+        None => vec![Cell::Missing; rows.len()],
+    }
+}
+
+fn dense<'a, T>(rows: &[u32], column: &'a [T], cell: impl Fn(&'a T) -> Cell<'a>) -> Vec<Cell<'a>> {
+    rows.iter().map(|row| column.get(*row as usize).map_or(Cell::Missing, &cell)).collect()
 }
