@@ -186,7 +186,8 @@ fn parse_clock(text: &str) -> Option<i64> {
     let mut fields = whole.split(':');
     let (hour, minute) = (digits(fields.next()?)?, digits(fields.next()?)?);
     let second = fields.next().map_or(Some(0), digits)?;
-    if hour > 23 || minute > 59 || second > 59 || fields.next().is_some() || fraction.len() > 9 {
+    let fraction_reads = fraction.len() <= 9 && fraction.bytes().all(|b| b.is_ascii_digit());
+    if hour > 23 || minute > 59 || second > 59 || fields.next().is_some() || !fraction_reads {
         return None;
     }
     let micros = if fraction.is_empty() { 0 } else { digits(&format!("{fraction:0<6}")[..6])? };
@@ -261,7 +262,7 @@ mod tests {
             "2013-01-01T00:00:00+99:00",
             "20130101",
             "2013-01-01T00:00:00.1234567891Z",
-            "é013-01-01",
+            "é013-01-01", "2013-01-01T00:00:00.12345é",
         ] {
             assert_eq!(DataTime::parse(bad), None, "{bad}");
         }

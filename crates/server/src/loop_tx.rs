@@ -15,15 +15,18 @@ use mainstay_pipelines::commands::FailStep;
 use mainstay_pipelines::definition::StepName;
 use mainstay_pipelines::engine::{Acceptance, accept};
 use mainstay_pipelines::port::PipelineTx;
+use mainstay_governance::port::GovernanceTx;
 use mainstay_pipelines::run::StepOutput;
+use mainstay_registry::port::RegistryTx;
+use mainstay_serving::port::ServingTx;
 use mainstay_store::StoreTx;
 use mainstay_store::writer::Writer;
 use thiserror::Error;
 
 /// What a step's effect may write through.
-pub trait LoopTx: DataTx + FeaturesTx + PipelineTx {}
+pub trait LoopTx: DataTx + FeaturesTx + GovernanceTx + PipelineTx + RegistryTx + ServingTx {}
 
-impl<T: DataTx + FeaturesTx + PipelineTx> LoopTx for T {}
+impl<T: DataTx + FeaturesTx + GovernanceTx + PipelineTx + RegistryTx + ServingTx> LoopTx for T {}
 
 /// How a step ends once its effect is written.
 #[derive(Debug, Clone, PartialEq)]

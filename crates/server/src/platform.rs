@@ -9,6 +9,7 @@ use mainstay_core::object::Objects;
 use mainstay_core::time::Clock;
 use mainstay_data::ports::DataTx;
 use mainstay_features::port::FeaturesTx;
+use mainstay_governance::policy::Mode;
 use mainstay_pipelines::port::PipelineTx;
 use mainstay_store::objects::LocalObjects;
 use mainstay_store::{Database, Surroundings};
@@ -25,6 +26,8 @@ pub struct Environment {
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub entropy: Arc<dyn Entropy>,
+    /// Whose policy it is.
+    pub mode: Mode,
     /// Makes a command fail that changes the record without an event; for tests.
     pub guard_events: bool,
 }
@@ -58,7 +61,7 @@ pub struct Platform {
 impl Platform {
     /// Opens the data directory, and the database in it or the one at `database`.
     pub async fn open(data: &Path, database: Option<&str>, environment: Environment) -> Result<Self, crate::Failed> {
-        let Environment { clock, entropy, guard_events } = environment;
+        let Environment { clock, entropy, mode, guard_events } = environment;
         let layout = Layout::create(data).map_err(|error| crate::Failed::directory(data, error))?;
         let lock = DataLock::take(layout.root())?;
         let surroundings = Surroundings { clock: clock.clone(), entropy: entropy.clone(), guard_events };
@@ -68,7 +71,7 @@ impl Platform {
         };
         let objects = Arc::new(LocalObjects::open(layout.artifacts(), entropy.clone()).await?);
         let writer = Arc::new(database.writer.clone());
-        let authority = Arc::new(Authority::new(writer.clone())?);
+        let authority = Arc::new(Authority::open(mode, &database)?);
         let policy: Arc<dyn Authorizer> = authority.clone();
         Ok(Self {
             data: Commands::new(writer.clone(), policy.clone()),

@@ -67,10 +67,12 @@ CREATE TABLE approvals (
   id TEXT PRIMARY KEY,
   workspace TEXT NOT NULL,
   state TEXT NOT NULL,
+  digest TEXT NOT NULL,
   requested BIGINT NOT NULL,
   document TEXT NOT NULL
 ) TABLE_OPTIONS;
 CREATE INDEX approvals_by_state ON approvals (workspace, state, requested);
+CREATE INDEX approvals_by_digest ON approvals (workspace, digest);
 
 CREATE TABLE schedule_firings (
   workspace TEXT NOT NULL,

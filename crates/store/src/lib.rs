@@ -25,12 +25,15 @@ pub mod database;
 mod driver;
 mod events;
 mod features;
+mod governance;
 mod guard;
 mod migrations;
 pub mod objects;
 mod pipelines;
 pub mod ports;
 pub mod reader;
+mod registry;
+mod serving;
 pub mod tables;
 #[doc(hidden)]
 pub mod testing;

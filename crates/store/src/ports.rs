@@ -4,7 +4,10 @@ use mainstay_core::command::{BoxFuture, Context, Job, Journal, Refused, Unit};
 use mainstay_core::error::StorageError;
 use mainstay_data::ports::DataTx;
 use mainstay_features::port::FeaturesTx;
+use mainstay_governance::port::GovernanceTx;
 use mainstay_pipelines::port::PipelineTx;
+use mainstay_registry::port::RegistryTx;
+use mainstay_serving::port::ServingTx;
 
 use crate::tx::StoreTx;
 use crate::writer::Writer;
@@ -40,5 +43,8 @@ ports! {
     dyn Journal,
     dyn DataTx,
     dyn FeaturesTx,
+    dyn GovernanceTx,
     dyn PipelineTx,
+    dyn RegistryTx,
+    dyn ServingTx,
 }

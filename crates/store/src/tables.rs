@@ -16,6 +16,7 @@ pub enum Class {
 
 /// The classes, in alphabetical order of the tables.
 pub const TABLES: &[(&str, Class)] = &[
+    ("api_tokens", Class::Record),
     ("approvals", Class::Record),
     ("audit_heads", Class::Log),
     ("audit_tree", Class::Log),
@@ -25,10 +26,17 @@ pub const TABLES: &[(&str, Class)] = &[
     ("events", Class::Log),
     ("feature_definitions", Class::Record),
     ("feature_materialisations", Class::Record),
+    ("gate_reports", Class::Record),
+    ("model_aliases", Class::Record),
+    ("model_tags", Class::Record),
+    ("model_version_tags", Class::Record),
+    ("model_versions", Class::Record),
     ("pipeline_definitions", Class::Record),
     ("pipeline_runs", Class::Record),
     ("pipeline_steps", Class::Operational),
     ("pipelines", Class::Record),
+    ("registered_models", Class::Record),
+    ("role_grants", Class::Record),
     ("rollouts", Class::Record),
     ("schedule_firings", Class::Record),
     ("schema_version", Class::Operational),
@@ -37,6 +45,8 @@ pub const TABLES: &[(&str, Class)] = &[
     ("step_results", Class::Record),
     ("table_versions", Class::Record),
     ("validations", Class::Record),
+    ("webhooks", Class::Record),
+    ("workspaces", Class::Record),
 ];
 
 /// The tables of a class.

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Args, Parser, Subcommand};
+use mainstay_governance::policy::Mode;
 
 use crate::Failed;
 use crate::clock::{SystemClock, SystemEntropy};
@@ -104,6 +105,7 @@ fn block_on<T>(work: impl Future<Output = Result<T, Failed>>) -> Result<T, Faile
 }
 
 /// The real clock and entropy.
-pub(crate) fn environment() -> Environment {
-    Environment { clock: Arc::new(SystemClock::start()), entropy: Arc::new(SystemEntropy), guard_events: false }
+pub(crate) fn environment(mode: Mode) -> Environment {
+    let clock = Arc::new(SystemClock::start());
+    Environment { clock, entropy: Arc::new(SystemEntropy), mode, guard_events: false }
 }

@@ -9,9 +9,9 @@ use clap::Args;
 use mainstay_core::event::{EventLog as _, EventQuery, EventSeq};
 use mainstay_core::id::PipelineRunId;
 use mainstay_core::name::Name;
-use mainstay_core::principal::{Actor, Grant, Principal, Role};
 use mainstay_core::scope::{ResourceKind, Subject, default_workspace};
 use mainstay_core::time::DataTime;
+use mainstay_governance::policy::Mode;
 use mainstay_pipelines::commands::{How, StartRun};
 use mainstay_pipelines::definition::{DEFAULT_PARAMS, Definition, Parameters, Source, parse_document};
 use mainstay_pipelines::port::PipelineReader as _;
@@ -22,6 +22,7 @@ use tokio::sync::watch;
 
 use super::{DataArgs, environment};
 use crate::Failed;
+use crate::authority::local_user;
 use crate::engine::{Engine, EngineOptions, ROOT};
 use crate::platform::Platform;
 use crate::terminal::{note, say};
@@ -54,14 +55,13 @@ impl Run {
             return Ok(show(&definition));
         }
         let spawner = Arc::new(Spawner::start(SpawnerConfig::this_binary(["__spawner"])?)?);
-        let platform = Arc::new(Platform::open(&self.data.data, self.data.db.as_deref(), environment()).await?);
+        let platform = Arc::new(Platform::open(&self.data.data, self.data.db.as_deref(), environment(Mode::Local)).await?);
         let (stop, stopping) = watch::channel(false);
         let engine = Engine::new(platform.clone(), spawner, crate::steps::all(), EngineOptions::default());
         let engine = tokio::spawn(engine.run(stopping));
 
         let start = self.start(definition, &root, &platform)?;
-        let everywhere = Grant { workspace: None, role: Role::Admin };
-        let caller = Principal { actor: Actor::local(), grants: vec![everywhere] };
+        let caller = local_user();
         let after = *platform.database.head().borrow();
         let started = platform.pipelines.run(&caller, start).await?;
         if started.how == How::Queued {

@@ -5,6 +5,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
+use mainstay_api::Authenticator;
+use mainstay_governance::policy::Mode;
 use mainstay_runner::{Spawner, SpawnerConfig};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -12,6 +14,7 @@ use tokio::sync::watch;
 
 use super::{DataArgs, environment};
 use crate::Failed;
+use crate::authority::{LocalUser, TokenBearer};
 use crate::engine::{Engine, EngineOptions};
 use crate::platform::Platform;
 use crate::serve::{HttpLimits, serve};
@@ -38,6 +41,15 @@ enum Auth {
     Required,
 }
 
+impl Auth {
+    const fn mode(self) -> Mode {
+        match self {
+            Self::Local => Mode::Local,
+            Self::Required => Mode::Required,
+        }
+    }
+}
+
 impl Up {
     pub(super) async fn run(self) -> Result<ExitCode, Failed> {
         if self.auth == Auth::Local && !self.listen.ip().is_loopback() {
@@ -45,11 +57,16 @@ impl Up {
             return Err(Failed::Usage(message));
         }
         let spawner = Arc::new(Spawner::start(SpawnerConfig::this_binary(["__spawner"])?)?);
-        let platform = Arc::new(Platform::open(&self.data.data, self.data.db.as_deref(), environment()).await?);
+        let platform = Arc::new(Platform::open(&self.data.data, self.data.db.as_deref(), environment(self.auth.mode())).await?);
         let listener = TcpListener::bind(self.listen).await;
         let listener = listener.map_err(|error| Failed::outside(format!("listening on {}", self.listen), error))?;
         let address = listener.local_addr().map_err(|error| Failed::outside("listening", error))?;
-        let authenticator = platform.authority.authenticator(self.auth == Auth::Local, self.allowed_hosts);
+        let authenticator: Arc<dyn Authenticator> = match self.auth {
+            Auth::Local => Arc::new(LocalUser { allowed_hosts: self.allowed_hosts }),
+            Auth::Required => {
+                Arc::new(TokenBearer { database: platform.database.clone(), clock: platform.clock.clone() })
+            }
+        };
         let router = crate::serve::router(&platform, authenticator);
 
         let (stop, stopping) = watch::channel(false);

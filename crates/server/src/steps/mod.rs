@@ -8,7 +8,12 @@
 //!
 //! A file with a type that implements [`BuiltIn`], a line in [`all`], and a page in the reference.
 
+pub mod features;
+mod frame;
+pub mod gate;
 pub mod import;
+pub mod register;
+pub mod train;
 pub mod validate;
 
 use std::collections::BTreeMap;
@@ -18,7 +23,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use mainstay_core::error::{Coded, ErrorCode, ErrorClass, Failure};
 use mainstay_core::name::Name;
-use mainstay_core::time::MachineTime;
+use mainstay_core::time::{DataTime, MachineTime};
 use mainstay_pipelines::commands::Claim;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -93,6 +98,28 @@ impl Held {
     }
 }
 
+impl Held {
+    /// The data time up to which the step may look: the argument, or else the run's own.
+    fn until(&self, argument: Option<&str>) -> Result<DataTime, StepError> {
+        match (argument, self.claim.run.data_time) {
+            (Some(text), _) => data_time("until", text),
+            (None, Some(at)) => Ok(at),
+            (None, None) => {
+                let message = "the step needs 'until', or the run a data time (--data-time)";
+                Err(StepError::refused(ErrorCode::InvalidDefinition, message))
+            }
+        }
+    }
+}
+
+/// Reads an argument that is an instant of data time.
+fn data_time(name: &str, text: &str) -> Result<DataTime, StepError> {
+    DataTime::parse(text).ok_or_else(|| {
+        let message = format!("write {name} as 2013-03-01T00:00:00Z; {text:?} is no instant");
+        StepError::refused(ErrorCode::InvalidDefinition, message)
+    })
+}
+
 /// How a prepared step goes on.
 pub enum Prepared {
     /// A child process performs it, with this order.
@@ -142,7 +169,14 @@ impl Steps {
 
 /// The steps that there are.
 pub fn all() -> Steps {
-    let steps: Vec<Box<dyn BuiltIn>> = vec![Box::new(import::Import), Box::new(validate::Validate)];
+    let steps: Vec<Box<dyn BuiltIn>> = vec![
+        Box::new(features::Features),
+        Box::new(gate::Gate),
+        Box::new(import::Import),
+        Box::new(register::Register),
+        Box::new(train::Train),
+        Box::new(validate::Validate),
+    ];
     Steps(Arc::new(steps.into_iter().map(|step| (step.name(), step)).collect()))
 }
 

@@ -1,0 +1,203 @@
+//! `uses: gate`: judges a trained model on days that it has not seen, and binds the verdict to its digest.
+
+mod judge;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use async_trait::async_trait;
+use futures::StreamExt as _;
+use mainstay_core::command::Command as _;
+use mainstay_core::digest::Digest;
+use mainstay_core::error::ErrorCode;
+use mainstay_core::name::Name;
+use mainstay_core::object::Objects as _;
+use mainstay_core::time::MachineTime;
+use mainstay_governance::command::RecordGates;
+use mainstay_governance::gate::{GateReport, GateResult, Verdict};
+use mainstay_governance::port::GovernanceTx;
+use mainstay_pipelines::run::StepOutput;
+use mainstay_registry::name::ModelName;
+use mainstay_serving::port::ServingStore as _;
+use mainstay_training::TrainingReport;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use self::judge::judge;
+use super::frame::FrameOrder;
+use super::train::model_path;
+use super::{BuiltIn, Held, Prepared, StepError, data_time, read, write};
+use crate::loop_tx::{Conclusion, Effect, EffectError, LoopTx};
+use crate::platform::Platform;
+
+/// `with:` of the step.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Arguments {
+    /// The registered model that the artifact is for.
+    model: ModelName,
+    /// The version that it was registered as, if it was.
+    version: Option<u32>,
+    /// The digest of the artifact, as `train` gave it.
+    digest: Digest,
+    project: Name,
+    service: String,
+    /// The first instant of the days that it is judged on: not before the end of its training data.
+    from: String,
+    /// The first instant that is out; the run's data time if absent.
+    until: Option<String>,
+    /// The endpoint whose champion is the incumbent; without one there is none.
+    endpoint: Option<Name>,
+    #[serde(flatten)]
+    limits: Limits,
+}
+
+/// What is good enough.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Limits {
+    /// How much worse than the incumbent its log loss may be.
+    #[serde(default = "Limits::margin")]
+    margin: f64,
+    /// Largest expected calibration error.
+    #[serde(default = "Limits::ece")]
+    max_ece: f64,
+    /// Largest p95 of one row's latency, in milliseconds.
+    #[serde(default = "Limits::latency")]
+    max_latency_ms: f64,
+    /// The categorical feature whose values are the slices.
+    slice: Option<String>,
+    /// Largest log loss of a slice.
+    #[serde(default = "Limits::slice_loss")]
+    max_slice_log_loss: f64,
+    /// Slices with fewer rows are shown, not judged.
+    #[serde(default = "Limits::slice_rows")]
+    min_slice_rows: usize,
+    #[serde(default)]
+    seed: u64,
+}
+
+impl Limits {
+    const fn margin() -> f64 {
+        0.005
+    }
+    const fn ece() -> f64 {
+        0.1
+    }
+    const fn latency() -> f64 {
+        5.0
+    }
+    const fn slice_loss() -> f64 {
+        0.9
+    }
+    const fn slice_rows() -> usize {
+        200
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Order {
+    frame: FrameOrder,
+    candidate: Digest,
+    incumbent: Option<Digest>,
+    /// What the trivial model predicts: the mean of the candidate's training labels.
+    trivial: f64,
+    checks: Vec<(String, bool)>,
+    limits: Limits,
+}
+
+/// The step.
+pub struct Gate;
+
+#[async_trait]
+impl BuiltIn for Gate {
+    fn name(&self) -> &'static str {
+        "gate"
+    }
+
+    async fn prepare(&self, platform: &Platform, held: &Held) -> Result<Prepared, StepError> {
+        let arguments: Arguments = held.arguments()?;
+        let from = data_time("from", &arguments.from)?;
+        let until = held.until(arguments.until.as_deref())?;
+        let wanted = (&arguments.project, arguments.service.as_str());
+        let frame = FrameOrder::look_up(platform, &held.workspace, wanted, (from, until, until)).await?;
+        let incumbent = match &arguments.endpoint {
+            None => None,
+            Some(name) => {
+                let found = platform.database.reader.endpoint(&held.workspace, name).await.map_err(StepError::of)?;
+                found.and_then(|(_, revision)| revision.champion().map(|champion| champion.digest))
+            }
+        };
+        for digest in [Some(arguments.digest), incumbent].into_iter().flatten() {
+            fetch(platform, &digest, held).await?;
+        }
+        let report = bytes(platform, &arguments.digest, "report.json").await?;
+        let report: TrainingReport = serde_json::from_slice(&report)
+            .map_err(|error| StepError::refused(ErrorCode::Corrupt, format!("the training report: {error}")))?;
+        let order = Order {
+            checks: frame.versions().into_keys().map(|dataset| (dataset, true)).collect(),
+            frame,
+            candidate: arguments.digest,
+            incumbent: incumbent.filter(|digest| *digest != arguments.digest),
+            trivial: report.baseline.prediction,
+            limits: arguments.limits,
+        };
+        Ok(Prepared::Child(write(&order)?))
+    }
+
+    fn perform(&self, order: Value, directory: &Path) -> Result<Value, StepError> {
+        write(&judge(&read(order)?, directory)?)
+    }
+
+    async fn conclude(&self, _: &Platform, held: &Held, result: Value) -> Result<Box<dyn Effect>, StepError> {
+        let arguments: Arguments = held.arguments()?;
+        let (gates, data): (Vec<GateResult>, BTreeMap<String, String>) = read(result)?;
+        Ok(Box::new(Judged(RecordGates {
+            workspace: held.workspace.clone(),
+            report: GateReport {
+                model: arguments.model.as_str().to_owned(),
+                version: arguments.version,
+                digest: arguments.digest,
+                gates,
+                data,
+                evaluated: held.claim.step.started.unwrap_or(MachineTime::MIN),
+            },
+        })))
+    }
+}
+
+/// The bytes of a model's file.
+async fn bytes(platform: &Platform, digest: &Digest, file: &str) -> Result<Vec<u8>, StepError> {
+    let found = platform.objects.get(&model_path(digest, file)?, None).await.map_err(StepError::of)?;
+    let missing = || StepError::refused(ErrorCode::NotFound, format!("there is no {file} of {digest}"));
+    let mut content = found.ok_or_else(missing)?.bytes;
+    let mut all = Vec::new();
+    while let Some(chunk) = content.next().await {
+        all.extend_from_slice(&chunk.map_err(|error| StepError::lost(error.to_string()))?);
+    }
+    Ok(all)
+}
+
+/// Puts a model into the step's directory, checked against its digest.
+async fn fetch(platform: &Platform, digest: &Digest, held: &Held) -> Result<(), StepError> {
+    let model = bytes(platform, digest, "model.onnx").await?;
+    if Digest::of(&model) != *digest {
+        return Err(StepError::refused(ErrorCode::Corrupt, format!("the stored bytes of {digest} are damaged")));
+    }
+    let place = held.directory.join(format!("{}.onnx", digest.hex()));
+    std::fs::write(place, model).map_err(|error| StepError::lost(error.to_string()))
+}
+
+struct Judged(RecordGates);
+
+#[async_trait]
+impl Effect for Judged {
+    async fn apply(&self, tx: &mut dyn LoopTx) -> Result<Conclusion, EffectError> {
+        let tx: &mut dyn GovernanceTx = tx;
+        self.0.apply(tx).await.map_err(EffectError::from_coded)?;
+        let report = &self.0.report;
+        let verdicts: BTreeMap<_, _> = report.gates.iter().map(|gate| (&gate.name, gate.verdict.as_str())).collect();
+        let passed = report.gates.iter().all(|gate| gate.verdict == Verdict::Passed);
+        let value = json!({ "passed": passed, "digest": report.digest, "gates": verdicts });
+        Ok(Conclusion::Accepted(StepOutput { value, artifacts: [("model".to_owned(), report.digest)].into() }))
+    }
+}

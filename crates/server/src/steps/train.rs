@@ -1,0 +1,151 @@
+//! `uses: train`: trains a model of a feature service on examples of a stretch of data time.
+
+use std::path::Path;
+
+use async_trait::async_trait;
+use futures::stream;
+use mainstay_core::digest::Digest;
+use mainstay_core::error::ErrorCode;
+use mainstay_core::name::Name;
+use mainstay_core::object::{ByteStream, ObjectPath, Objects as _};
+use mainstay_core::time::{DAY, DataTime};
+use mainstay_pipelines::run::StepOutput;
+use mainstay_training::{Candidate, Dataset, Params, Split, Task, TrainingReport, train};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::frame::{Frame, FrameOrder};
+use super::{BuiltIn, Held, Prepared, StepError, data_time, read, write};
+use crate::loop_tx::{Effect, OutputOnly};
+use crate::platform::Platform;
+
+/// The file in which the child leaves the model.
+const MODEL_FILE: &str = "model.onnx";
+/// Largest model that is kept, in bytes.
+const MODEL_LIMIT: u64 = 64 << 20;
+
+/// `with:` of the step.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Arguments {
+    /// The project of the feature definitions.
+    project: Name,
+    /// The feature service: its label, its features.
+    service: String,
+    /// The first instant of the examples, in data time.
+    from: String,
+    /// The first instant that is out; the run's data time if absent. Nothing known later is used.
+    until: Option<String>,
+    /// How many days at the end choose between the candidates.
+    #[serde(default = "week")]
+    validation_days: u16,
+    #[serde(default = "binary")]
+    task: Task,
+    #[serde(default)]
+    seed: u64,
+    #[serde(default = "one")]
+    threads: usize,
+    candidates: Option<Vec<Candidate>>,
+    max_trees: Option<usize>,
+}
+
+const fn week() -> u16 {
+    7
+}
+
+const fn binary() -> Task {
+    Task::BinaryClassification
+}
+
+const fn one() -> usize {
+    1
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Order {
+    frame: FrameOrder,
+    validation_from: DataTime,
+    params: Params,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Outcome {
+    digest: Digest,
+    bytes: usize,
+    rows: usize,
+    report: TrainingReport,
+}
+
+/// The step.
+pub struct Train;
+
+#[async_trait]
+impl BuiltIn for Train {
+    fn name(&self) -> &'static str {
+        "train"
+    }
+
+    async fn prepare(&self, platform: &Platform, held: &Held) -> Result<Prepared, StepError> {
+        let arguments: Arguments = held.arguments()?;
+        let from = data_time("from", &arguments.from)?;
+        let until = held.until(arguments.until.as_deref())?;
+        let validation_from = until.plus(-i64::from(arguments.validation_days) * DAY);
+        if validation_from <= from {
+            let message = "there must be more days between from and until than validation_days";
+            return Err(StepError::refused(ErrorCode::InvalidDefinition, message));
+        }
+        let wanted = (&arguments.project, arguments.service.as_str());
+        let frame = FrameOrder::look_up(platform, &held.workspace, wanted, (from, until, until)).await?;
+        let mut params = Params::new(arguments.task, arguments.seed, arguments.threads);
+        params.candidates = arguments.candidates.unwrap_or(params.candidates);
+        params.max_trees = arguments.max_trees;
+        Ok(Prepared::Child(write(&Order { frame, validation_from, params })?))
+    }
+
+    fn perform(&self, order: Value, directory: &Path) -> Result<Value, StepError> {
+        let order: Order = read(order)?;
+        let frame = Frame::build(&order.frame, directory)?;
+        let validation = frame.times.partition_point(|time| *time < order.validation_from);
+        let rows = frame.rows();
+        let split = Split { train: 0..validation, validation: validation..rows, test: None };
+        let data = Dataset { features: frame.features, label: frame.labels };
+        let trained = train(&data, &split, &order.params).map_err(StepError::of)?;
+        let lost = |error: std::io::Error| StepError::lost(error.to_string());
+        std::fs::write(directory.join(MODEL_FILE), &trained.onnx).map_err(lost)?;
+        let digest = Digest::of(&trained.onnx);
+        write(&Outcome { digest, bytes: trained.onnx.len(), rows, report: trained.report })
+    }
+
+    async fn conclude(&self, platform: &Platform, held: &Held, result: Value) -> Result<Box<dyn Effect>, StepError> {
+        let outcome: Outcome = read(result)?;
+        let model = std::fs::read(held.directory.join(MODEL_FILE));
+        let model = model.map_err(|error| StepError::lost(error.to_string()))?;
+        // Under its digest it is the same whoever writes it, and nobody sees it before the step is accepted.
+        let stored = put(platform, &model_path(&outcome.digest, "model.onnx")?, model).await?;
+        if stored != outcome.digest {
+            return Err(StepError::lost("the model changed between training and storing"));
+        }
+        let report = write(&outcome.report)?;
+        put(platform, &model_path(&outcome.digest, "report.json")?, report.to_string().into_bytes()).await?;
+        let selected = outcome.report.selected();
+        let value = json!({
+            "digest": outcome.digest,
+            "bytes": outcome.bytes,
+            "rows": outcome.rows,
+            "candidate": selected.map(|chosen| &chosen.candidate),
+            "validation": selected.map(|chosen| &chosen.validation),
+            "baseline": outcome.report.baseline,
+        });
+        Ok(Box::new(OutputOnly(StepOutput { value, artifacts: [("model".to_owned(), outcome.digest)].into() })))
+    }
+}
+
+/// Where the files of a model lie among the objects.
+pub(super) fn model_path(digest: &Digest, file: &str) -> Result<ObjectPath, StepError> {
+    ObjectPath::new(format!("models/{}/{file}", digest.hex())).map_err(StepError::of)
+}
+
+async fn put(platform: &Platform, path: &ObjectPath, bytes: Vec<u8>) -> Result<Digest, StepError> {
+    let whole: ByteStream = Box::pin(stream::iter([Ok(bytes.into())]));
+    Ok(platform.objects.put(path, whole, MODEL_LIMIT).await.map_err(StepError::of)?.digest)
+}
