@@ -108,7 +108,7 @@ def fixture():
 def compare(arguments):
     db = duckdb.connect()
     db.execute("set TimeZone = 'UTC'")
-    frame = db.execute(f"select * from read_parquet('{arguments.frame}') order by row_id")
+    frame = db.execute(f"select row_id, columns('.*__.*') from read_parquet('{arguments.frame}') order by row_id")
     columns = [column[0] for column in frame.description]
     rows = {row[columns.index("row_id")]: row for row in frame.fetchall()}
     cells = wrong = emptied = 0
