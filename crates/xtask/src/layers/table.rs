@@ -1,0 +1,88 @@
+//! The layers, as data. `ARCHITECTURE.md` says why.
+
+/// A crate of ours and what it may depend on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Layer {
+    /// The folder under `crates/`; the package is `mainstay-<folder>`.
+    pub(crate) name: &'static str,
+    /// Our crates that it may name.
+    pub(crate) may: May,
+    /// Rules without I/O: it may name none of [`OWNED`] unless listed there, and of tokio's features
+    /// only [`TOKIO_IN_DOMAINS`].
+    pub(crate) domain: bool,
+}
+
+/// Which of our crates a crate may name.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum May {
+    /// These.
+    Only(&'static [&'static str]),
+    /// The core, all domains, and these.
+    Domains(&'static [&'static str]),
+    /// All but the tools of development.
+    All,
+}
+
+const fn domain(name: &'static str) -> Layer {
+    Layer { name, may: May::Only(&["core"]), domain: true }
+}
+
+const fn adapter(name: &'static str, may: May) -> Layer {
+    Layer { name, may, domain: false }
+}
+
+/// Every crate. One that is missing here is refused.
+pub(crate) const LAYERS: &[Layer] = &[
+    Layer { name: "core", may: May::Only(&[]), domain: true },
+    domain("data"),
+    domain("features"),
+    domain("gateway"),
+    domain("governance"),
+    domain("monitoring"),
+    domain("pipelines"),
+    domain("registry"),
+    domain("serving"),
+    domain("tracking"),
+    adapter("onnx", May::Only(&[])),
+    adapter("inference", May::Only(&["core", "serving", "onnx"])),
+    adapter("training", May::Only(&["core", "onnx"])),
+    adapter("segments", May::Only(&["core", "serving", "features"])),
+    adapter("runner", May::Only(&["core", "pipelines"])),
+    adapter("query", May::Domains(&[])),
+    adapter("store", May::Domains(&[])),
+    adapter("api", May::Domains(&[])),
+    adapter("ui", May::Domains(&[])),
+    adapter("server", May::All),
+    adapter(TESTKIT, May::All),
+    adapter(XTASK, May::Only(&[])),
+];
+
+/// What tests share: everybody may name it, as a development dependency.
+pub(crate) const TESTKIT: &str = "testkit";
+/// This program: nobody names it.
+pub(crate) const XTASK: &str = "xtask";
+
+/// Crates of others that only some of ours may name, in whatever kind of dependency. A name that ends
+/// in `*` stands for all that begin so. `deny.toml` says the same of the two that are most tempting.
+pub(crate) const OWNED: &[(&str, &[&str])] = &[
+    ("datafusion*", &["query"]),
+    ("arrow*", &["query", "monitoring", "server", TESTKIT]),
+    ("parquet", &["query"]),
+    ("rusqlite", &["store"]),
+    ("libsqlite3-sys", &["store"]),
+    ("sqlx*", &["store"]),
+    ("object_store", &["store", "query"]),
+    ("axum*", &["api", "server", TESTKIT]),
+    ("http", &["api", "server", TESTKIT]),
+    ("http-body*", &["api", "server", TESTKIT]),
+    ("hyper*", &["api", "server", TESTKIT]),
+    ("tower*", &["api", "server", TESTKIT]),
+    ("reqwest", &["server", TESTKIT]),
+    ("tonic*", &["api", "server", TESTKIT]),
+    ("perpetual", &["training"]),
+    ("ort*", &["inference"]),
+    ("cedar-policy*", &["governance"]),
+];
+
+/// What a domain may use of tokio: nothing that needs a runtime.
+pub(crate) const TOKIO_IN_DOMAINS: &[&str] = &["sync"];
