@@ -1,0 +1,62 @@
+# Everything that people and machines do here. `make help` prints the targets.
+
+.DEFAULT_GOAL := help
+.PHONY: help build up test test-rust test-docs test-clients lint advisories fmt
+
+MAINSTAY_CACHE ?= $(HOME)/.cache/mainstay
+export MAINSTAY_CACHE
+
+# Where cargo builds, and where the binary is expected.
+BUILT := $(or $(CARGO_TARGET_DIR),target)/release
+BINARY := target/release/mainstay
+
+# `--workspace` even where one binary is wanted: cargo then resolves the same features for build, test
+# and checks, and compiles the dependency graph once. `-p` would compile most of it a second time.
+CARGO_BUILD := cargo build --release --locked --workspace
+PHASE := scripts/phase.sh
+
+help: ## Print the targets.
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 16
+
+build: ## Build the binary: target/release/mainstay.
+	@$(PHASE) build $(CARGO_BUILD) --bin mainstay
+	@test $(BUILT)/mainstay -ef $(BINARY) || { mkdir -p target/release && cp --remove-destination $(BUILT)/mainstay $(BINARY); }
+
+up: build ## Build, then start the server on 127.0.0.1:5000 with ./mainstay-data.
+	$(BINARY) up
+
+test: test-rust test-docs test-clients ## Run all tests, on SQLite and on a PostgreSQL of their own.
+
+test-rust: ## Run the Rust tests.
+	@scripts/need.sh postgresql
+	@if cargo nextest --version >/dev/null 2>&1; then \
+		$(PHASE) test scripts/with-postgres.sh cargo nextest run --release --locked --workspace; \
+	else \
+		$(PHASE) test scripts/with-postgres.sh cargo test --release --locked --workspace --lib --bins --tests; \
+	fi
+
+test-docs: ## Run the examples in the documentation.
+	@$(PHASE) doctest cargo test --release --locked --workspace --doc --quiet
+
+# With the clients that people have, in their own language.
+test-clients: ## Run the Python clients against the binary, if tests/clients is there.
+	@if [ -d tests/clients ]; then \
+		$(MAKE) --no-print-directory build && \
+		python=$$(scripts/python-env.sh tests/clients/requirements.txt) && \
+		MAINSTAY=$(abspath $(BINARY)) $(PHASE) clients "$$python" -m pytest -q tests/clients; \
+	fi
+
+lint: ## Check format, lints, layers, budgets, links, vendored assets and dependencies.
+	@$(PHASE) format cargo fmt --all --check
+	@$(PHASE) xtask sh -c '$(CARGO_BUILD) --quiet --bin mainstay-xtask && $(BUILT)/mainstay-xtask layers budgets links vendor'
+	@scripts/need.sh cargo-deny
+	@$(PHASE) deny $(MAINSTAY_CACHE)/tools/bin/cargo-deny --locked --log-level error check bans licenses sources
+	@$(PHASE) clippy cargo clippy --release --locked --workspace --all-targets --quiet -- -D warnings
+
+# Not part of `lint`: its answer changes without a change here, and it needs the network.
+advisories: ## Check dependencies against the RustSec advisory database.
+	@scripts/need.sh cargo-deny
+	$(MAINSTAY_CACHE)/tools/bin/cargo-deny --locked check advisories
+
+fmt: ## Format all Rust code.
+	cargo fmt --all
