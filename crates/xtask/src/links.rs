@@ -1,4 +1,5 @@
 //! Relative links in Markdown lead somewhere: to a file or folder, and to a heading where one is named.
+//! And somebody links to every page under `docs/`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -19,13 +20,18 @@ pub(crate) fn check(root: &Path) -> Result<Vec<Violation>, CheckError> {
 /// `documents`: texts by their path from the root. `exists`: whether a path from the root is there.
 fn violations(documents: &BTreeMap<String, String>, exists: &dyn Fn(&str) -> bool) -> Vec<Violation> {
     let mut found = Vec::new();
+    let mut linked = BTreeSet::new();
     for (path, text) in documents {
         for (line, target) in targets(text) {
             if let Some(fault) = fault(path, &target, documents, exists) {
                 found.push(Violation::at_line(path, line, fault));
             }
+            let file = target.split('#').next().unwrap_or_default();
+            linked.extend(resolve(path, file).filter(|other| other != path));
         }
     }
+    let lost = documents.keys().filter(|path| path.starts_with("docs/") && !linked.contains(*path));
+    found.extend(lost.map(|path| Violation::at(path, "no other page links here")));
     found
 }
 
@@ -137,15 +143,21 @@ fn headings(text: &str) -> BTreeSet<String> {
 mod tests {
     use super::*;
 
+    fn faults_of(documents: &[(&str, &str)]) -> Vec<String> {
+        let documents = documents.iter().map(|&(path, text)| (path.to_owned(), text.to_owned())).collect();
+        let exists =
+            |path: &str| BTreeMap::contains_key(&documents, path) || path == "src/c.rs" || path == "src";
+        violations(&documents, &exists).iter().map(ToString::to_string).collect()
+    }
+
     /// The faults of `docs/a.md` beside `docs/b.md` and the file `src/c.rs`.
     fn faults(text: &str) -> Vec<String> {
         let other = "# Two words, `code`\n\n```sh\n# no heading\n```\n## Again\n## Again\n";
-        let documents = BTreeMap::from([
-            ("docs/a.md".to_owned(), text.to_owned()),
-            ("docs/b.md".to_owned(), other.to_owned()),
-        ]);
-        let exists = |path: &str| documents.contains_key(path) || path == "src/c.rs" || path == "src";
-        violations(&documents, &exists).iter().map(ToString::to_string).collect()
+        faults_of(&[
+            ("docs/a.md", text),
+            ("docs/b.md", other),
+            ("README.md", "[a](docs/a.md) [b](docs/b.md)"),
+        ])
     }
 
     #[test]
@@ -171,6 +183,12 @@ mod tests {
         );
         assert_eq!(faults("[b](b.md#no-heading)").len(), 1);
         assert_eq!(faults("[b](#nothing)").len(), 1);
+    }
+
+    #[test]
+    fn a_page_that_nobody_links_to_is_named() {
+        assert_eq!(faults_of(&[("docs/a.md", "[a](a.md)")]), ["docs/a.md: no other page links here"]);
+        assert_eq!(faults_of(&[("NOTES.md", "")]), Vec::<String>::new());
     }
 
     #[test]
