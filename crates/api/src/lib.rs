@@ -13,6 +13,7 @@
 pub mod caller;
 pub mod dialect;
 pub mod native;
+pub mod oip;
 pub mod route;
 
 pub use caller::{Authenticator, Caller};

@@ -1,6 +1,7 @@
 //! Our own API, `/api/v1`, and the probes.
 
 pub mod events;
+pub mod labels;
 pub mod probe;
 
 use std::sync::Arc;

@@ -1,0 +1,83 @@
+//! Aliases: set, get, delete. Moving one that an endpoint follows is a promotion, and refused here too
+//! unless the version's gates have passed.
+
+use axum::Json;
+use axum::extract::State;
+use mainstay_core::action::Action;
+use mainstay_registry::command::{DeleteAlias, SetAlias, move_alias};
+use mainstay_registry::name::Alias;
+use serde::{Deserialize, Serialize};
+
+use super::body::Call;
+use super::model_body::VersionBody;
+use super::model_source;
+use super::model_version::version_number;
+use super::registered_model::{existing, model_name};
+use super::table::Table;
+use super::wire::{Empty, required};
+use super::{Error, MlflowError, MlflowState};
+use crate::caller::Caller;
+use crate::route::Route;
+
+pub(super) fn routes() -> Vec<Route<MlflowState>> {
+    Table::v2()
+        .get("registered-models/alias", Action::ModelRead, get)
+        .post("registered-models/alias", Action::ModelWrite, set)
+        .delete("registered-models/alias", Action::ModelWrite, delete)
+        .rows()
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Named {
+    name: Option<String>,
+    alias: Option<String>,
+    version: Option<String>,
+}
+
+async fn set(
+    State(state): State<MlflowState>,
+    caller: Caller,
+    Call(request): Call<Named>,
+) -> Result<Json<Empty>, Error> {
+    let set = SetAlias {
+        workspace: caller.workspace,
+        name: model_name(request.name)?,
+        alias: Alias::new(required("alias", request.alias)?)?,
+        number: version_number(request.version)?,
+    };
+    move_alias(&state.registry, &caller.principal, set).await?;
+    Ok(Json(Empty {}))
+}
+
+async fn delete(
+    State(state): State<MlflowState>,
+    caller: Caller,
+    Call(request): Call<Named>,
+) -> Result<Json<Empty>, Error> {
+    let command = DeleteAlias {
+        workspace: caller.workspace,
+        name: model_name(request.name)?,
+        alias: Alias::new(required("alias", request.alias)?)?,
+    };
+    state.registry.run(&caller.principal, command).await?;
+    Ok(Json(Empty {}))
+}
+
+#[derive(Debug, Serialize)]
+struct One {
+    model_version: VersionBody,
+}
+
+async fn get(
+    State(state): State<MlflowState>,
+    caller: Caller,
+    Call(request): Call<Named>,
+) -> Result<Json<One>, Error> {
+    let (name, alias) = (model_name(request.name)?, required("alias", request.alias)?);
+    let detail = existing(&state, &caller.workspace, &name).await?;
+    let found = detail.aliases.iter().find(|(known, _)| known.as_str() == alias);
+    let number = *found.ok_or(MlflowError::NoAlias(alias))?.1;
+    let version = model_source::existing(&state, &caller.workspace, &name, number).await?;
+    Ok(Json(One { model_version: version.into() }))
+}

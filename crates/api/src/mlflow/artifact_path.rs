@@ -1,0 +1,164 @@
+//! Paths and locations of artifacts: decoded until nothing is left to decode, then checked, then held
+//! against the experiments of the caller's workspace.
+
+use mainstay_core::name::Name;
+use mainstay_core::object::ObjectPath;
+use mainstay_tracking::experiment::ExperimentId;
+
+use super::{Error, Mlflow, MlflowError};
+
+/// The scheme of what this server keeps.
+const SCHEME: &str = "mlflow-artifacts:";
+/// Longest path before decoding.
+const MAX_RAW: usize = 4_096;
+
+/// Decodes `%xx` until nothing changes, so that no further layer can find anything in it.
+pub(super) fn decoded(text: &str) -> Result<String, MlflowError> {
+    if text.len() > MAX_RAW {
+        return Err(MlflowError::InvalidPath);
+    }
+    let mut text = text.to_owned();
+    // Each round shortens the text, so this ends.
+    while let Some(shorter) = decoded_once(&text)? {
+        text = shorter;
+    }
+    Ok(text)
+}
+
+/// `None` if there is nothing to decode.
+fn decoded_once(text: &str) -> Result<Option<String>, MlflowError> {
+    let (mut bytes, mut rest, mut changed) = (Vec::with_capacity(text.len()), text.as_bytes(), false);
+    while let Some((&first, after)) = rest.split_first() {
+        let digits = after.get(..2).filter(|_| first == b'%');
+        let byte = digits.and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok());
+        match byte {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = after.get(2..).unwrap_or_default();
+                changed = true;
+            }
+            None => {
+                bytes.push(first);
+                rest = after;
+            }
+        }
+    }
+    if !changed {
+        return Ok(None);
+    }
+    String::from_utf8(bytes).map(Some).map_err(|_| MlflowError::InvalidPath)
+}
+
+/// Checks a path that a client sent.
+pub(super) fn artifact_path(text: &str) -> Result<ObjectPath, MlflowError> {
+    ObjectPath::new(decoded(text)?).map_err(|_| MlflowError::InvalidPath)
+}
+
+/// Where in our store the artifacts of a URI are; `None` if they are elsewhere. `mlflow-artifacts:/a`
+/// and `mlflow-artifacts://host/a` are `a`.
+pub(super) fn stored_at(uri: &str) -> Option<Result<ObjectPath, MlflowError>> {
+    let rest = uri.strip_prefix(SCHEME)?;
+    let path = match rest.strip_prefix("//") {
+        Some(authority_and_path) => authority_and_path.split_once('/').map_or("", |(_, path)| path),
+        None => rest.trim_start_matches('/'),
+    };
+    Some(artifact_path(path.trim_end_matches('/')))
+}
+
+/// Checks the place that a client wants an experiment's artifacts to go to. Numbers below our own root
+/// are the folders of experiments that name no place, so nobody may ask for one.
+pub(super) fn checked_location(uri: String) -> Result<String, MlflowError> {
+    let wrong = |hint: &str| MlflowError::invalid("artifact_location", &uri, hint);
+    let clean = decoded(&uri).map_err(|_| wrong("it cannot be read"))?;
+    if clean.split('/').any(|part| part == "..") || clean.contains(['#', '?']) || clean.contains(char::is_control)
+    {
+        return Err(wrong("it must not hold '..', '#', '?' or control characters"));
+    }
+    if let Some(path) = stored_at(&uri) {
+        let path = path.map_err(|_| wrong("it is no path below the artifact root"))?;
+        let first = path.as_str().split('/').next().unwrap_or_default();
+        if ExperimentId::parse(first).is_ok() {
+            return Err(wrong("numbered folders belong to experiments without a location; name another"));
+        }
+    }
+    Ok(uri)
+}
+
+/// Whether `path` is `root` or below it.
+pub(super) fn within(path: &ObjectPath, root: &ObjectPath) -> bool {
+    let rest = path.as_str().strip_prefix(root.as_str());
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Refuses a path that belongs to no experiment of the workspace.
+pub(super) async fn owned(state: &Mlflow, workspace: &Name, path: &ObjectPath) -> Result<(), Error> {
+    let covers = |location: &str| stored_at(location).and_then(Result::ok).is_some_and(|root| within(path, &root));
+    let first = path.as_str().split('/').next().unwrap_or_default();
+    if let Ok(id) = ExperimentId::parse(first)
+        && let Some(found) = state.tracked.experiment(workspace, id).await?
+        && covers(&found.experiment.artifact_location)
+    {
+        return Ok(());
+    }
+    let all = state.tracked.experiments(workspace).await?;
+    if all.iter().any(|found| covers(&found.experiment.artifact_location)) {
+        return Ok(());
+    }
+    Err(MlflowError::NoArtifact(path.to_string()).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_decoded_to_the_end_and_then_checked() {
+        for (text, path) in [("0/a/b.txt", "0/a/b.txt"), ("0/a%20b", "0/a b"), ("0/100%", "0/100%")] {
+            assert_eq!(artifact_path(text).unwrap().as_str(), path);
+        }
+        for bad in [
+            "",
+            "/etc/passwd",
+            "../x",
+            "a/../x",
+            "a/%2e%2e/x",
+            "a/%252e%252e/x",
+            "a%2F..%2Fx",
+            "a/%25252e%25252e",
+            "a\\b",
+            "a%5cb",
+            "C:/x",
+            "a#b",
+            "a%23b",
+            "a%00",
+            "a%ff",
+            "a//b",
+            "file:///x",
+        ] {
+            assert_eq!(artifact_path(bad), Err(MlflowError::InvalidPath), "{bad}");
+        }
+        assert_eq!(artifact_path(&"%25".repeat(2_000)), Err(MlflowError::InvalidPath));
+    }
+
+    #[test]
+    fn locations_are_ours_or_elsewhere() {
+        let path = |uri| stored_at(uri).unwrap().unwrap().as_str().to_owned();
+        assert_eq!(path("mlflow-artifacts:/0/r/artifacts"), "0/r/artifacts");
+        assert_eq!(path("mlflow-artifacts://host:5000/0/r/"), "0/r");
+        assert!(stored_at("s3://bucket/x").is_none());
+        for good in ["s3://bucket/x", "mlflow-artifacts:/team/a", "/srv/shared"] {
+            assert!(checked_location(good.to_owned()).is_ok(), "{good}");
+        }
+        for bad in ["mlflow-artifacts:/7", "mlflow-artifacts:/%37/x", "s3://b/../c", "s3://b#x", "mlflow-artifacts:/"]
+        {
+            assert!(checked_location(bad.to_owned()).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_root_covers_what_is_below_it_only() {
+        let path = |text: &str| ObjectPath::new(text).unwrap();
+        assert!(within(&path("1/a"), &path("1")) && within(&path("1"), &path("1")));
+        assert!(!within(&path("10/a"), &path("1")));
+    }
+}

@@ -1,0 +1,83 @@
+//! What this protocol itself refuses. Sentences that clients and their tests read begin as MLflow's do.
+
+use mainstay_core::error::{Coded, ErrorCode};
+use thiserror::Error;
+
+/// Why a request was refused before a domain saw it.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum MlflowError {
+    /// A field that is needed is not there.
+    #[error(
+        "Missing value for required parameter '{0}'. See the API docs for more information about request parameters."
+    )]
+    Missing(&'static str),
+    /// A field has a wrong value.
+    #[error("Invalid value '{value}' for parameter '{name}' supplied: {hint}")]
+    Invalid {
+        /// The field.
+        name: &'static str,
+        /// What it was.
+        value: String,
+        /// What it should be.
+        hint: String,
+    },
+    /// The body is of another type.
+    #[error("Bad Request. Content-Type must be one of ['application/json']; send the body as JSON")]
+    NotJson,
+    /// There is no such experiment.
+    #[error("Could not find experiment with name '{0}'")]
+    NoExperimentNamed(String),
+    /// The text names no run.
+    #[error("Run with id={0} not found")]
+    NoRun(String),
+    /// There is no such alias.
+    #[error("Registered model alias {0} not found.")]
+    NoAlias(String),
+    /// The path could leave its root.
+    #[error("Invalid path: give a relative path without '..', '#', ':' and backslashes")]
+    InvalidPath,
+    /// There is no such artifact.
+    #[error("No such artifact: '{0}'")]
+    NoArtifact(String),
+    /// The artifacts are not kept here.
+    #[error("The artifacts are at '{0}', which this server does not serve; ask that store")]
+    ElsewhereArtifacts(String),
+    /// The source of a model version is not acceptable.
+    #[error("Invalid model version source: '{uri}'. {reason}")]
+    InvalidSource {
+        /// The source.
+        uri: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A model has more files than are looked at.
+    #[error("the model at '{uri}' has more than {limit} files; register an archive of them instead")]
+    TooManyFiles {
+        /// The source.
+        uri: String,
+        /// The most files.
+        limit: usize,
+    },
+}
+
+impl MlflowError {
+    /// A wrong value.
+    pub(super) fn invalid(
+        name: &'static str,
+        value: impl std::fmt::Display,
+        hint: impl Into<String>,
+    ) -> Self {
+        let value = value.to_string().chars().take(100).collect();
+        Self::Invalid { name, value, hint: hint.into() }
+    }
+}
+
+impl Coded for MlflowError {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::NoExperimentNamed(_) | Self::NoRun(_) | Self::NoArtifact(_) => ErrorCode::NotFound,
+            Self::NotJson => ErrorCode::MalformedBody,
+            _ => ErrorCode::InvalidArgument,
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! Experiments: create, get, rename, delete, restore, tag.
+
+use axum::Json;
+use axum::extract::State;
+use mainstay_core::action::Action;
+use mainstay_tracking::command::{
+    ArtifactLocation, CreateExperiment, DeleteExperiment, DeleteExperimentTag, RenameExperiment,
+    RestoreExperiment, SetExperimentTag,
+};
+use mainstay_tracking::error::TrackingError;
+use mainstay_tracking::experiment::{ExperimentDetail, ExperimentId, ExperimentName};
+use mainstay_tracking::text::Pair;
+use serde::{Deserialize, Serialize};
+
+use super::artifact_path::checked_location;
+use super::body::Call;
+use super::table::Table;
+use super::wire::{Empty, KeyValue, list, pairs, required};
+use super::{Error, MlflowError, MlflowState};
+use crate::caller::Caller;
+use crate::route::Route;
+
+/// Where artifacts of experiments go that name no place: to the proxy of this server.
+const ARTIFACT_ROOT: &str = "mlflow-artifacts:/";
+
+pub(super) fn routes() -> Vec<Route<MlflowState>> {
+    let (read, write) = (Action::RunRead, Action::RunWrite);
+    Table::v2()
+        .get("experiments/get", read, get)
+        .get("experiments/get-by-name", read, get_by_name)
+        .post("experiments/create", write, create)
+        .post("experiments/update", write, update)
+        .post("experiments/delete", write, delete)
+        .post("experiments/restore", write, restore)
+        .post("experiments/set-experiment-tag", write, set_tag)
+        .post("experiments/delete-experiment-tag", write, delete_tag)
+        .rows()
+}
+
+/// `Experiment`.
+#[derive(Debug, Serialize)]
+pub(super) struct ExperimentBody {
+    experiment_id: String,
+    name: String,
+    artifact_location: String,
+    lifecycle_stage: &'static str,
+    creation_time: i64,
+    last_update_time: i64,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tags: Vec<KeyValue>,
+}
+
+impl From<ExperimentDetail> for ExperimentBody {
+    fn from(ExperimentDetail { experiment, tags }: ExperimentDetail) -> Self {
+        Self {
+            experiment_id: experiment.id.to_string(),
+            name: experiment.name.to_string(),
+            artifact_location: experiment.artifact_location,
+            lifecycle_stage: experiment.lifecycle.as_str(),
+            creation_time: experiment.created.millis(),
+            last_update_time: experiment.updated.millis(),
+            tags: pairs(tags),
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct One {
+    experiment: ExperimentBody,
+}
+
+/// A message that names an experiment, and what some of them carry.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Named {
+    #[serde(alias = "experimentId")]
+    experiment_id: Option<String>,
+    #[serde(alias = "newName")]
+    new_name: Option<String>,
+    key: Option<String>,
+    value: Option<String>,
+}
+
+impl Named {
+    fn id(&mut self) -> Result<ExperimentId, Error> {
+        Ok(ExperimentId::parse(&required("experiment_id", self.experiment_id.take())?)?)
+    }
+}
+
+async fn get(
+    State(state): State<MlflowState>,
+    caller: Caller,
+    Call(mut request): Call<Named>,
+) -> Result<Json<One>, Error> {
+    let id = request.id()?;
+    let found = state.tracked.experiment(&caller.workspace, id).await?;
+    let experiment = found.ok_or(TrackingError::NoExperiment(id))?.into();
+    Ok(Json(One { experiment }))
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ByName {
+    #[serde(alias = "experimentName")]
+    experiment_name: Option<String>,
+}
+
+async fn get_by_name(
+    State(state): State<MlflowState>,
+    caller: Caller,
+    Call(request): Call<ByName>,
+) -> Result<Json<One>, Error> {
+    let name = ExperimentName::new(required("experiment_name", request.experiment_name)?)?;
+    let found = state.tracked.experiment_named(&caller.workspace, &name).await?;
+    let experiment = found.ok_or_else(|| MlflowError::NoExperimentNamed(name.to_string()))?.into();
+    Ok(Json(One { experiment }))
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Create {
+    name: Option<String>,
+    #[serde(alias = "artifactLocation")]
+    artifact_location: Option<String>,
+    #[serde(deserialize_with = "list")]
+    tags: Vec<KeyValue>,
+}
+
+#[derive(Debug, Serialize)]
+struct Created {
+    experiment_id: String,
+}
+
+async fn create(
+    State(state): State<MlflowState>,
+    caller: Caller,
+    Call(request): Call<Create>,
+) -> Result<Json<Created>, Error> {
+    let tags = request.tags.into_iter().map(|tag| Pair::experiment_tag(tag.key, tag.value));
+    let location = match request.artifact_location.filter(|uri| !uri.is_empty()) {
+        None => ArtifactLocation::Under(ARTIFACT_ROOT.to_owned()),
+        Some(uri) => ArtifactLocation::At(checked_location(uri)?),
+    };
+    let command = CreateExperiment {
+        workspace: caller.workspace,
+        name: ExperimentName::new(required("name", request.name)?)?,
+        location,
+        tags: tags.collect::<Result<_, _>>()?,
+    };
+    let experiment = state.tracking.run(&caller.principal, command).await?;
+    Ok(Json(Created { experiment_id: experiment.id.to_string() }))
+}
+
+async fn update(
+    State(state): State<MlflowState>,
+    caller: Caller,
+    Call(mut request): Call<Named>,
+) -> Result<Json<Empty>, Error> {
+    let id = request.id()?;
+    // Nothing new is nothing to do, as in a stock server.
+    if let Some(name) = request.new_name.filter(|name| !name.is_empty()) {
+        let command = RenameExperiment { workspace: caller.workspace, id, name: ExperimentName::new(name)? };
+        state.tracking.run(&caller.principal, command).await?;
+    }
+    Ok(Json(Empty {}))
+}
+
+async fn delete(
+    State(state): State<MlflowState>,
+    caller: Caller,
+    Call(mut request): Call<Named>,
+) -> Result<Json<Empty>, Error> {
+    let command = DeleteExperiment { workspace: caller.workspace, id: request.id()? };
+    state.tracking.run(&caller.principal, command).await?;
+    Ok(Json(Empty {}))
+}
+
+async fn restore(
+    State(state): State<MlflowState>,
+    caller: Caller,
+    Call(mut request): Call<Named>,
+) -> Result<Json<Empty>, Error> {
+    let command = RestoreExperiment { workspace: caller.workspace, id: request.id()? };
+    state.tracking.run(&caller.principal, command).await?;
+    Ok(Json(Empty {}))
+}
+
+async fn set_tag(
+    State(state): State<MlflowState>,
+    caller: Caller,
+    Call(mut request): Call<Named>,
+) -> Result<Json<Empty>, Error> {
+    let id = request.id()?;
+    let tag = Pair::experiment_tag(required("key", request.key)?, request.value.unwrap_or_default())?;
+    let command = SetExperimentTag { workspace: caller.workspace, id, tag };
+    state.tracking.run(&caller.principal, command).await?;
+    Ok(Json(Empty {}))
+}
+
+async fn delete_tag(
+    State(state): State<MlflowState>,
+    caller: Caller,
+    Call(mut request): Call<Named>,
+) -> Result<Json<Empty>, Error> {
+    let id = request.id()?;
+    let command =
+        DeleteExperimentTag { workspace: caller.workspace, id, key: required("key", request.key)? };
+    state.tracking.run(&caller.principal, command).await?;
+    Ok(Json(Empty {}))
+}

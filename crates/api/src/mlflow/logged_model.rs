@@ -1,0 +1,190 @@
+//! Logged models: create, get, finalize, delete, parameters and tags.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use mainstay_core::action::Action;
+use mainstay_core::name::Name;
+use mainstay_tracking::command::{
+    CreateLoggedModel, DeleteLoggedModel, DeleteLoggedModelTag, FinalizeLoggedModel, LogLoggedModelParams,
+    SetLoggedModelTags,
+};
+use mainstay_tracking::error::TrackingError;
+use mainstay_tracking::experiment::ExperimentId;
+use mainstay_tracking::logged_model::{LoggedModelDetail, LoggedModelId, LoggedModelStatus};
+use mainstay_tracking::run::Lifecycle;
+use mainstay_tracking::run_name;
+use mainstay_tracking::text::{Overlong, Pair};
+use serde::{Deserialize, Serialize};
+
+use super::body::Call;
+use super::logged_model_body::{LoggedModelBody, STATUSES};
+use super::run::{parse_run_id, run_tags};
+use super::table::Table;
+use super::wire::{Choice, Empty, KeyValue, list, required};
+use super::{Error, Mlflow, MlflowError, MlflowState};
+use crate::caller::Caller;
+use crate::route::Route;
+
+pub(super) fn routes() -> Vec<Route<MlflowState>> {
+    let write = Action::RunWrite;
+    Table::v2()
+        .post("logged-models", write, create)
+        .get("logged-models/{model_id}", Action::RunRead, get)
+        .patch("logged-models/{model_id}", write, finalize)
+        .delete("logged-models/{model_id}", write, delete)
+        .post("logged-models/{model_id}/params", write, log_params)
+        .patch("logged-models/{model_id}/tags", write, set_tags)
+        .delete("logged-models/{model_id}/tags/{key}", write, delete_tag)
+        .rows()
+}
+
+#[derive(Debug, Serialize)]
+struct One {
+    model: LoggedModelBody,
+}
+
+/// A logged model of this workspace, unless it was deleted.
+pub(super) async fn existing(
+    state: &Mlflow,
+    workspace: &Name,
+    id: LoggedModelId,
+) -> Result<LoggedModelDetail, Error> {
+    let found = state.tracked.logged_models(workspace, &[id]).await?.into_iter().next();
+    let alive = found.filter(|detail| detail.model.lifecycle == Lifecycle::Active);
+    Ok(alive.ok_or(TrackingError::NoLoggedModel(id))?)
+}
+
+async fn one(state: &Mlflow, workspace: &Name, id: LoggedModelId) -> Result<Json<One>, Error> {
+    Ok(Json(One { model: existing(state, workspace, id).await?.into() }))
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Create {
+    #[serde(alias = "experimentId")]
+    experiment_id: Option<String>,
+    name: Option<String>,
+    #[serde(alias = "modelType")]
+    model_type: Option<String>,
+    #[serde(alias = "sourceRunId")]
+    source_run_id: Option<String>,
+    #[serde(deserialize_with = "list")]
+    params: Vec<KeyValue>,
+    #[serde(deserialize_with = "list")]
+    tags: Vec<KeyValue>,
+}
+
+fn params(params: Vec<KeyValue>) -> Result<Vec<Pair>, TrackingError> {
+    params.into_iter().map(|param| Pair::param(param.key, param.value, Overlong::Truncate)).collect()
+}
+
+async fn create(
+    State(state): State<MlflowState>,
+    caller: Caller,
+    Call(request): Call<Create>,
+) -> Result<Json<One>, Error> {
+    let source_run = request.source_run_id.filter(|id| !id.is_empty());
+    let name = request.name.filter(|name| !name.is_empty());
+    let command = CreateLoggedModel {
+        workspace: caller.workspace.clone(),
+        id: LoggedModelId::draw(&*state.entropy),
+        experiment: ExperimentId::parse(&request.experiment_id.unwrap_or_default())?,
+        name: name.unwrap_or_else(|| run_name::draw(&*state.entropy)),
+        model_type: request.model_type.unwrap_or_default(),
+        source_run: source_run.as_deref().map(parse_run_id).transpose()?,
+        params: params(request.params)?,
+        tags: run_tags(request.tags)?,
+    };
+    let model = state.tracking.run(&caller.principal, command).await?;
+    one(&state, &caller.workspace, model.id).await
+}
+
+async fn get(
+    State(state): State<MlflowState>,
+    caller: Caller,
+    Path(model_id): Path<String>,
+) -> Result<Json<One>, Error> {
+    one(&state, &caller.workspace, model_id.parse()?).await
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Finalize {
+    status: Option<Choice>,
+}
+
+async fn finalize(
+    State(state): State<MlflowState>,
+    caller: Caller,
+    Path(model_id): Path<String>,
+    Call(request): Call<Finalize>,
+) -> Result<Json<One>, Error> {
+    let choice = request.status.ok_or(MlflowError::Missing("status"))?;
+    let status = match choice.name(&STATUSES, 0) {
+        Some("LOGGED_MODEL_PENDING") => LoggedModelStatus::Pending,
+        Some("LOGGED_MODEL_READY") => LoggedModelStatus::Ready,
+        Some("LOGGED_MODEL_UPLOAD_FAILED") => LoggedModelStatus::Failed,
+        _ => {
+            let hint = "use LOGGED_MODEL_PENDING, LOGGED_MODEL_READY or LOGGED_MODEL_UPLOAD_FAILED";
+            return Err(MlflowError::invalid("status", format!("{choice:?}"), hint).into());
+        }
+    };
+    let id = model_id.parse()?;
+    let command = FinalizeLoggedModel { workspace: caller.workspace.clone(), id, status };
+    state.tracking.run(&caller.principal, command).await?;
+    one(&state, &caller.workspace, id).await
+}
+
+async fn delete(
+    State(state): State<MlflowState>,
+    caller: Caller,
+    Path(model_id): Path<String>,
+) -> Result<Json<Empty>, Error> {
+    let command = DeleteLoggedModel { workspace: caller.workspace, id: model_id.parse()? };
+    state.tracking.run(&caller.principal, command).await?;
+    Ok(Json(Empty {}))
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Pairs {
+    #[serde(deserialize_with = "list")]
+    params: Vec<KeyValue>,
+    #[serde(deserialize_with = "list")]
+    tags: Vec<KeyValue>,
+}
+
+async fn log_params(
+    State(state): State<MlflowState>,
+    caller: Caller,
+    Path(model_id): Path<String>,
+    Call(request): Call<Pairs>,
+) -> Result<Json<Empty>, Error> {
+    let (id, params) = (model_id.parse()?, params(request.params)?);
+    let command = LogLoggedModelParams { workspace: caller.workspace, id, params };
+    state.tracking.run(&caller.principal, command).await?;
+    Ok(Json(Empty {}))
+}
+
+async fn set_tags(
+    State(state): State<MlflowState>,
+    caller: Caller,
+    Path(model_id): Path<String>,
+    Call(request): Call<Pairs>,
+) -> Result<Json<One>, Error> {
+    let (id, tags) = (model_id.parse()?, run_tags(request.tags)?);
+    let command = SetLoggedModelTags { workspace: caller.workspace.clone(), id, tags };
+    state.tracking.run(&caller.principal, command).await?;
+    one(&state, &caller.workspace, id).await
+}
+
+async fn delete_tag(
+    State(state): State<MlflowState>,
+    caller: Caller,
+    Path((model_id, key)): Path<(String, String)>,
+) -> Result<Json<Empty>, Error> {
+    let (id, key) = (model_id.parse()?, required("tag_key", Some(key))?);
+    let command = DeleteLoggedModelTag { workspace: caller.workspace, id, key };
+    state.tracking.run(&caller.principal, command).await?;
+    Ok(Json(Empty {}))
+}

@@ -1,0 +1,102 @@
+//! MLflow's tracking, registry and artifact API, as its unmodified clients speak it: MLflow 3.18,
+//! `mlflow/protos/{service,model_registry,mlflow_artifacts}.proto` over JSON.
+//!
+//! Each endpoint stands under `/api/2.0/mlflow` and under `/ajax-api/2.0/mlflow`. Names go out in snake
+//! case, and come in in snake or camel case; a 64-bit integer goes out as a number, and comes in as a
+//! number or a text. One thing is stricter than in a stock server: a body that is not JSON is refused,
+//! where stock takes it for an empty one.
+
+mod alias;
+mod artifact_list;
+mod artifact_path;
+mod artifact_proxy;
+mod body;
+mod error;
+mod experiment;
+mod experiment_search;
+mod logged_model;
+mod logged_model_body;
+mod logged_model_search;
+mod metric_history;
+mod model_body;
+mod model_digest;
+mod model_source;
+mod model_version;
+mod registered_model;
+mod registry_search;
+mod registry_tag;
+mod run;
+mod run_body;
+mod run_io;
+mod run_log;
+pub mod run_search;
+mod server_info;
+mod table;
+mod wire;
+
+use std::sync::Arc;
+
+use mainstay_core::command::Commands;
+use mainstay_core::entropy::Entropy;
+use mainstay_core::object::Objects;
+use mainstay_core::time::Clock;
+use mainstay_registry::port::{RegistryReader, RegistryTx};
+use mainstay_tracking::port::{TrackingReader, TrackingTx};
+
+use crate::dialect::{self, ApiError};
+use crate::route::Route;
+
+pub use error::MlflowError;
+pub use run_search::RunSearch;
+
+/// A handler's error here.
+pub type Error = ApiError<dialect::Mlflow>;
+
+/// What the handlers here need, cheap to clone.
+pub type MlflowState = Arc<Mlflow>;
+
+/// The parts behind this protocol.
+pub struct Mlflow {
+    /// Commands on experiments, runs and logged models.
+    pub tracking: Commands<dyn TrackingTx>,
+    /// Queries on them.
+    pub tracked: Arc<dyn TrackingReader>,
+    /// Searches over runs.
+    pub runs: Arc<dyn RunSearch>,
+    /// Commands on registered models.
+    pub registry: Commands<dyn RegistryTx>,
+    /// Queries on them.
+    pub registered: Arc<dyn RegistryReader>,
+    /// Artifacts.
+    pub objects: Arc<dyn Objects>,
+    /// Machine time.
+    pub clock: Arc<dyn Clock>,
+    /// Ids and drawn names.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+/// The table.
+pub fn routes() -> Vec<Route<MlflowState>> {
+    [
+        server_info::routes(),
+        experiment::routes(),
+        experiment_search::routes(),
+        run::routes(),
+        run_log::routes(),
+        run_io::routes(),
+        run_search::routes(),
+        metric_history::routes(),
+        artifact_list::routes(),
+        artifact_proxy::routes(),
+        logged_model::routes(),
+        logged_model_search::routes(),
+        registered_model::routes(),
+        model_version::routes(),
+        registry_tag::routes(),
+        registry_search::routes(),
+        alias::routes(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}

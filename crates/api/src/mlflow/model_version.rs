@@ -1,0 +1,180 @@
+//! Model versions: create, get, describe, stage, delete, and where their artifacts are.
+
+use axum::Json;
+use axum::extract::State;
+use mainstay_core::action::Action;
+use mainstay_core::name::Name;
+use mainstay_registry::command::{DeleteVersion, DescribeVersion, RegisterVersion, TransitionStage};
+use mainstay_registry::model::Stage;
+use mainstay_registry::name::{ModelName, VersionNumber};
+use mainstay_registry::search::IS_PROMPT;
+use serde::{Deserialize, Serialize};
+
+use super::body::Call;
+use super::model_body::VersionBody;
+use super::model_source::{accept, download_uri, existing};
+use super::registered_model::{model_name, registry_tags};
+use super::run::parse_run_id;
+use super::table::Table;
+use super::wire::{Empty, KeyValue, list, required};
+use super::{Error, Mlflow, MlflowState};
+use crate::caller::Caller;
+use crate::route::Route;
+
+pub(super) fn routes() -> Vec<Route<MlflowState>> {
+    let (read, write) = (Action::ModelRead, Action::ModelWrite);
+    Table::v2()
+        .post("model-versions/create", write, create)
+        .get("model-versions/get", read, get)
+        .patch("model-versions/update", write, update)
+        .post("model-versions/transition-stage", write, transition_stage)
+        .delete("model-versions/delete", write, delete)
+        .get("model-versions/get-download-uri", read, get_download_uri)
+        .rows()
+}
+
+#[derive(Debug, Serialize)]
+struct One {
+    model_version: VersionBody,
+}
+
+async fn one(
+    state: &Mlflow,
+    workspace: &Name,
+    name: &ModelName,
+    number: VersionNumber,
+) -> Result<Json<One>, Error> {
+    Ok(Json(One { model_version: existing(state, workspace, name, number).await?.into() }))
+}
+
+/// The version that a message names.
+pub(super) fn version_number(version: Option<String>) -> Result<VersionNumber, Error> {
+    Ok(VersionNumber::parse(&required("version", version)?)?)
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Create {
+    name: Option<String>,
+    source: Option<String>,
+    #[serde(alias = "runId")]
+    run_id: Option<String>,
+    #[serde(deserialize_with = "list")]
+    tags: Vec<KeyValue>,
+    #[serde(alias = "runLink")]
+    run_link: Option<String>,
+    description: Option<String>,
+    #[serde(alias = "modelId")]
+    model_id: Option<String>,
+}
+
+async fn create(
+    State(state): State<MlflowState>,
+    caller: Caller,
+    Call(request): Call<Create>,
+) -> Result<Json<One>, Error> {
+    let name = model_name(request.name)?;
+    let uri = required("source", request.source)?;
+    let run = request.run_id.filter(|id| !id.is_empty()).as_deref().map(parse_run_id).transpose()?;
+    let model = request.model_id.filter(|id| !id.is_empty()).map(|id| id.parse()).transpose()?;
+    let flag = request.tags.iter().rfind(|tag| tag.key == IS_PROMPT);
+    let is_prompt = flag.is_some_and(|tag| tag.value.eq_ignore_ascii_case("true"));
+    // Files are read here, before the command: nothing inside a transaction may wait for them.
+    let source = accept(&state, &caller.workspace, uri, (run, model), is_prompt).await?;
+    let command = RegisterVersion {
+        workspace: caller.workspace.clone(),
+        name: name.clone(),
+        source: source.uri,
+        run: source.run,
+        run_link: request.run_link.unwrap_or_default(),
+        logged_model: source.logged_model.map(|id| id.to_string()),
+        description: request.description.unwrap_or_default(),
+        tags: registry_tags(request.tags)?,
+        digest: source.digest,
+    };
+    let version = state.registry.run(&caller.principal, command).await?;
+    one(&state, &caller.workspace, &name, version.number).await
+}
+
+/// A message that names a version, and what some of them carry.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Named {
+    name: Option<String>,
+    version: Option<String>,
+    description: Option<String>,
+    stage: Option<String>,
+    #[serde(alias = "archiveExistingVersions")]
+    archive_existing_versions: Option<bool>,
+}
+
+impl Named {
+    fn key(&mut self) -> Result<(ModelName, VersionNumber), Error> {
+        Ok((model_name(self.name.take())?, version_number(self.version.take())?))
+    }
+}
+
+async fn get(
+    State(state): State<MlflowState>,
+    caller: Caller,
+    Call(mut request): Call<Named>,
+) -> Result<Json<One>, Error> {
+    let (name, number) = request.key()?;
+    one(&state, &caller.workspace, &name, number).await
+}
+
+async fn update(
+    State(state): State<MlflowState>,
+    caller: Caller,
+    Call(mut request): Call<Named>,
+) -> Result<Json<One>, Error> {
+    let (name, number) = request.key()?;
+    let description = request.description.unwrap_or_default();
+    let workspace = caller.workspace.clone();
+    let command = DescribeVersion { workspace, name: name.clone(), number, description };
+    state.registry.run(&caller.principal, command).await?;
+    one(&state, &caller.workspace, &name, number).await
+}
+
+async fn transition_stage(
+    State(state): State<MlflowState>,
+    caller: Caller,
+    Call(mut request): Call<Named>,
+) -> Result<Json<One>, Error> {
+    let (name, number) = request.key()?;
+    let command = TransitionStage {
+        workspace: caller.workspace.clone(),
+        name: name.clone(),
+        number,
+        stage: Stage::choice(&required("stage", request.stage)?)?,
+        archive_existing: request.archive_existing_versions.unwrap_or(false),
+    };
+    state.registry.run(&caller.principal, command).await?;
+    one(&state, &caller.workspace, &name, number).await
+}
+
+async fn delete(
+    State(state): State<MlflowState>,
+    caller: Caller,
+    Call(mut request): Call<Named>,
+) -> Result<Json<Empty>, Error> {
+    let (name, number) = request.key()?;
+    let command = DeleteVersion { workspace: caller.workspace, name, number };
+    state.registry.run(&caller.principal, command).await?;
+    Ok(Json(Empty {}))
+}
+
+#[derive(Debug, Serialize)]
+struct DownloadUri {
+    artifact_uri: String,
+}
+
+async fn get_download_uri(
+    State(state): State<MlflowState>,
+    caller: Caller,
+    Call(mut request): Call<Named>,
+) -> Result<Json<DownloadUri>, Error> {
+    let (name, number) = request.key()?;
+    let artifact_uri = download_uri(&state, &caller.workspace, &name, number).await?;
+    Ok(Json(DownloadUri { artifact_uri }))
+}

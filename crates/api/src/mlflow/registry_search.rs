@@ -1,0 +1,103 @@
+//! Searches over registered models and over their versions.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::State;
+use mainstay_core::action::Action;
+use mainstay_registry::model::VersionDetail;
+use mainstay_registry::name::ModelName;
+use mainstay_registry::search::{
+    ModelFilter, ModelOrder, VersionFilter, VersionOrder, search_models, search_versions,
+};
+use serde::{Deserialize, Serialize};
+
+use super::body::Call;
+use super::model_body::{ModelBody, VersionBody};
+use super::table::Table;
+use super::wire::{int64, list, page};
+use super::{Error, MlflowState};
+use crate::caller::Caller;
+use crate::route::Route;
+
+/// `SEARCH_REGISTERED_MODEL_MAX_RESULTS_DEFAULT` and `…_THRESHOLD`.
+const MODELS_PAGE: (usize, usize) = (100, 1_000);
+/// `SEARCH_MODEL_VERSION_MAX_RESULTS_DEFAULT` and `…_THRESHOLD`.
+const VERSIONS_PAGE: (usize, usize) = (10_000, 200_000);
+
+pub(super) fn routes() -> Vec<Route<MlflowState>> {
+    Table::v2()
+        .get("registered-models/search", Action::ModelRead, models)
+        .get("model-versions/search", Action::ModelRead, versions)
+        .rows()
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Search {
+    filter: Option<String>,
+    #[serde(alias = "maxResults", deserialize_with = "int64")]
+    max_results: Option<i64>,
+    #[serde(alias = "orderBy", deserialize_with = "list")]
+    order_by: Vec<String>,
+    #[serde(alias = "pageToken")]
+    page_token: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct FoundModels {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    registered_models: Vec<ModelBody>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_page_token: Option<String>,
+}
+
+async fn models(
+    State(state): State<MlflowState>,
+    caller: Caller,
+    Call(request): Call<Search>,
+) -> Result<Json<FoundModels>, Error> {
+    let filter = ModelFilter::parse(request.filter.as_deref().unwrap_or_default())?;
+    let order = ModelOrder::parse(&request.order_by)?;
+    let page = page(request.max_results, MODELS_PAGE, request.page_token.as_deref())?;
+    let all = state.registered.models(&caller.workspace).await?;
+    let found = search_models(all, &filter, &order, &page)?;
+    let mut versions: BTreeMap<ModelName, Vec<VersionDetail>> = BTreeMap::new();
+    for version in state.registered.versions(&caller.workspace, None).await? {
+        versions.entry(version.version.model.clone()).or_default().push(version);
+    }
+    let body = |detail: mainstay_registry::model::ModelDetail| {
+        let versions = versions.remove(&detail.model.name).unwrap_or_default();
+        ModelBody::new(detail, versions)
+    };
+    Ok(Json(FoundModels {
+        registered_models: found.items.into_iter().map(body).collect(),
+        next_page_token: found.next.map(|token| token.to_string()),
+    }))
+}
+
+#[derive(Debug, Serialize)]
+struct FoundVersions {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    model_versions: Vec<VersionBody>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_page_token: Option<String>,
+}
+
+async fn versions(
+    State(state): State<MlflowState>,
+    caller: Caller,
+    Call(request): Call<Search>,
+) -> Result<Json<FoundVersions>, Error> {
+    let filter = VersionFilter::parse(request.filter.as_deref().unwrap_or_default())?;
+    let order = VersionOrder::parse(&request.order_by)?;
+    let page = page(request.max_results, VERSIONS_PAGE, request.page_token.as_deref())?;
+    // A name that no model can have finds nothing, as any other that no model has.
+    let named = filter.model_name().and_then(|name| ModelName::new(name).ok());
+    let all = state.registered.versions(&caller.workspace, named.as_ref()).await?;
+    let found = search_versions(all, &filter, &order, &page)?;
+    Ok(Json(FoundVersions {
+        model_versions: found.items.into_iter().map(VersionBody::from).collect(),
+        next_page_token: found.next.map(|token| token.to_string()),
+    }))
+}

@@ -1,0 +1,176 @@
+//! Runs: create, get, update, delete, restore.
+
+use axum::Json;
+use axum::extract::State;
+use mainstay_core::action::Action;
+use mainstay_core::id::RunId;
+use mainstay_core::name::Name;
+use mainstay_tracking::command::{CreateRun, DeleteRun, RestoreRun, UpdateRun, resolve_name};
+use mainstay_tracking::error::TrackingError;
+use mainstay_tracking::experiment::ExperimentId;
+use mainstay_tracking::run::{RunDetail, RunStatus};
+use mainstay_tracking::text::{Overlong, Pair};
+use serde::{Deserialize, Serialize};
+
+use super::body::Call;
+use super::run_body::{RunBody, RunInfo};
+use super::table::Table;
+use super::wire::{Choice, Empty, KeyValue, int64, list, required};
+use super::{Error, Mlflow, MlflowError, MlflowState};
+use crate::caller::Caller;
+use crate::route::Route;
+
+pub(super) fn routes() -> Vec<Route<MlflowState>> {
+    let write = Action::RunWrite;
+    Table::v2()
+        .get("runs/get", Action::RunRead, get)
+        .post("runs/create", write, create)
+        .post("runs/update", write, update)
+        .post("runs/delete", write, delete)
+        .post("runs/restore", write, restore)
+        .rows()
+}
+
+/// The run that a message names, by its new field or its old one.
+pub(super) fn run_id(run_id: Option<String>, run_uuid: Option<String>) -> Result<RunId, Error> {
+    let text = required("run_id", run_id.filter(|id| !id.is_empty()).or(run_uuid))?;
+    Ok(parse_run_id(&text)?)
+}
+
+/// Reads a run id. A text that cannot be one names no run, which is what clients expect to hear.
+pub(super) fn parse_run_id(text: &str) -> Result<RunId, MlflowError> {
+    text.parse().map_err(|_| MlflowError::NoRun(text.chars().take(100).collect()))
+}
+
+/// A run of this workspace with everything that hangs on it.
+pub(super) async fn existing(state: &Mlflow, workspace: &Name, id: RunId) -> Result<RunDetail, Error> {
+    let found = state.tracked.runs(workspace, &[id]).await?.into_iter().next();
+    Ok(found.ok_or(TrackingError::NoRun(id))?)
+}
+
+/// Checks tags; a value that is too long is cut, as a stock server does.
+pub(super) fn run_tags(tags: Vec<KeyValue>) -> Result<Vec<Pair>, TrackingError> {
+    tags.into_iter().map(|tag| Pair::tag(tag.key, tag.value, Overlong::Truncate)).collect()
+}
+
+#[derive(Debug, Serialize)]
+struct One {
+    run: RunBody,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Named {
+    #[serde(alias = "runId")]
+    run_id: Option<String>,
+    #[serde(alias = "runUuid")]
+    run_uuid: Option<String>,
+}
+
+async fn get(
+    State(state): State<MlflowState>,
+    caller: Caller,
+    Call(request): Call<Named>,
+) -> Result<Json<One>, Error> {
+    let id = run_id(request.run_id, request.run_uuid)?;
+    Ok(Json(One { run: existing(&state, &caller.workspace, id).await?.into() }))
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Create {
+    #[serde(alias = "experimentId")]
+    experiment_id: Option<String>,
+    #[serde(alias = "userId")]
+    user_id: Option<String>,
+    #[serde(alias = "runName")]
+    run_name: Option<String>,
+    #[serde(alias = "startTime", deserialize_with = "int64")]
+    start_time: Option<i64>,
+    #[serde(deserialize_with = "list")]
+    tags: Vec<KeyValue>,
+}
+
+async fn create(
+    State(state): State<MlflowState>,
+    caller: Caller,
+    Call(request): Call<Create>,
+) -> Result<Json<One>, Error> {
+    let tags = run_tags(request.tags)?;
+    let command = CreateRun {
+        workspace: caller.workspace.clone(),
+        id: RunId::draw(&*state.entropy),
+        experiment: ExperimentId::parse(&request.experiment_id.unwrap_or_default())?,
+        name: resolve_name(request.run_name.as_deref(), &tags, &*state.entropy)?,
+        user: request.user_id.unwrap_or_default(),
+        start_ms: request.start_time.unwrap_or_else(|| state.clock.now().millis()),
+        tags,
+    };
+    let run = state.tracking.run(&caller.principal, command).await?;
+    Ok(Json(One { run: existing(&state, &caller.workspace, run.id).await?.into() }))
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Update {
+    #[serde(alias = "runId")]
+    run_id: Option<String>,
+    #[serde(alias = "runUuid")]
+    run_uuid: Option<String>,
+    status: Option<Choice>,
+    #[serde(alias = "endTime", deserialize_with = "int64")]
+    end_time: Option<i64>,
+    #[serde(alias = "runName")]
+    run_name: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Updated {
+    run_info: RunInfo,
+}
+
+fn status(choice: Choice) -> Result<RunStatus, TrackingError> {
+    match choice {
+        Choice::Name(name) => RunStatus::parse(&name),
+        Choice::Number(_) => {
+            let names = RunStatus::ALL.map(RunStatus::as_str);
+            RunStatus::parse(choice.name(&names, 1).unwrap_or("a number that stands for none"))
+        }
+    }
+}
+
+async fn update(
+    State(state): State<MlflowState>,
+    caller: Caller,
+    Call(request): Call<Update>,
+) -> Result<Json<Updated>, Error> {
+    let command = UpdateRun {
+        workspace: caller.workspace,
+        id: run_id(request.run_id, request.run_uuid)?,
+        status: request.status.map(status).transpose()?,
+        end_ms: request.end_time,
+        name: request.run_name,
+    };
+    let run = state.tracking.run(&caller.principal, command).await?;
+    Ok(Json(Updated { run_info: run.into() }))
+}
+
+async fn delete(
+    State(state): State<MlflowState>,
+    caller: Caller,
+    Call(request): Call<Named>,
+) -> Result<Json<Empty>, Error> {
+    let command = DeleteRun { workspace: caller.workspace, id: run_id(request.run_id, request.run_uuid)? };
+    state.tracking.run(&caller.principal, command).await?;
+    Ok(Json(Empty {}))
+}
+
+async fn restore(
+    State(state): State<MlflowState>,
+    caller: Caller,
+    Call(request): Call<Named>,
+) -> Result<Json<Empty>, Error> {
+    let command = RestoreRun { workspace: caller.workspace, id: run_id(request.run_id, request.run_uuid)? };
+    state.tracking.run(&caller.principal, command).await?;
+    Ok(Json(Empty {}))
+}

@@ -1,0 +1,162 @@
+//! What went into a run and what came out: datasets and models.
+
+use axum::Json;
+use axum::extract::State;
+use mainstay_core::action::Action;
+use mainstay_tracking::command::{LogInputs, LogOutputs, RecordModelHistory};
+use mainstay_tracking::error::TrackingError;
+use mainstay_tracking::input::{Dataset, DatasetInput, ModelOutput};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::body::Call;
+use super::run::run_id;
+use super::table::Table;
+use super::wire::{Empty, KeyValue, int64, list, required};
+use super::{Error, MlflowError, MlflowState};
+use crate::caller::Caller;
+use crate::route::Route;
+
+pub(super) fn routes() -> Vec<Route<MlflowState>> {
+    let write = Action::RunWrite;
+    Table::v2()
+        .post("runs/log-inputs", write, log_inputs)
+        .post("runs/outputs", write, log_outputs)
+        .post("runs/log-model", write, log_model)
+        .rows()
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct DatasetMessage {
+    name: Option<String>,
+    digest: Option<String>,
+    #[serde(alias = "sourceType")]
+    source_type: Option<String>,
+    source: Option<String>,
+    schema: Option<String>,
+    profile: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct DatasetInputMessage {
+    #[serde(deserialize_with = "list")]
+    tags: Vec<KeyValue>,
+    dataset: DatasetMessage,
+}
+
+impl DatasetInputMessage {
+    fn checked(self) -> Result<DatasetInput, Error> {
+        let dataset = Dataset {
+            name: required("name", self.dataset.name)?,
+            digest: required("digest", self.dataset.digest)?,
+            source_type: required("source_type", self.dataset.source_type)?,
+            source: self.dataset.source.unwrap_or_default(),
+            schema: self.dataset.schema,
+            profile: self.dataset.profile,
+        };
+        let tags = self.tags.into_iter().map(|tag| (tag.key, tag.value)).collect();
+        Ok(DatasetInput { dataset, tags }.checked()?)
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ModelMessage {
+    #[serde(alias = "modelId")]
+    model_id: String,
+    #[serde(deserialize_with = "int64")]
+    step: Option<i64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct LogInputsMessage {
+    #[serde(alias = "runId")]
+    run_id: Option<String>,
+    #[serde(deserialize_with = "list")]
+    datasets: Vec<DatasetInputMessage>,
+    #[serde(deserialize_with = "list")]
+    models: Vec<ModelMessage>,
+}
+
+async fn log_inputs(
+    State(state): State<MlflowState>,
+    caller: Caller,
+    Call(request): Call<LogInputsMessage>,
+) -> Result<Json<Empty>, Error> {
+    let datasets = request.datasets.into_iter().map(DatasetInputMessage::checked);
+    let models = request.models.into_iter().map(|model| model.model_id.parse());
+    let command = LogInputs {
+        workspace: caller.workspace,
+        run: run_id(request.run_id, None)?,
+        datasets: datasets.collect::<Result<_, _>>()?,
+        models: models.collect::<Result<_, TrackingError>>()?,
+    };
+    state.tracking.run(&caller.principal, command).await?;
+    Ok(Json(Empty {}))
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct LogOutputsMessage {
+    #[serde(alias = "runId")]
+    run_id: Option<String>,
+    #[serde(deserialize_with = "list")]
+    models: Vec<ModelMessage>,
+}
+
+async fn log_outputs(
+    State(state): State<MlflowState>,
+    caller: Caller,
+    Call(request): Call<LogOutputsMessage>,
+) -> Result<Json<Empty>, Error> {
+    let models = request.models.into_iter().map(|model| {
+        Ok(ModelOutput { model: model.model_id.parse()?, step: model.step.unwrap_or(0) })
+    });
+    let command = LogOutputs {
+        workspace: caller.workspace,
+        run: run_id(request.run_id, None)?,
+        models: models.collect::<Result<_, TrackingError>>()?,
+    };
+    state.tracking.run(&caller.principal, command).await?;
+    Ok(Json(Empty {}))
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct LogModelMessage {
+    #[serde(alias = "runId")]
+    run_id: Option<String>,
+    #[serde(alias = "modelJson")]
+    model_json: Option<String>,
+}
+
+/// Reads the description of a model, which must have the fields that a stock server asks for.
+fn described(text: &str) -> Result<Value, MlflowError> {
+    let wrong = |hint: String| MlflowError::invalid("model_json", text, hint);
+    let model: Value =
+        serde_json::from_str(text).map_err(|error| wrong(format!("Malformed model info, not JSON: {error}")))?;
+    for field in ["artifact_path", "flavors", "utc_time_created", "run_id"] {
+        if model.get(field).is_none() {
+            return Err(wrong(format!("Model json is missing mandatory fields: {field}")));
+        }
+    }
+    Ok(model)
+}
+
+/// What clients before version 3 call once a model's files are there.
+async fn log_model(
+    State(state): State<MlflowState>,
+    caller: Caller,
+    Call(request): Call<LogModelMessage>,
+) -> Result<Json<Empty>, Error> {
+    let command = RecordModelHistory {
+        workspace: caller.workspace,
+        run: run_id(request.run_id, None)?,
+        model: described(&required("model_json", request.model_json)?)?,
+    };
+    state.tracking.run(&caller.principal, command).await?;
+    Ok(Json(Empty {}))
+}

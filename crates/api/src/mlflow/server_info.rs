@@ -1,0 +1,38 @@
+//! `GET /api/3.0/mlflow/server-info`: what a client may use (`build_server_info_payload`).
+
+use axum::Json;
+use mainstay_core::action::Action;
+use serde::Serialize;
+
+use super::MlflowState;
+use super::table::Table;
+use crate::route::Route;
+
+pub(super) fn routes() -> Vec<Route<MlflowState>> {
+    Table::v3().get("server-info", Action::ServerProbe, server_info).rows()
+}
+
+#[derive(Debug, Serialize)]
+struct ServerInfo {
+    store_type: &'static str,
+    artifact_serving_enabled: bool,
+    workspaces_enabled: bool,
+    trace_archival_enabled: bool,
+    multipart_uploads_enabled: bool,
+    multipart_downloads_enabled: bool,
+    presigned_upload_run_id_supported: bool,
+    presigned_upload_model_id_supported: bool,
+}
+
+async fn server_info() -> Json<ServerInfo> {
+    Json(ServerInfo {
+        store_type: "SqlStore",
+        artifact_serving_enabled: true,
+        workspaces_enabled: false,
+        trace_archival_enabled: false,
+        multipart_uploads_enabled: false,
+        multipart_downloads_enabled: false,
+        presigned_upload_run_id_supported: false,
+        presigned_upload_model_id_supported: false,
+    })
+}

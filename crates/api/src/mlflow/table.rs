@@ -1,0 +1,101 @@
+//! Rows of the table: each endpoint stands under both prefixes.
+
+use axum::handler::Handler;
+use axum::routing::{MethodFilter, on};
+use http::Method;
+use mainstay_core::action::Action;
+
+use super::MlflowState;
+use crate::dialect::Protocol;
+use crate::route::{Route, RouteScope};
+
+/// Largest JSON body, in bytes: the profile of a dataset alone may have 16 MiB.
+pub(super) const JSON_LIMIT: usize = 32 << 20;
+
+/// Collects rows.
+pub(super) struct Table {
+    version: &'static str,
+    rows: Vec<Route<MlflowState>>,
+}
+
+impl Table {
+    /// Rows under `/api/2.0/mlflow/` and its twin.
+    pub(super) const fn v2() -> Self {
+        Self { version: "2.0/mlflow", rows: Vec::new() }
+    }
+
+    /// Rows under `/api/3.0/mlflow/` and its twin.
+    pub(super) const fn v3() -> Self {
+        Self { version: "3.0/mlflow", rows: Vec::new() }
+    }
+
+    /// Rows under `/api/2.0/mlflow-artifacts/` and its twin.
+    pub(super) const fn artifacts() -> Self {
+        Self { version: "2.0/mlflow-artifacts", rows: Vec::new() }
+    }
+
+    pub(super) fn get<T: 'static>(
+        self,
+        path: &str,
+        action: Action,
+        handler: impl Handler<T, MlflowState>,
+    ) -> Self {
+        self.row((Method::GET, MethodFilter::GET), path, action, handler)
+    }
+
+    pub(super) fn post<T: 'static>(
+        self,
+        path: &str,
+        action: Action,
+        handler: impl Handler<T, MlflowState>,
+    ) -> Self {
+        self.row((Method::POST, MethodFilter::POST), path, action, handler)
+    }
+
+    pub(super) fn put<T: 'static>(
+        self,
+        path: &str,
+        action: Action,
+        handler: impl Handler<T, MlflowState>,
+    ) -> Self {
+        self.row((Method::PUT, MethodFilter::PUT), path, action, handler)
+    }
+
+    pub(super) fn patch<T: 'static>(
+        self,
+        path: &str,
+        action: Action,
+        handler: impl Handler<T, MlflowState>,
+    ) -> Self {
+        self.row((Method::PATCH, MethodFilter::PATCH), path, action, handler)
+    }
+
+    pub(super) fn delete<T: 'static>(
+        self,
+        path: &str,
+        action: Action,
+        handler: impl Handler<T, MlflowState>,
+    ) -> Self {
+        self.row((Method::DELETE, MethodFilter::DELETE), path, action, handler)
+    }
+
+    fn row<T: 'static>(
+        mut self,
+        (method, filter): (Method, MethodFilter),
+        path: &str,
+        action: Action,
+        handler: impl Handler<T, MlflowState>,
+    ) -> Self {
+        for prefix in ["/api", "/ajax-api"] {
+            let path = format!("{prefix}/{}/{path}", self.version);
+            let what = (action, RouteScope::Workspace);
+            let route = Route::new(Protocol::Mlflow, (method.clone(), path), what, on(filter, handler.clone()));
+            self.rows.push(route.with_body_limit(JSON_LIMIT));
+        }
+        self
+    }
+
+    pub(super) fn rows(self) -> Vec<Route<MlflowState>> {
+        self.rows
+    }
+}

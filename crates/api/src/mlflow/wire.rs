@@ -1,0 +1,219 @@
+//! How protobuf's JSON writes scalars: <https://protobuf.dev/programming-guides/json/>.
+
+use std::str::FromStr as _;
+
+use mainstay_core::page::{PageRequest, PageToken};
+use mainstay_tracking::search::View;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::{Error, MlflowError};
+
+/// A key with its value: a tag or a parameter.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct KeyValue {
+    pub(super) key: String,
+    pub(super) value: String,
+}
+
+/// Pairs in the order of a map.
+pub(super) fn pairs(map: std::collections::BTreeMap<String, String>) -> Vec<KeyValue> {
+    map.into_iter().map(|(key, value)| KeyValue { key, value }).collect()
+}
+
+/// An answer without fields: `{}`.
+#[derive(Debug, Serialize)]
+pub(super) struct Empty {}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Integer {
+    Number(i64),
+    Float(f64),
+    Text(String),
+}
+
+/// An int64: a number or its text.
+pub(super) fn int64<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+    use serde::de::Error as _;
+    let wrong = || D::Error::custom("expected a 64-bit integer, or its text");
+    match Option::<Integer>::deserialize(deserializer).map_err(|_| wrong())? {
+        None => Ok(None),
+        Some(Integer::Number(number)) => Ok(Some(number)),
+        // Every integral float below 2^53 is exact.
+        Some(Integer::Float(float)) if float.fract() == 0.0 && float.abs() < 9_007_199_254_740_992.0 => {
+            #[expect(clippy::cast_possible_truncation, reason = "checked to be integral and in range")]
+            Ok(Some(float as i64))
+        }
+        Some(Integer::Float(_)) => Err(wrong()),
+        Some(Integer::Text(text)) => text.parse().map(Some).map_err(|_| wrong()),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Double {
+    Number(f64),
+    Text(String),
+}
+
+/// A double: a number, its text, or one of `NaN`, `Infinity`, `-Infinity`.
+pub(super) fn double<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
+    use serde::de::Error as _;
+    let wrong = || D::Error::custom("expected a number, or one of \"NaN\", \"Infinity\", \"-Infinity\"");
+    match Option::<Double>::deserialize(deserializer).map_err(|_| wrong())? {
+        None => Ok(None),
+        Some(Double::Number(number)) => Ok(Some(number)),
+        Some(Double::Text(text)) => f64::from_str(&text).map(Some).map_err(|_| wrong()),
+    }
+}
+
+/// Writes a metric value: NaN as text, infinities as the largest doubles, which is how a stock server
+/// stores them (`sanitize_metric_value`).
+pub(super) fn metric_value<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+    if value.is_nan() {
+        serializer.serialize_str("NaN")
+    } else {
+        serializer.serialize_f64(value.clamp(f64::MIN, f64::MAX))
+    }
+}
+
+/// A list that may be absent or null.
+pub(super) fn list<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    Option::<Vec<T>>::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
+/// A value of an enumeration: its name or its number.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Choice {
+    Number(i64),
+    Name(String),
+}
+
+impl Choice {
+    /// The name; `names` are in the order of their numbers, which count from `first`.
+    pub(super) fn name<'a>(&'a self, names: &[&'a str], first: i64) -> Option<&'a str> {
+        match self {
+            Self::Number(number) => {
+                let at = usize::try_from(number.checked_sub(first)?).ok()?;
+                names.get(at).copied()
+            }
+            Self::Name(name) => names.iter().copied().find(|known| known == name),
+        }
+    }
+}
+
+/// `ViewType`; what is alive if nothing is said.
+pub(super) fn view(name: &'static str, choice: Option<&Choice>) -> Result<View, MlflowError> {
+    let Some(choice) = choice else { return Ok(View::Active) };
+    match choice.name(&["ACTIVE_ONLY", "DELETED_ONLY", "ALL"], 1) {
+        Some("ACTIVE_ONLY") => Ok(View::Active),
+        Some("DELETED_ONLY") => Ok(View::Deleted),
+        Some(_) => Ok(View::All),
+        None => Err(MlflowError::invalid(name, format!("{choice:?}"), "use ACTIVE_ONLY, DELETED_ONLY or ALL")),
+    }
+}
+
+/// A text that must be there and not empty.
+pub(super) fn required(name: &'static str, text: Option<String>) -> Result<String, MlflowError> {
+    text.filter(|text| !text.is_empty()).ok_or(MlflowError::Missing(name))
+}
+
+/// The wanted page: `max_results` from 1 to `most`, and where the page before ended.
+pub(super) fn page(
+    max_results: Option<i64>,
+    (default, most): (usize, usize),
+    token: Option<&str>,
+) -> Result<PageRequest, Error> {
+    let limit = match max_results {
+        None => default,
+        Some(number) => {
+            let wanted = usize::try_from(number).ok().filter(|wanted| (1..=most).contains(wanted));
+            let hint = || format!("it must be a positive integer and at most {most}");
+            wanted.ok_or_else(|| MlflowError::invalid("max_results", number, hint()))?
+        }
+    };
+    let after = token.filter(|token| !token.is_empty()).map(str::parse::<PageToken>).transpose()?;
+    Ok(PageRequest { limit, after })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Default, PartialEq, Deserialize)]
+    #[serde(default)]
+    struct Sample {
+        #[serde(deserialize_with = "int64", alias = "startTime")]
+        start_time: Option<i64>,
+        #[serde(deserialize_with = "double")]
+        value: Option<f64>,
+        #[serde(deserialize_with = "list")]
+        tags: Vec<KeyValue>,
+    }
+
+    fn read(text: &str) -> Result<Sample, serde_json::Error> {
+        serde_json::from_str(text)
+    }
+
+    #[test]
+    fn scalars_come_in_every_form_of_protobuf() {
+        let sample = |start_time, value| Sample { start_time, value, tags: Vec::new() };
+        assert_eq!(read("{}").unwrap(), sample(None, None));
+        for text in [
+            r#"{"start_time": 7, "value": 1}"#,
+            r#"{"start_time": "7", "value": "1.0"}"#,
+            r#"{"startTime": 7.0, "value": 1.0, "unknown": {"a": [1]}, "tags": null}"#,
+        ] {
+            assert_eq!(read(text).unwrap(), sample(Some(7), Some(1.0)), "{text}");
+        }
+        for (text, value) in [("Infinity", f64::INFINITY), ("-Infinity", f64::NEG_INFINITY)] {
+            assert_eq!(read(&format!("{{\"value\": \"{text}\"}}")).unwrap().value, Some(value));
+        }
+        assert!(read(r#"{"value": "NaN"}"#).unwrap().value.unwrap().is_nan());
+    }
+
+    #[test]
+    fn what_is_no_number_is_refused() {
+        for text in [
+            r#"{"start_time": "x"}"#,
+            r#"{"start_time": 1.5}"#,
+            r#"{"start_time": 1e300}"#,
+            r#"{"start_time": true}"#,
+            r#"{"start_time": 1, "startTime": 1}"#,
+            r#"{"value": NaN}"#,
+            r#"{"value": "much"}"#,
+            r#"{"value": []}"#,
+            r#"{"tags": {}}"#,
+        ] {
+            assert!(read(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn metric_values_go_out_as_mlflow_writes_them() {
+        #[derive(Serialize)]
+        struct Out(#[serde(serialize_with = "metric_value")] f64);
+        let text = |value| serde_json::to_string(&Out(value)).unwrap();
+        assert_eq!(text(f64::NAN), "\"NaN\"");
+        assert_eq!(text(f64::INFINITY), "1.7976931348623157e308");
+        assert_eq!(text(0.1), "0.1");
+    }
+
+    #[test]
+    fn views_and_pages_are_checked() {
+        assert_eq!(view("v", Some(&Choice::Number(3))), Ok(View::All));
+        assert_eq!(view("v", Some(&Choice::Name("DELETED_ONLY".into()))), Ok(View::Deleted));
+        assert!(view("v", Some(&Choice::Number(0))).is_err());
+        assert_eq!(page(None, (5, 10), Some("")).unwrap(), PageRequest::first(5));
+        for wrong in [0, -1, 11] {
+            assert!(page(Some(wrong), (5, 10), None).is_err(), "{wrong}");
+        }
+        assert!(page(None, (5, 10), Some("not ours")).is_err());
+    }
+}

@@ -1,0 +1,83 @@
+//! `POST /v2/models/{model}[/versions/{version}]/infer`.
+
+use axum::extract::rejection::{BytesRejection, PathRejection};
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use bytes::Bytes;
+use http::{HeaderMap, Method, StatusCode, header};
+use mainstay_core::action::Action;
+use mainstay_core::scope::ResourceKind;
+
+use super::answer::{self, HEADER_LENGTH};
+use super::request::{self, Target};
+use super::{Error, ModelPath, OipError, OipState};
+use crate::caller::Caller;
+use crate::dialect::{BodyError, Protocol};
+use crate::route::{Route, RouteScope};
+
+/// Largest body of a request, in bytes: Triton's default for `--http-max-input-size`.
+const BODY_LIMIT: usize = 64 << 20;
+
+pub(super) fn routes() -> Vec<Route<OipState>> {
+    let invoke = (Action::EndpointInvoke, RouteScope::Path(ResourceKind::Endpoint, "model"));
+    ["/v2/models/{model}/infer", "/v2/models/{model}/versions/{version}/infer"]
+        .into_iter()
+        .map(|path| {
+            Route::new(Protocol::Oip, (Method::POST, path), invoke, post(infer)).with_body_limit(BODY_LIMIT)
+        })
+        .collect()
+}
+
+async fn infer(
+    State(state): State<OipState>,
+    caller: Caller,
+    path: Result<Path<ModelPath>, PathRejection>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Error> {
+    let path = ModelPath::read(path)?;
+    if let Some(refused) = compressed(&headers) {
+        return Ok(refused);
+    }
+    let body = body.map_err(|rejection| refusal(&rejection))?;
+    let version = path.version()?;
+    let target = Target { workspace: caller.workspace, endpoint: path.model.clone(), version };
+    let (request, wanted) = request::read(target, &body, header_length(&headers)?)?;
+    drop(body);
+    if let Some(outputs) = &wanted.outputs {
+        // Nobody's prediction is logged for a request that cannot be answered as asked.
+        let known = state.service.describe(&request.workspace, &request.endpoint)?.outputs;
+        let names = || known.iter().map(|output| &*output.name);
+        if let Some((name, _)) = outputs.iter().find(|(name, _)| !names().any(|known| known == name)) {
+            return Err(answer::unknown(name, names()).into());
+        }
+    }
+    let given = state.service.infer(request).await?;
+    Ok(answer::write(&path.model, &given, &wanted)?)
+}
+
+/// Refuses a compressed body: it is not decompressed here.
+fn compressed(headers: &HeaderMap) -> Option<Response> {
+    let coding = headers.get(header::CONTENT_ENCODING)?;
+    if coding.as_bytes().eq_ignore_ascii_case(b"identity") {
+        return None;
+    }
+    let body = r#"{"error":"compressed bodies are not taken here; send the body as it is, without Content-Encoding"}"#;
+    let json = [(header::CONTENT_TYPE, "application/json")];
+    Some((StatusCode::UNSUPPORTED_MEDIA_TYPE, json, body).into_response())
+}
+
+fn header_length(headers: &HeaderMap) -> Result<Option<usize>, OipError> {
+    let Some(value) = headers.get(HEADER_LENGTH) else { return Ok(None) };
+    let number = value.to_str().ok().and_then(|text| text.parse().ok());
+    number.map(Some).ok_or(OipError::HeaderNumber)
+}
+
+fn refusal(rejection: &BytesRejection) -> BodyError {
+    if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        BodyError::TooLarge { limit: BODY_LIMIT }
+    } else {
+        BodyError::Incomplete
+    }
+}

@@ -1,0 +1,235 @@
+//! The body of an inference request: JSON, and behind it the tensors in binary form.
+//!
+//! Source: Open Inference Protocol, "Inference Request JSON Object"; Triton's
+//! `extension_binary_data.md`. Parameters of ours: `data_time`, `key` and `entity`, each one value for
+//! all rows or a list with one for each, and `durability` (`written` or `synced`).
+
+use std::collections::{BTreeMap, HashSet};
+use std::fmt;
+
+use mainstay_core::name::Name;
+use mainstay_core::time::DataTime;
+use mainstay_serving::value::FeatureValue;
+use serde::Deserialize;
+use serde::de::{Deserializer, Error as _, SeqAccess, Visitor};
+
+use super::binary;
+use super::error::OipError;
+use super::per_row::PerRow;
+use super::service::{Durability, InferRequest};
+use super::tensor::{Datatype, MAX_RANK, Tensor, TensorError, elements};
+use super::values::Elements;
+
+/// Most inputs, outputs or entity keys of a request.
+const MAX_NAMES: usize = 4_096;
+/// Longest key, in bytes.
+const MAX_KEY: usize = 1_024;
+
+/// Whom a request is for.
+#[derive(Debug, Clone)]
+pub(super) struct Target {
+    pub(super) workspace: Name,
+    pub(super) endpoint: String,
+    pub(super) version: Option<u64>,
+}
+
+/// Which outputs are wanted, and in which form.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Wanted {
+    /// The request's own id, echoed.
+    pub(super) id: String,
+    /// Names and whether in binary form; `None` is all of them.
+    pub(super) outputs: Option<Vec<(String, bool)>>,
+    /// Whether outputs that are not named come in binary form.
+    pub(super) binary: bool,
+}
+
+#[derive(Deserialize)]
+struct Body {
+    #[serde(default)]
+    id: String,
+    #[serde(default)]
+    parameters: Parameters,
+    inputs: Vec<Input>,
+    #[serde(default)]
+    outputs: Vec<Output>,
+}
+
+#[derive(Default, Deserialize)]
+struct Parameters {
+    binary_data_output: Option<bool>,
+    data_time: Option<PerRow<String>>,
+    key: Option<PerRow<FeatureValue>>,
+    #[serde(default)]
+    entity: BTreeMap<String, PerRow<FeatureValue>>,
+    #[serde(default)]
+    durability: Durability,
+}
+
+#[derive(Deserialize)]
+struct Input {
+    name: String,
+    shape: Dimensions,
+    datatype: String,
+    #[serde(default)]
+    parameters: InputParameters,
+    data: Option<Elements>,
+}
+
+#[derive(Default, Deserialize)]
+struct InputParameters {
+    binary_data_size: Option<u64>,
+    shared_memory_region: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Output {
+    name: String,
+    #[serde(default)]
+    parameters: OutputParameters,
+}
+
+#[derive(Default, Deserialize)]
+struct OutputParameters {
+    binary_data: Option<bool>,
+    classification: Option<u64>,
+    shared_memory_region: Option<String>,
+}
+
+/// A shape of at most [`MAX_RANK`] dimensions; a longer list is not read to its end.
+struct Dimensions(Vec<i64>);
+
+impl<'de> Deserialize<'de> for Dimensions {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Short;
+        impl<'de> Visitor<'de> for Short {
+            type Value = Dimensions;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a shape: a list of whole numbers")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Dimensions, A::Error> {
+                let mut dimensions = Vec::with_capacity(2);
+                while let Some(dimension) = list.next_element()? {
+                    if dimensions.len() == MAX_RANK {
+                        return Err(A::Error::custom(format_args!(
+                            "a shape has at most {MAX_RANK} dimensions"
+                        )));
+                    }
+                    dimensions.push(dimension);
+                }
+                Ok(Dimensions(dimensions))
+            }
+        }
+        deserializer.deserialize_seq(Short)
+    }
+}
+
+/// Reads a body whose first `header` bytes are JSON; all of it is, where there is no header length.
+pub(super) fn read(
+    target: Target,
+    body: &[u8],
+    header: Option<usize>,
+) -> Result<(InferRequest, Wanted), OipError> {
+    let (json, mut tail) = match header {
+        None => (body, &[][..]),
+        Some(0) => return Err(OipError::RawRequest),
+        Some(length) => {
+            body.split_at_checked(length).ok_or(OipError::HeaderLength { length, body: body.len() })?
+        }
+    };
+    let Body { id, parameters, inputs, outputs } = serde_json::from_slice(json).map_err(OipError::Json)?;
+    for (what, count) in
+        [("inputs", inputs.len()), ("outputs", outputs.len()), ("entity", parameters.entity.len())]
+    {
+        if count > MAX_NAMES {
+            return Err(OipError::TooMany(what));
+        }
+    }
+    let mut tensors: Vec<Tensor> = Vec::with_capacity(inputs.len());
+    let mut names = HashSet::with_capacity(inputs.len());
+    for input in inputs {
+        let tensor = tensor(input, &mut tail)?;
+        if !names.insert(tensor.name.clone()) {
+            return Err(OipError::Duplicate { what: "input", name: tensor.name });
+        }
+        tensors.push(tensor);
+    }
+    if !tail.is_empty() {
+        return Err(OipError::Trailing(tail.len()));
+    }
+    let wanted = wanted(id, outputs, parameters.binary_data_output.unwrap_or(false))?;
+    let Target { workspace, endpoint, version } = target;
+    let request = InferRequest {
+        workspace,
+        endpoint,
+        version,
+        inputs: tensors,
+        data_time: parameters.data_time.map(|times| times.try_map(|text| instant(&text))).transpose()?,
+        key: parameters.key.map(|keys| keys.try_map(key)).transpose()?,
+        entities: parameters.entity.into_iter().collect(),
+        durability: parameters.durability,
+    };
+    Ok((request, wanted))
+}
+
+/// Takes a tensor from its JSON, or from the front of the binary part.
+fn tensor(input: Input, tail: &mut &[u8]) -> Result<Tensor, OipError> {
+    let Input { name, shape, datatype, parameters, data } = input;
+    if parameters.shared_memory_region.is_some() {
+        return Err(OipError::SharedMemory);
+    }
+    let datatype =
+        Datatype::named(&datatype).ok_or_else(|| TensorError::Datatype { name: name.clone(), datatype })?;
+    let (shape, count) = elements(&name, &shape.0)?;
+    let data = match (data, parameters.binary_data_size) {
+        (Some(data), None) => data.into_data(&name, datatype)?,
+        (None, Some(size)) => {
+            let size = usize::try_from(size).unwrap_or(usize::MAX);
+            let missing = || OipError::BinarySize { name: name.clone(), size, left: tail.len() };
+            let (bytes, rest) = tail.split_at_checked(size).ok_or_else(missing)?;
+            *tail = rest;
+            binary::decode(&name, datatype, count, bytes)?
+        }
+        (None, None) | (Some(_), Some(_)) => return Err(OipError::Data(name)),
+    };
+    if data.len() != count {
+        return Err(TensorError::Length { name, expected: count, given: data.len() }.into());
+    }
+    Ok(Tensor { name, shape, data })
+}
+
+fn wanted(id: String, outputs: Vec<Output>, binary: bool) -> Result<Wanted, OipError> {
+    let mut names = HashSet::with_capacity(outputs.len());
+    let mut chosen = Vec::with_capacity(outputs.len());
+    for Output { name, parameters } in outputs {
+        if parameters.shared_memory_region.is_some() {
+            return Err(OipError::SharedMemory);
+        }
+        if parameters.classification.is_some_and(|top| top > 0) {
+            return Err(OipError::Classification);
+        }
+        if !names.insert(name.clone()) {
+            return Err(OipError::Duplicate { what: "output", name });
+        }
+        chosen.push((name, parameters.binary_data.unwrap_or(binary)));
+    }
+    Ok(Wanted { id, outputs: (!chosen.is_empty()).then_some(chosen), binary })
+}
+
+fn instant(text: &str) -> Result<DataTime, OipError> {
+    DataTime::parse(text).ok_or_else(|| OipError::DataTime(text.chars().take(60).collect()))
+}
+
+/// A sticky key is text, or a whole number as its decimal text.
+fn key(value: FeatureValue) -> Result<String, OipError> {
+    let text = match value {
+        FeatureValue::Text(text) => text,
+        FeatureValue::Integer(number) => number.to_string(),
+        FeatureValue::Null | FeatureValue::Boolean(_) | FeatureValue::Float(_) => {
+            return Err(OipError::Key(MAX_KEY));
+        }
+    };
+    if text.is_empty() || text.len() > MAX_KEY { Err(OipError::Key(MAX_KEY)) } else { Ok(text) }
+}
