@@ -37,6 +37,7 @@ mod serving;
 pub mod tables;
 #[doc(hidden)]
 pub mod testing;
+mod tracking;
 pub mod tx;
 pub mod value;
 pub mod writer;

@@ -12,6 +12,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0001_record.sql"),
     include_str!("../migrations/0002_data.sql"),
     include_str!("../migrations/0003_registry.sql"),
+    include_str!("../migrations/0004_tracking.sql"),
     include_str!("../migrations/0005_governance.sql"),
     include_str!("../migrations/0006_pipelines.sql"),
     include_str!("../migrations/0007_serving.sql"),

@@ -8,6 +8,7 @@ use mainstay_governance::port::GovernanceTx;
 use mainstay_pipelines::port::PipelineTx;
 use mainstay_registry::port::RegistryTx;
 use mainstay_serving::port::ServingTx;
+use mainstay_tracking::port::TrackingTx;
 
 use crate::tx::StoreTx;
 use crate::writer::Writer;
@@ -47,4 +48,5 @@ ports! {
     dyn PipelineTx,
     dyn RegistryTx,
     dyn ServingTx,
+    dyn TrackingTx,
 }

@@ -4,7 +4,7 @@
 //! the events get the next sequence numbers, their leaves go into the tree, and the transaction
 //! commits. Only then is anybody answered.
 //!
-//! The row of `audit_tree` is locked before the first command on PostgreSQL, and SQLite's write lock
+//! The table `audit_tree` is locked before the first command on PostgreSQL, and SQLite's write lock
 //! is taken by `BEGIN IMMEDIATE`: on both, groups of several processes follow one another, each sees
 //! all that went before, and the log has no gap.
 
@@ -180,8 +180,10 @@ impl Group {
     async fn attempt(&mut self, jobs: &mut Vec<AnyJob>) -> Ended {
         self.tx.pending.clear();
         self.tx.now = self.surroundings.clock.now();
-        if let Err(error) = self.begin().await {
-            return Ended::Failed(error);
+        match self.begin().await {
+            Ok(()) => {}
+            Err(StorageError::Contended(_)) => return self.abandon(Ended::Replay).await,
+            Err(error) => return self.abandon(Ended::Failed(error)).await,
         }
         let alone = jobs.len() == 1;
         let mut broken = Vec::new();
@@ -216,7 +218,9 @@ impl Group {
         }
         self.tx.connection.begin().await?;
         if let Connection::Postgres(_) = &self.tx.connection {
-            self.tx.connection.execute("SELECT size FROM audit_tree WHERE id = 1 FOR UPDATE", &[]).await?;
+            // A lock of the table, not of its row: it is taken before the snapshot is, so whoever waited
+            // sees what went before and need not be replayed. Readers are not held up.
+            self.tx.connection.batch("LOCK TABLE audit_tree IN SHARE ROW EXCLUSIVE MODE").await?;
         }
         Ok(())
     }

@@ -2,4 +2,6 @@
 
 mod data;
 mod databases;
+mod registry;
+mod tracking;
 mod writer;

@@ -1,0 +1,90 @@
+//! Rows of logged models and of their metrics.
+
+use mainstay_core::command::Journal as _;
+use mainstay_core::error::StorageError;
+use mainstay_tracking::logged_model::{LoggedModel, LoggedModelId, ModelMetric};
+use mainstay_tracking::metric::Point;
+
+use super::{bits, logged_model, point};
+use crate::params;
+use crate::tx::StoreTx;
+
+const MODEL: &str = "SELECT id, experiment, name, model_type, source_run, artifact_uri, status, lifecycle, \
+    created, updated FROM logged_models WHERE id = $1 AND workspace = $2";
+const METRIC: &str = "SELECT step, timestamp_ms, value FROM logged_model_metrics \
+    WHERE model = $1 AND run = $2 AND key = $3 AND dataset_name = $4 AND dataset_digest = $5";
+const PUT_METRIC: &str = "INSERT INTO logged_model_metrics \
+    (model, run, key, dataset_name, dataset_digest, step, timestamp_ms, value) \
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (model, run, key, dataset_name, dataset_digest) \
+    DO UPDATE SET step = excluded.step, timestamp_ms = excluded.timestamp_ms, value = excluded.value";
+
+/// Name and digest of the dataset; empty where there is none.
+fn dataset(metric: &ModelMetric) -> (&str, &str) {
+    metric.dataset.as_ref().map_or(("", ""), |(name, digest)| (name, digest))
+}
+
+impl StoreTx {
+    pub(super) async fn find_logged_model(
+        &mut self,
+        id: LoggedModelId,
+    ) -> Result<Option<LoggedModel>, StorageError> {
+        let row = self.query_one(MODEL, params![id.to_string(), self.workspace().as_str()]).await?;
+        row.as_ref().map(logged_model).transpose()
+    }
+
+    pub(super) async fn add_logged_model(&mut self, model: &LoggedModel) -> Result<(), StorageError> {
+        let sql = "INSERT INTO logged_models (id, workspace, experiment, name, model_type, source_run, \
+            artifact_uri, status, lifecycle, created, updated) \
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+        let row = params![
+            model.id.to_string(),
+            self.workspace().as_str(),
+            model.experiment.0,
+            &model.name,
+            &model.model_type,
+            model.source_run.map(|run| run.to_string()),
+            &model.artifact_uri,
+            model.status.as_str(),
+            model.lifecycle.as_str(),
+            model.created.micros(),
+            model.updated.micros(),
+        ];
+        self.execute(sql, row).await.map(drop)
+    }
+
+    pub(super) async fn replace_logged_model(&mut self, model: &LoggedModel) -> Result<(), StorageError> {
+        let sql = "UPDATE logged_models SET status = $2, lifecycle = $3, updated = $4 WHERE id = $1";
+        let row = params![
+            model.id.to_string(),
+            model.status.as_str(),
+            model.lifecycle.as_str(),
+            model.updated.micros(),
+        ];
+        self.execute(sql, row).await.map(drop)
+    }
+
+    pub(super) async fn find_model_metric(
+        &mut self,
+        metric: &ModelMetric,
+    ) -> Result<Option<Point>, StorageError> {
+        let (name, digest) = dataset(metric);
+        let key = params![metric.model.to_string(), metric.run.to_string(), &metric.key, name, digest];
+        let row = self.query_one(METRIC, key).await?;
+        row.map(|row| point(&row, 0)).transpose()
+    }
+
+    pub(super) async fn replace_model_metric(&mut self, metric: &ModelMetric) -> Result<(), StorageError> {
+        let (name, digest) = dataset(metric);
+        let row = params![
+            metric.model.to_string(),
+            metric.run.to_string(),
+            &metric.key,
+            name,
+            digest,
+            metric.point.step,
+            metric.point.timestamp_ms,
+            bits(metric.point.value),
+        ];
+        self.execute(PUT_METRIC, row).await.map(drop)
+    }
+}

@@ -1,0 +1,182 @@
+//! The reading side.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use mainstay_core::error::StorageError;
+use mainstay_core::event::EventSeq;
+use mainstay_core::id::RunId;
+use mainstay_core::name::Name;
+use mainstay_tracking::block;
+use mainstay_tracking::experiment::{ExperimentDetail, ExperimentId, ExperimentName};
+use mainstay_tracking::index::{DatasetRef, RunSummary};
+use mainstay_tracking::input::DatasetInput;
+use mainstay_tracking::logged_model::{LoggedModelDetail, LoggedModelId};
+use mainstay_tracking::metric::Point;
+use mainstay_tracking::port::TrackingReader;
+use mainstay_tracking::run::RunDetail;
+
+use super::{details, experiment};
+use crate::params;
+use crate::reader::{ReadTx, Reader};
+use crate::value::{Row, Value};
+
+const EXPERIMENTS: &str = "SELECT id, name, artifact_location, lifecycle, created, updated FROM experiments \
+    WHERE workspace = $1 ORDER BY id";
+const EXPERIMENT: &str = "SELECT id, name, artifact_location, lifecycle, created, updated FROM experiments \
+    WHERE workspace = $1 AND id = $2";
+const EXPERIMENT_NAMED: &str = "SELECT id, name, artifact_location, lifecycle, created, updated \
+    FROM experiments WHERE workspace = $1 AND name = $2";
+const TAGS: &str = "SELECT t.experiment, t.key, t.value FROM experiment_tags t JOIN experiments e \
+    ON e.id = t.experiment WHERE e.workspace = $1";
+const TAGS_OF: &str = "SELECT experiment, key, value FROM experiment_tags WHERE experiment = $1";
+const BLOCKS: &str = "SELECT b.block FROM metric_blocks b JOIN runs r ON r.id = b.run \
+    WHERE b.run = $1 AND b.key = $2 AND r.workspace = $3 ORDER BY b.number";
+const MODELS_OF: &str =
+    "SELECT id FROM logged_models WHERE experiment = $1 AND lifecycle = 'active' ORDER BY id";
+const RUNS_AFTER: &str = "SELECT id FROM runs WHERE id > $1 ORDER BY id LIMIT $2";
+const HEAD: &str = "SELECT size FROM audit_tree WHERE id = 1";
+
+#[async_trait]
+impl TrackingReader for Reader {
+    async fn experiment(
+        &self,
+        workspace: &Name,
+        id: ExperimentId,
+    ) -> Result<Option<ExperimentDetail>, StorageError> {
+        let key = params![workspace.as_str(), id.0].to_vec();
+        self.read(move |tx| Box::pin(async move { one_experiment(tx, EXPERIMENT, &key).await })).await
+    }
+
+    async fn experiment_named(
+        &self,
+        workspace: &Name,
+        name: &ExperimentName,
+    ) -> Result<Option<ExperimentDetail>, StorageError> {
+        let key = params![workspace.as_str(), name.as_str()].to_vec();
+        self.read(move |tx| Box::pin(async move { one_experiment(tx, EXPERIMENT_NAMED, &key).await })).await
+    }
+
+    async fn experiments(&self, workspace: &Name) -> Result<Vec<ExperimentDetail>, StorageError> {
+        let key = params![workspace.as_str()].to_vec();
+        self.read(move |tx| {
+            Box::pin(async move {
+                let mut tags = tags_of(&tx.query(TAGS, &key).await?)?;
+                let rows = tx.query(EXPERIMENTS, &key).await?;
+                let detail = |row| {
+                    let experiment = experiment(row)?;
+                    let tags = tags.remove(&experiment.id).unwrap_or_default();
+                    Ok(ExperimentDetail { experiment, tags })
+                };
+                rows.iter().map(detail).collect()
+            })
+        })
+        .await
+    }
+
+    async fn runs(&self, workspace: &Name, ids: &[RunId]) -> Result<Vec<RunDetail>, StorageError> {
+        let (workspace, ids) = (workspace.clone(), ids.to_vec());
+        self.read(move |tx| Box::pin(async move { details::runs(tx, Some(&workspace), &ids).await })).await
+    }
+
+    async fn points(&self, workspace: &Name, run: RunId, key: &str) -> Result<Vec<Point>, StorageError> {
+        let key = params![run.to_string(), key, workspace.as_str()].to_vec();
+        self.read(move |tx| {
+            Box::pin(async move {
+                let mut points = Vec::new();
+                for row in tx.query(BLOCKS, &key).await? {
+                    block::decode(row.blob(0)?, &mut points)?;
+                }
+                Ok(points)
+            })
+        })
+        .await
+    }
+
+    async fn logged_models(
+        &self,
+        workspace: &Name,
+        ids: &[LoggedModelId],
+    ) -> Result<Vec<LoggedModelDetail>, StorageError> {
+        let (workspace, ids) = (workspace.clone(), ids.to_vec());
+        self.read(move |tx| Box::pin(async move { details::logged_models(tx, &workspace, &ids).await })).await
+    }
+
+    async fn logged_models_of(
+        &self,
+        workspace: &Name,
+        experiments: &[ExperimentId],
+    ) -> Result<Vec<LoggedModelDetail>, StorageError> {
+        let (workspace, experiments) = (workspace.clone(), experiments.to_vec());
+        self.read(move |tx| {
+            Box::pin(async move {
+                let mut ids = Vec::new();
+                for experiment in experiments {
+                    for row in tx.query(MODELS_OF, params![experiment.0]).await? {
+                        ids.push(row.parsed(0)?);
+                    }
+                }
+                details::logged_models(tx, &workspace, &ids).await
+            })
+        })
+        .await
+    }
+
+    async fn summaries(
+        &self,
+        after: Option<RunId>,
+        limit: usize,
+    ) -> Result<(Vec<RunSummary>, EventSeq), StorageError> {
+        // '' sorts before every id.
+        let key = params![after.map_or(String::new(), |id| id.to_string()), limit as u64].to_vec();
+        self.read(move |tx| {
+            Box::pin(async move {
+                let head = tx.query_one(HEAD, &[]).await?.map_or(Ok(0), |row| row.count(0))?;
+                let rows = tx.query(RUNS_AFTER, &key).await?;
+                let ids: Vec<RunId> = rows.iter().map(|row| row.parsed(0)).collect::<Result<_, _>>()?;
+                let runs = details::runs(tx, None, &ids).await?;
+                Ok((runs.into_iter().map(summary).collect(), EventSeq(head)))
+            })
+        })
+        .await
+    }
+}
+
+async fn one_experiment(
+    tx: &mut ReadTx,
+    sql: &'static str,
+    key: &[Value],
+) -> Result<Option<ExperimentDetail>, StorageError> {
+    let Some(row) = tx.query_one(sql, key).await? else { return Ok(None) };
+    let experiment = experiment(&row)?;
+    let mut tags = tags_of(&tx.query(TAGS_OF, params![experiment.id.0]).await?)?;
+    let tags = tags.remove(&experiment.id).unwrap_or_default();
+    Ok(Some(ExperimentDetail { experiment, tags }))
+}
+
+type Tags = BTreeMap<String, String>;
+
+fn tags_of(rows: &[Row]) -> Result<BTreeMap<ExperimentId, Tags>, StorageError> {
+    let mut tags: BTreeMap<ExperimentId, Tags> = BTreeMap::new();
+    for row in rows {
+        let of_experiment = tags.entry(ExperimentId(row.count(0)?)).or_default();
+        of_experiment.insert(row.text(1)?.to_owned(), row.text(2)?.to_owned());
+    }
+    Ok(tags)
+}
+
+/// What the index keeps of a run.
+fn summary(detail: RunDetail) -> RunSummary {
+    let dataset = |input: DatasetInput| DatasetRef {
+        context: input.context().map(str::to_owned),
+        name: input.dataset.name,
+        digest: input.dataset.digest,
+    };
+    RunSummary {
+        run: detail.run,
+        metrics: detail.metrics.into_iter().map(|(key, latest)| (key, latest.value)).collect(),
+        params: detail.params,
+        tags: detail.tags,
+        datasets: detail.datasets.into_iter().map(dataset).collect(),
+    }
+}

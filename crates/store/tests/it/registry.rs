@@ -1,0 +1,78 @@
+//! Registered models and their versions.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use mainstay_core::command::Commands;
+use mainstay_core::event::{EventLog as _, EventQuery, EventSeq};
+use mainstay_core::principal::Principal;
+use mainstay_core::scope::default_workspace;
+use mainstay_registry::command::{CreateModel, DeleteVersion, RegisterVersion};
+use mainstay_registry::name::{ModelName, VersionNumber};
+use mainstay_registry::port::{RegistryReader as _, RegistryTx};
+
+use crate::both;
+use crate::databases::Fresh;
+use crate::writer::AllowAll;
+
+fn register() -> RegisterVersion {
+    RegisterVersion {
+        workspace: default_workspace(),
+        name: ModelName::new("flight-delay").unwrap(),
+        source: "mlflow-artifacts:/0/models/m/artifacts".into(),
+        run: None,
+        run_link: String::new(),
+        logged_model: None,
+        description: String::new(),
+        tags: Vec::new(),
+        digest: None,
+    }
+}
+
+fn create() -> CreateModel {
+    CreateModel {
+        workspace: default_workspace(),
+        name: ModelName::new("flight-delay").unwrap(),
+        description: String::new(),
+        tags: Vec::new(),
+    }
+}
+
+both!(sixteen_clients_at_once_get_versions_without_a_gap, async |fresh: Fresh| {
+    // Two processes on PostgreSQL; SQLite's data directory has one, so there both are the same.
+    let other = fresh.reopen().await;
+    let commands = |database: &mainstay_store::Database| -> Commands<dyn RegistryTx> {
+        Commands::new(Arc::new(database.writer.clone()), Arc::new(AllowAll))
+    };
+    let both = [commands(&fresh.database), commands(&other)];
+    both[0].run(&Principal::system("test"), create()).await.unwrap();
+    let clients: Vec<_> = (0..16)
+        .map(|n| {
+            let commands = both[n % 2].clone();
+            tokio::spawn(async move {
+                let caller = Principal::system(&format!("client-{n}"));
+                // Whoever comes first creates the model; the others are told that it is there.
+                drop(commands.run(&caller, create()).await);
+                commands.run(&caller, register()).await.unwrap().number
+            })
+        })
+        .collect();
+    let mut numbers = BTreeSet::new();
+    for client in clients {
+        numbers.insert(client.await.unwrap());
+    }
+    assert_eq!(numbers, (1..=16).map(VersionNumber).collect());
+
+    let (caller, last) = (Principal::system("test"), VersionNumber(16));
+    let (workspace, name) = (default_workspace(), ModelName::new("flight-delay").unwrap());
+    both[0].run(&caller, DeleteVersion { workspace, name: name.clone(), number: last }).await.unwrap();
+    // A number is never given twice.
+    assert_eq!(both[1].run(&caller, register()).await.unwrap().number, VersionNumber(17));
+    let versions = fresh.database.reader.versions(&default_workspace(), Some(&name)).await.unwrap();
+    assert_eq!(versions.len(), 16);
+
+    let registered = EventQuery::after(EventSeq(0), 100).of_kind("model_version.registered");
+    let events = fresh.database.read(&registered).await.unwrap();
+    let subjects: BTreeSet<_> = events.iter().map(|event| event.subject.to_string()).collect();
+    assert_eq!((events.len(), subjects.len()), (17, 17));
+});
