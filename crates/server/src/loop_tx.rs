@@ -28,6 +28,9 @@ pub trait LoopTx: DataTx + FeaturesTx + GovernanceTx + PipelineTx + RegistryTx +
 
 impl<T: DataTx + FeaturesTx + GovernanceTx + PipelineTx + RegistryTx + ServingTx> LoopTx for T {}
 
+/// The transaction as effects and commands see it: one that owns what it needs.
+pub type Tx = dyn LoopTx + 'static;
+
 /// How a step ends once its effect is written.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Conclusion {
@@ -41,7 +44,7 @@ pub enum Conclusion {
 #[async_trait]
 pub trait Effect: Send + Sync + 'static {
     /// Writes, and tells how the step ends.
-    async fn apply(&self, tx: &mut dyn LoopTx) -> Result<Conclusion, EffectError>;
+    async fn apply(&self, tx: &mut Tx) -> Result<Conclusion, EffectError>;
 }
 
 /// Why an effect was refused: any domain's reason.
@@ -73,7 +76,7 @@ pub struct OutputOnly(pub StepOutput);
 
 #[async_trait]
 impl Effect for OutputOnly {
-    async fn apply(&self, _: &mut dyn LoopTx) -> Result<Conclusion, EffectError> {
+    async fn apply(&self, _: &mut Tx) -> Result<Conclusion, EffectError> {
         Ok(Conclusion::Accepted(self.0.clone()))
     }
 }

@@ -45,7 +45,7 @@ impl Verify {
             None => Reader::open_sqlite(&self.directory),
         };
         let frontier = log.frontier().await?;
-        let stored = Head { size: frontier.size(), root: frontier.root(), at: mainstay_core::time::MachineTime::MIN };
+        let stored = Head { size: frontier.size(), root: frontier.root(), time: mainstay_core::time::MachineTime::MIN };
         let mut check = LogCheck::new(Heads { stored: Some(stored), ..Heads::default() });
         let mut after = EventSeq(0);
         loop {

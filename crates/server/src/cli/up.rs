@@ -67,6 +67,7 @@ impl Up {
                 Arc::new(TokenBearer { database: platform.database.clone(), clock: platform.clock.clone() })
             }
         };
+        platform.create_default_experiment().await?;
         let router = crate::serve::router(&platform, authenticator);
 
         let (stop, stopping) = watch::channel(false);

@@ -204,7 +204,6 @@ impl Attempt<'_> {
         let how = match exit.cause {
             Cause::TimedOut => "its time ran out".to_owned(),
             Cause::Killed => "it was stopped".to_owned(),
-            Cause::SpawnerLost => return StepError::lost("the process that starts steps ended"),
             Cause::Ended => match exit.status {
                 mainstay_runner::Status::Code(code) => format!("it ended with code {code}"),
                 mainstay_runner::Status::Signal(signal) => format!("it ended by signal {signal}"),
@@ -214,7 +213,7 @@ impl Attempt<'_> {
         let tail = read_log(&self.log(), from, TAIL).map(|chunk| String::from_utf8_lossy(&chunk.bytes).into_owned());
         let tail = tail.unwrap_or_default();
         let message = if tail.trim().is_empty() { how } else { format!("{how}; its log ends with:\n{}", tail.trim()) };
-        StepError { retryable: true, ..StepError::refused(ErrorCode::WrongState, message) }
+        StepError::failed(message)
     }
 
     async fn conclude(&self, performed: Result<Progress, StepError>) {

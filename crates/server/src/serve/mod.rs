@@ -13,10 +13,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tower::ServiceExt as _;
 
+use mainstay_api::mlflow::{Mlflow, MlflowState};
 use mainstay_api::native::NativeState;
 use mainstay_api::{App, Authenticator};
 
 use crate::platform::Platform;
+use crate::run_index::RunIndexKeeper;
 
 /// How the server treats its clients.
 #[derive(Debug, Clone)]
@@ -51,7 +53,7 @@ pub async fn serve(listener: TcpListener, router: Router, limits: HttpLimits, mu
             let router = router.clone();
             move |request| answer(router.clone(), request, peer)
         });
-        let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), service).with_upgrades());
+        let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), service));
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%peer, %error, "connection ended");
@@ -98,4 +100,20 @@ pub fn router(platform: &Platform, authenticator: Arc<dyn Authenticator>) -> Rou
     let app = App { authenticator, authorizer: platform.authority.clone() };
     let native = NativeState { events: Arc::new(platform.database.clone()), version: env!("CARGO_PKG_VERSION") };
     mainstay_api::router(&app, mainstay_api::native::routes(), native)
+        .merge(mainstay_api::router(&app, mainstay_api::mlflow::routes(), mlflow(platform)))
+}
+
+/// What MLflow's protocol works on.
+fn mlflow(platform: &Platform) -> MlflowState {
+    let reader = Arc::new(platform.database.reader.clone());
+    Arc::new(Mlflow {
+        tracking: platform.tracking.clone(),
+        tracked: reader.clone(),
+        runs: Arc::new(RunIndexKeeper::start(&platform.database)),
+        registry: platform.registry.clone(),
+        registered: reader,
+        objects: platform.objects.clone(),
+        clock: platform.clock.clone(),
+        entropy: platform.entropy.clone(),
+    })
 }

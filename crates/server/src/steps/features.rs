@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{BuiltIn, Held, Prepared, StepError};
-use crate::loop_tx::{Conclusion, Effect, EffectError, LoopTx};
+use crate::loop_tx::{Conclusion, Effect, EffectError, Tx};
 use crate::platform::Platform;
 
 /// `with:` of the step.
@@ -63,8 +63,8 @@ struct Applied {
 
 #[async_trait]
 impl Effect for Applied {
-    async fn apply(&self, tx: &mut dyn LoopTx) -> Result<Conclusion, EffectError> {
-        let tx: &mut dyn FeaturesTx = tx;
+    async fn apply(&self, tx: &mut Tx) -> Result<Conclusion, EffectError> {
+        let tx: &mut (dyn FeaturesTx + 'static) = tx;
         let applied = self.apply.apply(tx).await.map_err(EffectError::from_coded)?;
         let value = json!({ "project": self.project, "revision": applied.revision, "changed": applied.changed });
         Ok(Conclusion::Accepted(StepOutput { value, artifacts: [("definitions".to_owned(), applied.digest)].into() }))

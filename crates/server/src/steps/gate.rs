@@ -11,7 +11,6 @@ use mainstay_core::command::Command as _;
 use mainstay_core::digest::Digest;
 use mainstay_core::error::ErrorCode;
 use mainstay_core::name::Name;
-use mainstay_core::object::Objects as _;
 use mainstay_core::time::MachineTime;
 use mainstay_governance::command::RecordGates;
 use mainstay_governance::gate::{GateReport, GateResult, Verdict};
@@ -27,7 +26,7 @@ use self::judge::judge;
 use super::frame::FrameOrder;
 use super::train::model_path;
 use super::{BuiltIn, Held, Prepared, StepError, data_time, read, write};
-use crate::loop_tx::{Conclusion, Effect, EffectError, LoopTx};
+use crate::loop_tx::{Conclusion, Effect, EffectError, Tx};
 use crate::platform::Platform;
 
 /// `with:` of the step.
@@ -124,7 +123,7 @@ impl BuiltIn for Gate {
             None => None,
             Some(name) => {
                 let found = platform.database.reader.endpoint(&held.workspace, name).await.map_err(StepError::of)?;
-                found.and_then(|(_, revision)| revision.champion().map(|champion| champion.digest))
+                found.and_then(|(_, revision)| revision.champion().map(|champion| champion.pinned.digest))
             }
         };
         for digest in [Some(arguments.digest), incumbent].into_iter().flatten() {
@@ -191,8 +190,8 @@ struct Judged(RecordGates);
 
 #[async_trait]
 impl Effect for Judged {
-    async fn apply(&self, tx: &mut dyn LoopTx) -> Result<Conclusion, EffectError> {
-        let tx: &mut dyn GovernanceTx = tx;
+    async fn apply(&self, tx: &mut Tx) -> Result<Conclusion, EffectError> {
+        let tx: &mut (dyn GovernanceTx + 'static) = tx;
         self.0.apply(tx).await.map_err(EffectError::from_coded)?;
         let report = &self.0.report;
         let verdicts: BTreeMap<_, _> = report.gates.iter().map(|gate| (&gate.name, gate.verdict.as_str())).collect();

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{BuiltIn, Held, Prepared, StepError, read, write};
-use crate::loop_tx::{Conclusion, Effect, EffectError, LoopTx};
+use crate::loop_tx::{Conclusion, Effect, EffectError, Tx};
 use crate::platform::Platform;
 
 /// `with:` of the step.
@@ -147,9 +147,9 @@ struct Imported {
 
 #[async_trait]
 impl Effect for Imported {
-    async fn apply(&self, tx: &mut dyn LoopTx) -> Result<Conclusion, EffectError> {
+    async fn apply(&self, tx: &mut Tx) -> Result<Conclusion, EffectError> {
         let name = &self.commit.dataset;
-        let tx: &mut dyn DataTx = tx;
+        let tx: &mut (dyn DataTx + 'static) = tx;
         if tx.dataset_for_update(name).await?.is_none() {
             self.create.apply(tx).await.map_err(EffectError::from_coded)?;
         }

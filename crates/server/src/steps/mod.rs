@@ -49,6 +49,11 @@ impl StepError {
         Self { code: code.as_str().to_owned(), message: message.into(), retryable: false }
     }
 
+    /// The command of a step ended badly; another attempt may do better.
+    pub fn failed(message: impl Into<String>) -> Self {
+        Self { code: ErrorCode::WrongState.as_str().to_owned(), message: message.into(), retryable: true }
+    }
+
     /// The process or the machine failed, not the work.
     pub fn lost(message: impl Into<String>) -> Self {
         Self { code: ErrorCode::Unavailable.as_str().to_owned(), message: message.into(), retryable: true }

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::train::model_path;
 use super::{BuiltIn, Held, Prepared, StepError};
-use crate::loop_tx::{Conclusion, Effect, EffectError, LoopTx};
+use crate::loop_tx::{Conclusion, Effect, EffectError, Tx};
 use crate::platform::Platform;
 
 /// `with:` of the step.
@@ -82,8 +82,8 @@ struct Registered {
 
 #[async_trait]
 impl Effect for Registered {
-    async fn apply(&self, tx: &mut dyn LoopTx) -> Result<Conclusion, EffectError> {
-        let tx: &mut dyn RegistryTx = tx;
+    async fn apply(&self, tx: &mut Tx) -> Result<Conclusion, EffectError> {
+        let tx: &mut (dyn RegistryTx + 'static) = tx;
         if tx.model(&self.create.name).await?.is_none() {
             self.create.apply(tx).await.map_err(EffectError::from_coded)?;
         }

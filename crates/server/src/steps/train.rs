@@ -7,7 +7,7 @@ use futures::stream;
 use mainstay_core::digest::Digest;
 use mainstay_core::error::ErrorCode;
 use mainstay_core::name::Name;
-use mainstay_core::object::{ByteStream, ObjectPath, Objects as _};
+use mainstay_core::object::{ByteStream, ObjectPath};
 use mainstay_core::time::{DAY, DataTime};
 use mainstay_pipelines::run::StepOutput;
 use mainstay_training::{Candidate, Dataset, Params, Split, Task, TrainingReport, train};

@@ -18,7 +18,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{BuiltIn, Held, Prepared, StepError};
-use crate::loop_tx::{Conclusion, Effect, EffectError, LoopTx};
+use crate::loop_tx::{Conclusion, Effect, EffectError, Tx};
 use crate::platform::Platform;
 
 /// `with:` of the step.
@@ -84,7 +84,7 @@ struct Validated(RecordValidation);
 
 #[async_trait]
 impl Effect for Validated {
-    async fn apply(&self, tx: &mut dyn LoopTx) -> Result<Conclusion, EffectError> {
+    async fn apply(&self, tx: &mut Tx) -> Result<Conclusion, EffectError> {
         self.0.apply(tx).await.map_err(EffectError::from_coded)?;
         let (suite, statistics) = (self.0.suite.name(), self.0.result.statistics());
         if self.0.result.blocks() {
