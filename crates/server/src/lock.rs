@@ -8,13 +8,13 @@ use rustix::fs::{FlockOperation, flock};
 /// An advisory lock (`flock(2)`) on the file `lock` in a data directory. The kernel lets go of it when
 /// the process ends, in whatever way.
 #[derive(Debug)]
-pub struct DataLock {
+pub(crate) struct DataLock {
     _file: File,
 }
 
 impl DataLock {
     /// Takes the lock, or says that somebody else has it.
-    pub fn take(root: &Path) -> Result<Self, crate::Failed> {
+    pub(crate) fn take(root: &Path) -> Result<Self, crate::Failed> {
         let path = root.join("lock");
         let file = File::create(&path).map_err(|error| crate::Failed::directory(root, error))?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {

@@ -20,16 +20,16 @@ use crate::steps::{BuiltIn, Held, Prepared, StepError};
 /// The reserved parameter of a run that says where relative paths start.
 pub const ROOT: &str = "pipeline_root";
 /// The files between the server and a step's child.
-pub const ORDER_FILE: &str = "order.json";
+const ORDER_FILE: &str = "order.json";
 /// As above.
-pub const RESULT_FILE: &str = "result.json";
+const RESULT_FILE: &str = "result.json";
 /// How much of a failed step's log goes into the reason.
 const TAIL: u64 = 1_500;
 
 /// What a child process answers.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Answer {
+enum Answer {
     /// It is done.
     Done(Value),
     /// It could not.
