@@ -10,6 +10,7 @@ pub mod layout;
 mod lock;
 pub mod loop_tx;
 pub mod platform;
+pub mod predictor;
 pub mod serve;
 pub mod steps;
 mod terminal;

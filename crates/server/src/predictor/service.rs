@@ -1,0 +1,88 @@
+//! The predictor as the protocols see it.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use async_trait::async_trait;
+use mainstay_api::native::labels::{Kept, LabelSink};
+use mainstay_api::oip::service::{
+    Durability, EndpointDescription, InferAnswer, InferRequest, InferenceService, Refusal, TensorDescription,
+};
+use mainstay_api::oip::tensor::Datatype;
+use mainstay_core::name::Name;
+use mainstay_inference::{DType, TensorSpec};
+use mainstay_serving::label::Label;
+use mainstay_serving::revision::Role;
+use mainstay_serving::traffic::NothingServed;
+
+use super::Predictor;
+use super::error::PredictError;
+
+/// A request of more rows than this is computed off the reactor: about 100 µs of the tabular models that
+/// are served (6 µs for the first row of a boosted ensemble and 1.5 µs for each further one).
+const INLINE_ROWS: usize = 32;
+
+#[async_trait]
+impl InferenceService for Predictor {
+    fn is_ready(&self) -> bool {
+        self.0.ready.load(Ordering::Acquire)
+    }
+
+    fn describe(&self, workspace: &Name, endpoint: &str) -> Result<EndpointDescription, Refusal> {
+        let snapshot = self.0.snapshot.load();
+        let served = snapshot.find(workspace.as_str(), endpoint).map_err(Refusal::new)?;
+        let champion = served.revision.champion().ok_or_else(|| Refusal::new(NothingServed))?;
+        let loaded = served.model(&champion.pinned).ok_or_else(|| Refusal::new(PredictError::NoAnswer))?;
+        let canaries = served.revision.arms.iter().filter(|arm| matches!(arm.role, Role::Canary { .. }));
+        let versions = std::iter::once(champion).chain(canaries).map(|arm| arm.pinned.version);
+        Ok(EndpointDescription {
+            name: served.endpoint.name.clone(),
+            versions: versions.collect(),
+            inputs: loaded.model.inputs().iter().map(description).collect(),
+            outputs: loaded.model.outputs().iter().map(description).collect(),
+        })
+    }
+
+    async fn infer(&self, request: InferRequest) -> Result<InferAnswer, Refusal> {
+        let rows = request.inputs.first().and_then(|tensor| tensor.shape.first()).copied().unwrap_or(1);
+        if request.durability == Durability::Written && rows <= INLINE_ROWS {
+            return Self::infer(self, &request).map_err(Refusal::new);
+        }
+        let stopping = || Refusal::new(PredictError::Stopping);
+        let permit = Arc::clone(&self.0.heavy).acquire_owned().await.map_err(|_| stopping())?;
+        let this = self.clone();
+        let given = tokio::task::spawn_blocking(move || {
+            let given = Self::infer(&this, &request);
+            drop(permit);
+            given
+        });
+        given.await.map_err(|_| stopping())?.map_err(Refusal::new)
+    }
+}
+
+fn description(spec: &TensorSpec) -> TensorDescription {
+    let datatype = match spec.dtype {
+        DType::F32 => Datatype::Fp32,
+        DType::F64 => Datatype::Fp64,
+        DType::I64 => Datatype::Int64,
+        DType::I32 => Datatype::Int32,
+        DType::Bool => Datatype::Bool,
+        DType::Str => Datatype::Bytes,
+    };
+    TensorDescription { name: spec.name.clone(), datatype, shape: spec.shape.clone() }
+}
+
+#[async_trait]
+impl LabelSink for Predictor {
+    async fn keep(
+        &self,
+        workspace: &Name,
+        labels: Vec<Label>,
+        durability: Durability,
+    ) -> Result<Kept, Refusal> {
+        // The first batch reads the log, and a large one writes for a while.
+        let (this, workspace) = (self.clone(), workspace.clone());
+        let kept = tokio::task::spawn_blocking(move || this.0.labels.keep(&workspace, &labels, durability));
+        kept.await.map_err(|_| Refusal::new(PredictError::Stopping))?.map_err(Refusal::new)
+    }
+}
