@@ -1,4 +1,4 @@
-//! Open Inference Protocol v2 over HTTP, with the binary tensor extension: what `tritonclient`, KServe
+//! Open Inference Protocol v2 over HTTP, with the binary tensor extension: what `tritonclient`, `KServe`
 //! and Seldon clients speak. The model that they name is an endpoint.
 //!
 //! Sources: the Open Inference Protocol's `open_inference_rest.yaml`; Triton's extensions

@@ -200,6 +200,7 @@ async fn json_in_json_out_equals_the_reference() {
 async fn binary_in_binary_out_equals_the_reference() {
     let server = server();
     let (data, labels) = rows();
+    #[expect(clippy::cast_possible_truncation, reason = "the reference's values are f32")]
     let floats: Vec<u8> =
         data.as_array().unwrap().iter().flat_map(|v| (v.as_f64().unwrap() as f32).to_le_bytes()).collect();
     let head = json!({
@@ -318,13 +319,13 @@ async fn what_cannot_be_meant_is_refused_with_a_sentence() {
 
 #[tokio::test]
 async fn header_lengths_and_codings_are_checked() {
+    const LENGTH: &str = "Inference-Header-Content-Length";
     let server = server();
     let json = body(&json!([1, 2, 3, 4]), 1).to_string();
     let send = |name: &'static str, value: String, body: String| {
         server
             .send(Request::post("/v2/models/iris/infer").header(name, value).body(Body::from(body)).unwrap())
     };
-    const LENGTH: &str = "Inference-Header-Content-Length";
     for value in ["-1", "x", "0", "99999", "18446744073709551616"] {
         let (status, _, body) = send(LENGTH, value.to_owned(), json.clone()).await;
         assert_eq!(status, StatusCode::BAD_REQUEST, "{value}: {}", String::from_utf8_lossy(&body));

@@ -28,9 +28,10 @@ impl Logs {
         let logs = Self { kind, dir: dir.to_owned(), entropy, open: RwLock::default() };
         for entry in std::fs::read_dir(dir)? {
             let name = entry?.file_name();
-            match name.to_str().map(Name::new) {
-                Some(Ok(workspace)) => drop(logs.of(&workspace)?),
-                _ => tracing::warn!(?name, "not the log of a workspace; left alone"),
+            if let Some(Ok(workspace)) = name.to_str().map(Name::new) {
+                logs.of(&workspace)?;
+            } else {
+                tracing::warn!(?name, "not the log of a workspace; left alone");
             }
         }
         Ok(logs)

@@ -101,7 +101,7 @@ fn append(into: &mut Data, from: &inference::Data, row: usize, rows: usize) -> b
         (Data::I32(into), inference::Data::I32(from)) => into.extend_from_slice(part(from, row, rows)),
         (Data::Bool(into), inference::Data::Bool(from)) => into.extend_from_slice(part(from, row, rows)),
         (Data::Text(into), inference::Data::Str(from)) => {
-            into.extend(part(from, row, rows).iter().map(Arc::clone))
+            into.extend(part(from, row, rows).iter().map(Arc::clone));
         }
         _ => return false,
     }

@@ -38,12 +38,11 @@ impl Rows {
         let mut given = vec![false; width];
         for tensor in tensors {
             let single;
-            let features = match columns.inputs().iter().find(|input| input.name == tensor.name) {
-                Some(input) => input.features.as_slice(),
-                None => {
-                    single = [schema.position(&tensor.name).map_err(|_| unknown(&tensor.name, columns))?];
-                    &single[..]
-                }
+            let features = if let Some(input) = columns.inputs().iter().find(|i| i.name == tensor.name) {
+                input.features.as_slice()
+            } else {
+                single = [schema.position(&tensor.name).map_err(|_| unknown(&tensor.name, columns))?];
+                &single[..]
             };
             for position in features {
                 if given.get_mut(*position).is_some_and(|flag| std::mem::replace(flag, true)) {
