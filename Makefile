@@ -1,7 +1,7 @@
 # Everything that people and machines do here. `make help` prints the targets.
 
 .DEFAULT_GOAL := help
-.PHONY: help build up test test-rust test-docs test-clients lint advisories fmt
+.PHONY: help build demo up test test-rust test-docs test-clients lint advisories fmt
 
 MAINSTAY_CACHE ?= $(HOME)/.cache/mainstay
 export MAINSTAY_CACHE
@@ -21,6 +21,11 @@ help: ## Print the targets.
 build: ## Build the binary: target/release/mainstay.
 	@$(PHASE) build $(CARGO_BUILD) --bin mainstay
 	@test $(BUILT)/mainstay -ef $(BINARY) || { mkdir -p target/release && cp --remove-destination $(BUILT)/mainstay $(BINARY); }
+
+demo: build ## Run the demonstration: flights of 2013 from files to a judged, registered model.
+	@$(BINARY) run demo/flights/pipeline.yaml
+	@$(BINARY) audit verify mainstay-data
+	@echo "Everything is in ./mainstay-data; look at it with: make up"
 
 up: build ## Build, then start the server on 127.0.0.1:5000 with ./mainstay-data.
 	$(BINARY) up

@@ -109,7 +109,11 @@ pub fn render(protocol: Protocol, failure: &Failure) -> Response {
         let cause = causes(failure.inner());
         tracing::error!(%code, cause, "{failure}");
     }
-    let status = StatusCode::from_u16(class.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let status = match protocol {
+        Protocol::Mlflow => mlflow_status(code),
+        _ => class.http_status(),
+    };
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let message = failure.to_string();
     let (media_type, body) = match protocol {
         Protocol::Native => ("application/problem+json", problem(code, status, &message)),
@@ -159,12 +163,24 @@ const fn mlflow_code(code: ErrorCode) -> &'static str {
         ErrorClass::Conflict => match code {
             ErrorCode::AlreadyExists => "RESOURCE_ALREADY_EXISTS",
             ErrorCode::GateNotPassed => "PERMISSION_DENIED",
+            // A stock server says so of what is deleted. INVALID_STATE would be a 500 there, which
+            // clients try again.
+            ErrorCode::WrongState => "INVALID_PARAMETER_VALUE",
             _ => "RESOURCE_CONFLICT",
         },
         ErrorClass::TooMany => "REQUEST_LIMIT_EXCEEDED",
         ErrorClass::Internal => "INTERNAL_ERROR",
         ErrorClass::Unsupported => "NOT_IMPLEMENTED",
         ErrorClass::Unavailable | ErrorClass::StorageFull => "TEMPORARILY_UNAVAILABLE",
+    }
+}
+
+/// The status that goes with [`mlflow_code`], where it is not the class's own.
+const fn mlflow_status(code: ErrorCode) -> u16 {
+    match code {
+        ErrorCode::AlreadyExists | ErrorCode::WrongState => 400,
+        ErrorCode::GateNotPassed => 403,
+        _ => code.class().http_status(),
     }
 }
 
@@ -191,6 +207,35 @@ mod tests {
         let status = response.status();
         let bytes = axum::body::to_bytes(response.into_body(), 10_000).await.unwrap();
         (status, String::from_utf8(bytes.to_vec()).unwrap())
+    }
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("no")]
+    struct Refused(ErrorCode);
+
+    impl Coded for Refused {
+        fn code(&self) -> ErrorCode {
+            self.0
+        }
+    }
+
+    #[tokio::test]
+    async fn mlflow_has_statuses_of_its_own() {
+        for (code, status, name) in [
+            (ErrorCode::AlreadyExists, 400, "RESOURCE_ALREADY_EXISTS"),
+            (ErrorCode::WrongState, 400, "INVALID_PARAMETER_VALUE"),
+            (ErrorCode::GateNotPassed, 403, "PERMISSION_DENIED"),
+            (ErrorCode::RevisionConflict, 409, "RESOURCE_CONFLICT"),
+            (ErrorCode::NotFound, 404, "RESOURCE_DOES_NOT_EXIST"),
+            (ErrorCode::InvalidName, 400, "INVALID_PARAMETER_VALUE"),
+            (ErrorCode::Unsupported, 501, "NOT_IMPLEMENTED"),
+        ] {
+            let response = render(Protocol::Mlflow, &Failure::from(Refused(code)));
+            assert_eq!(response.status().as_u16(), status, "{code}");
+            let bytes = axum::body::to_bytes(response.into_body(), 10_000).await.unwrap();
+            let body: Value = serde_json::from_slice(&bytes).unwrap();
+            assert_eq!(body, json!({"error_code": name, "message": "no"}));
+        }
     }
 
     #[tokio::test]

@@ -12,6 +12,7 @@
 
 pub mod caller;
 pub mod dialect;
+pub mod mlflow;
 pub mod native;
 pub mod oip;
 pub mod route;

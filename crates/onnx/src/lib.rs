@@ -24,11 +24,7 @@
 //!
 //! [spec]: https://github.com/onnx/onnx/blob/main/docs/IR.md
 
-#[expect(
-    missing_docs,
-    clippy::pedantic,
-    reason = "generated: the field meanings are those of onnx-ml.proto"
-)]
+#[expect(missing_docs, clippy::pedantic, reason = "generated: the field meanings are those of onnx-ml.proto")]
 mod generated;
 
 pub use generated::*;

@@ -11,6 +11,7 @@ mod lock;
 pub mod loop_tx;
 pub mod platform;
 pub mod predictor;
+pub mod run_index;
 pub mod serve;
 pub mod steps;
 mod terminal;

@@ -6,13 +6,18 @@ use std::sync::Arc;
 use mainstay_core::command::{Authorizer, Commands};
 use mainstay_core::entropy::Entropy;
 use mainstay_core::object::Objects;
+use mainstay_core::principal::Principal;
+use mainstay_core::scope::default_workspace;
 use mainstay_core::time::Clock;
 use mainstay_data::ports::DataTx;
 use mainstay_features::port::FeaturesTx;
 use mainstay_governance::policy::Mode;
 use mainstay_pipelines::port::PipelineTx;
+use mainstay_registry::port::RegistryTx;
 use mainstay_store::objects::LocalObjects;
 use mainstay_store::{Database, Surroundings};
+use mainstay_tracking::command::{ArtifactLocation, CreateDefaultExperiment};
+use mainstay_tracking::port::TrackingTx;
 
 use crate::authority::Authority;
 use crate::layout::Layout;
@@ -52,6 +57,10 @@ pub struct Platform {
     pub features: Commands<dyn FeaturesTx>,
     /// Commands on pipelines.
     pub pipelines: Commands<dyn PipelineTx>,
+    /// Commands on registered models.
+    pub registry: Commands<dyn RegistryTx>,
+    /// Commands on experiments, runs and logged models.
+    pub tracking: Commands<dyn TrackingTx>,
     /// Commands that span domains.
     pub looped: Commands<dyn LoopTx>,
     /// Held as long as the data is open: nobody else opens it meanwhile.
@@ -60,7 +69,11 @@ pub struct Platform {
 
 impl Platform {
     /// Opens the data directory, and the database in it or the one at `database`.
-    pub async fn open(data: &Path, database: Option<&str>, environment: Environment) -> Result<Self, crate::Failed> {
+    pub async fn open(
+        data: &Path,
+        database: Option<&str>,
+        environment: Environment,
+    ) -> Result<Self, crate::Failed> {
         let Environment { clock, entropy, mode, guard_events } = environment;
         let layout = Layout::create(data).map_err(|error| crate::Failed::directory(data, error))?;
         let lock = DataLock::take(layout.root())?;
@@ -76,7 +89,9 @@ impl Platform {
         Ok(Self {
             data: Commands::new(writer.clone(), policy.clone()),
             features: Commands::new(writer.clone(), policy.clone()),
-            pipelines: Commands::new(writer, policy.clone()),
+            pipelines: Commands::new(writer.clone(), policy.clone()),
+            registry: Commands::new(writer.clone(), policy.clone()),
+            tracking: Commands::new(writer, policy.clone()),
             looped: Commands::new(Arc::new(LoopUnit(database.writer.clone())), policy),
             layout,
             database,
@@ -88,8 +103,15 @@ impl Platform {
         })
     }
 
+    /// Creates the experiment where runs go whose client names none, if it is not there yet.
+    pub async fn create_default_experiment(&self) -> Result<(), crate::Failed> {
+        let location = ArtifactLocation::Under("mlflow-artifacts:/".to_owned());
+        let command = CreateDefaultExperiment { workspace: default_workspace(), location };
+        Ok(self.tracking.run(&Principal::system("start"), command).await?)
+    }
+
     /// Commits what is queued and closes the writer.
     pub async fn close(&self) {
-        self.database.writer.stop().await;
+        self.database.close().await;
     }
 }

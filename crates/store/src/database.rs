@@ -59,6 +59,12 @@ impl Database {
         Ok(Self { writer: Writer::start(connection, surroundings, runtime, last)?, reader })
     }
 
+    /// Commits what is queued, and closes the database. Commands submitted later are refused.
+    pub async fn close(&self) {
+        self.reader.close_idle();
+        self.writer.stop().await;
+    }
+
     /// Copies a SQLite database to `target` while it is in use. The copy is one committed state.
     pub async fn backup_sqlite(directory: &Path, target: &Path) -> Result<(), StorageError> {
         let (source, target) = (directory.join(DATABASE_FILE), target.to_owned());

@@ -10,7 +10,7 @@ use mainstay_governance::audit::{Entry, Frontier, body_digest, draw_salt};
 
 use crate::driver::Connection;
 use crate::params;
-use crate::reader::ReadTx;
+use crate::reader::{ReadTx, Reader};
 use crate::tx::{Pending, StoreTx};
 use crate::value::{Row, Value, json_text};
 
@@ -106,6 +106,18 @@ pub(crate) async fn read(tx: &mut ReadTx, query: &EventQuery) -> Result<Vec<Reco
         (None, None, false) => COLUMNS_AFTER,
     };
     tx.query(sql, &values).await?.iter().map(recorded).collect()
+}
+
+impl Reader {
+    /// The events after a position, oldest first, read without a writer.
+    pub async fn events_after(
+        &self,
+        after: EventSeq,
+        limit: usize,
+    ) -> Result<Vec<RecordedEvent>, StorageError> {
+        let query = EventQuery::after(after, limit);
+        self.read(move |tx| Box::pin(async move { read(tx, &query).await })).await
+    }
 }
 
 fn recorded(row: &Row) -> Result<RecordedEvent, StorageError> {

@@ -62,19 +62,25 @@ impl GovernanceTx for StoreTx {
     }
 
     async fn has_workspace(&mut self, name: &Name) -> Result<bool, StorageError> {
-        let row = self.query_one("SELECT name FROM workspaces WHERE name = $1", params![name.as_str()]).await?;
+        let row =
+            self.query_one("SELECT name FROM workspaces WHERE name = $1", params![name.as_str()]).await?;
         Ok(row.is_some() || *name == default_workspace())
     }
 
     async fn insert_workspace(&mut self, name: &Name, admin: &Actor) -> Result<(), StorageError> {
         let created = self.now().micros();
-        self.execute("INSERT INTO workspaces (name, created) VALUES ($1, $2)", params![name.as_str(), created]).await?;
+        self.execute(
+            "INSERT INTO workspaces (name, created) VALUES ($1, $2)",
+            params![name.as_str(), created],
+        )
+        .await?;
         let sql = "INSERT INTO role_grants (workspace, actor, role) VALUES ($1, $2, $3)";
         self.execute(sql, params![name.as_str(), admin.as_str(), Role::Admin.as_str()]).await.map(drop)
     }
 
     async fn insert_webhook(&mut self, webhook: &Webhook) -> Result<(), StorageError> {
-        let sql = "INSERT INTO webhooks (id, workspace, name, url, kinds, secret) VALUES ($1, $2, $3, $4, $5, $6)";
+        let sql =
+            "INSERT INTO webhooks (id, workspace, name, url, kinds, secret) VALUES ($1, $2, $3, $4, $5, $6)";
         let row = params![
             webhook.id.to_string(),
             self.workspace().as_str(),
@@ -106,7 +112,8 @@ impl GovernanceTx for StoreTx {
     }
 
     async fn approvals(&mut self, digest: &Digest) -> Result<Vec<Approval>, StorageError> {
-        let sql = "SELECT document FROM approvals WHERE workspace = $1 AND digest = $2 AND state = 'approved'";
+        let sql =
+            "SELECT document FROM approvals WHERE workspace = $1 AND digest = $2 AND state = 'approved'";
         let rows = self.query(sql, params![self.workspace().as_str(), digest.to_string()]).await?;
         let approval = |row: &Row| {
             let stored: mainstay_pipelines::approval::Approval = row.json(0)?;
@@ -134,7 +141,8 @@ impl GovernanceReader for Reader {
     async fn grants(&self, actor: &Actor) -> Result<Vec<Grant>, StorageError> {
         let sql = "SELECT workspace, role FROM role_grants WHERE actor = $1 ORDER BY workspace, role";
         let grant = |row: &Row| {
-            let role = Role::named(row.text(1)?).ok_or_else(|| StorageError::Corrupt("a role's name".into()))?;
+            let role =
+                Role::named(row.text(1)?).ok_or_else(|| StorageError::Corrupt("a role's name".into()))?;
             Ok(Grant { workspace: Some(row.parsed(0)?), role })
         };
         self.rows(sql, params![actor.as_str()]).await?.iter().map(grant).collect()
@@ -152,7 +160,8 @@ impl GovernanceReader for Reader {
     }
 
     async fn reports(&self, workspace: &Name, digest: &Digest) -> Result<Vec<GateReport>, StorageError> {
-        let sql = "SELECT document FROM gate_reports WHERE workspace = $1 AND digest = $2 ORDER BY number DESC";
+        let sql =
+            "SELECT document FROM gate_reports WHERE workspace = $1 AND digest = $2 ORDER BY number DESC";
         let rows = self.rows(sql, params![workspace.as_str(), digest.to_string()]).await?;
         rows.iter().map(|row| row.json(0)).collect()
     }

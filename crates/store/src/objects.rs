@@ -167,7 +167,7 @@ impl Objects for LocalObjects {
             let name = found.file_name().to_string_lossy().into_owned();
             if name != INCOMING {
                 let metadata = found.metadata().await.map_err(failure)?;
-                entries.push(Entry { name, size: metadata.is_file().then(|| metadata.len()) });
+                entries.push(Entry { name, size: metadata.is_file().then_some(metadata.len()) });
             }
         }
         entries.sort_by(|a, b| a.name.cmp(&b.name));

@@ -9,8 +9,8 @@ use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 use tokio::sync::Semaphore;
 
-use crate::driver::Connection;
 use crate::database::DATABASE_FILE;
+use crate::driver::Connection;
 use crate::driver::postgres::{PostgresConnection, failure, options};
 use crate::driver::sqlite::SqliteConnection;
 use crate::value::{Row, Value};
@@ -70,6 +70,14 @@ impl Reader {
 
     pub(crate) fn postgres(pool: PgPool) -> Self {
         Self(Arc::new(Source::Postgres(pool)))
+    }
+
+    /// Closes the connections that are idle; a SQLite database is whole in its one file once the last
+    /// connection is closed.
+    pub(crate) fn close_idle(&self) {
+        if let Source::Sqlite { idle, .. } = &*self.0 {
+            idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        }
     }
 
     /// Runs `work` on one committed state of the database.

@@ -24,7 +24,8 @@ const MODEL: &str =
     "SELECT name, description, created, updated FROM registered_models WHERE workspace = $1 AND name = $2";
 const VERSION: &str = "SELECT model, number, created, updated, creator, description, stage, source, \
     run, run_link, logged_model, digest FROM model_versions WHERE workspace = $1 AND model = $2 AND number = $3";
-const ALIASES: &str = "SELECT alias, number FROM model_aliases WHERE workspace = $1 AND model = $2 ORDER BY alias";
+const ALIASES: &str =
+    "SELECT alias, number FROM model_aliases WHERE workspace = $1 AND model = $2 ORDER BY alias";
 
 #[async_trait]
 impl RegistryTx for StoreTx {
@@ -47,7 +48,8 @@ impl RegistryTx for StoreTx {
     }
 
     async fn update_model(&mut self, model: &Model) -> Result<(), StorageError> {
-        let sql = "UPDATE registered_models SET description = $3, updated = $4 WHERE workspace = $1 AND name = $2";
+        let sql =
+            "UPDATE registered_models SET description = $3, updated = $4 WHERE workspace = $1 AND name = $2";
         let row = params![
             self.workspace().as_str(),
             model.name.as_str(),
@@ -155,7 +157,11 @@ impl RegistryTx for StoreTx {
         self.execute(sql, row).await.map(drop)
     }
 
-    async fn versions_in(&mut self, name: &ModelName, stage: Stage) -> Result<Vec<ModelVersion>, StorageError> {
+    async fn versions_in(
+        &mut self,
+        name: &ModelName,
+        stage: Stage,
+    ) -> Result<Vec<ModelVersion>, StorageError> {
         let sql = "SELECT model, number, created, updated, creator, description, stage, source, run, run_link, \
             logged_model, digest FROM model_versions WHERE workspace = $1 AND model = $2 AND stage = $3 \
             ORDER BY number";
@@ -182,7 +188,8 @@ impl RegistryTx for StoreTx {
         number: VersionNumber,
         key: &str,
     ) -> Result<(), StorageError> {
-        let sql = "DELETE FROM model_version_tags WHERE workspace = $1 AND model = $2 AND number = $3 AND key = $4";
+        let sql =
+            "DELETE FROM model_version_tags WHERE workspace = $1 AND model = $2 AND number = $3 AND key = $4";
         self.execute(sql, params![self.workspace().as_str(), name.as_str(), number.0, key]).await.map(drop)
     }
 

@@ -6,7 +6,7 @@ use mainstay_core::digest::Digest;
 use mainstay_core::error::StorageError;
 use mainstay_core::id::RolloutId;
 use mainstay_core::name::Name;
-use mainstay_core::page::{Page, PageRequest};
+use mainstay_core::page::{Page, PageRequest, PageToken};
 use mainstay_governance::port::GovernanceTx as _;
 use mainstay_serving::endpoint::Endpoint;
 use mainstay_serving::port::{GateStatus, ServingStore, ServingTx};
@@ -50,7 +50,8 @@ impl ServingTx for StoreTx {
     }
 
     async fn insert_revision(&mut self, revision: &Revision) -> Result<(), StorageError> {
-        let sql = "INSERT INTO endpoint_revisions (workspace, endpoint, number, document) VALUES ($1, $2, $3, $4)";
+        let sql =
+            "INSERT INTO endpoint_revisions (workspace, endpoint, number, document) VALUES ($1, $2, $3, $4)";
         let row = params![
             self.workspace().as_str(),
             revision.endpoint.as_str(),
@@ -101,7 +102,11 @@ impl ServingTx for StoreTx {
         document(self.query_one(sql, key).await?.as_ref())
     }
 
-    async fn insert_segment(&mut self, kind: SegmentKind, segment: &SealedSegment) -> Result<(), StorageError> {
+    async fn insert_segment(
+        &mut self,
+        kind: SegmentKind,
+        segment: &SealedSegment,
+    ) -> Result<(), StorageError> {
         let sql = "INSERT INTO sealed_segments (log, sequence, workspace, kind, document) \
             VALUES ($1, $2, $3, $4, $5)";
         let row = params![
@@ -197,7 +202,7 @@ impl ServingStore for Reader {
 }
 
 fn after<K: DeserializeOwned>(page: &PageRequest) -> Result<Option<K>, StorageError> {
-    let key = page.after.as_ref().map(|token| token.key()).transpose();
+    let key = page.after.as_ref().map(PageToken::key).transpose();
     key.map_err(|error| StorageError::Failed(error.into()))
 }
 

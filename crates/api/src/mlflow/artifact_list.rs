@@ -65,7 +65,11 @@ pub(super) async fn files(
 }
 
 /// The directory `below` the artifacts at `root_uri`; paths are relative to the latter.
-async fn listing(objects: &dyn Objects, root_uri: String, below: Option<String>) -> Result<Json<Files>, Error> {
+async fn listing(
+    objects: &dyn Objects,
+    root_uri: String,
+    below: Option<String>,
+) -> Result<Json<Files>, Error> {
     let root = stored_at(&root_uri).ok_or_else(|| MlflowError::ElsewhereArtifacts(root_uri.clone()))??;
     let found = match below.filter(|below| !below.is_empty()) {
         None => files(objects, &root, "").await?,

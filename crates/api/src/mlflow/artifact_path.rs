@@ -31,16 +31,13 @@ fn decoded_once(text: &str) -> Result<Option<String>, MlflowError> {
     while let Some((&first, after)) = rest.split_first() {
         let digits = after.get(..2).filter(|_| first == b'%');
         let byte = digits.and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok());
-        match byte {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = after.get(2..).unwrap_or_default();
-                changed = true;
-            }
-            None => {
-                bytes.push(first);
-                rest = after;
-            }
+        if let Some(byte) = byte {
+            bytes.push(byte);
+            rest = after.get(2..).unwrap_or_default();
+            changed = true;
+        } else {
+            bytes.push(first);
+            rest = after;
         }
     }
     if !changed {
@@ -70,7 +67,9 @@ pub(super) fn stored_at(uri: &str) -> Option<Result<ObjectPath, MlflowError>> {
 pub(super) fn checked_location(uri: String) -> Result<String, MlflowError> {
     let wrong = |hint: &str| MlflowError::invalid("artifact_location", &uri, hint);
     let clean = decoded(&uri).map_err(|_| wrong("it cannot be read"))?;
-    if clean.split('/').any(|part| part == "..") || clean.contains(['#', '?']) || clean.contains(char::is_control)
+    if clean.split('/').any(|part| part == "..")
+        || clean.contains(['#', '?'])
+        || clean.contains(char::is_control)
     {
         return Err(wrong("it must not hold '..', '#', '?' or control characters"));
     }
@@ -92,7 +91,8 @@ pub(super) fn within(path: &ObjectPath, root: &ObjectPath) -> bool {
 
 /// Refuses a path that belongs to no experiment of the workspace.
 pub(super) async fn owned(state: &Mlflow, workspace: &Name, path: &ObjectPath) -> Result<(), Error> {
-    let covers = |location: &str| stored_at(location).and_then(Result::ok).is_some_and(|root| within(path, &root));
+    let covers =
+        |location: &str| stored_at(location).and_then(Result::ok).is_some_and(|root| within(path, &root));
     let first = path.as_str().split('/').next().unwrap_or_default();
     if let Ok(id) = ExperimentId::parse(first)
         && let Some(found) = state.tracked.experiment(workspace, id).await?
@@ -149,8 +149,13 @@ mod tests {
         for good in ["s3://bucket/x", "mlflow-artifacts:/team/a", "/srv/shared"] {
             assert!(checked_location(good.to_owned()).is_ok(), "{good}");
         }
-        for bad in ["mlflow-artifacts:/7", "mlflow-artifacts:/%37/x", "s3://b/../c", "s3://b#x", "mlflow-artifacts:/"]
-        {
+        for bad in [
+            "mlflow-artifacts:/7",
+            "mlflow-artifacts:/%37/x",
+            "s3://b/../c",
+            "s3://b#x",
+            "mlflow-artifacts:/",
+        ] {
             assert!(checked_location(bad.to_owned()).is_err(), "{bad}");
         }
     }

@@ -60,17 +60,16 @@ async fn download(
 /// A download that no browser shows as a page of ours.
 fn attachment(name: &str, content: Content) -> Response {
     // Quotes and backslashes would end the name, and header values are ASCII.
-    let plain: String =
-        name.chars().map(|c| if c.is_ascii_graphic() && !matches!(c, '"' | '\\') { c } else { '_' }).collect();
+    let plain: String = name
+        .chars()
+        .map(|c| if c.is_ascii_graphic() && !matches!(c, '"' | '\\') { c } else { '_' })
+        .collect();
     let disposition = HeaderValue::from_str(&format!("attachment; filename=\"{plain}\""));
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream")),
         (header::CONTENT_LENGTH, HeaderValue::from(content.size)),
         (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
-        (
-            header::CONTENT_DISPOSITION,
-            disposition.unwrap_or_else(|_| HeaderValue::from_static("attachment")),
-        ),
+        (header::CONTENT_DISPOSITION, disposition.unwrap_or_else(|_| HeaderValue::from_static("attachment"))),
     ];
     (headers, Body::from_stream(content.bytes)).into_response()
 }

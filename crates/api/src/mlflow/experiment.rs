@@ -203,8 +203,7 @@ async fn delete_tag(
     Call(mut request): Call<Named>,
 ) -> Result<Json<Empty>, Error> {
     let id = request.id()?;
-    let command =
-        DeleteExperimentTag { workspace: caller.workspace, id, key: required("key", request.key)? };
+    let command = DeleteExperimentTag { workspace: caller.workspace, id, key: required("key", request.key)? };
     state.tracking.run(&caller.principal, command).await?;
     Ok(Json(Empty {}))
 }

@@ -77,7 +77,10 @@ pub(super) struct ModelBody {
 
 impl ModelBody {
     /// A model with all its versions, of which the newest in each stage are shown.
-    pub(super) fn new(ModelDetail { model, tags, aliases }: ModelDetail, versions: Vec<VersionDetail>) -> Self {
+    pub(super) fn new(
+        ModelDetail { model, tags, aliases }: ModelDetail,
+        versions: Vec<VersionDetail>,
+    ) -> Self {
         let alias = |(alias, number): (Alias, mainstay_registry::name::VersionNumber)| AliasBody {
             alias: alias.to_string(),
             version: number.to_string(),

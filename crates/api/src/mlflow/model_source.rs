@@ -22,7 +22,8 @@ const PROMPT_SOURCES: [&str; 2] = ["dummy-source", "prompt-template"];
 /// How many times a version may be a copy of a copy.
 const MAX_COPIES: usize = 8;
 
-const MUST_OWN_RUN: &str = "The run_id request parameter must identify the resource that contains the source.";
+const MUST_OWN_RUN: &str =
+    "The run_id request parameter must identify the resource that contains the source.";
 const MUST_OWN_MODEL: &str =
     "The model_id request parameter must identify the resource that contains the source.";
 const LOCAL: &str = "A path on a client's disk cannot be loaded by others; log the model to a run first.";
@@ -71,7 +72,9 @@ fn form(uri: &str) -> Result<Form, &'static str> {
     }
     let Some((scheme, rest)) = clean.split_once(':') else { return Err(LOCAL) };
     match scheme.to_ascii_lowercase().as_str() {
-        "models" => models_form(rest.strip_prefix('/').filter(|rest| !rest.starts_with('/')).ok_or(RELATIVE)?),
+        "models" => {
+            models_form(rest.strip_prefix('/').filter(|rest| !rest.starts_with('/')).ok_or(RELATIVE)?)
+        }
         "runs" => {
             let rest = rest.strip_prefix('/').filter(|rest| !rest.starts_with('/')).ok_or(MUST_OWN_RUN)?;
             let (id, below) = rest.split_once('/').unwrap_or((rest, ""));
@@ -146,7 +149,9 @@ pub(super) async fn accept(
                     let found = logged_model::existing(state, workspace, id).await?.model;
                     (found.artifact_uri, MUST_OWN_MODEL)
                 }
-                (None, Some(id)) => (run::existing(state, workspace, id).await?.run.artifact_uri, MUST_OWN_RUN),
+                (None, Some(id)) => {
+                    (run::existing(state, workspace, id).await?.run.artifact_uri, MUST_OWN_RUN)
+                }
                 (None, None) => return Err(invalid(&uri, MUST_OWN_RUN)),
             };
             if !place(&root, "").is_some_and(|root| within(&path, &root)) {

@@ -168,9 +168,7 @@ impl From<RunDetail> for RunBody {
                 dataset_inputs: detail.datasets.into_iter().map(Into::into).collect(),
                 model_inputs: models.map(|model| ModelInputBody { model_id: model.to_string() }).collect(),
             },
-            outputs: RunOutputs {
-                model_outputs: detail.model_outputs.into_iter().map(Into::into).collect(),
-            },
+            outputs: RunOutputs { model_outputs: detail.model_outputs.into_iter().map(Into::into).collect() },
         }
     }
 }

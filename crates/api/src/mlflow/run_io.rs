@@ -112,9 +112,10 @@ async fn log_outputs(
     caller: Caller,
     Call(request): Call<LogOutputsMessage>,
 ) -> Result<Json<Empty>, Error> {
-    let models = request.models.into_iter().map(|model| {
-        Ok(ModelOutput { model: model.model_id.parse()?, step: model.step.unwrap_or(0) })
-    });
+    let models = request
+        .models
+        .into_iter()
+        .map(|model| Ok(ModelOutput { model: model.model_id.parse()?, step: model.step.unwrap_or(0) }));
     let command = LogOutputs {
         workspace: caller.workspace,
         run: run_id(request.run_id, None)?,
@@ -136,8 +137,8 @@ struct LogModelMessage {
 /// Reads the description of a model, which must have the fields that a stock server asks for.
 fn described(text: &str) -> Result<Value, MlflowError> {
     let wrong = |hint: String| MlflowError::invalid("model_json", text, hint);
-    let model: Value =
-        serde_json::from_str(text).map_err(|error| wrong(format!("Malformed model info, not JSON: {error}")))?;
+    let model: Value = serde_json::from_str(text)
+        .map_err(|error| wrong(format!("Malformed model info, not JSON: {error}")))?;
     for field in ["artifact_path", "flavors", "utc_time_created", "run_id"] {
         if model.get(field).is_none() {
             return Err(wrong(format!("Model json is missing mandatory fields: {field}")));

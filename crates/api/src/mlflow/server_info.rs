@@ -13,6 +13,7 @@ pub(super) fn routes() -> Vec<Route<MlflowState>> {
 }
 
 #[derive(Debug, Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "the message has a flag for each ability")]
 struct ServerInfo {
     store_type: &'static str,
     artifact_serving_enabled: bool,

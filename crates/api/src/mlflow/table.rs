@@ -18,6 +18,10 @@ pub(super) struct Table {
     rows: Vec<Route<MlflowState>>,
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "a handler is named where its row stands, as with axum itself"
+)]
 impl Table {
     /// Rows under `/api/2.0/mlflow/` and its twin.
     pub(super) const fn v2() -> Self {
@@ -40,7 +44,7 @@ impl Table {
         action: Action,
         handler: impl Handler<T, MlflowState>,
     ) -> Self {
-        self.row((Method::GET, MethodFilter::GET), path, action, handler)
+        self.row((Method::GET, MethodFilter::GET), path, action, &handler)
     }
 
     pub(super) fn post<T: 'static>(
@@ -49,7 +53,7 @@ impl Table {
         action: Action,
         handler: impl Handler<T, MlflowState>,
     ) -> Self {
-        self.row((Method::POST, MethodFilter::POST), path, action, handler)
+        self.row((Method::POST, MethodFilter::POST), path, action, &handler)
     }
 
     pub(super) fn put<T: 'static>(
@@ -58,7 +62,7 @@ impl Table {
         action: Action,
         handler: impl Handler<T, MlflowState>,
     ) -> Self {
-        self.row((Method::PUT, MethodFilter::PUT), path, action, handler)
+        self.row((Method::PUT, MethodFilter::PUT), path, action, &handler)
     }
 
     pub(super) fn patch<T: 'static>(
@@ -67,7 +71,7 @@ impl Table {
         action: Action,
         handler: impl Handler<T, MlflowState>,
     ) -> Self {
-        self.row((Method::PATCH, MethodFilter::PATCH), path, action, handler)
+        self.row((Method::PATCH, MethodFilter::PATCH), path, action, &handler)
     }
 
     pub(super) fn delete<T: 'static>(
@@ -76,7 +80,7 @@ impl Table {
         action: Action,
         handler: impl Handler<T, MlflowState>,
     ) -> Self {
-        self.row((Method::DELETE, MethodFilter::DELETE), path, action, handler)
+        self.row((Method::DELETE, MethodFilter::DELETE), path, action, &handler)
     }
 
     fn row<T: 'static>(
@@ -84,12 +88,13 @@ impl Table {
         (method, filter): (Method, MethodFilter),
         path: &str,
         action: Action,
-        handler: impl Handler<T, MlflowState>,
+        handler: &impl Handler<T, MlflowState>,
     ) -> Self {
         for prefix in ["/api", "/ajax-api"] {
             let path = format!("{prefix}/{}/{path}", self.version);
             let what = (action, RouteScope::Workspace);
-            let route = Route::new(Protocol::Mlflow, (method.clone(), path), what, on(filter, handler.clone()));
+            let route =
+                Route::new(Protocol::Mlflow, (method.clone(), path), what, on(filter, handler.clone()));
             self.rows.push(route.with_body_limit(JSON_LIMIT));
         }
         self

@@ -41,7 +41,8 @@ pub(super) fn int64<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option
         None => Ok(None),
         Some(Integer::Number(number)) => Ok(Some(number)),
         // Every integral float below 2^53 is exact.
-        Some(Integer::Float(float)) if float.fract() == 0.0 && float.abs() < 9_007_199_254_740_992.0 => {
+        Some(Integer::Float(float)) if float.fract() == 0.0 && float.abs() < 9_007_199_254_740_992.0 =>
+        {
             #[expect(clippy::cast_possible_truncation, reason = "checked to be integral and in range")]
             Ok(Some(float as i64))
         }
@@ -70,6 +71,7 @@ pub(super) fn double<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Optio
 
 /// Writes a metric value: NaN as text, infinities as the largest doubles, which is how a stock server
 /// stores them (`sanitize_metric_value`).
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
 pub(super) fn metric_value<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
     if value.is_nan() {
         serializer.serialize_str("NaN")
@@ -115,7 +117,9 @@ pub(super) fn view(name: &'static str, choice: Option<&Choice>) -> Result<View, 
         Some("ACTIVE_ONLY") => Ok(View::Active),
         Some("DELETED_ONLY") => Ok(View::Deleted),
         Some(_) => Ok(View::All),
-        None => Err(MlflowError::invalid(name, format!("{choice:?}"), "use ACTIVE_ONLY, DELETED_ONLY or ALL")),
+        None => {
+            Err(MlflowError::invalid(name, format!("{choice:?}"), "use ACTIVE_ONLY, DELETED_ONLY or ALL"))
+        }
     }
 }
 

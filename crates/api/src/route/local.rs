@@ -35,16 +35,12 @@ pub fn check_local(parts: &Parts, allowed_hosts: &[String]) -> Result<(), Authen
     {
         return Err(AuthenticationError::Foreign("requests of pages from other origins are refused"));
     }
-    if is_write(&parts.method) && is_form(headers) {
+    if parts.method == Method::POST && is_form(headers) {
         return Err(AuthenticationError::Foreign(
             "in local mode a body must not be a plain form; send JSON with 'Content-Type: application/json'",
         ));
     }
     Ok(())
-}
-
-fn is_write(method: &Method) -> bool {
-    !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
 
 fn is_form(headers: &HeaderMap) -> bool {
@@ -83,6 +79,8 @@ mod tests {
         assert!(check("POST", &[("host", "localhost:5000"), ("content-type", "application/json")]));
         assert!(check("POST", &[("host", "[::1]:5000"), ("origin", "http://[::1]:5000")]));
         assert!(check("GET", &[("host", "box.lan")]));
+        // An artifact keeps its type; no page can send a PUT without asking first.
+        assert!(check("PUT", &[("host", "localhost:5000"), ("content-type", "text/plain")]));
         // A link from another page may open the console.
         assert!(check("GET", &[("host", "localhost:5000"), ("sec-fetch-site", "cross-site")]));
     }

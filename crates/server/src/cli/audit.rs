@@ -45,14 +45,20 @@ impl Verify {
             None => Reader::open_sqlite(&self.directory),
         };
         let frontier = log.frontier().await?;
-        let stored = Head { size: frontier.size(), root: frontier.root(), time: mainstay_core::time::MachineTime::MIN };
+        let stored = Head {
+            size: frontier.size(),
+            root: frontier.root(),
+            time: mainstay_core::time::MachineTime::MIN,
+        };
         let mut check = LogCheck::new(Heads { stored: Some(stored), ..Heads::default() });
         let mut after = EventSeq(0);
         loop {
             let rows = log.audit_rows(after, PAGE).await?;
             let Some(last) = rows.last() else { break };
             after = last.seq;
-            rows.iter().for_each(|row| check.row(row));
+            for row in &rows {
+                check.row(row);
+            }
         }
         let report = check.finish();
         let sound = report.is_good();

@@ -57,7 +57,7 @@ pub(crate) struct DataArgs {
     #[arg(long, env = "MAINSTAY_DATA", default_value = "./mainstay-data")]
     pub(crate) data: PathBuf,
     /// A PostgreSQL database instead of the SQLite file in the data directory:
-    /// postgresql://user:password@host/name
+    /// `postgresql://user:password@host/name`
     #[arg(long, env = "MAINSTAY_DB", hide_env_values = true)]
     pub(crate) db: Option<String>,
 }
@@ -89,7 +89,8 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Failed> {
         Command::Audit(audit) => block_on(audit.run(json)),
         Command::Spawner => Err(Failed::Usage("__spawner takes no further arguments".into())),
         Command::Step { uses } => {
-            let done = crate::engine::step_main(&uses).map_err(|e| Failed::outside("performing a step", e))?;
+            let done =
+                crate::engine::step_main(&uses).map_err(|e| Failed::outside("performing a step", e))?;
             Ok(if done { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
     }

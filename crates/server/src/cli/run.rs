@@ -13,7 +13,9 @@ use mainstay_core::scope::{ResourceKind, Subject, default_workspace};
 use mainstay_core::time::DataTime;
 use mainstay_governance::policy::Mode;
 use mainstay_pipelines::commands::{How, StartRun};
-use mainstay_pipelines::definition::{DEFAULT_PARAMS, Definition, Parameters, Source, parse_document};
+use mainstay_pipelines::definition::{
+    DEFAULT_PARAMS, Definition, Parameters, Source, StepName, parse_document,
+};
 use mainstay_pipelines::port::PipelineReader as _;
 use mainstay_pipelines::run::{Cause, CauseKind, RunState};
 use mainstay_runner::{Spawner, SpawnerConfig};
@@ -55,7 +57,9 @@ impl Run {
             return Ok(show(&definition));
         }
         let spawner = Arc::new(Spawner::start(SpawnerConfig::this_binary(["__spawner"])?)?);
-        let platform = Arc::new(Platform::open(&self.data.data, self.data.db.as_deref(), environment(Mode::Local)).await?);
+        let platform = Arc::new(
+            Platform::open(&self.data.data, self.data.db.as_deref(), environment(Mode::Local)).await?,
+        );
         let (stop, stopping) = watch::channel(false);
         let engine = Engine::new(platform.clone(), spawner, crate::steps::all(), EngineOptions::default());
         let engine = tokio::spawn(engine.run(stopping));
@@ -82,7 +86,8 @@ impl Run {
     /// Reads the file, and the parameter files that it names.
     fn load(&self) -> Result<(Definition, PathBuf), Failed> {
         let text = read(&self.file)?;
-        let parent = self.file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let parent =
+            self.file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let root = std::fs::canonicalize(parent).map_err(|error| Failed::directory(parent, error))?;
         let source = Source::parse(&text)?;
         let mut files = BTreeMap::new();
@@ -98,7 +103,9 @@ impl Run {
         let definition = source.resolve(&Parameters { files, overrides: overrides(&self.params)? })?;
         if let Some((step, uses)) = definition.unknown_built_in(&crate::steps::all().names()) {
             let known = crate::steps::all().names().join(", ");
-            return Err(Failed::Usage(format!("step {step} uses {uses:?}, which there is not; there are {known}")));
+            return Err(Failed::Usage(format!(
+                "step {step} uses {uses:?}, which there is not; there are {known}"
+            )));
         }
         Ok((definition, root))
     }
@@ -114,7 +121,10 @@ impl Run {
             definition: Arc::new(definition),
             params,
             data_time: self.data_time,
-            cause: Cause { kind: CauseKind::Manual, evidence: json!({ "file": self.file.display().to_string() }) },
+            cause: Cause {
+                kind: CauseKind::Manual,
+                evidence: json!({ "file": self.file.display().to_string() }),
+            },
             idempotency_key: None,
         })
     }
@@ -128,7 +138,8 @@ fn read(path: &Path) -> Result<String, Failed> {
 fn overrides(params: &[String]) -> Result<Map<String, Value>, Failed> {
     let mut all = Map::new();
     for param in params {
-        let (name, text) = param.split_once('=').ok_or_else(|| Failed::Usage(format!("write {param:?} as NAME=VALUE")))?;
+        let (name, text) =
+            param.split_once('=').ok_or_else(|| Failed::Usage(format!("write {param:?} as NAME=VALUE")))?;
         let value = serde_json::from_str(text).unwrap_or_else(|_| Value::from(text));
         let mut place = &mut all;
         let mut path: Vec<&str> = name.split('.').collect();
@@ -145,14 +156,19 @@ fn overrides(params: &[String]) -> Result<Map<String, Value>, Failed> {
 
 fn show(definition: &Definition) -> ExitCode {
     for (name, stage) in &definition.stages {
-        let needs: Vec<_> = stage.needs.iter().map(|need| need.as_str()).collect();
+        let needs: Vec<_> = stage.needs.iter().map(StepName::as_str).collect();
         say(if needs.is_empty() { name.to_string() } else { format!("{name} after {}", needs.join(", ")) });
     }
     ExitCode::SUCCESS
 }
 
 /// Tells what happens to a run until it is over.
-async fn follow(platform: &Platform, run: PipelineRunId, after: EventSeq, quiet: bool) -> Result<RunState, Failed> {
+async fn follow(
+    platform: &Platform,
+    run: PipelineRunId,
+    after: EventSeq,
+    quiet: bool,
+) -> Result<RunState, Failed> {
     let subject = Subject::new(ResourceKind::PipelineRun, run);
     let mut head = platform.database.head();
     let mut after = after;
@@ -182,8 +198,13 @@ fn tell(kind: &str, body: &Value) {
     match kind {
         "step.accepted" => {
             let value = body.pointer("/output/value").filter(|value| !value.is_null());
-            let reused = if body.get("reused_from").is_some_and(|from| !from.is_null()) { " (unchanged)" } else { "" };
-            note(format!("✓ {}{reused}{}", text("step"), value.map_or_else(String::new, |v| format!("  {v}"))));
+            let reused =
+                if body.get("reused_from").is_some_and(|from| !from.is_null()) { " (unchanged)" } else { "" };
+            note(format!(
+                "✓ {}{reused}{}",
+                text("step"),
+                value.map_or_else(String::new, |v| format!("  {v}"))
+            ));
         }
         "step.failed" => note(format!("✗ {}  {}", text("step"), text("reason"))),
         "step.skipped" => note(format!("– {}  {}", text("step"), text("reason"))),

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
-use mainstay_api::Authenticator;
+use mainstay_api::{App, Authenticator};
 use mainstay_governance::policy::Mode;
 use mainstay_runner::{Spawner, SpawnerConfig};
 use tokio::net::TcpListener;
@@ -53,13 +53,19 @@ impl Auth {
 impl Up {
     pub(super) async fn run(self) -> Result<ExitCode, Failed> {
         if self.auth == Auth::Local && !self.listen.ip().is_loopback() {
-            let message = format!("{} is not loopback: with --auth local everybody there would be you; use --auth required", self.listen);
+            let message = format!(
+                "{} is not loopback: with --auth local everybody there would be you; use --auth required",
+                self.listen
+            );
             return Err(Failed::Usage(message));
         }
         let spawner = Arc::new(Spawner::start(SpawnerConfig::this_binary(["__spawner"])?)?);
-        let platform = Arc::new(Platform::open(&self.data.data, self.data.db.as_deref(), environment(self.auth.mode())).await?);
+        let platform = Arc::new(
+            Platform::open(&self.data.data, self.data.db.as_deref(), environment(self.auth.mode())).await?,
+        );
         let listener = TcpListener::bind(self.listen).await;
-        let listener = listener.map_err(|error| Failed::outside(format!("listening on {}", self.listen), error))?;
+        let listener =
+            listener.map_err(|error| Failed::outside(format!("listening on {}", self.listen), error))?;
         let address = listener.local_addr().map_err(|error| Failed::outside("listening", error))?;
         let authenticator: Arc<dyn Authenticator> = match self.auth {
             Auth::Local => Arc::new(LocalUser { allowed_hosts: self.allowed_hosts }),
@@ -68,7 +74,8 @@ impl Up {
             }
         };
         platform.create_default_experiment().await?;
-        let router = crate::serve::router(&platform, authenticator);
+        let app = App { authenticator, authorizer: platform.authority.clone() };
+        let router = crate::serve::router(&platform, &app);
 
         let (stop, stopping) = watch::channel(false);
         let steps = crate::steps::all();

@@ -191,7 +191,7 @@ impl Attempt<'_> {
         let step = &self.claim.step;
         command.env.insert("STEP_IDEMPOTENCY_KEY".to_owned(), step.idempotency_key());
         command.env.insert("LEASE_TOKEN".to_owned(), step.token.to_string());
-        command.timeout = stage.timeout.map(|span| span.duration());
+        command.timeout = stage.timeout.map(mainstay_pipelines::definition::Span::duration);
         let lost = |error: mainstay_runner::RunnerError| StepError::lost(error.to_string());
         let mut handle = self.engine.spawner.spawn(command).await.map_err(lost)?;
         // If this future is dropped (the step was cancelled or taken over) the processes go with it.
@@ -210,9 +210,11 @@ impl Attempt<'_> {
             },
         };
         let from = exit.log_bytes.saturating_sub(TAIL);
-        let tail = read_log(&self.log(), from, TAIL).map(|chunk| String::from_utf8_lossy(&chunk.bytes).into_owned());
+        let tail =
+            read_log(&self.log(), from, TAIL).map(|chunk| String::from_utf8_lossy(&chunk.bytes).into_owned());
         let tail = tail.unwrap_or_default();
-        let message = if tail.trim().is_empty() { how } else { format!("{how}; its log ends with:\n{}", tail.trim()) };
+        let message =
+            if tail.trim().is_empty() { how } else { format!("{how}; its log ends with:\n{}", tail.trim()) };
         StepError::failed(message)
     }
 
@@ -222,8 +224,14 @@ impl Attempt<'_> {
         let (principal, platform) = (&self.engine.principal, &self.engine.platform);
         let reported = match performed {
             Ok(Progress::Effect(effect, cache_key)) => {
-                let conclude =
-                    ConcludeStep { workspace: workspace.clone(), run, step: step.clone(), token, cache_key, effect };
+                let conclude = ConcludeStep {
+                    workspace: workspace.clone(),
+                    run,
+                    step: step.clone(),
+                    token,
+                    cache_key,
+                    effect,
+                };
                 match platform.looped.run(principal, conclude).await {
                     Ok(()) => Ok(()),
                     Err(error) if error.code() == ErrorCode::StaleToken => Ok(()),
@@ -251,7 +259,8 @@ impl Attempt<'_> {
     async fn fail(&self, error: StepError) -> Result<(), String> {
         let (run, step, token) = self.key();
         let bytes = self.engine.platform.entropy.bytes16();
-        let draw = f64::from(u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])) / f64::from(u32::MAX);
+        let draw =
+            f64::from(u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])) / f64::from(u32::MAX);
         let failure = FailStep {
             workspace: self.workspace.clone(),
             run,
@@ -284,16 +293,12 @@ impl Drop for KillOnDrop {
 pub fn step_main(uses: &str) -> std::io::Result<bool> {
     let order: Value = serde_json::from_slice(&std::fs::read(ORDER_FILE)?)?;
     let steps = crate::steps::all();
-    let answer = match steps.get(uses) {
-        Some(step) => match step.perform(order, Path::new(".")) {
-            Ok(result) => Answer::Done(result),
-            Err(error) => Answer::Failed(error),
-        },
-        None => {
-            let message = format!("this program has no built-in step {uses:?}");
-            Answer::Failed(StepError::refused(ErrorCode::Unsupported, message))
-        }
+    let unknown = || {
+        let message = format!("this program has no built-in step {uses:?}");
+        StepError::refused(ErrorCode::Unsupported, message)
     };
+    let performed = steps.get(uses).ok_or_else(unknown).and_then(|step| step.perform(order, Path::new(".")));
+    let answer = performed.map_or_else(Answer::Failed, Answer::Done);
     let temporary = format!("{RESULT_FILE}.tmp");
     std::fs::write(&temporary, json!(answer).to_string())?;
     std::fs::rename(&temporary, RESULT_FILE)?;

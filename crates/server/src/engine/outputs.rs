@@ -48,7 +48,8 @@ pub(super) fn collect(root: &Path, stage: &Stage) -> Result<StepOutput, StepErro
             StepError::refused(ErrorCode::NotFound, message)
         })?;
         artifacts.insert(path.clone(), digest);
-        if out.kind == OutputKind::Metrics && fs::metadata(&place).is_ok_and(|file| file.len() <= MAX_METRICS) {
+        if out.kind == OutputKind::Metrics && fs::metadata(&place).is_ok_and(|file| file.len() <= MAX_METRICS)
+        {
             let read = fs::read(&place).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
             metrics.insert(path.clone(), read.unwrap_or(Value::Null));
         }
@@ -60,7 +61,8 @@ pub(super) fn collect(root: &Path, stage: &Stage) -> Result<StepOutput, StepErro
 /// The digest of a file's bytes, or of a directory's names and digests in order.
 fn digest_of(path: &Path) -> io::Result<Digest> {
     if fs::metadata(path)?.is_dir() {
-        let mut names: Vec<_> = fs::read_dir(path)?.map(|entry| entry.map(|e| e.file_name())).collect::<Result<_, _>>()?;
+        let mut names: Vec<_> =
+            fs::read_dir(path)?.map(|entry| entry.map(|e| e.file_name())).collect::<Result<_, _>>()?;
         names.sort();
         let mut parts = Vec::with_capacity(2 * names.len());
         for name in names {

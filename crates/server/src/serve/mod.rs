@@ -1,4 +1,4 @@
-//! The HTTP server: TCP_NODELAY, limits on time and connections, and a drain at the end.
+//! The HTTP server: no delayed writes, limits on time and connections, and a drain at the end.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use http::Method;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
@@ -15,7 +16,8 @@ use tower::ServiceExt as _;
 
 use mainstay_api::mlflow::{Mlflow, MlflowState};
 use mainstay_api::native::NativeState;
-use mainstay_api::{App, Authenticator};
+use mainstay_api::{App, Route};
+use mainstay_core::action::Action;
 
 use crate::platform::Platform;
 use crate::run_index::RunIndexKeeper;
@@ -33,16 +35,24 @@ pub struct HttpLimits {
 
 impl Default for HttpLimits {
     fn default() -> Self {
-        Self { connections: 4_096, head: Duration::from_secs(60), drain: Duration::from_secs(30) }
+        Self { connections: 4_096, head: Duration::from_mins(1), drain: Duration::from_secs(30) }
     }
 }
 
 /// Serves until `stop` turns true, then lets the requests in flight end.
-pub async fn serve(listener: TcpListener, router: Router, limits: HttpLimits, mut stop: watch::Receiver<bool>) {
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    limits: HttpLimits,
+    mut stop: watch::Receiver<bool>,
+) {
     let graceful = GracefulShutdown::new();
     let permits = Arc::new(Semaphore::new(limits.connections));
     let mut http = hyper::server::conn::http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(limits.head).pipeline_flush(true).max_buf_size(64 << 10);
+    http.timer(TokioTimer::new())
+        .header_read_timeout(limits.head)
+        .pipeline_flush(true)
+        .max_buf_size(64 << 10);
     loop {
         let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { break };
         let (stream, peer) = tokio::select! {
@@ -96,11 +106,22 @@ async fn answer(
 }
 
 /// The whole table of routes, behind its guards.
-pub fn router(platform: &Platform, authenticator: Arc<dyn Authenticator>) -> Router {
-    let app = App { authenticator, authorizer: platform.authority.clone() };
-    let native = NativeState { events: Arc::new(platform.database.clone()), version: env!("CARGO_PKG_VERSION") };
-    mainstay_api::router(&app, mainstay_api::native::routes(), native)
-        .merge(mainstay_api::router(&app, mainstay_api::mlflow::routes(), mlflow(platform)))
+pub fn router(platform: &Platform, app: &App) -> Router {
+    let native =
+        NativeState { events: Arc::new(platform.database.clone()), version: env!("CARGO_PKG_VERSION") };
+    mainstay_api::router(app, mainstay_api::native::routes(), native).merge(mainstay_api::router(
+        app,
+        mainstay_api::mlflow::routes(),
+        mlflow(platform),
+    ))
+}
+
+/// Method, path and action of every route.
+pub fn table() -> Vec<(Method, String, Action)> {
+    fn rows<S>(routes: Vec<Route<S>>) -> impl Iterator<Item = (Method, String, Action)> {
+        routes.into_iter().map(|route| (route.method, route.path, route.action))
+    }
+    rows(mainstay_api::native::routes()).chain(rows(mainstay_api::mlflow::routes())).collect()
 }
 
 /// What MLflow's protocol works on.

@@ -66,7 +66,11 @@ impl Effect for Applied {
     async fn apply(&self, tx: &mut Tx) -> Result<Conclusion, EffectError> {
         let tx: &mut (dyn FeaturesTx + 'static) = tx;
         let applied = self.apply.apply(tx).await.map_err(EffectError::from_coded)?;
-        let value = json!({ "project": self.project, "revision": applied.revision, "changed": applied.changed });
-        Ok(Conclusion::Accepted(StepOutput { value, artifacts: [("definitions".to_owned(), applied.digest)].into() }))
+        let value =
+            json!({ "project": self.project, "revision": applied.revision, "changed": applied.changed });
+        Ok(Conclusion::Accepted(StepOutput {
+            value,
+            artifacts: [("definitions".to_owned(), applied.digest)].into(),
+        }))
     }
 }

@@ -50,7 +50,8 @@ impl FrameOrder {
         let reader = &platform.database.reader;
         let stored = reader.feature_definitions(workspace, project).await.map_err(StepError::of)?;
         let unknown = |what: String| StepError::refused(ErrorCode::NotFound, what);
-        let stored = stored.ok_or_else(|| unknown(format!("there are no feature definitions named {project}")))?;
+        let stored =
+            stored.ok_or_else(|| unknown(format!("there are no feature definitions named {project}")))?;
         let definitions = Definitions::parse(&stored.text).map_err(StepError::of)?;
         let found = definitions.service(service);
         let found = found.ok_or_else(|| unknown(format!("{project} has no feature service {service:?}")))?;
@@ -58,11 +59,20 @@ impl FrameOrder {
         for dataset in datasets(&definitions, found) {
             let name = Name::new(dataset.clone()).map_err(StepError::of)?;
             let version = reader.version(workspace, &name, None).await.map_err(StepError::of)?;
-            let version = version.ok_or_else(|| unknown(format!("dataset {dataset} has no version; import it first")))?;
+            let version = version
+                .ok_or_else(|| unknown(format!("dataset {dataset} has no version; import it first")))?;
             tables.insert(dataset, (version.version, version.manifest));
         }
         let root = platform.layout.root().to_owned();
-        Ok(Self { definitions: stored.text, service: service.to_owned(), tables, root, from, until, known_at })
+        Ok(Self {
+            definitions: stored.text,
+            service: service.to_owned(),
+            tables,
+            root,
+            from,
+            until,
+            known_at,
+        })
     }
 
     /// The versions that are read, by dataset.
@@ -70,9 +80,16 @@ impl FrameOrder {
         self.tables.iter().map(|(name, (version, _))| (name.clone(), version.to_string())).collect()
     }
 
+    /// As [`FrameOrder::versions`], as numbers.
+    pub(super) fn numbers(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.tables.iter().map(|(name, (version, _))| (name.as_str(), *version))
+    }
+
     fn table(&self, dataset: &str) -> Result<Table, StepError> {
         let found = self.tables.get(dataset).map(|(_, manifest)| Table::under(&self.root, manifest));
-        found.ok_or_else(|| StepError::refused(ErrorCode::NotFound, format!("the order lacks dataset {dataset}")))
+        found.ok_or_else(|| {
+            StepError::refused(ErrorCode::NotFound, format!("the order lacks dataset {dataset}"))
+        })
     }
 }
 
@@ -127,7 +144,10 @@ impl Frame {
         }
         let views: Vec<_> = emitted.iter().map(|(view, rows)| JoinedView { view, rows }).collect();
         let label = service.label.as_ref().ok_or_else(|| {
-            StepError::refused(ErrorCode::InvalidDefinition, "the service has no label, so nothing can be learnt for it")
+            StepError::refused(
+                ErrorCode::InvalidDefinition,
+                "the service has no label, so nothing can be learnt for it",
+            )
         })?;
         let label = order.table(&label.source.dataset)?;
         let examples = Examples { from: order.from, until: order.until, known_at: order.known_at };
@@ -154,7 +174,9 @@ impl Frame {
 
     fn append(&mut self, batch: &RecordBatch) -> Result<(), StepError> {
         let times = column(batch, EVENT_TIMESTAMP)?;
-        let times = times.as_primitive_opt::<TimestampMicrosecondType>().ok_or_else(|| unreadable(EVENT_TIMESTAMP))?;
+        let times = times
+            .as_primitive_opt::<TimestampMicrosecondType>()
+            .ok_or_else(|| unreadable(EVENT_TIMESTAMP))?;
         self.times.extend(times.values().iter().map(|micros| DataTime::from_micros(*micros)));
         self.labels.extend(numbers(column(batch, LABEL)?, LABEL)?);
         for feature in &mut self.features {
@@ -188,19 +210,28 @@ fn column<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a ArrayRef, StepEr
 }
 
 fn unreadable(name: &str) -> StepError {
-    StepError::refused(ErrorCode::InvalidData, format!("column {name} of the frame is missing or has another type"))
+    StepError::refused(
+        ErrorCode::InvalidData,
+        format!("column {name} of the frame is missing or has another type"),
+    )
 }
 
 /// Numbers as the model takes them: `f32`, NaN where there is none.
-#[expect(clippy::cast_possible_truncation, reason = "models are trained and served in f32, by rounding to nearest")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "models are trained and served in f32, by rounding to nearest"
+)]
 fn numbers(values: &ArrayRef, name: &str) -> Result<Vec<f32>, StepError> {
     let number = |value: Option<f64>| value.map_or(f32::NAN, |value| value as f32);
     Ok(match values.data_type() {
         DataType::Float64 => values.as_primitive::<Float64Type>().iter().map(number).collect(),
-        DataType::Int64 => values.as_primitive::<Int64Type>().iter().map(|v| number(v.map(|v| v as f64))).collect(),
+        DataType::Int64 => {
+            values.as_primitive::<Int64Type>().iter().map(|v| number(v.map(|v| v as f64))).collect()
+        }
         DataType::Boolean => values.as_boolean().iter().map(|v| number(v.map(f64::from))).collect(),
         DataType::Timestamp(..) => {
-            let micros = values.as_primitive_opt::<TimestampMicrosecondType>().ok_or_else(|| unreadable(name))?;
+            let micros =
+                values.as_primitive_opt::<TimestampMicrosecondType>().ok_or_else(|| unreadable(name))?;
             micros.iter().map(|v| number(v.map(|v| v as f64 / 1e6))).collect()
         }
         _ => return Err(unreadable(name)),

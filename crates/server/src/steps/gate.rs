@@ -12,6 +12,7 @@ use mainstay_core::digest::Digest;
 use mainstay_core::error::ErrorCode;
 use mainstay_core::name::Name;
 use mainstay_core::time::MachineTime;
+use mainstay_data::ports::DataReader as _;
 use mainstay_governance::command::RecordGates;
 use mainstay_governance::gate::{GateReport, GateResult, Verdict};
 use mainstay_governance::port::GovernanceTx;
@@ -50,6 +51,9 @@ struct Arguments {
     #[serde(flatten)]
     limits: Limits,
 }
+
+/// Most validations of one table version that are looked at.
+const MAX_VALIDATIONS: usize = 100;
 
 /// What is good enough.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -122,7 +126,8 @@ impl BuiltIn for Gate {
         let incumbent = match &arguments.endpoint {
             None => None,
             Some(name) => {
-                let found = platform.database.reader.endpoint(&held.workspace, name).await.map_err(StepError::of)?;
+                let found =
+                    platform.database.reader.endpoint(&held.workspace, name).await.map_err(StepError::of)?;
                 found.and_then(|(_, revision)| revision.champion().map(|champion| champion.pinned.digest))
             }
         };
@@ -130,10 +135,11 @@ impl BuiltIn for Gate {
             fetch(platform, &digest, held).await?;
         }
         let report = bytes(platform, &arguments.digest, "report.json").await?;
-        let report: TrainingReport = serde_json::from_slice(&report)
-            .map_err(|error| StepError::refused(ErrorCode::Corrupt, format!("the training report: {error}")))?;
+        let report: TrainingReport = serde_json::from_slice(&report).map_err(|error| {
+            StepError::refused(ErrorCode::Corrupt, format!("the training report: {error}"))
+        })?;
         let order = Order {
-            checks: frame.versions().into_keys().map(|dataset| (dataset, true)).collect(),
+            checks: checks(platform, &held.workspace, &frame).await?,
             frame,
             candidate: arguments.digest,
             incumbent: incumbent.filter(|digest| *digest != arguments.digest),
@@ -164,6 +170,23 @@ impl BuiltIn for Gate {
     }
 }
 
+/// What the recorded validations say of the versions that a frame reads; the newest of each suite counts.
+async fn checks(
+    platform: &Platform,
+    workspace: &Name,
+    frame: &FrameOrder,
+) -> Result<Vec<(String, bool)>, StepError> {
+    let mut newest = BTreeMap::new();
+    for (dataset, version) in frame.numbers() {
+        let name = Name::new(dataset).map_err(StepError::of)?;
+        let found = platform.database.reader.validations(workspace, &name, version, MAX_VALIDATIONS).await;
+        for validation in found.map_err(StepError::of)? {
+            newest.entry(format!("{dataset}/{}", validation.suite)).or_insert(!validation.blocking);
+        }
+    }
+    Ok(newest.into_iter().collect())
+}
+
 /// The bytes of a model's file.
 async fn bytes(platform: &Platform, digest: &Digest, file: &str) -> Result<Vec<u8>, StepError> {
     let found = platform.objects.get(&model_path(digest, file)?, None).await.map_err(StepError::of)?;
@@ -180,7 +203,10 @@ async fn bytes(platform: &Platform, digest: &Digest, file: &str) -> Result<Vec<u
 async fn fetch(platform: &Platform, digest: &Digest, held: &Held) -> Result<(), StepError> {
     let model = bytes(platform, digest, "model.onnx").await?;
     if Digest::of(&model) != *digest {
-        return Err(StepError::refused(ErrorCode::Corrupt, format!("the stored bytes of {digest} are damaged")));
+        return Err(StepError::refused(
+            ErrorCode::Corrupt,
+            format!("the stored bytes of {digest} are damaged"),
+        ));
     }
     let place = held.directory.join(format!("{}.onnx", digest.hex()));
     std::fs::write(place, model).map_err(|error| StepError::lost(error.to_string()))
@@ -194,9 +220,13 @@ impl Effect for Judged {
         let tx: &mut (dyn GovernanceTx + 'static) = tx;
         self.0.apply(tx).await.map_err(EffectError::from_coded)?;
         let report = &self.0.report;
-        let verdicts: BTreeMap<_, _> = report.gates.iter().map(|gate| (&gate.name, gate.verdict.as_str())).collect();
+        let verdicts: BTreeMap<_, _> =
+            report.gates.iter().map(|gate| (&gate.name, gate.verdict.as_str())).collect();
         let passed = report.gates.iter().all(|gate| gate.verdict == Verdict::Passed);
         let value = json!({ "passed": passed, "digest": report.digest, "gates": verdicts });
-        Ok(Conclusion::Accepted(StepOutput { value, artifacts: [("model".to_owned(), report.digest)].into() }))
+        Ok(Conclusion::Accepted(StepOutput {
+            value,
+            artifacts: [("model".to_owned(), report.digest)].into(),
+        }))
     }
 }

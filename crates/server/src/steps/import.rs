@@ -70,10 +70,12 @@ impl BuiltIn for Import {
     async fn prepare(&self, platform: &Platform, held: &Held) -> Result<Prepared, StepError> {
         let arguments: Arguments = held.arguments()?;
         let workspace = &held.workspace;
-        let known = platform.database.reader.dataset(workspace, &arguments.dataset).await.map_err(StepError::of)?;
+        let known =
+            platform.database.reader.dataset(workspace, &arguments.dataset).await.map_err(StepError::of)?;
         let key_prefix = format!("tables/{workspace}/{}/", arguments.dataset);
         let directory = platform.layout.root().join(&key_prefix);
-        std::fs::create_dir_all(&directory).map_err(|error| StepError::lost(format!("{key_prefix}: {error}")))?;
+        std::fs::create_dir_all(&directory)
+            .map_err(|error| StepError::lost(format!("{key_prefix}: {error}")))?;
         let order = Order {
             path: held.root.join(&arguments.path),
             directory,
@@ -100,7 +102,12 @@ impl BuiltIn for Import {
         write(&Outcome { manifest: imported.manifest, rows_read: imported.rows_read })
     }
 
-    async fn conclude(&self, platform: &Platform, held: &Held, result: Value) -> Result<Box<dyn Effect>, StepError> {
+    async fn conclude(
+        &self,
+        platform: &Platform,
+        held: &Held,
+        result: Value,
+    ) -> Result<Box<dyn Effect>, StepError> {
         let arguments: Arguments = held.arguments()?;
         let Outcome { mut manifest, rows_read } = read(result)?;
         let (workspace, reader) = (&held.workspace, &platform.database.reader);
@@ -129,7 +136,12 @@ impl BuiltIn for Import {
         let source = arguments.path.display().to_string();
         Ok(Box::new(Imported {
             create: CreateDataset { workspace: workspace.clone(), dataset },
-            commit: CommitTableVersion { workspace: workspace.clone(), dataset: arguments.dataset, manifest, source },
+            commit: CommitTableVersion {
+                workspace: workspace.clone(),
+                dataset: arguments.dataset,
+                manifest,
+                source,
+            },
             after,
             rows_read,
         }))
@@ -154,7 +166,8 @@ impl Effect for Imported {
             self.create.apply(tx).await.map_err(EffectError::from_coded)?;
         }
         if self.after.is_some() && tx.newest_version(name).await?.map(|(number, _)| number) != self.after {
-            let message = format!("{name} got another version meanwhile; the rows are added again to that one");
+            let message =
+                format!("{name} got another version meanwhile; the rows are added again to that one");
             return Err(EffectError::from_coded(StepError::overtaken(message)));
         }
         let committed = self.commit.apply(tx).await.map_err(EffectError::from_coded)?;

@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use mainstay_core::error::{Coded, ErrorCode, ErrorClass, Failure};
+use mainstay_core::error::{Coded, ErrorClass, ErrorCode, Failure};
 use mainstay_core::name::Name;
 use mainstay_core::time::{DataTime, MachineTime};
 use mainstay_pipelines::commands::Claim;
@@ -61,14 +61,19 @@ impl StepError {
 
     /// The work is right, but must be done again on a newer state.
     pub fn overtaken(message: impl Into<String>) -> Self {
-        Self { code: ErrorCode::RevisionConflict.as_str().to_owned(), message: message.into(), retryable: true }
+        Self {
+            code: ErrorCode::RevisionConflict.as_str().to_owned(),
+            message: message.into(),
+            retryable: true,
+        }
     }
 
     /// Any coded error.
     pub fn of(error: impl Coded) -> Self {
         let failure = Failure::from(error);
         let class = failure.code().class();
-        let retryable = matches!(class, ErrorClass::Unavailable | ErrorClass::StorageFull | ErrorClass::Internal);
+        let retryable =
+            matches!(class, ErrorClass::Unavailable | ErrorClass::StorageFull | ErrorClass::Internal);
         Self { code: failure.code().as_str().to_owned(), message: failure.to_string(), retryable }
     }
 }
@@ -153,7 +158,12 @@ pub trait BuiltIn: Send + Sync {
     fn perform(&self, order: Value, directory: &Path) -> Result<Value, StepError>;
 
     /// In the server: what the result does to the record.
-    async fn conclude(&self, platform: &Platform, held: &Held, result: Value) -> Result<Box<dyn Effect>, StepError>;
+    async fn conclude(
+        &self,
+        platform: &Platform,
+        held: &Held,
+        result: Value,
+    ) -> Result<Box<dyn Effect>, StepError>;
 }
 
 /// Every built-in step by name.

@@ -116,7 +116,12 @@ impl BuiltIn for Train {
         write(&Outcome { digest, bytes: trained.onnx.len(), rows, report: trained.report })
     }
 
-    async fn conclude(&self, platform: &Platform, held: &Held, result: Value) -> Result<Box<dyn Effect>, StepError> {
+    async fn conclude(
+        &self,
+        platform: &Platform,
+        held: &Held,
+        result: Value,
+    ) -> Result<Box<dyn Effect>, StepError> {
         let outcome: Outcome = read(result)?;
         let model = std::fs::read(held.directory.join(MODEL_FILE));
         let model = model.map_err(|error| StepError::lost(error.to_string()))?;
@@ -136,7 +141,10 @@ impl BuiltIn for Train {
             "validation": selected.map(|chosen| &chosen.validation),
             "baseline": outcome.report.baseline,
         });
-        Ok(Box::new(OutputOnly(StepOutput { value, artifacts: [("model".to_owned(), outcome.digest)].into() })))
+        Ok(Box::new(OutputOnly(StepOutput {
+            value,
+            artifacts: [("model".to_owned(), outcome.digest)].into(),
+        })))
     }
 }
 

@@ -51,7 +51,12 @@ impl BuiltIn for Validate {
         Ok(Value::Null)
     }
 
-    async fn conclude(&self, platform: &Platform, held: &Held, _: Value) -> Result<Box<dyn Effect>, StepError> {
+    async fn conclude(
+        &self,
+        platform: &Platform,
+        held: &Held,
+        _: Value,
+    ) -> Result<Box<dyn Effect>, StepError> {
         let arguments: Arguments = held.arguments()?;
         let workspace = &held.workspace;
         let found = platform.database.reader.version(workspace, &arguments.dataset, arguments.version).await;
@@ -61,13 +66,17 @@ impl BuiltIn for Validate {
         })?;
         let path = held.root.join(&arguments.suite);
         let text = std::fs::read_to_string(&path).map_err(|error| {
-            StepError::refused(ErrorCode::NotFound, format!("the suite {}: {error}", arguments.suite.display()))
+            StepError::refused(
+                ErrorCode::NotFound,
+                format!("the suite {}: {error}", arguments.suite.display()),
+            )
         })?;
         let suite = Suite::parse(&text).map_err(StepError::of)?;
         let table = Table::under(platform.layout.root(), &version.manifest);
         let judged = suite.clone();
         let task = tokio::task::spawn_blocking(move || validate(&table, &judged));
-        let result = task.await.map_err(|error| StepError::lost(error.to_string()))?.map_err(StepError::of)?;
+        let result =
+            task.await.map_err(|error| StepError::lost(error.to_string()))?.map_err(StepError::of)?;
         Ok(Box::new(Validated(RecordValidation {
             workspace: workspace.clone(),
             id: ValidationId::draw(&*platform.entropy),

@@ -16,6 +16,7 @@ use sqlx::{
 use crate::value::{Row, Value};
 
 /// A connection of its own (the writer's) or one out of the readers' pool.
+#[expect(clippy::large_enum_variant, reason = "there are as many as connections, each boxed already")]
 pub(crate) enum PostgresConnection {
     Own { inner: PgConnection, options: PgConnectOptions, lost: bool },
     Pooled(PoolConnection<Postgres>),

@@ -7,7 +7,7 @@ use mainstay_core::digest::Digest;
 use mainstay_core::error::StorageError;
 use mainstay_core::id::PipelineRunId;
 use mainstay_core::name::Name;
-use mainstay_core::page::{Page, PageRequest};
+use mainstay_core::page::{Page, PageRequest, PageToken};
 use mainstay_core::time::MachineTime;
 use mainstay_pipelines::approval::Approval;
 use mainstay_pipelines::definition::{Definition, StepName};
@@ -73,7 +73,7 @@ impl PipelineReader for Reader {
         filter: &RunFilter,
         page: &PageRequest,
     ) -> Result<Page<PipelineRun>, StorageError> {
-        let after = page.after.as_ref().map(|token| token.key::<(i64, String)>()).transpose();
+        let after = page.after.as_ref().map(PageToken::key::<(i64, String)>).transpose();
         let (created, id) =
             after.map_err(|e| StorageError::Failed(e.into()))?.unwrap_or((i64::MAX, String::new()));
         let mut key = params![

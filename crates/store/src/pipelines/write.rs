@@ -207,8 +207,7 @@ impl PipelineTx for StoreTx {
     }
 
     async fn insert_approval(&mut self, approval: &Approval) -> Result<(), StorageError> {
-        let sql =
-            "INSERT INTO approvals (id, workspace, state, digest, requested, document) VALUES ($1, $2, $3, $4, $5, $6)";
+        let sql = "INSERT INTO approvals (id, workspace, state, digest, requested, document) VALUES ($1, $2, $3, $4, $5, $6)";
         let row = params![
             approval.id.to_string(),
             self.workspace().as_str(),

@@ -18,13 +18,11 @@ const MODELS: &str = "SELECT name, description, created, updated FROM registered
     WHERE workspace = $1 AND ($2 = '' OR name = $2) ORDER BY name";
 const MODEL_TAGS: &str =
     "SELECT model, key, value FROM model_tags WHERE workspace = $1 AND ($2 = '' OR model = $2)";
-const MODEL_ALIASES: &str =
-    "SELECT model, alias, number FROM model_aliases WHERE workspace = $1 AND ($2 = '' OR model = $2) ORDER BY alias";
+const MODEL_ALIASES: &str = "SELECT model, alias, number FROM model_aliases WHERE workspace = $1 AND ($2 = '' OR model = $2) ORDER BY alias";
 const VERSIONS: &str = "SELECT model, number, created, updated, creator, description, stage, source, run, \
     run_link, logged_model, digest FROM model_versions WHERE workspace = $1 AND ($2 = '' OR model = $2) \
     ORDER BY model, number";
-const VERSION_TAGS: &str =
-    "SELECT model, number, key, value FROM model_version_tags WHERE workspace = $1 AND ($2 = '' OR model = $2)";
+const VERSION_TAGS: &str = "SELECT model, number, key, value FROM model_version_tags WHERE workspace = $1 AND ($2 = '' OR model = $2)";
 
 #[async_trait]
 impl RegistryReader for Reader {
@@ -87,7 +85,11 @@ impl Reader {
         .await
     }
 
-    async fn version_details(&self, workspace: &Name, name: &str) -> Result<Vec<VersionDetail>, StorageError> {
+    async fn version_details(
+        &self,
+        workspace: &Name,
+        name: &str,
+    ) -> Result<Vec<VersionDetail>, StorageError> {
         let key = params![workspace.as_str(), name].to_vec();
         self.read(move |tx| Box::pin(async move { version_details(tx, &key).await })).await
     }

@@ -1,4 +1,9 @@
 //! The stores' stories, told on both databases.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "in a test a failure is a panic, and says what was skipped"
+)]
 
 mod data;
 mod databases;

@@ -4,12 +4,19 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use mainstay_core::command::Commands;
+use mainstay_core::digest::Digest;
+use mainstay_core::error::{Coded as _, ErrorCode};
 use mainstay_core::event::{EventLog as _, EventQuery, EventSeq};
+use mainstay_core::name::Name;
 use mainstay_core::principal::Principal;
 use mainstay_core::scope::default_workspace;
-use mainstay_registry::command::{CreateModel, DeleteVersion, RegisterVersion};
-use mainstay_registry::name::{ModelName, VersionNumber};
+use mainstay_registry::command::{CreateModel, DeleteVersion, RegisterVersion, SetAlias, move_alias};
+use mainstay_registry::name::{Alias, ModelName, VersionNumber};
 use mainstay_registry::port::{RegistryReader as _, RegistryTx};
+use mainstay_serving::command::CreateEndpoint;
+use mainstay_serving::endpoint::Endpoint;
+use mainstay_serving::port::ServingTx;
+use mainstay_serving::schema::{FeatureKind, FeatureSpec, InputSchema};
 
 use crate::both;
 use crate::databases::Fresh;
@@ -75,4 +82,39 @@ both!(sixteen_clients_at_once_get_versions_without_a_gap, async |fresh: Fresh| {
     let events = fresh.database.read(&registered).await.unwrap();
     let subjects: BTreeSet<_> = events.iter().map(|event| event.subject.to_string()).collect();
     assert_eq!((events.len(), subjects.len()), (17, 17));
+});
+
+/// An endpoint that follows `champion` of the model.
+fn governed_endpoint() -> CreateEndpoint {
+    let hour = FeatureSpec { name: "hour".into(), kind: FeatureKind::Float, nullable: false, range: None };
+    let endpoint = Endpoint {
+        name: Name::new("delays").unwrap(),
+        model: Name::new("flight-delay").unwrap(),
+        governed: true,
+        feature_service: None,
+        schema: InputSchema::new(vec![hour]).unwrap(),
+        labels: None,
+        retraining: Vec::new(),
+    };
+    CreateEndpoint { workspace: default_workspace(), endpoint }
+}
+
+both!(an_alias_that_an_endpoint_follows_waits_for_the_gates, async |fresh: Fresh| {
+    let (caller, writer) = (Principal::system("test"), Arc::new(fresh.database.writer.clone()));
+    let commands: Commands<dyn RegistryTx> = Commands::new(writer.clone(), Arc::new(AllowAll));
+    let serving: Commands<dyn ServingTx> = Commands::new(writer, Arc::new(AllowAll));
+    commands.run(&caller, create()).await.unwrap();
+    let digest = Some(Digest::of(b"model"));
+    commands.run(&caller, RegisterVersion { digest, ..register() }).await.unwrap();
+    let set = |alias: &str| SetAlias {
+        workspace: default_workspace(),
+        name: ModelName::new("flight-delay").unwrap(),
+        alias: Alias::new(alias).unwrap(),
+        number: VersionNumber(1),
+    };
+    move_alias(&commands, &caller, set("champion")).await.unwrap();
+    serving.run(&caller, governed_endpoint()).await.unwrap();
+    move_alias(&commands, &caller, set("candidate")).await.unwrap();
+    let refused = move_alias(&commands, &caller, set("champion")).await.unwrap_err();
+    assert_eq!(refused.code(), ErrorCode::GateNotPassed);
 });

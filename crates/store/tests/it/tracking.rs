@@ -248,7 +248,9 @@ both!(the_index_is_the_same_from_the_tables_and_from_the_log, async |fresh: Fres
         assert_eq!(head, *fresh.database.head().borrow());
         let Some(end) = chunk.last() else { break };
         last = Some(end.run.id);
-        chunk.into_iter().for_each(|summary| from_tables.put(summary));
+        for summary in chunk {
+            from_tables.put(summary);
+        }
     }
     let mut from_log = RunIndex::new();
     for event in fresh.database.read(&EventQuery::after(EventSeq(0), 10_000)).await.unwrap() {

@@ -17,6 +17,7 @@
 //! comparison but `!=`.
 
 mod experiment;
+mod logged_model;
 mod pattern;
 mod run;
 mod syntax;
@@ -26,6 +27,7 @@ use mainstay_core::error::{Coded, ErrorCode};
 use thiserror::Error;
 
 pub use experiment::{ExperimentFilter, ExperimentOrder, search_experiments};
+pub use logged_model::{LoggedModelFilter, LoggedModelOrder, MeasuredOn, search_logged_models};
 pub(crate) use run::{DatasetField, RunColumn, RunTest, TextAttribute, TimeAttribute};
 pub use run::{RunFilter, RunOrder};
 pub(crate) use test::TextTest;

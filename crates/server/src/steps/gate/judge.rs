@@ -101,20 +101,19 @@ fn score(model: &Model, frame: &Frame) -> Result<Vec<f64>, StepError> {
         let inputs: Vec<_> = inputs.iter().collect();
         let outputs = model.run_ordered(&inputs, &mut scratch).map_err(StepError::of)?;
         let probabilities = outputs.into_iter().find(|(name, _)| *name == "probabilities");
-        match probabilities.map(|(_, tensor)| tensor.into_data()) {
-            Some(Data::F32(all)) => scores.extend(all.chunks_exact(2).filter_map(|row| row.last()).map(|p| f64::from(*p))),
-            _ => {
-                let message = "the model has no float output 'probabilities' of shape [N, 2]";
-                return Err(StepError::refused(ErrorCode::SignatureMismatch, message));
-            }
-        }
+        let Some(Data::F32(all)) = probabilities.map(|(_, tensor)| tensor.into_data()) else {
+            let message = "the model has no float output 'probabilities' of shape [N, 2]";
+            return Err(StepError::refused(ErrorCode::SignatureMismatch, message));
+        };
+        scores.extend(all.chunks_exact(2).filter_map(<[f32]>::last).map(|p| f64::from(*p)));
     }
     Ok(scores)
 }
 
 fn scored(frame: &Frame, scores: &[f64]) -> Vec<Scored> {
     let rows = frame.times.iter().zip(scores).zip(&frame.labels);
-    rows.map(|((time, score), label)| Scored { day: time.day(), score: *score, label: f64::from(*label) }).collect()
+    rows.map(|((time, score), label)| Scored { day: time.day(), score: *score, label: f64::from(*label) })
+        .collect()
 }
 
 /// Milliseconds of single rows, spread over the frame.

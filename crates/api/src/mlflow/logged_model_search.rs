@@ -1,0 +1,97 @@
+//! `POST logged-models/search`.
+
+use axum::Json;
+use axum::extract::State;
+use mainstay_core::action::Action;
+use mainstay_tracking::experiment::ExperimentId;
+use mainstay_tracking::search::{LoggedModelFilter, LoggedModelOrder, MeasuredOn, search_logged_models};
+use serde::{Deserialize, Serialize};
+
+use super::body::Call;
+use super::logged_model_body::LoggedModelBody;
+use super::table::Table;
+use super::wire::{int64, list, page, required};
+use super::{Error, MlflowState};
+use crate::caller::Caller;
+use crate::route::Route;
+
+/// `SEARCH_LOGGED_MODEL_MAX_RESULTS_DEFAULT`, and the most.
+const PAGE: (usize, usize) = (100, 50_000);
+
+pub(super) fn routes() -> Vec<Route<MlflowState>> {
+    Table::v2().post("logged-models/search", Action::RunRead, search).rows()
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct OnDataset {
+    #[serde(alias = "datasetName")]
+    dataset_name: Option<String>,
+    #[serde(alias = "datasetDigest")]
+    dataset_digest: Option<String>,
+}
+
+impl OnDataset {
+    /// The dataset that is named, if one is.
+    fn measured(self) -> Option<MeasuredOn> {
+        let digest = self.dataset_digest.filter(|digest| !digest.is_empty());
+        self.dataset_name.filter(|name| !name.is_empty()).map(|name| (name, digest))
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct OrderBy {
+    #[serde(alias = "fieldName")]
+    field_name: Option<String>,
+    ascending: Option<bool>,
+    #[serde(flatten)]
+    dataset: OnDataset,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Search {
+    #[serde(alias = "experimentIds", deserialize_with = "list")]
+    experiment_ids: Vec<String>,
+    filter: Option<String>,
+    #[serde(deserialize_with = "list")]
+    datasets: Vec<OnDataset>,
+    #[serde(alias = "maxResults", deserialize_with = "int64")]
+    max_results: Option<i64>,
+    #[serde(alias = "orderBy", deserialize_with = "list")]
+    order_by: Vec<OrderBy>,
+    #[serde(alias = "pageToken")]
+    page_token: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Found {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    models: Vec<LoggedModelBody>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_page_token: Option<String>,
+}
+
+async fn search(
+    State(state): State<MlflowState>,
+    caller: Caller,
+    Call(request): Call<Search>,
+) -> Result<Json<Found>, Error> {
+    let experiments = request.experiment_ids.iter().map(|id| ExperimentId::parse(id));
+    let experiments: Vec<ExperimentId> = experiments.collect::<Result<_, _>>()?;
+    let datasets = request.datasets.into_iter().filter_map(OnDataset::measured).collect();
+    let filter = LoggedModelFilter::parse(request.filter.as_deref().unwrap_or_default(), datasets)?;
+    let mut order = LoggedModelOrder::default();
+    for by in request.order_by {
+        let field = required("field_name", by.field_name)?;
+        order = order.then(&field, by.ascending.unwrap_or(true), by.dataset.measured())?;
+    }
+    let page = page(request.max_results, PAGE, request.page_token.as_deref())?;
+    let all = state.tracked.logged_models_of(&caller.workspace, &experiments).await?;
+    let found = search_logged_models(all, &filter, &order, &page)?;
+    Ok(Json(Found {
+        models: found.items.into_iter().map(LoggedModelBody::from).collect(),
+        next_page_token: found.next.map(|token| token.to_string()),
+    }))
+}

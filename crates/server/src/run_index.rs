@@ -1,0 +1,119 @@
+//! Keeps the index of runs in memory: filled from the tables, then fed from the log of events.
+
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use mainstay_api::mlflow::RunSearch;
+use mainstay_api::mlflow::run_search::RunQuery;
+use mainstay_core::error::StorageError;
+use mainstay_core::event::{EventLog as _, EventQuery, EventSeq};
+use mainstay_core::id::RunId;
+use mainstay_core::page::Page;
+use mainstay_store::Database;
+use mainstay_tracking::error::TrackingError;
+use mainstay_tracking::index::{RunIndex, changes_of};
+use mainstay_tracking::port::TrackingReader as _;
+use tokio::sync::watch;
+
+/// How many runs, or events, are read at once.
+const CHUNK: usize = 1_000;
+/// How long to wait before trying again when the database does not answer.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// The index, and how far in the log it is.
+pub struct RunIndexKeeper {
+    index: Arc<RwLock<RunIndex>>,
+    head: watch::Receiver<EventSeq>,
+    applied: watch::Receiver<Option<EventSeq>>,
+}
+
+impl RunIndexKeeper {
+    /// Starts to fill the index; searches wait for it. The task ends with the database's writer.
+    pub fn start(database: &Database) -> Self {
+        let index = Arc::new(RwLock::new(RunIndex::new()));
+        let (announce, applied) = watch::channel(None);
+        let keeping = Keeping { database: database.clone(), index: Arc::clone(&index), announce };
+        tokio::spawn(keeping.run());
+        Self { index, head: database.head(), applied }
+    }
+}
+
+#[async_trait]
+impl RunSearch for RunIndexKeeper {
+    async fn search(&self, query: &RunQuery) -> Result<Page<RunId>, TrackingError> {
+        let head = *self.head.borrow();
+        let mut applied = self.applied.clone();
+        let reached = applied.wait_for(|applied| applied.is_some_and(|applied| applied >= head)).await;
+        let stopped = |_| StorageError::Unavailable("the index of runs has stopped".into());
+        drop(reached.map_err(stopped)?);
+        let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
+        let RunQuery { experiments, view, filter, order, page } = query;
+        Ok(index.search(experiments, *view, filter, order, page)?)
+    }
+}
+
+struct Keeping {
+    database: Database,
+    index: Arc<RwLock<RunIndex>>,
+    announce: watch::Sender<Option<EventSeq>>,
+}
+
+impl Keeping {
+    async fn run(self) {
+        // An event that cannot be read (erased, say) is passed over by filling the index anew.
+        while let Err(error) = self.keep().await {
+            tracing::warn!(%error, "the index of runs is built anew");
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// Fills the index and follows the log until the writer stops.
+    async fn keep(&self) -> Result<(), StorageError> {
+        let mut applied = self.fill().await?;
+        self.announce.send_replace(Some(applied));
+        let mut head = self.database.head();
+        while head.wait_for(|head| *head > applied).await.is_ok() {
+            let events = self.database.read(&EventQuery::after(applied, CHUNK)).await?;
+            let mut changes = Vec::new();
+            for event in &events {
+                changes.extend(changes_of(event)?);
+            }
+            applied = events.last().map_or(applied, |event| event.seq);
+            self.apply(changes)?;
+            self.announce.send_replace(Some(applied));
+        }
+        Ok(())
+    }
+
+    fn apply(&self, changes: Vec<mainstay_tracking::index::RunChange>) -> Result<(), StorageError> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
+        for change in changes {
+            if !index.apply(change) {
+                return Err(StorageError::Corrupt("an event speaks of a run that was never created".into()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads all summaries into a new index. The position is that of the first chunk: what came
+    /// meanwhile is applied once more, which does no harm.
+    async fn fill(&self) -> Result<EventSeq, StorageError> {
+        let (mut index, mut last, mut position) = (RunIndex::new(), None, None);
+        loop {
+            let (chunk, head) = self.database.reader.summaries(last, CHUNK).await?;
+            let position = *position.get_or_insert(head);
+            let Some(end) = chunk.last() else {
+                *self.index.write().unwrap_or_else(PoisonError::into_inner) = index;
+                return Ok(position);
+            };
+            last = Some(end.run.id);
+            for summary in chunk {
+                index.put(summary);
+            }
+        }
+    }
+}

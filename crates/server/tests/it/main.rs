@@ -1,0 +1,6 @@
+//! The program as its users meet it: real processes, real data, real kills.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "in a test a failure is a panic")]
+
+mod flights;
+mod program;
+mod routes;

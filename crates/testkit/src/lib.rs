@@ -1,1 +1,0 @@
-//! TestApp, fixed clocks, fixtures and conformance suites.

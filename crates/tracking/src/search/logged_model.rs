@@ -1,0 +1,316 @@
+//! Search over logged models (`SearchLoggedModelsUtils`): there are few in an experiment, so they are
+//! filtered and ordered as they are.
+
+use std::cmp::Ordering;
+
+use mainstay_core::page::{Page, PageRequest};
+
+use super::syntax::{Column, Comparison, parse, parse_order};
+use super::test::{Extra, NumberTest, TextTest};
+use super::{MAX_ORDERS, SearchError};
+use crate::logged_model::{LoggedModelDetail, LoggedModelId};
+
+const ENTITIES: &str = "metrics, params, tags, attributes";
+const ATTRIBUTES: &str = "name, model_id, model_type, status, source_run_id, creation_timestamp, \
+    creation_time, last_updated_timestamp, last_updated_time";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Attribute {
+    Name,
+    Id,
+    Type,
+    Status,
+    SourceRun,
+    Created,
+    Updated,
+}
+
+impl Attribute {
+    fn named(key: &str) -> Result<Self, SearchError> {
+        match key {
+            "name" => Ok(Self::Name),
+            "model_id" => Ok(Self::Id),
+            "model_type" => Ok(Self::Type),
+            "status" => Ok(Self::Status),
+            "source_run_id" => Ok(Self::SourceRun),
+            "creation_timestamp" | "creation_time" => Ok(Self::Created),
+            "last_updated_timestamp" | "last_updated_time" => Ok(Self::Updated),
+            _ => Err(SearchError::Attribute { key: key.to_owned(), valid: ATTRIBUTES }),
+        }
+    }
+
+    /// Its number, if it is one: milliseconds since the Unix epoch.
+    const fn number(self, detail: &LoggedModelDetail) -> Option<i64> {
+        match self {
+            Self::Created => Some(detail.model.created.millis()),
+            Self::Updated => Some(detail.model.updated.millis()),
+            _ => None,
+        }
+    }
+
+    fn text(self, detail: &LoggedModelDetail) -> Option<String> {
+        let model = &detail.model;
+        match self {
+            Self::Name => Some(model.name.clone()),
+            Self::Id => Some(model.id.to_string()),
+            Self::Type => Some(model.model_type.clone()),
+            Self::Status => Some(model.status.as_str().to_owned()),
+            Self::SourceRun => model.source_run.map(|run| run.to_string()),
+            Self::Created | Self::Updated => None,
+        }
+    }
+}
+
+/// Where a value of a logged model stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Place {
+    Metric(String),
+    Param(String),
+    Tag(String),
+    Attribute(Attribute),
+}
+
+impl Place {
+    fn new(Column { entity, key }: Column) -> Result<Self, SearchError> {
+        match entity.as_deref() {
+            Some("metric" | "metrics") => Ok(Self::Metric(key)),
+            Some("parameter" | "parameters" | "param" | "params") => Ok(Self::Param(key)),
+            Some("tag" | "tags") => Ok(Self::Tag(key)),
+            None | Some("attribute" | "attributes" | "attr") => Attribute::named(&key).map(Self::Attribute),
+            Some(entity) => Err(SearchError::Entity { entity: entity.to_owned(), valid: ENTITIES }),
+        }
+    }
+}
+
+/// A dataset that metrics were measured on: its name, and its digest if that matters.
+pub type MeasuredOn = (String, Option<String>);
+
+/// The value of a metric: the first one that was measured on one of these datasets, or on any if there
+/// are none.
+fn metric(detail: &LoggedModelDetail, key: &str, datasets: &[MeasuredOn]) -> Option<f64> {
+    let on = |measured: &Option<(String, String)>| {
+        datasets.is_empty()
+            || measured.as_ref().is_some_and(|(name, digest)| {
+                datasets.iter().any(|(n, d)| n == name && d.as_ref().is_none_or(|d| d == digest))
+            })
+    };
+    let mut metrics = detail.metrics.iter();
+    metrics.find(|metric| metric.key == key && on(&metric.dataset)).map(|metric| metric.point.value)
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Test {
+    Text(Place, TextTest),
+    Number(Place, NumberTest),
+}
+
+/// Which logged models are wanted: all comparisons must hold.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct LoggedModelFilter {
+    tests: Vec<Test>,
+    datasets: Vec<MeasuredOn>,
+}
+
+impl LoggedModelFilter {
+    /// Parses a filter text; a blank one wants every logged model. Metrics are looked at on `datasets`
+    /// only, if there are any.
+    pub fn parse(text: &str, datasets: Vec<MeasuredOn>) -> Result<Self, SearchError> {
+        let tests = parse(text)?.into_iter().map(|Comparison { column, op, value }| {
+            let key = column.key.clone();
+            Ok(match Place::new(column)? {
+                place @ (Place::Metric(_) | Place::Attribute(Attribute::Created | Attribute::Updated)) => {
+                    Test::Number(place, NumberTest::new(&key, op, &value)?)
+                }
+                place @ (Place::Param(_) | Place::Tag(_)) => {
+                    Test::Text(place, TextTest::new(&key, op, value, Extra::Nothing)?)
+                }
+                place @ Place::Attribute(_) => {
+                    Test::Text(place, TextTest::new(&key, op, value, Extra::Lists)?)
+                }
+            })
+        });
+        Ok(Self { tests: tests.collect::<Result<_, SearchError>>()?, datasets })
+    }
+
+    fn matches(&self, detail: &LoggedModelDetail) -> bool {
+        self.tests.iter().all(|test| match test {
+            Test::Number(Place::Metric(key), test) => {
+                metric(detail, key, &self.datasets).is_some_and(|value| test.holds(value))
+            }
+            Test::Number(Place::Attribute(attribute), test) => {
+                attribute.number(detail).is_some_and(|number| test.holds(number as f64))
+            }
+            Test::Text(Place::Param(key), test) => {
+                detail.params.get(key).is_some_and(|text| test.holds(text))
+            }
+            Test::Text(Place::Tag(key), test) => detail.tags.get(key).is_some_and(|text| test.holds(text)),
+            Test::Text(Place::Attribute(attribute), test) => {
+                attribute.text(detail).is_some_and(|text| test.holds(&text))
+            }
+            Test::Number(..) | Test::Text(..) => false,
+        })
+    }
+}
+
+/// One column of an order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Ordered {
+    place: Place,
+    ascending: bool,
+    datasets: Vec<MeasuredOn>,
+}
+
+/// In which order logged models come: as asked, missing and NaN metrics last in both directions; then
+/// the newest first; then by id.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LoggedModelOrder(Vec<Ordered>);
+
+impl LoggedModelOrder {
+    /// Adds a column: an attribute or a metric, the latter as measured on a dataset if one is given.
+    pub fn then(
+        mut self,
+        field: &str,
+        ascending: bool,
+        dataset: Option<MeasuredOn>,
+    ) -> Result<Self, SearchError> {
+        if self.0.len() == MAX_ORDERS {
+            return Err(SearchError::TooLong);
+        }
+        let place = Place::new(parse_order(field)?.0)?;
+        if let Place::Param(key) | Place::Tag(key) = place {
+            return Err(SearchError::Attribute { key, valid: ATTRIBUTES });
+        }
+        self.0.push(Ordered { place, ascending, datasets: dataset.into_iter().collect() });
+        Ok(self)
+    }
+
+    fn compare(&self, a: &LoggedModelDetail, b: &LoggedModelDetail) -> Ordering {
+        let asked = self.0.iter().fold(Ordering::Equal, |so_far, column| {
+            so_far.then_with(|| match &column.place {
+                Place::Metric(key) => {
+                    let value =
+                        |detail| metric(detail, key, &column.datasets).filter(|value| !value.is_nan());
+                    present_first(value(a), value(b), column.ascending, f64::total_cmp)
+                }
+                Place::Attribute(attribute) => {
+                    let numbers = (attribute.number(a), attribute.number(b));
+                    let texts =
+                        present_first(attribute.text(a), attribute.text(b), column.ascending, Ord::cmp);
+                    present_first(numbers.0, numbers.1, column.ascending, Ord::cmp).then(texts)
+                }
+                Place::Param(_) | Place::Tag(_) => Ordering::Equal,
+            })
+        });
+        asked.then_with(|| b.model.created.cmp(&a.model.created)).then_with(|| a.model.id.cmp(&b.model.id))
+    }
+}
+
+fn present_first<T>(
+    a: Option<T>,
+    b: Option<T>,
+    ascending: bool,
+    compare: impl Fn(&T, &T) -> Ordering,
+) -> Ordering {
+    match (a, b) {
+        (Some(a), Some(b)) if ascending => compare(&a, &b),
+        (Some(a), Some(b)) => compare(&b, &a),
+        (a, b) => b.is_some().cmp(&a.is_some()),
+    }
+}
+
+/// One page of the logged models that match. Its token names the last model shown.
+pub fn search_logged_models(
+    mut models: Vec<LoggedModelDetail>,
+    filter: &LoggedModelFilter,
+    order: &LoggedModelOrder,
+    page: &PageRequest,
+) -> Result<Page<LoggedModelDetail>, SearchError> {
+    models.retain(|detail| filter.matches(detail));
+    models.sort_by(|a, b| order.compare(a, b));
+    if let Some(token) = &page.after {
+        let last: LoggedModelId = token.key().map_err(|_| SearchError::PageToken)?;
+        let at = models.iter().position(|detail| detail.model.id == last).ok_or(SearchError::PageToken)?;
+        models.drain(..=at);
+    }
+    Ok(Page::of(models, page.limit, |detail| detail.model.id))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use mainstay_core::id::RunId;
+    use mainstay_core::time::MachineTime;
+
+    use super::*;
+    use crate::experiment::ExperimentId;
+    use crate::logged_model::{LoggedModel, LoggedModelStatus, ModelMetric};
+    use crate::metric::Point;
+    use crate::run::Lifecycle;
+
+    fn model(n: u8, accuracy: Option<f64>) -> LoggedModelDetail {
+        let id = LoggedModelId::from_bytes([n; 16]);
+        let at = MachineTime::from_micros(i64::from(n) * 1_000);
+        let metric = |value| ModelMetric {
+            model: id,
+            run: RunId::from_bytes([1; 16]),
+            key: "acc".into(),
+            dataset: Some(("iris".into(), "d1".into())),
+            point: Point { step: 0, timestamp_ms: 0, value },
+        };
+        LoggedModelDetail {
+            model: LoggedModel {
+                id,
+                experiment: ExperimentId::DEFAULT,
+                name: format!("model-{}", n % 2),
+                model_type: String::new(),
+                source_run: Some(RunId::from_bytes([n; 16])),
+                artifact_uri: String::new(),
+                status: LoggedModelStatus::Ready,
+                lifecycle: Lifecycle::Active,
+                created: at,
+                updated: at,
+            },
+            params: BTreeMap::from([("depth".into(), n.to_string())]),
+            tags: BTreeMap::new(),
+            metrics: accuracy.map(metric).into_iter().collect(),
+        }
+    }
+
+    fn found(filter: &LoggedModelFilter, order: &LoggedModelOrder) -> Vec<i64> {
+        let all = vec![model(1, Some(0.5)), model(2, None), model(3, Some(f64::NAN)), model(4, Some(0.9))];
+        let (mut ids, mut page) = (Vec::new(), PageRequest::first(2));
+        loop {
+            let Page { items, next } = search_logged_models(all.clone(), filter, order, &page).unwrap();
+            ids.extend(items.iter().map(|detail| detail.model.created.millis()));
+            page.after = next;
+            if page.after.is_none() {
+                return ids;
+            }
+        }
+    }
+
+    #[test]
+    fn filters_and_orders_hold_over_pages() {
+        let any = |text: &str| LoggedModelFilter::parse(text, Vec::new()).unwrap();
+        let newest = LoggedModelOrder::default();
+        assert_eq!(found(&any(""), &newest), [4, 3, 2, 1]);
+        assert_eq!(found(&any("name = 'model-1' AND params.depth != '3'"), &newest), [1]);
+        assert_eq!(found(&any("metrics.acc > 0.4"), &newest), [4, 1]);
+        assert_eq!(found(&any("creation_timestamp <= 2 and source_run_id LIKE '02%'"), &newest), [2]);
+        for (ascending, order) in [(true, [1, 4, 3, 2]), (false, [4, 1, 3, 2])] {
+            let by = LoggedModelOrder::default().then("metrics.acc", ascending, None).unwrap();
+            assert_eq!(found(&any(""), &by), order);
+        }
+        let other = LoggedModelFilter::parse("metrics.acc > 0", vec![("wine".into(), None)]).unwrap();
+        assert!(found(&other, &newest).is_empty());
+    }
+
+    #[test]
+    fn what_is_no_column_is_refused() {
+        assert!(LoggedModelFilter::parse("datasets.name = 'x'", Vec::new()).is_err());
+        assert!(LoggedModelFilter::parse("size > 3", Vec::new()).is_err());
+        assert!(LoggedModelOrder::default().then("tags.x", true, None).is_err());
+        assert!(LoggedModelOrder::default().then("", true, None).is_err());
+    }
+}

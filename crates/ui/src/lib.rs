@@ -1,1 +1,0 @@
-//! The console: pages, vendored assets and islands.

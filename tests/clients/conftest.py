@@ -1,0 +1,40 @@
+"""Starts a server of its own for the tests: the binary that MAINSTAY names, on a free port."""
+
+import os
+import pathlib
+import signal
+import subprocess
+
+import pytest
+
+BINARY = os.environ.get("MAINSTAY") or str(pathlib.Path(__file__).parents[2] / "target/release/mainstay")
+
+
+class Server:
+    """A running server: `url`, its data directory, and the way to stop it."""
+
+    def __init__(self, data):
+        self.data = data
+        command = [BINARY, "up", "--listen", "127.0.0.1:0", "--data", str(data)]
+        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        heard = []
+        for line in self.process.stderr:
+            heard.append(line)
+            if "http://" in line:
+                self.url = "http://" + line.split("http://", 1)[1].split()[0]
+                return
+        raise AssertionError("the server ended before it listened:\n" + "".join(heard))
+
+    def stop(self):
+        """Drains, and gives the exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        _, rest = self.process.communicate(timeout=60)
+        assert "panicked" not in rest, rest
+        return self.process.returncode
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    running = Server(tmp_path_factory.mktemp("data"))
+    yield running
+    assert running.stop() == 0
