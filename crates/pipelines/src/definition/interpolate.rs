@@ -263,7 +263,7 @@ mod tests {
     fn mappings_become_options_in_commands() {
         assert_eq!(
             fill(&json!("train ${model} ${name}"), Style::Command),
-            Ok(json!("train --deep.x 0.5 --depth 6 --verbose it's"))
+            Ok(json!("train --depth 6 --deep.x 0.5 --verbose it's"))
         );
         assert_eq!(quoted("it's"), r"'it'\''s'");
     }

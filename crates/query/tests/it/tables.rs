@@ -78,7 +78,7 @@ pub(crate) fn read(path: &Path) -> RecordBatch {
 pub(crate) fn zipped(path: &Path, entries: &[(&str, &[u8])]) {
     let mut archive = ZipWriter::new(File::create(path).unwrap());
     for (name, content) in entries {
-        archive.start_file(*name, SimpleFileOptions::default().compression_level(Some(1))).unwrap();
+        archive.start_file(*name, SimpleFileOptions::default()).unwrap();
         archive.write_all(content).unwrap();
     }
     archive.finish().unwrap();
