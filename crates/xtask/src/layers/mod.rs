@@ -8,7 +8,7 @@ use std::process::Command;
 use serde::Deserialize;
 
 use crate::violation::{CheckError, Violation};
-use table::{LAYERS, Layer, May, OWNED, TESTKIT, TOKIO_IN_DOMAINS, XTASK};
+use table::{LAYERS, Layer, May, OWNED, TEST_ONLY, TESTKIT, TOKIO_IN_DOMAINS, XTASK};
 
 const PREFIX: &str = "mainstay-";
 
@@ -74,7 +74,8 @@ fn of_package(package: &Package) -> Vec<Violation> {
 fn fault(layer: &Layer, dependency: &Dependency) -> Option<String> {
     let dev = dependency.kind == Some(Kind::Dev);
     if let Some(ours) = dependency.name.strip_prefix(PREFIX) {
-        let allowed = may_name(layer, ours) || (dev && (ours == TESTKIT || ours == layer.name));
+        let shared = ours == TESTKIT || ours == layer.name || TEST_ONLY.contains(&(layer.name, ours));
+        let allowed = may_name(layer, ours) || (dev && shared);
         return (!allowed).then(|| format!("{} may not depend on {ours}", layer.name));
     }
     let owners =
@@ -139,6 +140,8 @@ mod tests {
             ["crates/registry/Cargo.toml: registry may not depend on tracking"]
         );
         bad("mainstay-registry", "mainstay-serving", Some("dev"));
+        bad("mainstay-api", "mainstay-inference", None);
+        assert_eq!(faults("mainstay-api", "mainstay-inference", Some("dev"), &[]), Vec::<String>::new());
         bad("mainstay-core", "mainstay-data", Some("build"));
     }
 

@@ -57,6 +57,9 @@ pub(crate) const LAYERS: &[Layer] = &[
     adapter(XTASK, May::Only(&[])),
 ];
 
+/// Who may name whom in its tests alone: the protocols are tested with a real evaluator behind them.
+pub(crate) const TEST_ONLY: &[(&str, &str)] = &[("api", "inference")];
+
 /// What tests share: everybody may name it, as a development dependency.
 pub(crate) const TESTKIT: &str = "testkit";
 /// This program: nobody names it.
