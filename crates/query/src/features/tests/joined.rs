@@ -163,13 +163,19 @@ fn the_rows_carried_online_answer_as_all_rows() {
             let plan = MaterialisationPlan::next(None, time(horizon), time(horizon + first)).unwrap();
             let until = time(horizon + first + second);
             let next = MaterialisationPlan::next(Some(plan.coverage()), time(horizon), until).unwrap();
-            let mut carried = Vec::new();
-            for plan in [plan, next] {
-                carried.extend(block_on(async {
+            let [first, second] = [plan, next].map(|plan| {
+                block_on(async {
                     let batches = online_rows(&session, &view, &table, plan).await.unwrap();
                     batches.try_concat().await.unwrap()
-                }));
-            }
+                })
+            });
+            // Equal facts give equal rows, which one materialisation may carry as often as they occur.
+            let carried_before: std::collections::BTreeSet<_> = first.iter().collect();
+            prop_assert!(
+                !second.iter().any(|row| carried_before.contains(row)),
+                "something is carried again"
+            );
+            let carried = [first, second].concat();
             for at in horizon..=until.micros() {
                 for number in 0..3 {
                     let key = EntityKey::of(&[Value::Text(format!("o{number}"))]).unwrap().unwrap();
@@ -196,9 +202,6 @@ fn the_rows_carried_online_answer_as_all_rows() {
                     );
                 }
             }
-            let distinct: std::collections::BTreeSet<_> = carried.iter().collect();
-            let repeated = rows.iter().enumerate().any(|(at, row)| rows[..at].contains(row));
-            prop_assert!(repeated || distinct.len() == carried.len(), "nothing is carried twice");
             Ok(())
         })
         .unwrap();
