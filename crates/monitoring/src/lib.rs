@@ -30,4 +30,5 @@ pub mod maturity;
 pub mod performance;
 pub mod profile;
 pub mod quantile;
+pub mod reference;
 pub mod sequential;

@@ -154,6 +154,14 @@ impl Baseline {
         &self.plan
     }
 
+    /// Whether it could have been drawn for these series, from days with totals of these widths: what
+    /// was read from a file is checked before a monitor is made of it.
+    pub(crate) fn takes(&self, series: &[Series], totals: &DayTotals) -> bool {
+        self.plan.check(usize::MAX, series.len()).is_ok()
+            && self.series().eq(series)
+            && self.series.iter().map(|own| own.reference.len()).eq(totals.iter().map(Vec::len))
+    }
+
     /// The watched series, in order.
     pub fn series(&self) -> impl Iterator<Item = &Series> {
         self.series.iter().map(|calibrated| &calibrated.series)

@@ -38,7 +38,7 @@ use mainstay_core::error::{Coded, ErrorCode};
 
 pub use age::{AgeAlarm, AgeRule};
 pub use calibration::{Baseline, CalibrationPlan, DayTotals};
-pub use monitor::{Alarm, Look, Monitor, Signal, Window};
+pub use monitor::{Alarm, Look, Monitor, MonitorState, Signal, Window};
 pub use statistic::{Series, SeriesKind, Statistic};
 
 /// Why a monitor cannot be calibrated or fed.

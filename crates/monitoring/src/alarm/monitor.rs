@@ -75,6 +75,12 @@ pub struct Look {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Monitor {
     baseline: Baseline,
+    state: MonitorState,
+}
+
+/// What a monitor has seen, without the baseline that it compares with.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MonitorState {
     days: VecDeque<(i64, DayTotals)>,
     memory: Vec<Memory>,
 }
@@ -126,7 +132,33 @@ impl Monitor {
     /// A monitor that has seen nothing yet.
     pub fn new(baseline: Baseline) -> Self {
         let memory = vec![Memory::default(); baseline.series.len()];
-        Self { baseline, days: VecDeque::new(), memory }
+        Self { baseline, state: MonitorState { days: VecDeque::new(), memory } }
+    }
+
+    /// A monitor that goes on where one of the same baseline stood.
+    ///
+    /// # Errors
+    /// [`AlarmError::Totals`] if the state was not one of this baseline.
+    pub fn resume(baseline: Baseline, state: MonitorState) -> Result<Self, AlarmError> {
+        let monitor = Self::new(baseline);
+        let stray = state.days.iter().find(|(_, totals)| !monitor.fits(totals));
+        match stray {
+            Some((day, _)) => Err(AlarmError::Totals(*day)),
+            None if state.memory.len() != monitor.state.memory.len() => Err(AlarmError::Totals(0)),
+            None => Ok(Self { state, ..monitor }),
+        }
+    }
+
+    /// What it has seen.
+    pub fn state(&self) -> &MonitorState {
+        &self.state
+    }
+
+    fn fits(&self, totals: &DayTotals) -> bool {
+        totals.len() == self.baseline.series.len()
+            && self.baseline.series.iter().zip(totals).all(|(series, totals)| {
+                series.reference.len() == totals.len() && totals.iter().all(|total| total.is_finite())
+            })
     }
 
     /// Adds one data day and looks, once a whole window of days is there. Days without rows may be
@@ -135,21 +167,17 @@ impl Monitor {
     /// # Errors
     /// [`AlarmError::OutOfOrder`] or [`AlarmError::Totals`]; then nothing was folded.
     pub fn fold(&mut self, day: i64, totals: DayTotals) -> Result<Option<Look>, AlarmError> {
-        if let Some((folded, _)) = self.days.back().filter(|(folded, _)| day <= *folded) {
+        if let Some((folded, _)) = self.state.days.back().filter(|(folded, _)| day <= *folded) {
             return Err(AlarmError::OutOfOrder { got: day, folded: *folded });
         }
-        let fits = totals.len() == self.baseline.series.len()
-            && self.baseline.series.iter().zip(&totals).all(|(series, totals)| {
-                series.reference.len() == totals.len() && totals.iter().all(|total| total.is_finite())
-            });
-        if !fits {
+        if !self.fits(&totals) {
             return Err(AlarmError::Totals(day));
         }
-        self.days.push_back((day, totals));
-        if self.days.len() > self.baseline.plan.window_days {
-            self.days.pop_front();
+        self.state.days.push_back((day, totals));
+        if self.state.days.len() > self.baseline.plan.window_days {
+            self.state.days.pop_front();
         }
-        Ok((self.days.len() == self.baseline.plan.window_days).then(|| self.look()))
+        Ok((self.state.days.len() == self.baseline.plan.window_days).then(|| self.look()))
     }
 
     /// The calibrated reference.
@@ -159,10 +187,12 @@ impl Monitor {
 
     fn look(&mut self) -> Look {
         let plan = self.baseline.plan;
-        let mut signals: Vec<Signal> = Vec::with_capacity(self.memory.len());
-        for (index, (calibrated, memory)) in self.baseline.series.iter().zip(&mut self.memory).enumerate() {
+        let mut signals: Vec<Signal> = Vec::with_capacity(self.state.memory.len());
+        for (index, (calibrated, memory)) in
+            self.baseline.series.iter().zip(&mut self.state.memory).enumerate()
+        {
             let mut window = vec![0.0; calibrated.reference.len()];
-            for totals in self.days.iter().filter_map(|(_, totals)| totals.get(index)) {
+            for totals in self.state.days.iter().filter_map(|(_, totals)| totals.get(index)) {
                 add(&mut window, totals, 1.0);
             }
             let mut signal = measure(calibrated, &window, plan.alpha, plan.min_rows);
@@ -174,7 +204,7 @@ impl Monitor {
         let p_values: Vec<f64> = signals.iter().map(|signal| signal.p_value).collect();
         let (mut raised, mut recovered) = (Vec::new(), Vec::new());
         let adjusted = benjamini_hochberg(&p_values);
-        for ((signal, memory), adjusted_p) in signals.iter_mut().zip(&mut self.memory).zip(adjusted) {
+        for ((signal, memory), adjusted_p) in signals.iter_mut().zip(&mut self.state.memory).zip(adjusted) {
             signal.adjusted_p = adjusted_p;
             let was_open = memory.recovers_below.is_some();
             memory.judge(signal, &plan);
@@ -187,8 +217,8 @@ impl Monitor {
         }
         raised.sort_by(|a, b| b.multiple().total_cmp(&a.multiple()));
         let window = Window {
-            first_day: self.days.front().map_or(0, |(day, _)| *day),
-            last_day: self.days.back().map_or(0, |(day, _)| *day),
+            first_day: self.state.days.front().map_or(0, |(day, _)| *day),
+            last_day: self.state.days.back().map_or(0, |(day, _)| *day),
         };
         let alarm = (!raised.is_empty()).then_some(Alarm { window, alpha: plan.alpha, signals: raised });
         Look { window, signals, alarm, recovered }

@@ -101,6 +101,12 @@ impl Series {
         Self::new(feature, SeriesKind::FeatureDrift, Statistic::Psi, 0.2)
     }
 
+    /// The distribution of a feature that is a category: total variation, floor 0.15, the share of rows
+    /// that must have moved. Its PSI would be ruled by the rarest categories.
+    pub fn category_drift(feature: &str) -> Self {
+        Self::new(feature, SeriesKind::FeatureDrift, Statistic::TotalVariation, 0.15)
+    }
+
     /// A feature's missing rate: a change by five points of a hundred.
     pub fn missing_rate(feature: &str) -> Self {
         Self::new(feature, SeriesKind::MissingRate, Statistic::RateChange, 0.05)

@@ -137,7 +137,7 @@ impl ReferenceProfile {
 }
 
 impl Values<'_> {
-    fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         match self {
             Self::Numeric(values) => values.len(),
             Self::Categorical(values) => values.len(),

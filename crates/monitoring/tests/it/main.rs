@@ -6,6 +6,7 @@ mod draws;
 mod drift;
 mod gate;
 mod maturity;
+mod model_reference;
 mod performance;
 mod profile;
 mod reference;
