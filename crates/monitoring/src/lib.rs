@@ -32,3 +32,4 @@ pub mod profile;
 pub mod quantile;
 pub mod reference;
 pub mod sequential;
+pub mod watch;

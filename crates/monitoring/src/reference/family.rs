@@ -81,6 +81,11 @@ impl Losses {
             self.rows += 1;
         }
     }
+
+    /// What the day contributes to the monitor of quality; `None` of no rows.
+    pub fn totals(self) -> Option<DayTotals> {
+        (self.rows > 0).then(|| vec![vec![self.sum, self.rows as f64]])
+    }
 }
 
 /// What one data day contributes to a family's monitor: the one definition, for the reference's own
@@ -104,7 +109,7 @@ pub fn day_totals(
             .as_ref()
             .filter(|score| score.binned() > 0)
             .map(|score| family.series(reference).iter().map(|series| series.totals(score)).collect()),
-        Family::Quality => (losses.rows > 0).then(|| vec![vec![losses.sum, losses.rows as f64]]),
+        Family::Quality => losses.totals(),
         Family::Age => None,
     }
 }

@@ -11,3 +11,4 @@ mod performance;
 mod profile;
 mod reference;
 mod sequential;
+mod watch;
