@@ -212,6 +212,11 @@ impl Step {
         }
     }
 
+    /// Whether it put itself aside and waits for an instant, not for a person.
+    pub fn is_parked(&self) -> bool {
+        self.state == StepState::Waiting && self.approval.is_none()
+    }
+
     /// What a command's environment carries as `STEP_IDEMPOTENCY_KEY`: equal for all executions of one
     /// attempt, so that an effect outside can tell a repetition from a new try.
     pub fn idempotency_key(&self) -> String {

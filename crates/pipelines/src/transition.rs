@@ -103,6 +103,11 @@ pub enum Input {
         /// The step.
         step: StepName,
     },
+    /// What a parked step waits for has happened.
+    Wake {
+        /// The step.
+        step: StepName,
+    },
     /// Somebody stops the run.
     Cancel {
         /// Why.
@@ -155,7 +160,9 @@ impl Machine<'_> {
             | Input::Fail { .. }
             | Input::Park { .. }
             | Input::RequestApproval { .. } => true,
-            Input::Claim { .. } | Input::Settle(_) | Input::Expire { .. } => state == RunState::Running,
+            Input::Claim { .. } | Input::Settle(_) | Input::Expire { .. } | Input::Wake { .. } => {
+                state == RunState::Running
+            }
         };
         if !fits {
             return Err(Refusal::RunState(state));
@@ -195,6 +202,7 @@ impl Machine<'_> {
             }
             Input::Settle(approval) => self.settle(&approval)?,
             Input::Expire { step } => self.expire(&step)?,
+            Input::Wake { step } => self.wake(&step)?,
             Input::Cancel { reason } => self.cancel(reason),
         }
         Ok(())
@@ -377,12 +385,18 @@ impl Machine<'_> {
                 }
                 Ok(())
             }
-            StepState::Waiting if step.approval.is_none() => {
-                self.ready(step, self.now);
-                Ok(())
-            }
+            StepState::Waiting => self.wake(name),
             state => Err(Refusal::StepState { step: step.name, state }),
         }
+    }
+
+    fn wake(&mut self, name: &StepName) -> Result<(), Refusal> {
+        let step = self.step(name)?.clone();
+        if !step.is_parked() {
+            return Err(Refusal::StepState { step: step.name, state: step.state });
+        }
+        self.ready(step, self.now);
+        Ok(())
     }
 
     fn cancel(&mut self, reason: String) {

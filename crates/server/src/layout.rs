@@ -42,6 +42,11 @@ impl Layout {
         self.root.join("segments")
     }
 
+    /// The online feature store.
+    pub fn online(&self) -> PathBuf {
+        self.segments().join("online")
+    }
+
     /// Signing keys. Left out of backups unless asked for.
     pub fn keys(&self) -> PathBuf {
         self.root.join("keys")

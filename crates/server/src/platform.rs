@@ -14,6 +14,8 @@ use mainstay_features::port::FeaturesTx;
 use mainstay_governance::policy::Mode;
 use mainstay_pipelines::port::PipelineTx;
 use mainstay_registry::port::RegistryTx;
+use mainstay_segments::online::{OnlineStore, Options};
+use mainstay_serving::port::ServingTx;
 use mainstay_store::objects::LocalObjects;
 use mainstay_store::{Database, Surroundings};
 use mainstay_tracking::command::{ArtifactLocation, CreateDefaultExperiment};
@@ -23,6 +25,7 @@ use crate::authority::Authority;
 use crate::layout::Layout;
 use crate::lock::DataLock;
 use crate::loop_tx::{LoopTx, LoopUnit};
+use crate::predictor::{Ports, Predictor, Sources};
 
 /// What is taken from outside, and with what everything is made.
 #[derive(Clone)]
@@ -43,8 +46,10 @@ pub struct Platform {
     pub layout: Layout,
     /// The database.
     pub database: Database,
-    /// Run artifacts.
+    /// Run artifacts and models.
     pub objects: Arc<dyn Objects>,
+    /// Feature values for requests that carry keys.
+    pub online: Arc<OnlineStore>,
     /// Machine time.
     pub clock: Arc<dyn Clock>,
     /// Randomness.
@@ -59,6 +64,8 @@ pub struct Platform {
     pub pipelines: Commands<dyn PipelineTx>,
     /// Commands on registered models.
     pub registry: Commands<dyn RegistryTx>,
+    /// Commands on endpoints, rollouts and segments.
+    pub serving: Commands<dyn ServingTx>,
     /// Commands on experiments, runs and logged models.
     pub tracking: Commands<dyn TrackingTx>,
     /// Commands that span domains.
@@ -83,6 +90,9 @@ impl Platform {
             None => Database::open_sqlite(layout.root(), surroundings).await?,
         };
         let objects = Arc::new(LocalObjects::open(layout.artifacts(), entropy.clone()).await?);
+        let (online, recovery) = OnlineStore::open(&layout.online(), Options::default())
+            .map_err(|error| crate::Failed::outside("opening the online feature store", error))?;
+        tracing::debug!(?recovery, "online feature store");
         let writer = Arc::new(database.writer.clone());
         let authority = Arc::new(Authority::open(mode, &database)?);
         let policy: Arc<dyn Authorizer> = authority.clone();
@@ -91,11 +101,13 @@ impl Platform {
             features: Commands::new(writer.clone(), policy.clone()),
             pipelines: Commands::new(writer.clone(), policy.clone()),
             registry: Commands::new(writer.clone(), policy.clone()),
+            serving: Commands::new(writer.clone(), policy.clone()),
             tracking: Commands::new(writer, policy.clone()),
             looped: Commands::new(Arc::new(LoopUnit(database.writer.clone())), policy),
             layout,
             database,
             objects,
+            online: Arc::new(online),
             clock,
             entropy,
             authority,
@@ -108,6 +120,25 @@ impl Platform {
         let location = ArtifactLocation::Under("mlflow-artifacts:/".to_owned());
         let command = CreateDefaultExperiment { workspace: default_workspace(), location };
         Ok(self.tracking.run(&Principal::system("start"), command).await?)
+    }
+
+    /// Opens the part that answers inference requests and takes labels.
+    pub async fn open_predictor(&self) -> Result<Predictor, crate::Failed> {
+        let (clock, entropy) = (self.clock.clone(), self.entropy.clone());
+        let ports = Ports { clock, entropy, online: self.online.clone() };
+        let opened = Predictor::open(&self.layout.segments(), ports).await;
+        opened.map_err(|error| crate::Failed::outside("opening the prediction logs", error))
+    }
+
+    /// Where the predictor reads what it serves by.
+    pub fn sources(&self) -> Sources {
+        let reader = Arc::new(self.database.reader.clone());
+        Sources {
+            events: Arc::new(self.database.clone()),
+            store: reader.clone(),
+            objects: self.objects.clone(),
+            definitions: reader,
+        }
     }
 
     /// Commits what is queued and closes the writer.

@@ -52,6 +52,16 @@ impl Coded for InvalidEndpoint {
     }
 }
 
+/// A feature service, in the definitions that it stands in.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServiceRef {
+    /// The project: the name of a definitions file.
+    pub project: Name,
+    /// The service in it.
+    pub service: String,
+}
+
 /// The declared part of an endpoint. What it serves stands in its revisions.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -64,7 +74,7 @@ pub struct Endpoint {
     pub governed: bool,
     /// The feature service that completes requests which carry entity keys.
     #[serde(default)]
-    pub feature_service: Option<Name>,
+    pub features: Option<ServiceRef>,
     /// What a request must hold.
     pub schema: InputSchema,
     /// What labels come back; none if it never gets any.

@@ -8,6 +8,7 @@ mod expire;
 mod finish;
 mod park;
 mod start;
+mod wake;
 
 use mainstay_core::id::PipelineRunId;
 use mainstay_core::name::Name;
@@ -21,6 +22,7 @@ pub use expire::{ExpireDue, Expired};
 pub use finish::{AcceptCached, AcceptStep, FailStep};
 pub use park::ParkStep;
 pub use start::{FireSchedule, How, StartRun, Started};
+pub use wake::WakeRun;
 
 /// The scope of a command on one run.
 fn on_run(workspace: &Name, run: PipelineRunId) -> Scope {

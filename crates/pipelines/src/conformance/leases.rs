@@ -9,7 +9,7 @@ use mainstay_core::time::MachineTime;
 use serde_json::json;
 
 use super::{Bench, Checked, LEASE, chain, refused};
-use crate::commands::{CancelRun, Heartbeat, ParkStep};
+use crate::commands::{CancelRun, Heartbeat, ParkStep, WakeRun};
 use crate::run::{RunState, Step, StepState};
 
 fn beat(bench: &Bench, step: &Step) -> Heartbeat {
@@ -125,14 +125,20 @@ pub(super) async fn a_parked_step_wakes_with_its_memo(bench: Bench) -> Checked {
         memo: json!({ "looked": 1 }),
     };
     bench.run(park.clone()).await?;
-    refused(bench.run(park).await, ErrorCode::WrongState);
+    refused(bench.run(park.clone()).await, ErrorCode::WrongState);
     refused(bench.accept(&claim.step, json!(null)).await, ErrorCode::WrongState);
     assert_eq!(bench.after(Duration::from_secs(59)).await?, 0);
     assert!(bench.try_claim("w").await?.is_none());
     assert_eq!(bench.after(Duration::from_secs(1)).await?, 1);
     let again = bench.claim("roll").await?;
     assert_eq!((again.step.token, again.step.attempt, &again.step.memo), (2, 1, &json!({ "looked": 1 })));
-    bench.accept(&again.step, json!(null)).await?;
+    let wake = WakeRun { workspace: bench.workspace.clone(), run };
+    assert_eq!(bench.run(wake.clone()).await?, 0, "it is at work");
+    let until = again.step.started.ok_or("not started")?.after(Duration::from_mins(1));
+    bench.run(ParkStep { token: 2, until, ..park }).await?;
+    assert_eq!(bench.run(wake).await?, 1, "before its time");
+    let last = bench.claim("roll").await?;
+    bench.accept(&last.step, json!(null)).await?;
     assert_eq!(bench.state(run).await?, RunState::Succeeded);
     Ok(())
 }

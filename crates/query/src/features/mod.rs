@@ -32,4 +32,4 @@ pub use error::FeatureError;
 pub use examples::{Examples, LABEL, LABEL_KNOWN_AT, TrainingSet, examples, training_frame};
 pub use online::{OnlineRows, online_rows};
 pub use point_in_time::{FrameStream, JoinedView, point_in_time};
-pub use request::RequestEvaluator;
+pub use request::{RequestEvaluator, RequestFields};

@@ -8,10 +8,11 @@ use datafusion::common::DFSchema;
 use datafusion::logical_expr::cast;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::prelude::SessionContext;
-use mainstay_features::definition::RequestFeature;
+use mainstay_features::definition::{Dtype, RequestFeature};
+use mainstay_features::online::Value;
 
-use super::column::arrow_of;
-use super::error::FeatureError;
+use super::column::{Builder, Reader, arrow_of};
+use super::error::{FeatureError, missing};
 
 /// The compiled request features of a service, for inputs of one schema.
 #[derive(Debug)]
@@ -66,5 +67,44 @@ impl RequestEvaluator {
         fields.extend(self.fields());
         let columns = batch.columns().iter().cloned().chain(self.evaluate(batch)?).collect();
         Ok(RecordBatch::try_new(Arc::new(ArrowSchema::new(fields)), columns)?)
+    }
+}
+
+/// The request features of a service over single values, for a predictor that has no frames.
+#[derive(Debug)]
+pub struct RequestFields {
+    fields: Vec<(String, Dtype)>,
+    evaluator: RequestEvaluator,
+}
+
+impl RequestFields {
+    /// Compiles the expressions against named fields.
+    pub fn new(features: &[RequestFeature], fields: Vec<(String, Dtype)>) -> Result<Self, FeatureError> {
+        let columns = fields.iter().map(|(name, dtype)| Field::new(name, arrow_of(*dtype), true));
+        let schema: SchemaRef = Arc::new(ArrowSchema::new(columns.collect::<Vec<_>>()));
+        let evaluator = RequestEvaluator::new(&SessionContext::new(), features, &schema)?;
+        Ok(Self { fields, evaluator })
+    }
+
+    /// Names and types of the fields, in the order in which rows give them.
+    pub fn fields(&self) -> &[(String, Dtype)] {
+        &self.fields
+    }
+
+    /// For each request feature the values of all rows. A row gives one value for each field; one of
+    /// another type counts as NULL.
+    pub fn evaluate(&self, rows: &[Vec<Value>]) -> Result<Vec<Vec<Value>>, FeatureError> {
+        let columns = self.fields.iter().enumerate().map(|(position, (_, dtype))| {
+            let mut column = Builder::new(*dtype);
+            rows.iter().for_each(|row| column.append(row.get(position)));
+            column.finish()
+        });
+        let batch = RecordBatch::try_new(Arc::clone(&self.evaluator.input), columns.collect())?;
+        let values = self.evaluator.evaluate(&batch)?;
+        let read = |(array, (feature, _)): (&ArrayRef, &(RequestFeature, Arc<dyn PhysicalExpr>))| {
+            let reader = Reader::of(array).ok_or_else(|| missing(&feature.name))?;
+            Ok((0..array.len()).map(|row| reader.value(row)).collect())
+        };
+        values.iter().zip(&self.evaluator.features).map(read).collect()
     }
 }

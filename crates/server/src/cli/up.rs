@@ -75,9 +75,13 @@ impl Up {
         };
         platform.create_default_experiment().await?;
         let app = App { authenticator, authorizer: platform.authority.clone() };
-        let router = crate::serve::router(&platform, &app);
+        let predictor = platform.open_predictor().await?;
+        let router = crate::serve::router(&platform, &predictor, &app);
 
         let (stop, stopping) = watch::channel(false);
+        let following = tokio::spawn(predictor.clone().follow(platform.sources(), stopping.clone()));
+        let registry = Arc::new(platform.serving.clone());
+        let upkeep = tokio::spawn(predictor.clone().maintain(registry, stopping.clone()));
         let steps = crate::steps::all();
         let engine = Engine::new(platform.clone(), spawner, steps, EngineOptions::default());
         let engine = tokio::spawn(engine.run(stopping.clone()));
@@ -86,7 +90,7 @@ impl Up {
         stop_signal().await?;
         note("draining; a second signal ends at once");
         stop.send_replace(true);
-        let drained = async { drop(tokio::join!(engine, http)) };
+        let drained = async { drop(tokio::join!(engine, http, following, upkeep)) };
         tokio::select! {
             () = drained => {}
             again = stop_signal() => again?,

@@ -16,6 +16,7 @@ use mainstay_serving::endpoint::Endpoint;
 use mainstay_serving::revision::Revision;
 use serde::{Deserialize, Serialize};
 
+use super::features::KeptFeatures;
 use super::snapshot::{Place, Trouble};
 
 /// The number of the snapshot's format.
@@ -30,6 +31,9 @@ pub(super) struct Entry {
     pub(super) endpoint: Endpoint,
     /// The revision in force.
     pub(super) revision: Revision,
+    /// What its feature service is made of.
+    #[serde(default)]
+    pub(super) features: Option<KeptFeatures>,
 }
 
 #[derive(Serialize, Deserialize)]

@@ -1,6 +1,5 @@
 //! Why the predictor gives no answer.
 
-use mainstay_api::oip::Refusal;
 use mainstay_core::error::{Coded, ErrorCode};
 use mainstay_core::name::Name;
 use mainstay_inference::RunError;
@@ -8,6 +7,8 @@ use mainstay_segments::log::LogError;
 use mainstay_serving::schema::SchemaError;
 use mainstay_serving::traffic::NothingServed;
 use thiserror::Error;
+
+use super::features::LookUpError;
 
 /// Why a request is not answered.
 #[derive(Debug, Error)]
@@ -74,7 +75,7 @@ pub enum PredictError {
     NoFeatures(Name),
     /// The look-up of features was refused.
     #[error(transparent)]
-    Features(#[from] Refusal),
+    Features(#[from] LookUpError),
     /// The model refuses the values.
     #[error(transparent)]
     Run(RunError),

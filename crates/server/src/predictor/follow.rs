@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use futures::StreamExt as _;
 use mainstay_core::digest::Digest;
 use mainstay_core::error::StorageError;
@@ -12,20 +13,33 @@ use mainstay_core::event::{EventLog, EventQuery, EventSeq};
 use mainstay_core::name::Name;
 use mainstay_core::object::{ObjectPath, Objects};
 use mainstay_core::scope::ResourceKind;
+use mainstay_data::ports::DataReader as _;
+use mainstay_data::schema::Column;
+use mainstay_features::definition::Definitions;
 use mainstay_inference::{Limits, LoadError, Model};
 use mainstay_segments::log::LogError;
+use mainstay_serving::endpoint::ServiceRef;
 use mainstay_serving::port::ServingStore;
 use mainstay_serving::revision::Revision;
+use mainstay_store::reader::Reader;
 use thiserror::Error;
 use tokio::sync::watch;
 
 use super::columns::{Columns, FitError};
 use super::disk::Entry;
+use super::features::{KeptFeatures, ServiceError, ServiceFeatures, field_type};
 use super::snapshot::{Loaded, Place, Served, Snapshot, Trouble};
 use super::{Inner, Predictor};
 
 /// Each is recorded whenever the definition or the revision of an endpoint changes, by a rollout too.
-const KINDS: [&str; 4] = ["endpoint.created", "endpoint.changed", "endpoint.revised", "endpoint.rolled_back"];
+/// Definitions of features change what completes a request.
+const KINDS: [&str; 5] = [
+    "endpoint.created",
+    "endpoint.changed",
+    "endpoint.revised",
+    "endpoint.rolled_back",
+    "features.applied",
+];
 /// Events read at once.
 const PAGE: usize = 500;
 /// Between two looks at the log, so that a busy log costs little.
@@ -42,6 +56,49 @@ pub struct Sources {
     pub store: Arc<dyn ServingStore>,
     /// Models, at `models/<sha256>/model.onnx`.
     pub objects: Arc<dyn Objects>,
+    /// Feature definitions, and the tables that they read.
+    pub definitions: Arc<dyn FeatureSource>,
+}
+
+/// Where the definitions of feature services are read.
+#[async_trait]
+pub trait FeatureSource: Send + Sync {
+    /// The newest definitions file of a project.
+    async fn definitions(&self, workspace: &Name, project: &Name) -> Result<Option<String>, StorageError>;
+
+    /// The columns of the newest version of a dataset; none if there is no version.
+    async fn columns(&self, workspace: &Name, dataset: &Name) -> Result<Vec<Column>, StorageError>;
+}
+
+#[async_trait]
+impl FeatureSource for Reader {
+    async fn definitions(&self, workspace: &Name, project: &Name) -> Result<Option<String>, StorageError> {
+        Ok(self.feature_definitions(workspace, project).await?.map(|stored| stored.text))
+    }
+
+    async fn columns(&self, workspace: &Name, dataset: &Name) -> Result<Vec<Column>, StorageError> {
+        let newest = self.version(workspace, dataset, None).await?;
+        Ok(newest.map_or_else(Vec::new, |version| version.manifest.schema.columns().to_vec()))
+    }
+}
+
+/// What is kept of the definitions of an endpoint's feature service. A file that does not read, or has
+/// no such service, is kept as it is: the endpoint then says what is wrong.
+async fn kept_features(
+    source: &dyn FeatureSource,
+    workspace: &Name,
+    reference: &ServiceRef,
+) -> Result<Option<KeptFeatures>, StorageError> {
+    let Some(text) = source.definitions(workspace, &reference.project).await? else { return Ok(None) };
+    let parsed = Definitions::parse(&text).ok();
+    let service = parsed.as_ref().and_then(|all| all.service(&reference.service));
+    let dataset = service.and_then(|service| Name::new(service.label.as_ref()?.source.dataset.clone()).ok());
+    let columns = match dataset {
+        Some(dataset) => source.columns(workspace, &dataset).await?,
+        None => Vec::new(),
+    };
+    let fields = columns.into_iter().filter_map(|column| Some((column.name, field_type(column.data_type)?)));
+    Ok(Some(KeptFeatures { definitions: text, fields: fields.collect() }))
 }
 
 /// Why a revision cannot be served.
@@ -59,6 +116,10 @@ enum Unservable {
     Storage(#[from] StorageError),
     #[error("the prediction log cannot be opened: {0}")]
     Log(#[from] LogError),
+    #[error("its features cannot be read: {0}")]
+    Features(#[from] ServiceError),
+    #[error("there are no feature definitions named {0}; apply them")]
+    NoDefinitions(Name),
 }
 
 impl Predictor {
@@ -98,7 +159,7 @@ impl Predictor {
         let _one = self.0.following.lock().await;
         let before = self.0.snapshot.load_full();
         let head = *sources.events.head().borrow();
-        let mut places = changed(&*sources.events, before.seq).await?;
+        let mut places = changed(&*sources.events, &before).await?;
         places.extend(before.troubles.keys().cloned());
         if places.is_empty() {
             self.0.set_followed(head, &before);
@@ -106,9 +167,16 @@ impl Predictor {
         }
         let mut entries = Vec::with_capacity(places.len());
         for (workspace, name) in places {
-            let found = sources.store.endpoint(&workspace, &name).await?;
-            let entry =
-                found.map(|(endpoint, revision)| Entry { workspace: workspace.clone(), endpoint, revision });
+            let entry = match sources.store.endpoint(&workspace, &name).await? {
+                None => None,
+                Some((endpoint, revision)) => {
+                    let features = match &endpoint.features {
+                        Some(service) => kept_features(&*sources.definitions, &workspace, service).await?,
+                        None => None,
+                    };
+                    Some(Entry { workspace: workspace.clone(), endpoint, revision, features })
+                }
+            };
             entries.push(((workspace, name), entry));
         }
         let next = self.0.rebuild(&before, head, entries, Some(&*sources.objects)).await;
@@ -117,17 +185,21 @@ impl Predictor {
     }
 }
 
-/// The endpoints that events after `seq` speak of.
-async fn changed(events: &dyn EventLog, seq: EventSeq) -> Result<BTreeSet<Place>, StorageError> {
+/// The endpoints that events after a snapshot speak of, or whose features were defined anew.
+async fn changed(events: &dyn EventLog, before: &Snapshot) -> Result<BTreeSet<Place>, StorageError> {
     let mut places = BTreeSet::new();
     for kind in KINDS {
-        let mut after = seq;
+        let mut after = before.seq;
         loop {
             let page = events.read(&EventQuery::after(after, PAGE).of_kind(kind)).await?;
             let Some(last) = page.last() else { break };
             after = last.seq;
             let full = page.len() == PAGE;
             for event in page {
+                if event.subject.kind == ResourceKind::Feature {
+                    places.extend(before.reading(&event.workspace, &event.subject.id));
+                    continue;
+                }
                 if event.subject.kind != ResourceKind::Endpoint {
                     continue;
                 }
@@ -190,7 +262,7 @@ impl Inner {
         models: &mut HashMap<Digest, Arc<Model>>,
         objects: Option<&dyn Objects>,
     ) -> Result<Served, Unservable> {
-        let Entry { workspace, endpoint, revision } = entry;
+        let Entry { workspace, endpoint, revision, features } = entry;
         let mut loaded = HashMap::new();
         let arms = revision.arms.iter().map(|arm| arm.pinned);
         for pinned in arms.chain(revision.fallback) {
@@ -214,7 +286,16 @@ impl Inner {
         }
         let log = self.predictions.of(&workspace)?;
         let watermark = self.watermarks.of(&workspace, &endpoint.name);
-        Ok(Served { workspace, endpoint, revision, models: loaded, log, watermark })
+        let features = match (&endpoint.features, features) {
+            (None, _) => None,
+            (Some(reference), None) => return Err(Unservable::NoDefinitions(reference.project.clone())),
+            (Some(reference), Some(kept)) => {
+                let online = Arc::clone(&self.online);
+                let service = ServiceFeatures::new(&workspace, reference, &kept, &endpoint.schema, online)?;
+                Some((kept, service))
+            }
+        };
+        Ok(Served { workspace, endpoint, revision, models: loaded, log, watermark, features })
     }
 
     async fn load(

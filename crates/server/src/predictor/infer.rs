@@ -18,6 +18,7 @@ use mainstay_serving::value::FeatureValue;
 use super::Inner;
 use super::columns::BuildError;
 use super::error::PredictError;
+use super::features::Given;
 use super::journal::append_all;
 use super::outputs::{self, Scored};
 use super::rows::Rows;
@@ -90,7 +91,7 @@ pub(super) fn infer(inner: &Inner, request: &InferRequest) -> Result<InferAnswer
     let hint = rows_of_parameters(request)?;
     let mut rows = Rows::gather(schema, &loaded.columns, &request.inputs, hint)?;
     let mut asks = asks(inner, served, request, rows.count())?;
-    look_up(inner, served, request, &mut rows, &mut asks)?;
+    look_up(served, request, &mut rows, &mut asks)?;
     for (ask, violations) in asks.iter_mut().zip(rows.check(schema)?) {
         ask.violations = violations;
     }
@@ -177,7 +178,6 @@ fn asks<'r>(
 
 /// Completes the rows of a request that carries entity keys from the stored features.
 fn look_up(
-    inner: &Inner,
     served: &Served,
     request: &InferRequest,
     rows: &mut Rows,
@@ -187,11 +187,17 @@ fn look_up(
         return Ok(());
     }
     let missing = || PredictError::NoFeatures(served.endpoint.name.clone());
-    let service = served.endpoint.feature_service.as_ref().ok_or_else(missing)?;
-    let lookup = inner.features.as_ref().ok_or_else(missing)?;
-    for (row, (values, ask)) in rows.iter_mut().zip(asks).enumerate() {
-        let keys = entity_keys(request, row);
-        ask.reads = lookup.complete(served, service, &keys, ask.at, values)?;
+    let (_, features) = served.features.as_ref().ok_or_else(missing)?;
+    let names: Vec<&str> = request.entities.iter().map(|(name, _)| name.as_str()).collect();
+    let value = |name: &str, row: usize| {
+        let given = request.entities.iter().find(|(known, _)| known == name);
+        given.and_then(|(_, values)| values.get(row)).cloned().unwrap_or(FeatureValue::Null)
+    };
+    let times: Vec<DataTime> = asks.iter().map(|ask| ask.at).collect();
+    let given = Given { names: &names, value: &value };
+    let reads = features.complete(&given, &times, rows.iter_mut())?;
+    for (ask, reads) in asks.iter_mut().zip(reads) {
+        ask.reads = reads;
     }
     Ok(())
 }

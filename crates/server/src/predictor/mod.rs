@@ -42,13 +42,15 @@ use mainstay_core::event::EventSeq;
 use mainstay_core::name::Name;
 use mainstay_core::time::{Clock, DataTime};
 use mainstay_segments::log::{LogError, SegmentLog};
+use mainstay_segments::online::OnlineStore;
 use mainstay_serving::segment::SegmentKind;
 use tokio::sync::{Mutex, Semaphore};
 
 use disk::{Entry, Kept, PredictorDir};
 pub use error::PredictError;
-pub use features::FeatureLookup;
-pub use follow::Sources;
+pub use features::{LookUpError, online_name};
+pub(crate) use features::{kind_of, views_of};
+pub use follow::{FeatureSource, Sources};
 use journal::Logs;
 use labels::LabelKeeper;
 pub use maintain::{SegmentRegistry, Upkeep};
@@ -63,7 +65,7 @@ pub struct Ports {
     /// Randomness, for prediction ids.
     pub entropy: Arc<dyn Entropy>,
     /// Stored features, for requests that carry entity keys.
-    pub features: Option<Arc<dyn FeatureLookup>>,
+    pub online: Arc<OnlineStore>,
 }
 
 /// The predictor of one process. Cheap to clone.
@@ -78,7 +80,7 @@ pub(crate) struct Inner {
     watermarks: Watermarks,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
-    features: Option<Arc<dyn FeatureLookup>>,
+    online: Arc<OnlineStore>,
     /// A snapshot was loaded from disk, or made from the record.
     ready: AtomicBool,
     /// Held by whoever makes the next snapshot.
@@ -99,7 +101,7 @@ impl Predictor {
             watermarks.fold(&workspace, &log)?;
         }
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let Ports { clock, entropy, features } = ports;
+        let Ports { clock, entropy, online } = ports;
         let this = Self(Arc::new(Inner {
             dir,
             snapshot: ArcSwap::default(),
@@ -108,7 +110,7 @@ impl Predictor {
             watermarks,
             clock,
             entropy,
-            features,
+            online,
             ready: AtomicBool::new(false),
             following: Mutex::default(),
             heavy: Arc::new(Semaphore::new(cores)),
@@ -203,6 +205,7 @@ fn entries(snapshot: &Snapshot) -> Vec<Entry> {
         workspace: served.workspace.clone(),
         endpoint: served.endpoint.clone(),
         revision: served.revision.clone(),
+        features: served.features.as_ref().map(|(kept, _)| kept.clone()),
     };
     let mut entries: Vec<Entry> = snapshot.served().map(entry).collect();
     entries.sort_by(|a, b| (&a.workspace, &a.endpoint.name).cmp(&(&b.workspace, &b.endpoint.name)));

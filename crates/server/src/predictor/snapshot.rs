@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::columns::Columns;
 use super::error::PredictError;
+use super::features::{KeptFeatures, ServiceFeatures};
 
 /// A model with the way in which it reads the endpoint's features.
 #[derive(Debug, Clone)]
@@ -40,6 +41,8 @@ pub struct Served {
     pub log: Arc<SegmentLog>,
     /// The latest data time that it was asked for, in microseconds.
     pub watermark: Arc<AtomicI64>,
+    /// What completes requests that carry entity keys, and what it was made of.
+    pub(super) features: Option<(KeptFeatures, ServiceFeatures)>,
 }
 
 impl Served {
@@ -90,6 +93,15 @@ impl Snapshot {
     /// Every endpoint that is served.
     pub fn served(&self) -> impl Iterator<Item = &Arc<Served>> {
         self.endpoints.values().flat_map(HashMap::values)
+    }
+
+    /// The endpoints whose features stand in a project's definitions.
+    pub(super) fn reading(&self, workspace: &Name, project: &str) -> Vec<Place> {
+        let all = self.endpoints.get(workspace).into_iter().flatten();
+        let reads = all.filter(|(_, served)| {
+            served.endpoint.features.as_ref().is_some_and(|service| service.project.as_str() == project)
+        });
+        reads.map(|(name, _)| (workspace.clone(), name.clone())).collect()
     }
 
     /// The models that are loaded, by digest.

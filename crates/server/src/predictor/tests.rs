@@ -19,7 +19,9 @@ use mainstay_core::page::{Page, PageRequest};
 use mainstay_core::principal::Actor;
 use mainstay_core::scope::{ResourceKind, Subject, default_workspace};
 use mainstay_core::time::{DataTime, MachineTime, ManualClock};
+use mainstay_data::schema::Column;
 use mainstay_segments::log::Cursor;
+use mainstay_segments::online::{OnlineStore, Options};
 use mainstay_serving::endpoint::Endpoint;
 use mainstay_serving::label::{Label, LabelValue};
 use mainstay_serving::port::ServingStore;
@@ -35,7 +37,7 @@ use tempfile::TempDir;
 use tokio::sync::watch;
 
 use super::maintain::{SegmentRegistry, Upkeep};
-use super::{Ports, Predictor, Sources};
+use super::{FeatureSource, Ports, Predictor, Sources};
 
 fn fixture(file: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../inference/tests/reference/models").join(file)
@@ -112,6 +114,17 @@ impl ServingStore for Record {
     }
 }
 
+/// No definitions: the endpoints here are sent their features.
+#[async_trait]
+impl FeatureSource for Record {
+    async fn definitions(&self, _: &Name, _: &Name) -> Result<Option<String>, StorageError> {
+        Ok(None)
+    }
+    async fn columns(&self, _: &Name, _: &Name) -> Result<Vec<Column>, StorageError> {
+        Ok(Vec::new())
+    }
+}
+
 struct Bench {
     dir: TempDir,
     record: Arc<Record>,
@@ -125,8 +138,12 @@ impl Bench {
         let (head, _) = watch::channel(EventSeq(0));
         let record = Arc::new(Record { endpoints: Mutex::default(), events: Mutex::default(), head });
         let objects = LocalObjects::open(dir.path().join("artifacts"), Arc::new(SeededEntropy::new(2))).await;
-        let sources =
-            Sources { events: record.clone(), store: record.clone(), objects: Arc::new(objects.unwrap()) };
+        let sources = Sources {
+            events: record.clone(),
+            store: record.clone(),
+            objects: Arc::new(objects.unwrap()),
+            definitions: record.clone(),
+        };
         let predictor = open(dir.path()).await;
         Self { dir, record, sources, predictor }
     }
@@ -166,7 +183,8 @@ impl Bench {
 
 async fn open(dir: &Path) -> Predictor {
     let clock = Arc::new(ManualClock::starting_at(MachineTime::from_micros(77)));
-    let ports = Ports { clock, entropy: Arc::new(SeededEntropy::new(1)), features: None };
+    let (online, _) = OnlineStore::open(&dir.join("online"), Options::default()).unwrap();
+    let ports = Ports { clock, entropy: Arc::new(SeededEntropy::new(1)), online: Arc::new(online) };
     Predictor::open(&dir.join("segments"), ports).await.unwrap()
 }
 
@@ -192,7 +210,7 @@ fn endpoint() -> Endpoint {
         name: iris(),
         model: iris(),
         governed: false,
-        feature_service: None,
+        features: None,
         schema: InputSchema::new(names.map(feature).to_vec()).unwrap(),
         labels: None,
         retraining: Vec::new(),

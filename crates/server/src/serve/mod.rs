@@ -16,10 +16,13 @@ use tower::ServiceExt as _;
 
 use mainstay_api::mlflow::{Mlflow, MlflowState};
 use mainstay_api::native::NativeState;
+use mainstay_api::native::labels::LabelState;
+use mainstay_api::oip::OipState;
 use mainstay_api::{App, Route};
 use mainstay_core::action::Action;
 
 use crate::platform::Platform;
+use crate::predictor::Predictor;
 use crate::run_index::RunIndexKeeper;
 
 /// How the server treats its clients.
@@ -105,15 +108,18 @@ async fn answer(
     router.oneshot(request.map(axum::body::Body::new)).await
 }
 
+/// Which Mainstay this is.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
 /// The whole table of routes, behind its guards.
-pub fn router(platform: &Platform, app: &App) -> Router {
-    let native =
-        NativeState { events: Arc::new(platform.database.clone()), version: env!("CARGO_PKG_VERSION") };
-    mainstay_api::router(app, mainstay_api::native::routes(), native).merge(mainstay_api::router(
-        app,
-        mainstay_api::mlflow::routes(),
-        mlflow(platform),
-    ))
+pub fn router(platform: &Platform, predictor: &Predictor, app: &App) -> Router {
+    let native = NativeState { events: Arc::new(platform.database.clone()), version: VERSION };
+    let oip = OipState { service: Arc::new(predictor.clone()), version: VERSION };
+    let labels = LabelState { sink: Arc::new(predictor.clone()) };
+    mainstay_api::router(app, mainstay_api::native::routes(), native)
+        .merge(mainstay_api::router(app, mainstay_api::native::labels::routes(), labels))
+        .merge(mainstay_api::router(app, mainstay_api::oip::routes(), oip))
+        .merge(mainstay_api::router(app, mainstay_api::mlflow::routes(), mlflow(platform)))
 }
 
 /// Method, path and action of every route.
@@ -121,7 +127,11 @@ pub fn table() -> Vec<(Method, String, Action)> {
     fn rows<S>(routes: Vec<Route<S>>) -> impl Iterator<Item = (Method, String, Action)> {
         routes.into_iter().map(|route| (route.method, route.path, route.action))
     }
-    rows(mainstay_api::native::routes()).chain(rows(mainstay_api::mlflow::routes())).collect()
+    rows(mainstay_api::native::routes())
+        .chain(rows(mainstay_api::native::labels::routes()))
+        .chain(rows(mainstay_api::oip::routes()))
+        .chain(rows(mainstay_api::mlflow::routes()))
+        .collect()
 }
 
 /// What MLflow's protocol works on.

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use mainstay_core::action::Action;
 use mainstay_core::command::Command;
-use mainstay_core::id::RolloutId;
+use mainstay_core::id::{PipelineRunId, RolloutId};
 use mainstay_core::name::Name;
 use mainstay_core::scope::Scope;
 use mainstay_core::time::DataTime;
@@ -35,6 +35,8 @@ pub struct StartRollout {
     pub plan: RolloutPlan,
     /// The endpoint's watermark.
     pub watermark: DataTime,
+    /// The pipeline run whose step carries it out.
+    pub run: Option<PipelineRunId>,
 }
 
 #[async_trait]
@@ -71,6 +73,7 @@ impl Command for StartRollout {
             champion,
             plan: self.plan.clone(),
             state: RolloutState::starting(self.watermark),
+            run: self.run,
         };
         let draft = RevisionDraft::pair(champion, Arm::new(self.candidate, Role::Shadow));
         let revision = current.revision.with_arms(draft, Some(self.rollout))?;

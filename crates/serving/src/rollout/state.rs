@@ -1,6 +1,6 @@
 //! Where a rollout stands.
 
-use mainstay_core::id::RolloutId;
+use mainstay_core::id::{PipelineRunId, RolloutId};
 use mainstay_core::name::Name;
 use mainstay_core::time::DataTime;
 use serde::{Deserialize, Serialize};
@@ -88,6 +88,9 @@ pub struct Rollout {
     pub plan: RolloutPlan,
     /// How far.
     pub state: RolloutState,
+    /// The pipeline run whose step carries it out.
+    #[serde(default)]
+    pub run: Option<PipelineRunId>,
 }
 
 impl Rollout {

@@ -97,7 +97,7 @@ pub(crate) fn endpoint() -> Endpoint {
         name: name("e"),
         model: name("delays"),
         governed: true,
-        feature_service: None,
+        features: None,
         schema: InputSchema::new(vec![hour]).unwrap(),
         labels: Some(LabelKind {
             positive: LabelValue::Number(1.0),

@@ -26,6 +26,7 @@ fn start(expected: u64, version: u64) -> StartRollout {
         candidate: pinned(version),
         plan: RolloutPlan::default(),
         watermark: DataTime::default(),
+        run: None,
     }
 }
 

@@ -91,7 +91,7 @@ fn governed_endpoint() -> CreateEndpoint {
         name: Name::new("delays").unwrap(),
         model: Name::new("flight-delay").unwrap(),
         governed: true,
-        feature_service: None,
+        features: None,
         schema: InputSchema::new(vec![hour]).unwrap(),
         labels: None,
         retraining: Vec::new(),
