@@ -24,12 +24,15 @@
 //! value; calibration, looks, correction and hysteresis come with it.
 
 pub mod alarm;
+pub mod command;
 pub mod drift;
 pub mod gate;
 pub mod maturity;
 pub mod performance;
+pub mod port;
 pub mod profile;
 pub mod quantile;
+pub mod record;
 pub mod reference;
 pub mod sequential;
 pub mod watch;

@@ -28,6 +28,7 @@ mod features;
 mod governance;
 mod guard;
 mod migrations;
+mod monitoring;
 pub mod objects;
 mod pipelines;
 pub mod ports;

@@ -5,6 +5,7 @@ use mainstay_core::error::StorageError;
 use mainstay_data::ports::DataTx;
 use mainstay_features::port::FeaturesTx;
 use mainstay_governance::port::GovernanceTx;
+use mainstay_monitoring::port::MonitoringTx;
 use mainstay_pipelines::port::PipelineTx;
 use mainstay_registry::port::RegistryTx;
 use mainstay_serving::port::ServingTx;
@@ -45,6 +46,7 @@ ports! {
     dyn DataTx,
     dyn FeaturesTx,
     dyn GovernanceTx,
+    dyn MonitoringTx,
     dyn PipelineTx,
     dyn RegistryTx,
     dyn ServingTx,

@@ -16,6 +16,7 @@ pub enum Class {
 
 /// The classes, in alphabetical order of the tables.
 pub const TABLES: &[(&str, Class)] = &[
+    ("alarms", Class::Record),
     ("api_tokens", Class::Record),
     ("approvals", Class::Record),
     ("audit_heads", Class::Log),
@@ -38,6 +39,7 @@ pub const TABLES: &[(&str, Class)] = &[
     ("model_tags", Class::Record),
     ("model_version_tags", Class::Record),
     ("model_versions", Class::Record),
+    ("monitor_looks", Class::Operational),
     ("pipeline_definitions", Class::Record),
     ("pipeline_runs", Class::Record),
     ("pipeline_steps", Class::Operational),

@@ -7,6 +7,7 @@
 
 mod data;
 mod databases;
+mod monitoring;
 mod registry;
 mod tracking;
 mod writer;
