@@ -122,9 +122,7 @@ impl Champion {
     /// The next hour at whose end something is due even if no prediction falls into it.
     pub(super) fn next_due(&self, intake: &Intake, horizon: i64) -> Option<i64> {
         let day_ends = self.folded.today.as_ref().map(|(day, _)| Calendar::last_hour(*day));
-        let ripe = intake
-            .first_waiting(self.folded.next_quality, |waiting| waiting.champion.is_some())
-            .map(|day| Calendar::maturity(day, horizon));
+        let ripe = intake.first_scored(self.folded.next_quality).map(|day| Calendar::maturity(day, horizon));
         day_ends.into_iter().chain(ripe).min()
     }
 

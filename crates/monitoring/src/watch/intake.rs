@@ -27,6 +27,10 @@ pub(super) struct Waiting {
 struct Day {
     seen: HashSet<PredictionId>,
     waiting: Vec<Waiting>,
+    /// Of those that wait, how many have the champion's score.
+    scored: u64,
+    /// And how many have a pair.
+    paired: u64,
     late: u64,
 }
 
@@ -135,8 +139,10 @@ impl Intake {
     }
 
     pub(super) fn wait(&mut self, waiting: Waiting) {
-        let day = self.calendar.day(waiting.at);
-        self.days.entry(day).or_default().waiting.push(waiting);
+        let day = self.days.entry(self.calendar.day(waiting.at)).or_default();
+        day.scored += u64::from(waiting.champion.is_some());
+        day.paired += u64::from(waiting.pair.is_some());
+        day.waiting.push(waiting);
     }
 
     /// The days from `from` on, before `until`, and what waits in them.
@@ -145,9 +151,14 @@ impl Intake {
         days.into_iter().flatten().map(|(day, held)| (*day, held.waiting.as_slice()))
     }
 
-    /// The first day from `from` on in which something waits that `wanted` speaks of.
-    pub(super) fn first_waiting(&self, from: i64, wanted: impl Fn(&Waiting) -> bool) -> Option<i64> {
-        self.days.range(from..).find(|(_, day)| day.waiting.iter().any(&wanted)).map(|(day, _)| *day)
+    /// The first day from `from` on in which a score of the champion waits.
+    pub(super) fn first_scored(&self, from: i64) -> Option<i64> {
+        self.days.range(from..).find(|(_, day)| day.scored > 0).map(|(day, _)| *day)
+    }
+
+    /// The first day from `from` on in which a pair waits.
+    pub(super) fn first_paired(&self, from: i64) -> Option<i64> {
+        self.days.range(from..).find(|(_, day)| day.paired > 0).map(|(day, _)| *day)
     }
 
     /// Lets all days before `floor` go.
@@ -167,8 +178,9 @@ impl Intake {
 
     /// Forgets the pairs of a rollout that is over.
     pub(super) fn forget_pairs(&mut self) {
-        for waiting in self.days.values_mut().flat_map(|day| &mut day.waiting) {
-            waiting.pair = None;
+        for day in self.days.values_mut().filter(|day| day.paired > 0) {
+            day.paired = 0;
+            day.waiting.iter_mut().for_each(|waiting| waiting.pair = None);
         }
     }
 

@@ -118,8 +118,7 @@ impl Rollout {
 
     /// The next hour at whose end a day's labels are ripe.
     pub(super) fn next_due(&self, intake: &Intake) -> Option<i64> {
-        let day = intake.first_waiting(self.next_quality, |waiting| waiting.pair.is_some())?;
-        Some(Calendar::maturity(day, self.watch.horizon))
+        Some(Calendar::maturity(intake.first_paired(self.next_quality)?, self.watch.horizon))
     }
 
     /// Folds the predictions of one hour, in order, and the days that its end matures.

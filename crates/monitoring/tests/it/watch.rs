@@ -272,107 +272,129 @@ fn figure(evidence: &BlockEvidence, guard: GuardKind) -> GuardFigure {
     *evidence.guards.iter().find(|figure| figure.guard == guard).unwrap()
 }
 
+type Pair<'a> = (&'a Observation, f64, f64);
+
+/// What the rollout's requests were, slowly: its observations, and those that both versions scored.
+fn asked(rows: &[Observation]) -> (Vec<&Observation>, Vec<Pair<'_>>) {
+    let asked: Vec<_> = rows.iter().filter(|row| row.under == Some(ROLLOUT)).collect();
+    let pairs = asked.iter().filter_map(|row| Some((*row, score(row, 1)?, score(row, 2)?))).collect();
+    (asked, pairs)
+}
+
+/// The days that are mature, by the rule that is known to be right.
+fn check_quality(now: &BlockEvidence, pairs: &[Pair<'_>], labels: &Labels) {
+    let rule = MaturityRule { horizon: rollout().horizon, ..RULE };
+    let predictions = pairs.iter().map(|(row, champion, candidate)| Prediction {
+        id: row.id.to_string(),
+        event_time: row.at,
+        payload: (*champion, *candidate),
+    });
+    let mut cursor = Cursor::starting_at(rule, rollout().started_at).unwrap();
+    let (mut slow, mut mature, mut labelled) = (PairedQuality::new(rollout().quality).unwrap(), 0, 0);
+    for day in cursor.fold(now.watermark, predictions, labels) {
+        let loss = |score, label| Metric::LogLoss.row_loss(score, label).unwrap();
+        let differences = day.rows.iter().map(|row| {
+            let ((champion, candidate), label) = (row.prediction.payload, row.label.unwrap());
+            loss(candidate, label) - loss(champion, label)
+        });
+        slow.fold(day.day, &differences.collect::<Vec<_>>()).unwrap();
+        mature += day.rows.len() as u64;
+        labelled += day.labelled;
+    }
+    assert_eq!(now.mature_pairs, mature);
+    assert_eq!(now.quality, (mature > 0).then(|| slow.reading().unwrap()));
+    assert_eq!(now.coverage, (mature > 0).then(|| labelled as f64 / mature as f64));
+}
+
+/// Rates of the present data day, and counts and latencies since the start.
+fn check_rates(now: &BlockEvidence, asked: &[&Observation]) {
+    let day = RULE.day(now.watermark.plus(-1));
+    let mean = |counted: &dyn Fn(&Observation) -> Option<f64>| {
+        let today = asked.iter().filter(|row| RULE.day(row.at) == day);
+        let today: Vec<f64> = today.filter_map(|row| counted(row)).collect();
+        if today.is_empty() { 0.0 } else { today.iter().sum::<f64>() / today.len() as f64 }
+    };
+    let failed = |row: &Observation, at: usize| f64::from(u8::from(row.arms[at].failed));
+    let errors = figure(now, GuardKind::ErrorRate);
+    close(errors.observed, mean(&|row| Some(failed(row, 1) - failed(row, 0))));
+    assert_eq!(errors.requests, asked.len() as u64);
+    let fell_back =
+        |row: &Observation| (row.assigned == 2).then(|| f64::from(u8::from(row.answered != Some(2))));
+    let fallback = figure(now, GuardKind::FallbackRate);
+    close(fallback.observed, mean(&fell_back));
+    assert_eq!(fallback.requests, asked.iter().filter(|row| row.assigned == 2).count() as u64);
+    let outside = figure(now, GuardKind::OutOfRangeRate);
+    if outside.verdict != GuardVerdict::Breached {
+        close(outside.observed, mean(&|row| Some(f64::from(row.out_of_range) / 2.0)));
+    }
+    let p95 = |at: usize| {
+        let mut all: Vec<u32> =
+            asked.iter().filter(|r| !r.arms[at].failed).map(|r| r.arms[at].latency_micros).collect();
+        all.sort_unstable();
+        all.get((all.len() * 19).div_ceil(20).saturating_sub(1)).copied().map(f64::from)
+    };
+    if let (Some(candidate), Some(champion)) = (p95(1), p95(0)) {
+        let ratio = figure(now, GuardKind::LatencyRatio).observed;
+        // Bins are 3 % wide on either side.
+        assert!((ratio / (candidate / champion) - 1.0).abs() < 0.07, "{ratio}");
+    }
+}
+
+/// The scores of the present data day and the one before, counted anew.
+fn check_shift(now: &BlockEvidence, pairs: &[Pair<'_>], reference: &Reference) {
+    let today = RULE.day(now.watermark.plus(-1));
+    if !pairs.iter().any(|(row, ..)| RULE.day(row.at) == today) {
+        return;
+    }
+    let Binning::Numeric { edges } = &reference.profile.score.as_ref().unwrap().binning else {
+        panic!("scores are numbers")
+    };
+    let mut counts = [vec![0; edges.bins()], vec![0; edges.bins()]];
+    for (_, champion, candidate) in pairs.iter().filter(|(row, ..)| RULE.day(row.at) >= today - 1) {
+        counts[0][edges.bin(*champion)] += 1;
+        counts[1][edges.bin(*candidate)] += 1;
+    }
+    let shift = figure(now, GuardKind::OutputShift);
+    close(shift.observed, psi_q10_ref(&counts[0], &counts[1]).unwrap().value);
+    assert_eq!(shift.requests, counts[0].iter().sum::<u64>());
+}
+
 #[test]
 fn evidence_after_each_hour_is_that_of_the_slow_fold() {
     let reference = reference();
     let events = arrivals(events(2, 60), 2, DISORDER);
     let (_, evidence, _) = run(&events, &reference);
-    let rows = observations(&events);
-    let rule = MaturityRule { horizon: rollout().horizon, ..RULE };
-    let pairs: Vec<(&Observation, f64, f64)> = rows
-        .iter()
-        .filter(|row| row.under == Some(ROLLOUT))
-        .filter_map(|row| Some((row, score(row, 1)?, score(row, 2)?)))
-        .collect();
+    let (rows, labels) = (observations(&events), labels(&events));
+    let (asked, pairs) = asked(&rows);
     assert!(evidence.len() > 7 * 20 && evidence.is_sorted_by_key(|e| e.watermark));
-    let mut standing = 0;
+    assert!(evidence.iter().filter(|e| e.quality.is_some()).count() > 100);
     for now in &evidence {
-        let before = |row: &Observation| row.under == Some(ROLLOUT) && row.at < now.watermark;
-        let hour = now.watermark.plus(-HOUR);
-        let in_hour = pairs.iter().filter(|(row, ..)| row.at >= hour && row.at < now.watermark);
+        let asked: Vec<_> = asked.iter().copied().filter(|row| row.at < now.watermark).collect();
+        let before: Vec<_> = pairs.iter().copied().filter(|(row, ..)| row.at < now.watermark).collect();
+        let in_hour = before.iter().filter(|(row, ..)| row.at >= now.watermark.plus(-HOUR));
         assert_eq!(now.pairs, in_hour.count() as u64, "{}", now.watermark);
-
-        // Quality: the days that are mature, by the rule that is known to be right.
-        let predictions = pairs.iter().map(|(row, champion, candidate)| Prediction {
-            id: row.id.to_string(),
-            event_time: row.at,
-            payload: (*champion, *candidate),
-        });
-        let mut cursor = Cursor::starting_at(rule, rollout().started_at).unwrap();
-        let (mut slow, mut mature, mut labelled) = (PairedQuality::new(rollout().quality).unwrap(), 0, 0);
-        for day in cursor.fold(now.watermark, predictions, &labels(&events)) {
-            let loss = |score, label| Metric::LogLoss.row_loss(score, label).unwrap();
-            let differences = day.rows.iter().map(|row| {
-                let ((champion, candidate), label) = (row.prediction.payload, row.label.unwrap());
-                loss(candidate, label) - loss(champion, label)
-            });
-            slow.fold(day.day, &differences.collect::<Vec<_>>()).unwrap();
-            mature += day.rows.len() as u64;
-            labelled += day.labelled;
-        }
-        assert_eq!(now.mature_pairs, mature);
-        assert_eq!(now.quality, (mature > 0).then(|| slow.reading().unwrap()));
-        assert_eq!(now.coverage, (mature > 0).then(|| labelled as f64 / mature as f64));
-        standing += usize::from(now.quality.is_some());
-
-        // Guards: rates of the present data day, counts since the start.
-        let asked: Vec<&Observation> = rows.iter().filter(|row| before(row)).collect();
-        let mean = |counted: &dyn Fn(&Observation) -> Option<f64>| {
-            let day = RULE.day(hour);
-            let today: Vec<f64> =
-                asked.iter().filter(|row| RULE.day(row.at) == day).filter_map(|row| counted(row)).collect();
-            if today.is_empty() { 0.0 } else { today.iter().sum::<f64>() / today.len() as f64 }
-        };
-        let failed = |row: &Observation, at: usize| f64::from(u8::from(row.arms[at].failed));
-        let errors = figure(now, GuardKind::ErrorRate);
-        close(errors.observed, mean(&|row| Some(failed(row, 1) - failed(row, 0))));
-        assert_eq!(errors.requests, asked.len() as u64);
-        let fell_back =
-            |row: &Observation| (row.assigned == 2).then(|| f64::from(u8::from(row.answered != Some(2))));
-        let fallback = figure(now, GuardKind::FallbackRate);
-        close(fallback.observed, mean(&fell_back));
-        assert_eq!(fallback.requests, asked.iter().filter(|row| row.assigned == 2).count() as u64);
-        let outside = figure(now, GuardKind::OutOfRangeRate);
-        if outside.verdict != GuardVerdict::Breached {
-            close(outside.observed, mean(&|row| Some(f64::from(row.out_of_range) / 2.0)));
-        }
-        let shift = figure(now, GuardKind::OutputShift);
-        let (today, yesterday) = (RULE.day(hour), RULE.day(hour) - 1);
-        let near: Vec<_> =
-            pairs.iter().filter(|(row, ..)| before(row) && RULE.day(row.at) >= yesterday).collect();
-        if near.iter().any(|(row, ..)| RULE.day(row.at) == today) {
-            let Binning::Numeric { edges } = &reference.profile.score.as_ref().unwrap().binning else {
-                panic!("scores are numbers")
-            };
-            let mut counts = [vec![0; edges.bins()], vec![0; edges.bins()]];
-            for (_, champion, candidate) in &near {
-                counts[0][edges.bin(*champion)] += 1;
-                counts[1][edges.bin(*candidate)] += 1;
-            }
-            close(shift.observed, psi_q10_ref(&counts[0], &counts[1]).unwrap().value);
-            assert_eq!(shift.requests, near.len() as u64);
-        }
-        let p95 = |at: usize| {
-            let mut all: Vec<u32> =
-                asked.iter().filter(|r| !r.arms[at].failed).map(|r| r.arms[at].latency_micros).collect();
-            all.sort_unstable();
-            all.get((all.len() * 19).div_ceil(20).saturating_sub(1)).copied().map(f64::from)
-        };
-        if let (Some(candidate), Some(champion)) = (p95(1), p95(0)) {
-            let ratio = figure(now, GuardKind::LatencyRatio).observed;
-            assert!((ratio / (candidate / champion) - 1.0).abs() < 0.07, "{ratio}");
-        }
+        // By maturity's own rule, so from all pairs.
+        check_quality(now, &pairs, &labels);
+        check_rates(now, &asked);
+        check_shift(now, &before, &reference);
     }
-    assert!(standing > 100);
-    let total: u64 = evidence.iter().map(|e| e.pairs).sum();
-    let (start, end) = (rollout().started_at, evidence.last().unwrap().watermark);
+}
+
+#[test]
+fn pairs_are_counted_between_any_two_hours() {
+    let reference = reference();
     let mut watch = fresh(&reference);
-    for event in &events {
+    for event in &arrivals(events(2, 60), 2, DISORDER) {
         feed(&mut watch, event, &reference);
     }
-    assert_eq!(watch.pairs(start.plus(-HOUR), end), total);
+    let evidence = evidence(&mut watch);
+    let sum = |blocks: &[BlockEvidence]| blocks.iter().map(|e| e.pairs).sum::<u64>();
+    let end = evidence.last().unwrap().watermark;
+    assert_eq!(watch.pairs(DataTime::MIN, end), sum(&evidence));
     let (from, until) = (evidence[30].watermark, evidence[50].watermark);
-    assert_eq!(watch.pairs(from, until), evidence[31..=50].iter().map(|e| e.pairs).sum::<u64>());
+    assert_eq!(watch.pairs(from, until), sum(&evidence[31..=50]));
+    assert_eq!(watch.pairs(from.plus(1), until.plus(1)), sum(&evidence[32..=50]), "whole hours only");
+    assert_eq!(watch.pairs(until, from), 0);
 }
 
 /// A candidate that was trained on other units sees the same features as the champion, and says
