@@ -34,8 +34,9 @@ pub enum GuardKind {
     /// Feature values outside their usual range. Both versions see the same ones, so this says that
     /// the requests are no ground to judge a candidate on.
     OutOfRangeRate,
-    /// The PSI of the candidate's scores against the champion's on the same requests. A candidate that
-    /// expects features in other units shows here.
+    /// The PSI of the candidate's scores against the champion's on the same requests. Gross faults show
+    /// here, such as a model of few features that expects other units; a sound candidate that was
+    /// retrained after a drift differs too.
     OutputShift,
 }
 

@@ -398,7 +398,7 @@ fn pairs_are_counted_between_any_two_hours() {
 }
 
 /// A candidate that was trained on other units sees the same features as the champion, and says
-/// something else. With 500 requests a day it shows within the first data day.
+/// something else: all the more if it has but one that matters. With 500 requests a day it shows within the first data day.
 #[test]
 fn a_unit_error_shows_within_a_data_day_and_a_sound_candidate_never() {
     let reference = reference();
