@@ -9,10 +9,11 @@ use mainstay_core::error::{Coded, ErrorCode, Failure, StorageError};
 use mainstay_core::id::PipelineRunId;
 use mainstay_core::name::Name;
 use mainstay_core::scope::{ResourceKind, Scope, Subject};
+use mainstay_core::time::MachineTime;
 use mainstay_data::ports::DataTx;
 use mainstay_features::port::FeaturesTx;
 use mainstay_governance::port::GovernanceTx;
-use mainstay_pipelines::commands::FailStep;
+use mainstay_pipelines::commands::{FailStep, ParkStep};
 use mainstay_pipelines::definition::StepName;
 use mainstay_pipelines::engine::{Acceptance, accept};
 use mainstay_pipelines::port::PipelineTx;
@@ -21,6 +22,7 @@ use mainstay_registry::port::RegistryTx;
 use mainstay_serving::port::ServingTx;
 use mainstay_store::StoreTx;
 use mainstay_store::writer::Writer;
+use serde_json::Value;
 use thiserror::Error;
 
 /// What a step's effect may write through.
@@ -38,6 +40,13 @@ pub enum Conclusion {
     Accepted(StepOutput),
     /// What it found speaks against going on: it fails for good, and what it found stays on the record.
     Failed(String),
+    /// It has done a part, and puts itself aside: until an instant, or until something wakes it.
+    Parked {
+        /// The instant.
+        until: MachineTime,
+        /// What it finds when it goes on.
+        memo: Value,
+    },
 }
 
 /// What a step does to the record besides being accepted. Applied again if the database asks for it.
@@ -117,6 +126,10 @@ impl Command for ConcludeStep {
             Conclusion::Accepted(output) => {
                 let acceptance = Acceptance { run, step, token, output, cache_key: self.cache_key };
                 accept(tx, &acceptance).await.map(drop)
+            }
+            Conclusion::Parked { until, memo } => {
+                let park = ParkStep { workspace: self.workspace.clone(), run, step, token, until, memo };
+                park.apply(tx).await
             }
             Conclusion::Failed(reason) => {
                 let workspace = self.workspace.clone();

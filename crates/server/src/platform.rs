@@ -12,6 +12,7 @@ use mainstay_core::time::Clock;
 use mainstay_data::ports::DataTx;
 use mainstay_features::port::FeaturesTx;
 use mainstay_governance::policy::Mode;
+use mainstay_monitoring::port::MonitoringTx;
 use mainstay_pipelines::port::PipelineTx;
 use mainstay_registry::port::RegistryTx;
 use mainstay_segments::online::{OnlineStore, Options};
@@ -26,6 +27,7 @@ use crate::layout::Layout;
 use crate::lock::DataLock;
 use crate::loop_tx::{LoopTx, LoopUnit};
 use crate::predictor::{Ports, Predictor, Sources};
+use crate::watch::Decisions;
 
 /// What is taken from outside, and with what everything is made.
 #[derive(Clone)]
@@ -60,6 +62,10 @@ pub struct Platform {
     pub data: Commands<dyn DataTx>,
     /// Commands on feature definitions.
     pub features: Commands<dyn FeaturesTx>,
+    /// Commands on alarms and looks.
+    pub monitoring: Commands<dyn MonitoringTx>,
+    /// What the watch of the endpoints knows.
+    pub decisions: Arc<Decisions>,
     /// Commands on pipelines.
     pub pipelines: Commands<dyn PipelineTx>,
     /// Commands on registered models.
@@ -99,6 +105,8 @@ impl Platform {
         Ok(Self {
             data: Commands::new(writer.clone(), policy.clone()),
             features: Commands::new(writer.clone(), policy.clone()),
+            monitoring: Commands::new(writer.clone(), policy.clone()),
+            decisions: Arc::default(),
             pipelines: Commands::new(writer.clone(), policy.clone()),
             registry: Commands::new(writer.clone(), policy.clone()),
             serving: Commands::new(writer.clone(), policy.clone()),

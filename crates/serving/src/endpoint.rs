@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use mainstay_core::digest::Digest;
 use mainstay_core::error::{Coded, ErrorCode};
 use mainstay_core::name::Name;
+use mainstay_core::time::DAY;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -41,6 +42,9 @@ pub enum InvalidEndpoint {
         /// What.
         fault: &'static str,
     },
+    /// Days that begin more than a day off.
+    #[error("the day offset is at most a day, 86400000000 microseconds, either way")]
+    DayOffset,
     /// The model of an endpoint stays.
     #[error("an endpoint keeps its model; create another endpoint for another model")]
     Model,
@@ -83,6 +87,10 @@ pub struct Endpoint {
     /// When and how it gets new candidates.
     #[serde(default)]
     pub retraining: Vec<RetrainingPolicy>,
+    /// Microseconds added to a data time before it is cut into the days by which the endpoint is watched:
+    /// −18,000,000,000 puts midnight at 05:00 UTC. At most a day either way.
+    #[serde(default)]
+    pub day_offset_micros: i64,
 }
 
 impl Endpoint {
@@ -100,6 +108,9 @@ impl Endpoint {
             if !finite(&labels.positive) || !missing {
                 return Err(InvalidEndpoint::Label);
             }
+        }
+        if !(-DAY..=DAY).contains(&self.day_offset_micros) {
+            return Err(InvalidEndpoint::DayOffset);
         }
         if self.retraining.len() > MAX_POLICIES {
             return Err(InvalidEndpoint::Policies(self.retraining.len()));

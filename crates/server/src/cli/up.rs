@@ -19,6 +19,7 @@ use crate::engine::{Engine, EngineOptions};
 use crate::platform::Platform;
 use crate::serve::{HttpLimits, serve};
 use crate::terminal::note;
+use crate::watch::WatchKeeper;
 
 #[derive(Debug, Args)]
 pub(super) struct Up {
@@ -81,6 +82,8 @@ impl Up {
         let (stop, stopping) = watch::channel(false);
         let following = tokio::spawn(predictor.clone().follow(platform.sources(), stopping.clone()));
         let registry = Arc::new(platform.serving.clone());
+        let keeper = WatchKeeper::new(platform.clone(), predictor.clone());
+        let watching = tokio::spawn(keeper.run(stopping.clone()));
         let upkeep = tokio::spawn(predictor.clone().maintain(registry, stopping.clone()));
         let steps = crate::steps::all();
         let engine = Engine::new(platform.clone(), spawner, steps, EngineOptions::default());
@@ -90,7 +93,7 @@ impl Up {
         stop_signal().await?;
         note("draining; a second signal ends at once");
         stop.send_replace(true);
-        let drained = async { drop(tokio::join!(engine, http, following, upkeep)) };
+        let drained = async { drop(tokio::join!(engine, http, following, watching, upkeep)) };
         tokio::select! {
             () = drained => {}
             again = stop_signal() => again?,

@@ -33,13 +33,8 @@ use super::{Inner, Predictor};
 
 /// Each is recorded whenever the definition or the revision of an endpoint changes, by a rollout too.
 /// Definitions of features change what completes a request.
-const KINDS: [&str; 5] = [
-    "endpoint.created",
-    "endpoint.changed",
-    "endpoint.revised",
-    "endpoint.rolled_back",
-    "features.applied",
-];
+const KINDS: [&str; 5] =
+    ["endpoint.created", "endpoint.changed", "endpoint.revised", "endpoint.rolled_back", "features.applied"];
 /// Events read at once.
 const PAGE: usize = 500;
 /// Between two looks at the log, so that a busy log costs little.

@@ -44,8 +44,9 @@ use mainstay_core::time::{Clock, DataTime};
 use mainstay_segments::log::{LogError, SegmentLog};
 use mainstay_segments::online::OnlineStore;
 use mainstay_serving::segment::SegmentKind;
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::{Mutex, Notify, Semaphore};
 
+pub(crate) use disk::write_atomically;
 use disk::{Entry, Kept, PredictorDir};
 pub use error::PredictError;
 pub use features::{LookUpError, online_name};
@@ -83,6 +84,8 @@ pub(crate) struct Inner {
     online: Arc<OnlineStore>,
     /// A snapshot was loaded from disk, or made from the record.
     ready: AtomicBool,
+    /// Told of every prediction and label that was logged.
+    logged: Notify,
     /// Held by whoever makes the next snapshot.
     following: Mutex<()>,
     /// Requests that are computed off the reactor at the same time.
@@ -111,6 +114,7 @@ impl Predictor {
             clock,
             entropy,
             online,
+            logged: Notify::new(),
             ready: AtomicBool::new(false),
             following: Mutex::default(),
             heavy: Arc::new(Semaphore::new(cores)),
@@ -137,12 +141,24 @@ impl Predictor {
 
     /// Answers a request at once, on this thread. Waits for the disk only where the request asks for it.
     pub fn infer(&self, request: &InferRequest) -> Result<InferAnswer, PredictError> {
-        infer::infer(&self.0, request)
+        let given = infer::infer(&self.0, request);
+        self.0.logged.notify_one();
+        given
     }
 
     /// The latest data time that an endpoint was asked for.
     pub fn watermark(&self, workspace: &Name, endpoint: &Name) -> Option<DataTime> {
         self.0.watermarks.get(workspace, endpoint)
+    }
+
+    /// The workspaces that have a log of predictions.
+    pub fn workspaces(&self) -> Vec<Name> {
+        self.0.predictions.all().into_iter().map(|(workspace, _)| workspace).collect()
+    }
+
+    /// Waits until a prediction or a label was logged since the last call ended.
+    pub async fn logged(&self) {
+        self.0.logged.notified().await;
     }
 
     /// The log of a workspace, to be read from.

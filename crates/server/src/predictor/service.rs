@@ -83,6 +83,8 @@ impl LabelSink for Predictor {
         // The first batch reads the log, and a large one writes for a while.
         let (this, workspace) = (self.clone(), workspace.clone());
         let kept = tokio::task::spawn_blocking(move || this.0.labels.keep(&workspace, &labels, durability));
-        kept.await.map_err(|_| Refusal::new(PredictError::Stopping))?.map_err(Refusal::new)
+        let kept = kept.await.map_err(|_| Refusal::new(PredictError::Stopping))?.map_err(Refusal::new);
+        self.0.logged.notify_one();
+        kept
     }
 }

@@ -211,6 +211,7 @@ fn endpoint() -> Endpoint {
         model: iris(),
         governed: false,
         features: None,
+        day_offset_micros: 0,
         schema: InputSchema::new(names.map(feature).to_vec()).unwrap(),
         labels: None,
         retraining: Vec::new(),

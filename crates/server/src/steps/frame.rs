@@ -85,7 +85,12 @@ impl FrameOrder {
         self.tables.iter().map(|(name, (version, _))| (name.as_str(), *version))
     }
 
-    fn table(&self, dataset: &str) -> Result<Table, StepError> {
+    /// The definitions that it was looked up in.
+    pub(super) fn definitions(&self) -> Result<Definitions, StepError> {
+        Definitions::parse(&self.definitions).map_err(StepError::of)
+    }
+
+    pub(super) fn table(&self, dataset: &str) -> Result<Table, StepError> {
         let found = self.tables.get(dataset).map(|(_, manifest)| Table::under(&self.root, manifest));
         found.ok_or_else(|| {
             StepError::refused(ErrorCode::NotFound, format!("the order lacks dataset {dataset}"))

@@ -26,7 +26,7 @@ use serde_json::{Value, json};
 use self::judge::judge;
 use super::frame::FrameOrder;
 use super::train::model_path;
-use super::{BuiltIn, Held, Prepared, StepError, data_time, read, write};
+use super::{BuiltIn, Held, Prepared, Span, StepError, read, write};
 use crate::loop_tx::{Conclusion, Effect, EffectError, Tx};
 use crate::platform::Platform;
 
@@ -42,10 +42,9 @@ struct Arguments {
     digest: Digest,
     project: Name,
     service: String,
-    /// The first instant of the days that it is judged on: not before the end of its training data.
-    from: String,
-    /// The first instant that is out; the run's data time if absent.
-    until: Option<String>,
+    /// The days that it is judged on: not before the end of its training data.
+    #[serde(flatten)]
+    span: Span,
     /// The endpoint whose champion is the incumbent; without one there is none.
     endpoint: Option<Name>,
     #[serde(flatten)]
@@ -119,8 +118,7 @@ impl BuiltIn for Gate {
 
     async fn prepare(&self, platform: &Platform, held: &Held) -> Result<Prepared, StepError> {
         let arguments: Arguments = held.arguments()?;
-        let from = data_time("from", &arguments.from)?;
-        let until = held.until(arguments.until.as_deref())?;
+        let (from, until) = arguments.span.of(held)?;
         let wanted = (&arguments.project, arguments.service.as_str());
         let frame = FrameOrder::look_up(platform, &held.workspace, wanted, (from, until, until)).await?;
         let incumbent = match &arguments.endpoint {

@@ -8,11 +8,15 @@
 //!
 //! A file with a type that implements [`BuiltIn`], a line in [`all`], and a page in the reference.
 
+pub mod endpoint;
 pub mod features;
 mod frame;
 pub mod gate;
 pub mod import;
+pub mod materialise;
+pub mod pipeline;
 pub mod register;
+pub mod rollout;
 pub mod train;
 pub mod validate;
 
@@ -23,7 +27,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use mainstay_core::error::{Coded, ErrorClass, ErrorCode, Failure};
 use mainstay_core::name::Name;
-use mainstay_core::time::{DataTime, MachineTime};
+use mainstay_core::time::{DAY, DataTime, MachineTime};
 use mainstay_pipelines::commands::Claim;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -122,6 +126,37 @@ impl Held {
     }
 }
 
+/// A stretch of data time among a step's arguments: from one instant to another, or so many days that end
+/// so many days before the run's data time.
+#[derive(Debug, Default, Deserialize)]
+struct Span {
+    /// Its first instant.
+    from: Option<String>,
+    /// The first instant that is out; the run's data time if absent.
+    until: Option<String>,
+    /// Instead of `from`: its length in days.
+    days: Option<u32>,
+    /// Instead of `until`: how many days before the run's data time it ends.
+    days_before: Option<u32>,
+}
+
+impl Span {
+    fn of(&self, held: &Held) -> Result<(DataTime, DataTime), StepError> {
+        let refused = |message: &str| StepError::refused(ErrorCode::InvalidDefinition, message);
+        let until = match (&self.until, self.days_before) {
+            (Some(_), Some(_)) => return Err(refused("give 'until' or 'days_before', not both")),
+            (None, Some(days)) => held.until(None)?.plus(-i64::from(days) * DAY),
+            (until, None) => held.until(until.as_deref())?,
+        };
+        let from = match (&self.from, self.days) {
+            (Some(from), None) => data_time("from", from)?,
+            (None, Some(days)) => until.plus(-i64::from(days) * DAY),
+            _ => return Err(refused("give 'from', or 'days' for so many days before the end")),
+        };
+        if from < until { Ok((from, until)) } else { Err(refused("the stretch of data time is empty")) }
+    }
+}
+
 /// Reads an argument that is an instant of data time.
 fn data_time(name: &str, text: &str) -> Result<DataTime, StepError> {
     DataTime::parse(text).ok_or_else(|| {
@@ -185,10 +220,14 @@ impl Steps {
 /// The steps that there are.
 pub fn all() -> Steps {
     let steps: Vec<Box<dyn BuiltIn>> = vec![
+        Box::new(endpoint::DefineEndpoint),
         Box::new(features::Features),
         Box::new(gate::Gate),
         Box::new(import::Import),
+        Box::new(materialise::Materialise),
+        Box::new(pipeline::KeepPipeline),
         Box::new(register::Register),
+        Box::new(rollout::RollOut),
         Box::new(train::Train),
         Box::new(validate::Validate),
     ];

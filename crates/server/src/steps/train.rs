@@ -1,5 +1,7 @@
 //! `uses: train`: trains a model of a feature service on examples of a stretch of data time.
 
+mod reference;
+
 use std::path::Path;
 
 use async_trait::async_trait;
@@ -9,18 +11,22 @@ use mainstay_core::error::ErrorCode;
 use mainstay_core::name::Name;
 use mainstay_core::object::{ByteStream, ObjectPath};
 use mainstay_core::time::{DAY, DataTime};
+use mainstay_monitoring::reference::ReferencePlan;
 use mainstay_pipelines::run::StepOutput;
 use mainstay_training::{Candidate, Dataset, Params, Split, Task, TrainingReport, train};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use self::reference::reference;
 use super::frame::{Frame, FrameOrder};
-use super::{BuiltIn, Held, Prepared, StepError, data_time, read, write};
+use super::{BuiltIn, Held, Prepared, Span, StepError, read, write};
 use crate::loop_tx::{Effect, OutputOnly};
 use crate::platform::Platform;
 
 /// The file in which the child leaves the model.
 const MODEL_FILE: &str = "model.onnx";
+/// The file in which the child leaves what the model is watched against.
+const REFERENCE_FILE: &str = "reference.json";
 /// Largest model that is kept, in bytes.
 const MODEL_LIMIT: u64 = 64 << 20;
 
@@ -32,10 +38,8 @@ struct Arguments {
     project: Name,
     /// The feature service: its label, its features.
     service: String,
-    /// The first instant of the examples, in data time.
-    from: String,
-    /// The first instant that is out; the run's data time if absent. Nothing known later is used.
-    until: Option<String>,
+    #[serde(flatten)]
+    span: Span,
     /// How many days at the end choose between the candidates.
     #[serde(default = "week")]
     validation_days: u16,
@@ -47,6 +51,9 @@ struct Arguments {
     threads: usize,
     candidates: Option<Vec<Candidate>>,
     max_trees: Option<usize>,
+    /// How the model is to be watched later: what its reference is calibrated for.
+    #[serde(default)]
+    watch: ReferencePlan,
 }
 
 const fn week() -> u16 {
@@ -66,6 +73,7 @@ struct Order {
     frame: FrameOrder,
     validation_from: DataTime,
     params: Params,
+    watch: ReferencePlan,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -87,8 +95,7 @@ impl BuiltIn for Train {
 
     async fn prepare(&self, platform: &Platform, held: &Held) -> Result<Prepared, StepError> {
         let arguments: Arguments = held.arguments()?;
-        let from = data_time("from", &arguments.from)?;
-        let until = held.until(arguments.until.as_deref())?;
+        let (from, until) = arguments.span.of(held)?;
         let validation_from = until.plus(-i64::from(arguments.validation_days) * DAY);
         if validation_from <= from {
             let message = "there must be more days between from and until than validation_days";
@@ -99,7 +106,8 @@ impl BuiltIn for Train {
         let mut params = Params::new(arguments.task, arguments.seed, arguments.threads);
         params.candidates = arguments.candidates.unwrap_or(params.candidates);
         params.max_trees = arguments.max_trees;
-        Ok(Prepared::Child(write(&Order { frame, validation_from, params })?))
+        let watch = arguments.watch;
+        Ok(Prepared::Child(write(&Order { frame, validation_from, params, watch })?))
     }
 
     fn perform(&self, order: Value, directory: &Path) -> Result<Value, StepError> {
@@ -110,8 +118,11 @@ impl BuiltIn for Train {
         let split = Split { train: 0..validation, validation: validation..rows, test: None };
         let data = Dataset { features: frame.features, label: frame.labels };
         let trained = train(&data, &split, &order.params).map_err(StepError::of)?;
+        let kept = reference(&data, &frame.times, &trained.report, &order.watch)?;
         let lost = |error: std::io::Error| StepError::lost(error.to_string());
         std::fs::write(directory.join(MODEL_FILE), &trained.onnx).map_err(lost)?;
+        let text = write(&kept)?.to_string();
+        std::fs::write(directory.join(REFERENCE_FILE), &text).map_err(lost)?;
         let digest = Digest::of(&trained.onnx);
         write(&Outcome { digest, bytes: trained.onnx.len(), rows, report: trained.report })
     }
@@ -132,6 +143,9 @@ impl BuiltIn for Train {
         }
         let report = write(&outcome.report)?;
         put(platform, &model_path(&outcome.digest, "report.json")?, report.to_string().into_bytes()).await?;
+        let kept = std::fs::read(held.directory.join(REFERENCE_FILE));
+        let kept = kept.map_err(|error| StepError::lost(error.to_string()))?;
+        let kept = put(platform, &model_path(&outcome.digest, REFERENCE_FILE)?, kept).await?;
         let selected = outcome.report.selected();
         let value = json!({
             "digest": outcome.digest,
@@ -143,7 +157,7 @@ impl BuiltIn for Train {
         });
         Ok(Box::new(OutputOnly(StepOutput {
             value,
-            artifacts: [("model".to_owned(), outcome.digest)].into(),
+            artifacts: [("model".to_owned(), outcome.digest), ("reference".to_owned(), kept)].into(),
         })))
     }
 }

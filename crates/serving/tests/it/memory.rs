@@ -98,6 +98,7 @@ pub(crate) fn endpoint() -> Endpoint {
         model: name("delays"),
         governed: true,
         features: None,
+        day_offset_micros: 0,
         schema: InputSchema::new(vec![hour]).unwrap(),
         labels: Some(LabelKind {
             positive: LabelValue::Number(1.0),

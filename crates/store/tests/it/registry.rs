@@ -92,6 +92,7 @@ fn governed_endpoint() -> CreateEndpoint {
         model: Name::new("flight-delay").unwrap(),
         governed: true,
         features: None,
+        day_offset_micros: 0,
         schema: InputSchema::new(vec![hour]).unwrap(),
         labels: None,
         retraining: Vec::new(),

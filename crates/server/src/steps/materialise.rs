@@ -1,0 +1,258 @@
+//! `uses: materialise`: carries the feature values of a service to the online store, up to a data time.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufReader, BufWriter, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use async_trait::async_trait;
+use futures::StreamExt as _;
+use mainstay_core::command::Command as _;
+use mainstay_core::digest::Digest;
+use mainstay_core::error::ErrorCode;
+use mainstay_core::name::Name;
+use mainstay_core::time::DataTime;
+use mainstay_features::command::RecordMaterialisation;
+use mainstay_features::definition::FeatureView;
+use mainstay_features::online::EntityKey;
+use mainstay_features::plan::{Coverage, MaterialisationPlan};
+use mainstay_features::port::{FeaturesTx, Materialisation};
+use mainstay_pipelines::run::StepOutput;
+use mainstay_query::features::{Visible, emit, online_rows};
+use mainstay_query::import::Target;
+use mainstay_query::session::{SessionOptions, open};
+use mainstay_segments::online::{Durability, PackedEntry, ViewSpec};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::frame::FrameOrder;
+use super::{BuiltIn, Held, Prepared, StepError, data_time, read, write};
+use crate::loop_tx::{Conclusion, Effect, EffectError, Tx};
+use crate::platform::Platform;
+use crate::predictor::{online_name, views_of};
+
+/// `with:` of the step.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Arguments {
+    project: Name,
+    /// The service whose views are carried.
+    service: String,
+    /// The earliest data time that will be asked for; by default what the store answers from already, or
+    /// else `until`.
+    from: Option<String>,
+    /// The data time up to which requests will be answered; the run's own if absent.
+    until: Option<String>,
+}
+
+/// One view's part of the order.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Part {
+    view: String,
+    definition: Digest,
+    after: Option<DataTime>,
+    horizon: DataTime,
+    until: DataTime,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Order {
+    frame: FrameOrder,
+    parts: Vec<Part>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Carried {
+    part: Part,
+    rows: u64,
+    digest: Digest,
+}
+
+/// Rows that are put at once.
+const BATCH: usize = 10_000;
+
+/// The step.
+pub struct Materialise;
+
+#[async_trait]
+impl BuiltIn for Materialise {
+    fn name(&self) -> &'static str {
+        "materialise"
+    }
+
+    async fn prepare(&self, platform: &Platform, held: &Held) -> Result<Prepared, StepError> {
+        let arguments: Arguments = held.arguments()?;
+        let until = held.until(arguments.until.as_deref())?;
+        let from = arguments.from.as_deref().map(|text| data_time("from", text)).transpose()?;
+        let wanted = (&arguments.project, arguments.service.as_str());
+        let frame = FrameOrder::look_up(platform, &held.workspace, wanted, (until, until, until)).await?;
+        let definitions = frame.definitions()?;
+        let service = definitions.service(&arguments.service);
+        let views = service.into_iter().flat_map(|service| views_of(&definitions, service));
+        let mut parts = Vec::new();
+        for view in views {
+            let online = define(platform, held, &arguments.project, view)?;
+            let present = online.coverage();
+            // What is there beyond `until` stays: a later run may have gone further.
+            let until = present.map_or(until, |coverage| coverage.until.max(until));
+            let plan = MaterialisationPlan::next(present, from.unwrap_or(until), until);
+            let MaterialisationPlan { after, horizon, until } = plan.map_err(StepError::of)?;
+            parts.push(Part { view: view.name.clone(), definition: view.digest(), after, horizon, until });
+        }
+        Ok(Prepared::Child(write(&Order { frame, parts })?))
+    }
+
+    fn perform(&self, order: Value, directory: &Path) -> Result<Value, StepError> {
+        let order: Order = read(order)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+        let runtime = runtime.map_err(|error| StepError::lost(error.to_string()))?;
+        write(&runtime.block_on(carry(&order, directory))?)
+    }
+
+    async fn conclude(
+        &self,
+        platform: &Platform,
+        held: &Held,
+        result: Value,
+    ) -> Result<Box<dyn Effect>, StepError> {
+        let arguments: Arguments = held.arguments()?;
+        let carried: Vec<Carried> = read(result)?;
+        let (store, project) = (platform.online.clone(), arguments.project.clone());
+        let (workspace, directory) = (held.workspace.clone(), held.directory.clone());
+        let put = tokio::task::spawn_blocking(move || {
+            for done in &carried {
+                let view = online_name(&workspace, &project, &done.part.view);
+                let mut rows = Rows::open(&directory, &done.part.view)?;
+                while let Some(batch) = rows.batch()? {
+                    store.put_packed(&view, batch, Durability::Written).map_err(StepError::of)?;
+                }
+                let coverage = Coverage { horizon: done.part.horizon, until: done.part.until };
+                store.cover(&view, coverage).map_err(StepError::of)?;
+            }
+            Ok::<_, StepError>(carried)
+        });
+        let carried = put.await.map_err(|error| StepError::lost(error.to_string()))??;
+        let records = carried.into_iter().map(|Carried { part, rows, digest }| RecordMaterialisation {
+            workspace: held.workspace.clone(),
+            materialisation: Materialisation {
+                project: arguments.project.clone(),
+                view: part.view,
+                definition: part.definition,
+                until: part.until,
+                rows,
+                digest,
+            },
+        });
+        Ok(Box::new(Recorded(records.collect())))
+    }
+}
+
+fn define(
+    platform: &Platform,
+    held: &Held,
+    project: &Name,
+    view: &FeatureView,
+) -> Result<std::sync::Arc<mainstay_segments::online::OnlineView>, StepError> {
+    let spec = ViewSpec {
+        name: online_name(&held.workspace, project, &view.name),
+        definition: view.digest(),
+        ttl: view.ttl,
+    };
+    platform.online.define(&spec).map_err(StepError::of)
+}
+
+/// Emits each view's rows and leaves those that are to be carried in a file of its own.
+async fn carry(order: &Order, directory: &Path) -> Result<Vec<Carried>, StepError> {
+    let definitions = order.frame.definitions()?;
+    let session = open(&SessionOptions::spilling_to(directory.join("spill"))).map_err(StepError::of)?;
+    let mut carried = Vec::with_capacity(order.parts.len());
+    for part in &order.parts {
+        let gone = || StepError::refused(ErrorCode::NotFound, "the view is not in its definitions");
+        let view = definitions.view(&part.view).ok_or_else(gone)?;
+        let lost = |error: std::io::Error| StepError::lost(error.to_string());
+        let place = directory.join("views").join(&part.view);
+        std::fs::create_dir_all(&place).map_err(lost)?;
+        let key_prefix = format!("views/{}/", part.view);
+        let target = Target { directory: &place, key_prefix: &key_prefix };
+        let source = order.frame.table(&view.source.dataset)?;
+        let visible = Visible { after: part.after, until: Some(part.until) };
+        let emitted = emit(&session, view, &source, visible, target).await.map_err(StepError::of)?;
+        let plan = MaterialisationPlan { after: part.after, horizon: part.horizon, until: part.until };
+        let table = emitted.under(directory);
+        let mut batches = online_rows(&session, view, &table, plan).await.map_err(StepError::of)?;
+        let mut file = BufWriter::new(File::create(rows_file(directory, &part.view)).map_err(lost)?);
+        let mut rows = 0;
+        while let Some(batch) = batches.next().await {
+            for (key, row) in batch.map_err(StepError::of)? {
+                append(&mut file, key.as_bytes()).map_err(lost)?;
+                append(&mut file, &row).map_err(lost)?;
+                rows += 1;
+            }
+        }
+        file.flush().map_err(lost)?;
+        let digests: BTreeMap<&str, String> =
+            emitted.files.iter().map(|file| (file.object_key.as_str(), file.sha256.to_string())).collect();
+        let digest = Digest::of(json!(digests).to_string().as_bytes());
+        carried.push(Carried { part: part.clone(), rows, digest });
+    }
+    Ok(carried)
+}
+
+fn rows_file(directory: &Path, view: &str) -> PathBuf {
+    directory.join(format!("{view}.rows"))
+}
+
+/// A length of four little-endian bytes, and the bytes.
+fn append(file: &mut impl std::io::Write, bytes: &[u8]) -> std::io::Result<()> {
+    let length = u32::try_from(bytes.len()).map_err(std::io::Error::other)?;
+    file.write_all(&length.to_le_bytes())?;
+    file.write_all(bytes)
+}
+
+/// The rows that a child left.
+struct Rows(BufReader<File>);
+
+impl Rows {
+    fn open(directory: &Path, view: &str) -> Result<Self, StepError> {
+        let file = File::open(rows_file(directory, view));
+        file.map(|file| Self(BufReader::new(file))).map_err(|error| StepError::lost(error.to_string()))
+    }
+
+    fn batch(&mut self) -> Result<Option<Vec<PackedEntry>>, StepError> {
+        let mut batch = Vec::new();
+        while batch.len() < BATCH {
+            let Some(key) = self.part().map_err(|error| StepError::lost(error.to_string()))? else { break };
+            let row = self.part().map_err(|error| StepError::lost(error.to_string()))?;
+            let row = row.ok_or_else(|| StepError::lost("a file of feature rows ends too early"))?;
+            batch.push((EntityKey::from_bytes(key), row));
+        }
+        Ok((!batch.is_empty()).then_some(batch))
+    }
+
+    fn part(&mut self) -> std::io::Result<Option<Box<[u8]>>> {
+        let mut length = [0; 4];
+        match self.0.read_exact(&mut length) {
+            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => return Ok(None),
+            read => read?,
+        }
+        let mut bytes = vec![0; u32::from_le_bytes(length) as usize];
+        self.0.read_exact(&mut bytes)?;
+        Ok(Some(bytes.into_boxed_slice()))
+    }
+}
+
+struct Recorded(Vec<RecordMaterialisation>);
+
+#[async_trait]
+impl Effect for Recorded {
+    async fn apply(&self, tx: &mut Tx) -> Result<Conclusion, EffectError> {
+        let tx: &mut (dyn FeaturesTx + 'static) = tx;
+        let mut views = serde_json::Map::new();
+        for record in &self.0 {
+            record.apply(tx).await.map_err(EffectError::from_coded)?;
+            let Materialisation { view, until, rows, .. } = &record.materialisation;
+            views.insert(view.clone(), json!({ "until": until.to_string(), "rows": rows }));
+        }
+        Ok(Conclusion::Accepted(StepOutput { value: Value::Object(views), ..StepOutput::default() }))
+    }
+}

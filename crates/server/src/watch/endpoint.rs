@@ -1,0 +1,340 @@
+//! One endpoint under watch: its fold, the rollout that it is in, and what follows from both.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures::StreamExt as _;
+use mainstay_core::digest::Digest;
+use mainstay_core::error::StorageError;
+use mainstay_core::id::{AlarmId, RolloutId};
+use mainstay_core::name::Name;
+use mainstay_core::object::ObjectPath;
+use mainstay_core::page::PageRequest;
+use mainstay_core::principal::Principal;
+use mainstay_core::time::{DataTime, HOUR};
+use mainstay_monitoring::alarm::AgeRule;
+use mainstay_monitoring::command::{RaiseAlarm, RecordLooks, ResolveAlarm};
+use mainstay_monitoring::port::{AlarmFilter, MonitoringReader as _};
+use mainstay_monitoring::record::{Cause, Ending, RecordedLook};
+use mainstay_monitoring::reference::{Family, Reference};
+use mainstay_monitoring::watch::{ChampionWatch, Checkpoint, Finding, FindingKey, Watch};
+use mainstay_pipelines::commands::WakeRun;
+use mainstay_serving::endpoint::Endpoint;
+use mainstay_serving::label::Label;
+use mainstay_serving::port::ServingStore as _;
+use mainstay_serving::record::PredictionRecord;
+use mainstay_serving::retraining::Trigger;
+use mainstay_serving::revision::Pinned;
+use mainstay_serving::rollout::{Decision, Rollout, decide};
+use serde::{Deserialize, Serialize};
+
+use super::{Progress, convert, retraining};
+use crate::Failed;
+use crate::platform::Platform;
+
+/// Largest stored reference, in bytes.
+const REFERENCE_LIMIT: usize = 64 << 20;
+/// Revisions read at once.
+const PAGE: usize = 200;
+
+/// What matters of a revision.
+#[derive(Debug, Clone, Copy)]
+struct Stage {
+    champion: Option<Pinned>,
+    rollout: Option<RolloutId>,
+}
+
+/// What is kept of an endpoint between two lives of the server.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Kept {
+    checkpoint: Checkpoint,
+    revision: u64,
+}
+
+/// One endpoint under watch.
+pub(super) struct Watched {
+    workspace: Name,
+    endpoint: Endpoint,
+    watch: Watch,
+    stages: BTreeMap<u64, Stage>,
+    /// The newest revision that a prediction was made under.
+    revision: u64,
+    rollout: Option<Rollout>,
+    /// The evidence in hand demands something; no more is taken before it has happened.
+    is_deciding: bool,
+}
+
+impl Watched {
+    /// Starts to watch an endpoint, or goes on where a checkpoint was taken.
+    pub(super) async fn open(
+        platform: &Platform,
+        workspace: &Name,
+        endpoint: Endpoint,
+        kept: Option<Kept>,
+    ) -> Result<Self, Failed> {
+        let plan = convert::plan(&endpoint);
+        let kept = kept.filter(|kept| *kept.checkpoint.plan() == plan);
+        let (watch, revision) = match kept {
+            None => (Watch::new(plan)?, 0),
+            Some(Kept { checkpoint, revision }) => {
+                let reference = match checkpoint.champion() {
+                    Some(champion) => reference(platform, &champion.digest).await?,
+                    None => None,
+                };
+                (Watch::restore(checkpoint, reference)?, revision)
+            }
+        };
+        let rollout = match watch.rollout() {
+            Some(rollout) => platform.database.reader.rollout(workspace, &rollout.id).await?,
+            None => None,
+        };
+        Ok(Self {
+            workspace: workspace.clone(),
+            endpoint,
+            watch,
+            stages: BTreeMap::new(),
+            revision,
+            rollout,
+            is_deciding: false,
+        })
+    }
+
+    /// What to keep; `None` while a decision is under way, whose evidence would be lost.
+    pub(super) fn keep(&self) -> Option<Kept> {
+        (!self.is_deciding).then(|| Kept { checkpoint: self.watch.checkpoint(), revision: self.revision })
+    }
+
+    /// From which data time on its logs must be read again.
+    pub(super) fn needed(&self) -> Option<DataTime> {
+        self.watch.watermark().map(|_| self.watch.unfolded_from())
+    }
+
+    /// Takes over a changed definition. A definition that changes how the logs are folded counts from the
+    /// next start on.
+    pub(super) fn redefine(&mut self, endpoint: Endpoint) {
+        self.endpoint = endpoint;
+    }
+
+    /// Feeds a label.
+    pub(super) fn label(&mut self, label: &Label) {
+        let Some(kind) = &self.endpoint.labels else { return };
+        let is_positive = label.value == kind.positive;
+        self.watch.label(label.prediction, label.version, label.arrived, is_positive);
+    }
+
+    /// Feeds a prediction.
+    pub(super) async fn observe(
+        &mut self,
+        platform: &Platform,
+        record: &PredictionRecord,
+    ) -> Result<(), Failed> {
+        let stage = self.stage(platform, record.revision).await?;
+        if record.revision > self.revision {
+            self.revision = record.revision;
+            self.enter(platform, stage, record.at).await?;
+        }
+        self.watch.observe(convert::observation(record, stage.rollout));
+        Ok(())
+    }
+
+    async fn stage(&mut self, platform: &Platform, revision: u64) -> Result<Stage, Failed> {
+        if !self.stages.contains_key(&revision) {
+            let reader = &platform.database.reader;
+            let page = PageRequest::first(PAGE);
+            let newest = reader.revisions(&self.workspace, &self.endpoint.name, &page).await?;
+            for known in newest.items {
+                let champion = known.champion().map(|arm| arm.pinned);
+                self.stages.insert(known.number, Stage { champion, rollout: known.rollout });
+            }
+        }
+        let unknown = Stage { champion: None, rollout: None };
+        Ok(self.stages.get(&revision).copied().unwrap_or(unknown))
+    }
+
+    /// The first prediction under a newer revision: another champion is monitored, another rollout
+    /// watched.
+    async fn enter(&mut self, platform: &Platform, stage: Stage, at: DataTime) -> Result<(), Failed> {
+        if let Some(champion) = stage.champion
+            && self.watch.champion().is_none_or(|watched| watched.digest != champion.digest)
+        {
+            let age_rules = self.endpoint.retraining.iter().filter_map(|policy| match policy.trigger {
+                Trigger::Age { days } => Some(AgeRule { days }),
+                _ => None,
+            });
+            let watch = ChampionWatch {
+                version: champion.version,
+                digest: champion.digest,
+                since: at,
+                age_rules: age_rules.collect(),
+            };
+            self.watch.set_champion(watch, reference(platform, &champion.digest).await?);
+            self.replace_alarms(platform, champion, at).await?;
+        }
+        if let Some(id) = stage.rollout
+            && self.watch.rollout().is_none_or(|watched| watched.id != id)
+            && let Some(rollout) = platform.database.reader.rollout(&self.workspace, &id).await?
+            && rollout.state.phase.is_running()
+        {
+            let champion = reference(platform, &rollout.champion.digest).await?;
+            self.watch.begin_rollout(convert::rollout_watch(&rollout), champion.as_deref())?;
+            self.rollout = Some(rollout);
+        }
+        Ok(())
+    }
+
+    /// Ends the alarms about champions before this one.
+    async fn replace_alarms(
+        &self,
+        platform: &Platform,
+        champion: Pinned,
+        data_time: DataTime,
+    ) -> Result<(), Failed> {
+        let filter = AlarmFilter { endpoint: Some(self.endpoint.name.clone()), open_only: true };
+        let page = PageRequest::first(PAGE);
+        let open = platform.database.reader.alarms(&self.workspace, &filter, &page).await?;
+        for alarm in open.items.into_iter().filter(|alarm| alarm.finding.champion != champion.digest) {
+            let ending = Ending::Replaced;
+            self.resolve(platform, alarm.finding, ending, data_time).await?;
+        }
+        Ok(())
+    }
+
+    async fn resolve(
+        &self,
+        platform: &Platform,
+        finding: FindingKey,
+        ending: Ending,
+        data_time: DataTime,
+    ) -> Result<(), Failed> {
+        let (workspace, endpoint) = (self.workspace.clone(), self.endpoint.name.clone());
+        let resolve = ResolveAlarm { workspace, endpoint, finding, ending, data_time };
+        platform.monitoring.run(&Principal::system("watch"), resolve).await?;
+        Ok(())
+    }
+
+    /// Puts what was found on the record, and starts what policies demand of it.
+    pub(super) async fn report(&mut self, platform: &Platform) -> Result<(), Failed> {
+        let found = self.watch.poll();
+        let system = Principal::system("watch");
+        let looks = found.iter().filter_map(|finding| match finding {
+            Finding::Looked { key, look, coverage } => {
+                Some(RecordedLook { finding: *key, look: look.clone(), coverage: *coverage })
+            }
+            _ => None,
+        });
+        let looks: Vec<RecordedLook> = looks.collect();
+        if !looks.is_empty() {
+            let (workspace, endpoint) = (self.workspace.clone(), self.endpoint.name.clone());
+            platform.monitoring.run(&system, RecordLooks { workspace, endpoint, looks }).await?;
+        }
+        for finding in found {
+            let (key, cause) = match finding {
+                Finding::Looked { .. } => continue,
+                Finding::Recovered { key, raised } => {
+                    self.resolve(platform, raised, Ending::Recovered, self.known_at(&key)).await?;
+                    continue;
+                }
+                Finding::Raised { key, alarm } => (key, Cause::Changed(alarm)),
+                Finding::Aged { key, alarm } => (key, Cause::Aged(alarm)),
+            };
+            let data_time = match &cause {
+                Cause::Changed(_) => self.known_at(&key),
+                Cause::Aged(aged) => aged.watermark,
+            };
+            let raise = RaiseAlarm {
+                workspace: self.workspace.clone(),
+                id: AlarmId::draw(&*platform.entropy),
+                endpoint: self.endpoint.name.clone(),
+                finding: key,
+                cause,
+                data_time,
+            };
+            let alarm = platform.monitoring.run(&system, raise).await?;
+            retraining::answer(platform, &self.workspace, &self.endpoint, &alarm).await?;
+        }
+        Ok(())
+    }
+
+    /// The data time at which a finding about a day becomes known: the end of the day, or of the horizon
+    /// of its labels.
+    fn known_at(&self, key: &FindingKey) -> DataTime {
+        let rule = self.watch.plan().maturity;
+        let end = rule.span(key.day).end;
+        if key.family == Family::Quality { end.plus(rule.horizon) } else { end }
+    }
+
+    /// Takes evidence, hour by hour, until it demands something of the rollout; then wakes who carries it
+    /// out. Waits with further evidence until that has happened.
+    pub(super) async fn decide(&mut self, platform: &Platform) -> Result<(), Failed> {
+        let Some(known) = self.rollout.as_ref().map(|rollout| rollout.id) else { return Ok(()) };
+        let Some(rollout) = platform.database.reader.rollout(&self.workspace, &known).await? else {
+            return Ok(());
+        };
+        let moved = self.rollout.as_ref().is_none_or(|before| before.state != rollout.state);
+        if moved {
+            self.is_deciding = false;
+            platform.decisions.publish(known, None);
+        }
+        if !rollout.state.phase.is_running() {
+            self.watch.end_rollout();
+            self.rollout = None;
+            return Ok(());
+        }
+        let run = rollout.run;
+        while !self.is_deciding {
+            let Some(block) = self.watch.next_evidence() else { break };
+            let state = &rollout.state;
+            // What led to this phase has been decided on.
+            if block.watermark <= state.entered_at && state.entered_at != state.started_at {
+                continue;
+            }
+            let pairs = self.watch.pairs(state.entered_at, block.watermark);
+            let evidence = convert::evidence(&block, pairs);
+            if decide(&rollout.plan, state, &evidence) != Decision::Stay {
+                platform.decisions.publish(known, Some(evidence));
+                self.is_deciding = true;
+            }
+        }
+        self.rollout = Some(rollout);
+        if let Some(run) = run.filter(|_| self.is_deciding) {
+            let wake = WakeRun { workspace: self.workspace.clone(), run };
+            if let Err(error) = platform.pipelines.run(&Principal::system("watch"), wake).await {
+                tracing::warn!(%error, rollout = %known, "the run of a rollout could not be woken");
+            }
+        }
+        Ok(())
+    }
+
+    /// How far the fold has come; `None` before the first prediction.
+    pub(super) fn progress(&self) -> Option<Progress> {
+        let watermark = self.watch.watermark()?;
+        let folded_until = DataTime::from_micros(watermark.micros().div_euclid(HOUR) * HOUR);
+        Some(Progress { watermark, folded_until, is_deciding: self.is_deciding })
+    }
+
+    /// Whether it waits for something that it must ask for again.
+    pub(super) const fn is_deciding(&self) -> bool {
+        self.is_deciding
+    }
+}
+
+/// The reference of a model version; `None` if it has none, so that it is served and not monitored.
+async fn reference(platform: &Platform, digest: &Digest) -> Result<Option<Arc<Reference>>, Failed> {
+    let path = ObjectPath::new(format!("models/{}/reference.json", digest.hex()))?;
+    let Some(mut content) = platform.objects.get(&path, None).await? else { return Ok(None) };
+    let mut bytes = Vec::new();
+    while let Some(chunk) = content.bytes.next().await {
+        bytes.extend_from_slice(&chunk.map_err(StorageError::Failed)?);
+        if bytes.len() > REFERENCE_LIMIT {
+            tracing::warn!(%digest, "the reference of a model is too large; it is not monitored");
+            return Ok(None);
+        }
+    }
+    match Reference::from_json(&bytes) {
+        Ok(reference) => Ok(Some(Arc::new(reference))),
+        Err(error) => {
+            tracing::warn!(%error, %digest, "the reference of a model cannot be read; it is not monitored");
+            Ok(None)
+        }
+    }
+}

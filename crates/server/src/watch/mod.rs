@@ -1,0 +1,72 @@
+//! Watching endpoints: the prediction and label logs are folded, what is found goes on the record, and
+//! what a rollout or a retraining policy demands is set going.
+//!
+//! All statistics and all rules are the domains' (`monitoring::watch`, `serving::rollout`); here logs are
+//! read, commands are run, and it is remembered how far the fold has come. The fold is a function of the
+//! logs alone, so a server that was killed finds the same things again, and every command that follows
+//! from a finding is idempotent by the finding's key.
+
+mod convert;
+mod endpoint;
+mod keeper;
+mod retraining;
+mod tail;
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use mainstay_core::id::RolloutId;
+use mainstay_core::name::Name;
+use mainstay_core::time::DataTime;
+use mainstay_serving::rollout::Evidence;
+
+pub use keeper::WatchKeeper;
+
+/// How far the fold of an endpoint's logs has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// The greatest data time that was read from its log.
+    pub watermark: DataTime,
+    /// Everything before this was folded.
+    pub folded_until: DataTime,
+    /// Whether evidence demands something that has not happened yet.
+    pub is_deciding: bool,
+}
+
+/// What the watch knows and the rest of the server asks for.
+#[derive(Debug, Default)]
+pub struct Decisions {
+    pending: Mutex<HashMap<RolloutId, Evidence>>,
+    progress: Mutex<HashMap<(Name, Name), Progress>>,
+}
+
+impl Decisions {
+    /// The evidence that demands a step of a rollout, if any does.
+    pub fn pending(&self, rollout: &RolloutId) -> Option<Evidence> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner).get(rollout).cloned()
+    }
+
+    /// How far an endpoint's logs are folded; `None` if it was never asked.
+    pub fn progress(&self, workspace: &Name, endpoint: &Name) -> Option<Progress> {
+        let place = (workspace.clone(), endpoint.clone());
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner).get(&place).copied()
+    }
+
+    /// The greatest data time of an endpoint.
+    pub fn watermark(&self, workspace: &Name, endpoint: &Name) -> Option<DataTime> {
+        self.progress(workspace, endpoint).map(|progress| progress.watermark)
+    }
+
+    fn publish(&self, rollout: RolloutId, evidence: Option<Evidence>) {
+        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        match evidence {
+            Some(evidence) => drop(pending.insert(rollout, evidence)),
+            None => drop(pending.remove(&rollout)),
+        }
+    }
+
+    fn note(&self, workspace: &Name, endpoint: &Name, progress: Progress) {
+        let place = (workspace.clone(), endpoint.clone());
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner).insert(place, progress);
+    }
+}
