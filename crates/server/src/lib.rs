@@ -4,6 +4,7 @@
 pub mod authority;
 pub mod cli;
 pub mod clock;
+pub mod endpoint_commands;
 pub mod engine;
 mod failed;
 pub mod layout;

@@ -1,8 +1,13 @@
 //! Our own API, `/api/v1`, and the probes.
 
+pub mod endpoint;
 pub mod events;
 pub mod labels;
+mod listing;
+mod precondition;
 pub mod probe;
+mod reason;
+mod request;
 
 use std::sync::Arc;
 

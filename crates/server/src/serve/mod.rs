@@ -1,12 +1,14 @@
 //! The HTTP server: no delayed writes, limits on time and connections, and a drain at the end.
 
+mod routes;
+mod served;
+
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use http::Method;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
@@ -14,16 +16,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tower::ServiceExt as _;
 
-use mainstay_api::mlflow::{Mlflow, MlflowState};
-use mainstay_api::native::NativeState;
-use mainstay_api::native::labels::LabelState;
-use mainstay_api::oip::OipState;
-use mainstay_api::{App, Route};
-use mainstay_core::action::Action;
-
-use crate::platform::Platform;
-use crate::predictor::Predictor;
-use crate::run_index::RunIndexKeeper;
+pub use routes::{router, table};
 
 /// How the server treats its clients.
 #[derive(Debug, Clone)]
@@ -106,45 +99,4 @@ async fn answer(
 ) -> Result<axum::response::Response, Infallible> {
     request.extensions_mut().insert(peer);
     router.oneshot(request.map(axum::body::Body::new)).await
-}
-
-/// Which Mainstay this is.
-const VERSION: &str = env!("CARGO_PKG_VERSION");
-
-/// The whole table of routes, behind its guards.
-pub fn router(platform: &Platform, predictor: &Predictor, app: &App) -> Router {
-    let native = NativeState { events: Arc::new(platform.database.clone()), version: VERSION };
-    let oip = OipState { service: Arc::new(predictor.clone()), version: VERSION };
-    let labels = LabelState { sink: Arc::new(predictor.clone()) };
-    mainstay_api::router(app, mainstay_api::native::routes(), native)
-        .merge(mainstay_api::router(app, mainstay_api::native::labels::routes(), labels))
-        .merge(mainstay_api::router(app, mainstay_api::oip::routes(), oip))
-        .merge(mainstay_api::router(app, mainstay_api::mlflow::routes(), mlflow(platform)))
-}
-
-/// Method, path and action of every route.
-pub fn table() -> Vec<(Method, String, Action)> {
-    fn rows<S>(routes: Vec<Route<S>>) -> impl Iterator<Item = (Method, String, Action)> {
-        routes.into_iter().map(|route| (route.method, route.path, route.action))
-    }
-    rows(mainstay_api::native::routes())
-        .chain(rows(mainstay_api::native::labels::routes()))
-        .chain(rows(mainstay_api::oip::routes()))
-        .chain(rows(mainstay_api::mlflow::routes()))
-        .collect()
-}
-
-/// What MLflow's protocol works on.
-fn mlflow(platform: &Platform) -> MlflowState {
-    let reader = Arc::new(platform.database.reader.clone());
-    Arc::new(Mlflow {
-        tracking: platform.tracking.clone(),
-        tracked: reader.clone(),
-        runs: Arc::new(RunIndexKeeper::start(&platform.database)),
-        registry: platform.registry.clone(),
-        registered: reader,
-        objects: platform.objects.clone(),
-        clock: platform.clock.clone(),
-        entropy: platform.entropy.clone(),
-    })
 }

@@ -1,6 +1,8 @@
 //! The program as its users meet it: real processes, real data, real kills.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "in a test a failure is a panic")]
 
+mod app;
+mod endpoints;
 mod flights;
 mod program;
 mod routes;

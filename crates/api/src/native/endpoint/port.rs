@@ -1,0 +1,73 @@
+//! What the routes on endpoints need of the rest of the server.
+
+use async_trait::async_trait;
+use mainstay_core::name::Name;
+use mainstay_core::principal::Principal;
+use mainstay_core::time::DataTime;
+use mainstay_serving::command::{FinishRollout, RollBackEndpoint, RolledBack, SetRevision};
+use mainstay_serving::revision::Revision;
+use mainstay_serving::rollout::Rollout;
+
+use crate::oip::Refusal;
+
+/// The commands that change what answers. They span domains: the alias that an endpoint follows moves in
+/// the same transaction.
+#[async_trait]
+pub trait EndpointCommands: Send + Sync {
+    /// Sets the arms.
+    async fn set_revision(&self, principal: &Principal, command: SetRevision) -> Result<Revision, Refusal>;
+
+    /// Puts an endpoint back.
+    async fn roll_back(
+        &self,
+        principal: &Principal,
+        command: RollBackEndpoint,
+    ) -> Result<RolledBack, Refusal>;
+
+    /// Ends a rollout on a person's word.
+    async fn decide_rollout(&self, principal: &Principal, command: FinishRollout)
+    -> Result<Rollout, Refusal>;
+}
+
+/// How far the monitor has come with an endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// The latest data time that the endpoint was asked for.
+    pub watermark: Option<DataTime>,
+    /// Every logged prediction and label up to here is in the monitor's figures.
+    pub folded_until: Option<DataTime>,
+    /// Whether something is being read, folded or decided now.
+    pub busy: bool,
+}
+
+/// Tells how far the monitor has come. The server implements it.
+pub trait EndpointProgress: Send + Sync {
+    /// `None` if the endpoint is not watched.
+    fn progress(&self, workspace: &Name, endpoint: &Name) -> Option<Progress>;
+}
+
+/// What the predictor makes of an endpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Served {
+    /// The revision that it serves; `None` before it could serve one.
+    pub revision: Option<u64>,
+    /// Why the newest revision is not the one.
+    pub trouble: Option<Trouble>,
+    /// The latest data time that it was asked for.
+    pub watermark: Option<DataTime>,
+}
+
+/// Why a revision is not served. What was served before still is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// The revision that should be served.
+    pub revision: u64,
+    /// What is wrong, in a sentence.
+    pub reason: String,
+}
+
+/// Tells what the predictor serves. The server implements it.
+pub trait EndpointServing: Send + Sync {
+    /// What it makes of an endpoint, known to it or not.
+    fn served(&self, workspace: &Name, endpoint: &Name) -> Served;
+}

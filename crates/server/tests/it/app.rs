@@ -1,0 +1,142 @@
+//! The whole router over a data directory of its own, without sockets.
+
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use axum::Router;
+use axum::body::Body;
+use http::request::Parts;
+use http::{HeaderMap, Method, Request, StatusCode};
+use mainstay_api::caller::AuthenticationError;
+use mainstay_api::{App, Authenticator};
+use mainstay_core::principal::{Actor, Grant, Principal, Role};
+use mainstay_core::scope::default_workspace;
+use mainstay_governance::policy::Mode;
+use mainstay_server::clock::{SystemClock, SystemEntropy};
+use mainstay_server::platform::{Environment, Platform};
+use mainstay_server::serve;
+use serde_json::Value;
+use tempfile::TempDir;
+use tower::ServiceExt as _;
+
+/// Lets the test say who is calling.
+struct Says(Mutex<Principal>);
+
+#[async_trait]
+impl Authenticator for Says {
+    async fn authenticate(&self, _: &Parts) -> Result<Principal, AuthenticationError> {
+        Ok(self.0.lock().unwrap().clone())
+    }
+}
+
+/// Somebody with one role in one workspace.
+pub(crate) fn with_role(role: Role, workspace: &str) -> Principal {
+    let grant = Grant { workspace: Some(workspace.parse().unwrap()), role };
+    Principal { actor: Actor::user(&"somebody".parse().unwrap()), grants: vec![grant] }
+}
+
+/// The application under test. Whatever changes the record without an event fails in it.
+pub(crate) struct TestApp {
+    pub(crate) platform: Arc<Platform>,
+    says: Arc<Says>,
+    router: Router,
+    _data: TempDir,
+}
+
+/// An answer, read whole.
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    /// The body as JSON.
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
+    }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// The JSON of an answer that must have this status.
+    pub(crate) fn expect(self, status: u16) -> Value {
+        assert_eq!(self.status.as_u16(), status, "{}", self.text());
+        self.json()
+    }
+
+    /// The code of a problem that must have this status.
+    pub(crate) fn problem(self, status: u16) -> String {
+        self.expect(status)["code"].as_str().unwrap().to_owned()
+    }
+}
+
+impl TestApp {
+    pub(crate) async fn start() -> Self {
+        let data = tempfile::tempdir().unwrap();
+        let environment = Environment {
+            clock: Arc::new(SystemClock::start()),
+            entropy: Arc::new(SystemEntropy),
+            mode: Mode::Required,
+            guard_events: true,
+        };
+        let platform = Arc::new(Platform::open(data.path(), None, environment).await.unwrap());
+        let says = Arc::new(Says(Mutex::new(Principal::anonymous())));
+        let app = App { authenticator: says.clone(), authorizer: platform.authority.clone() };
+        let predictor = platform.open_predictor().await.unwrap();
+        let router = serve::router(&platform, &predictor, &app);
+        let this = Self { platform, says, router, _data: data };
+        this.act_as(with_role(Role::Admin, default_workspace().as_str()));
+        this
+    }
+
+    /// Who calls from now on.
+    pub(crate) fn act_as(&self, principal: Principal) {
+        *self.says.0.lock().unwrap() = principal;
+    }
+
+    /// Who calls now.
+    pub(crate) fn caller(&self) -> Principal {
+        self.says.0.lock().unwrap().clone()
+    }
+
+    /// The status of a request without a body. The answer is not read, as some never end.
+    pub(crate) async fn status(&self, method: Method, path: &str) -> StatusCode {
+        let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
+        self.router.clone().oneshot(request).await.unwrap().status()
+    }
+
+    pub(crate) async fn request(&self, request: Request<Body>) -> Answer {
+        let (parts, body) = self.router.clone().oneshot(request).await.unwrap().into_parts();
+        let body = axum::body::to_bytes(body, 1 << 24).await.unwrap().to_vec();
+        Answer { status: parts.status, headers: parts.headers, body }
+    }
+
+    /// A request with headers and a body of any kind.
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Body>,
+    ) -> Answer {
+        let mut request = Request::builder().method(method).uri(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.request(request.body(body.into()).unwrap()).await
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.send(Method::GET, path, &[], Body::empty()).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.send(Method::POST, path, &[("content-type", "application/json")], body.to_string()).await
+    }
+
+    pub(crate) async fn put(&self, path: &str, body: &Value) -> Answer {
+        self.send(Method::PUT, path, &[("content-type", "application/json")], body.to_string()).await
+    }
+}
