@@ -304,6 +304,10 @@ impl PipelineReader for MemoryStore {
         Ok(self.read(workspace, |rows| rows.pipelines.values().cloned().collect()).await)
     }
 
+    async fn pipeline(&self, workspace: &Name, name: &Name) -> Result<Option<Pipeline>, StorageError> {
+        Ok(self.read(workspace, |rows| rows.pipelines.get(name).cloned()).await)
+    }
+
     async fn run(&self, workspace: &Name, id: PipelineRunId) -> Result<Option<PipelineRun>, StorageError> {
         Ok(self.read(workspace, |rows| rows.runs.get(&id).cloned()).await)
     }

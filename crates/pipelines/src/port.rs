@@ -158,6 +158,9 @@ pub trait PipelineReader: Send + Sync {
     /// All pipelines of a workspace by name.
     async fn pipelines(&self, workspace: &Name) -> Result<Vec<Pipeline>, StorageError>;
 
+    /// The pipeline of that name.
+    async fn pipeline(&self, workspace: &Name, name: &Name) -> Result<Option<Pipeline>, StorageError>;
+
     /// One run.
     async fn run(&self, workspace: &Name, id: PipelineRunId) -> Result<Option<PipelineRun>, StorageError>;
 

@@ -51,6 +51,12 @@ impl PageParams {
         }
         Ok(PageRequest { limit: self.limit()?, after })
     }
+
+    /// The key behind which the page starts.
+    pub(super) fn after<K: DeserializeOwned>(&self) -> Result<Option<K>, Error> {
+        let token = self.page_token.as_deref().map(str::parse::<PageToken>).transpose()?;
+        Ok(token.map(|token| token.key()).transpose()?)
+    }
 }
 
 /// One page on the wire.
@@ -68,6 +74,11 @@ impl<T> Listing<T> {
             items: page.items.into_iter().map(wire).collect(),
         }
     }
+
+    /// A listing that is always whole.
+    pub(super) fn whole(items: Vec<T>) -> Self {
+        Self { items, next_page_token: None }
+    }
 }
 
 #[cfg(test)]
@@ -82,10 +93,11 @@ mod tests {
     fn tokens_hold_a_key_of_the_listing() {
         let token = PageToken::after(&"iris").to_string();
         let page = params(Some(2), Some(&token));
+        assert_eq!(page.after::<String>().unwrap().as_deref(), Some("iris"));
         assert_eq!(page.request::<String>().unwrap().limit, 2);
         assert!(page.request::<u64>().is_err(), "a name is no number");
         assert!(params(None, Some("00")).request::<String>().is_err());
-        assert!(params(None, Some("x")).request::<String>().is_err());
+        assert!(params(None, Some("x")).after::<String>().is_err());
     }
 
     #[test]

@@ -4,6 +4,7 @@ pub mod endpoint;
 pub mod events;
 pub mod labels;
 mod listing;
+pub mod pipeline;
 mod precondition;
 pub mod probe;
 mod reason;

@@ -81,3 +81,16 @@ impl<S: Send + Sync, T: FromStr<Err: Coded>> FromRequestParts<S> for One<T> {
         Ok(Self(text.parse()?))
     }
 }
+
+/// The two parameters of a path.
+pub(super) struct Two<A, B>(pub(super) A, pub(super) B);
+
+impl<S: Send + Sync, A: FromStr<Err: Coded>, B: FromStr<Err: Coded>> FromRequestParts<S> for Two<A, B> {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
+        let Path((first, second)): Path<(String, String)> =
+            Path::from_request_parts(parts, state).await.map_err(|_| RequestError::Path)?;
+        Ok(Self(first.parse()?, second.parse()?))
+    }
+}

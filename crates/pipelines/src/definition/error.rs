@@ -65,6 +65,14 @@ pub enum Problem {
     /// A stage name breaks the rules.
     #[error("a stage name holds letters, digits, '_' and '-', and at most 200 bytes")]
     StageName,
+    /// A built-in step that there is not.
+    #[error("there is no built-in step '{uses}'; there are {known}")]
+    NoSuchBuiltIn {
+        /// What was named.
+        uses: String,
+        /// What there is.
+        known: String,
+    },
     /// A reference to a stage that is not there.
     #[error("there is no stage named '{0}'")]
     NoSuchStage(String),

@@ -78,6 +78,9 @@ pub const MAX_STAGES: usize = 1_000;
 /// The file that DVC reads parameters from when no other is named.
 pub const DEFAULT_PARAMS: &str = "params.yaml";
 
+/// The reserved parameter of a run that says where relative paths start: the absolute path of a directory.
+pub const ROOT: &str = "pipeline_root";
+
 /// A pipeline that can run: every group expanded, every variable put in, every edge known.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Definition {

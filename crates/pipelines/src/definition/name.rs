@@ -2,6 +2,7 @@
 
 use std::borrow::Borrow;
 use std::fmt;
+use std::str::FromStr;
 
 use mainstay_core::error::{Coded, ErrorCode};
 use mainstay_core::name::Name;
@@ -62,6 +63,14 @@ impl fmt::Display for StepName {
 impl Borrow<str> for StepName {
     fn borrow(&self) -> &str {
         &self.0
+    }
+}
+
+impl FromStr for StepName {
+    type Err = InvalidStepName;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::new(text)
     }
 }
 

@@ -99,6 +99,23 @@ impl Source {
         files
     }
 
+    /// As [`resolve`](Self::resolve), and checks that there are the built-in steps that it uses.
+    pub fn resolve_with(
+        &self,
+        parameters: &Parameters,
+        built_ins: &[&str],
+    ) -> Result<Definition, DefinitionError> {
+        let definition = self.resolve(parameters)?;
+        match definition.unknown_built_in(built_ins) {
+            None => Ok(definition),
+            Some((stage, uses)) => {
+                let (uses, known) = (uses.to_owned(), built_ins.join(", "));
+                let place = format!("stages.{stage}.uses");
+                Err(DefinitionError::at(place, Problem::NoSuchBuiltIn { uses, known }))
+            }
+        }
+    }
+
     /// Expands, interpolates and links.
     pub fn resolve(&self, parameters: &Parameters) -> Result<Definition, DefinitionError> {
         let mut files = parameters.files.clone();

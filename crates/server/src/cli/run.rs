@@ -14,7 +14,7 @@ use mainstay_core::time::DataTime;
 use mainstay_governance::policy::Mode;
 use mainstay_pipelines::commands::{How, StartRun};
 use mainstay_pipelines::definition::{
-    DEFAULT_PARAMS, Definition, Parameters, Source, StepName, parse_document,
+    DEFAULT_PARAMS, Definition, Parameters, ROOT, Source, StepName, parse_document,
 };
 use mainstay_pipelines::port::PipelineReader as _;
 use mainstay_pipelines::run::{Cause, CauseKind, RunState};
@@ -25,7 +25,7 @@ use tokio::sync::watch;
 use super::{DataArgs, environment};
 use crate::Failed;
 use crate::authority::local_user;
-use crate::engine::{Engine, EngineOptions, ROOT};
+use crate::engine::{Engine, EngineOptions};
 use crate::platform::Platform;
 use crate::terminal::{note, say};
 
@@ -100,13 +100,8 @@ impl Run {
             let value = parse_document(&text)?;
             files.insert(name, value);
         }
-        let definition = source.resolve(&Parameters { files, overrides: overrides(&self.params)? })?;
-        if let Some((step, uses)) = definition.unknown_built_in(&crate::steps::all().names()) {
-            let known = crate::steps::all().names().join(", ");
-            return Err(Failed::Usage(format!(
-                "step {step} uses {uses:?}, which there is not; there are {known}"
-            )));
-        }
+        let parameters = Parameters { files, overrides: overrides(&self.params)? };
+        let definition = source.resolve_with(&parameters, &crate::steps::all().names())?;
         Ok((definition, root))
     }
 

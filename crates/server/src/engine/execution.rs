@@ -6,7 +6,7 @@ use mainstay_core::error::{Coded as _, ErrorCode};
 use mainstay_core::name::Name;
 use mainstay_pipelines::cache::cache_key;
 use mainstay_pipelines::commands::{AcceptCached, Claim, FailStep, Heartbeat, ParkStep};
-use mainstay_pipelines::definition::{Stage, Work};
+use mainstay_pipelines::definition::{ROOT, Stage, Work};
 use mainstay_pipelines::port::PipelineReader as _;
 use mainstay_pipelines::run::StepOutput;
 use mainstay_runner::{Cause, Exit, Program, StepCommand, read_log};
@@ -17,8 +17,6 @@ use super::{Engine, outputs};
 use crate::loop_tx::{ConcludeStep, Effect, OutputOnly};
 use crate::steps::{BuiltIn, Held, Prepared, StepError};
 
-/// The reserved parameter of a run that says where relative paths start.
-pub const ROOT: &str = "pipeline_root";
 /// The files between the server and a step's child.
 const ORDER_FILE: &str = "order.json";
 /// As above.

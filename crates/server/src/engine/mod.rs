@@ -7,7 +7,7 @@
 mod execution;
 mod outputs;
 
-pub use execution::{ROOT, step_main};
+pub use execution::step_main;
 
 use std::sync::Arc;
 use std::time::Duration;

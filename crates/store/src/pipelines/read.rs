@@ -62,6 +62,11 @@ impl PipelineReader for Reader {
         self.rows(sql, params![workspace.as_str()]).await?.iter().map(pipeline).collect()
     }
 
+    async fn pipeline(&self, workspace: &Name, name: &Name) -> Result<Option<Pipeline>, StorageError> {
+        let sql = "SELECT name, revision, source, updated FROM pipelines WHERE workspace = $1 AND name = $2";
+        self.rows(sql, params![workspace.as_str(), name.as_str()]).await?.first().map(pipeline).transpose()
+    }
+
     async fn run(&self, workspace: &Name, id: PipelineRunId) -> Result<Option<PipelineRun>, StorageError> {
         let sql = "SELECT document FROM pipeline_runs WHERE workspace = $1 AND id = $2";
         document(self.rows(sql, params![workspace.as_str(), id.to_string()]).await?.first())

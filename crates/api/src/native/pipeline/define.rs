@@ -1,0 +1,99 @@
+//! `/api/v1/pipelines`: texts under names.
+//!
+//! `PUT` takes the YAML as it is, or, with `Content-Type: application/json`, as a JSON string. The text is
+//! kept with its comments; the same text once more changes nothing. Its variables are put in when a run
+//! starts.
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Request, State};
+use axum::routing::{get, put};
+use http::{Method, header};
+use mainstay_core::action::Action;
+use mainstay_core::name::Name;
+use mainstay_pipelines::commands::DefinePipeline;
+use mainstay_pipelines::port::Pipeline;
+use serde::Serialize;
+
+use super::{NoPipeline, PIPELINE, PipelineState};
+use crate::caller::Caller;
+use crate::dialect::{BodyError, Protocol};
+use crate::native::Error;
+use crate::native::listing::Listing;
+use crate::native::request::{One, whole_body};
+use crate::route::{Route, RouteScope};
+
+pub(super) fn routes() -> Vec<Route<PipelineState>> {
+    let all = (Action::PipelineRead, RouteScope::Workspace);
+    let path = "/api/v1/pipelines/{name}";
+    vec![
+        Route::new(Protocol::Native, (Method::GET, "/api/v1/pipelines"), all, get(list)),
+        Route::new(Protocol::Native, (Method::GET, path), (Action::PipelineRead, PIPELINE), get(one)),
+        Route::new(Protocol::Native, (Method::PUT, path), (Action::PipelineRun, PIPELINE), put(define)),
+    ]
+}
+
+/// A pipeline on the wire. `updated` is machine time.
+#[derive(Debug, Serialize)]
+struct PipelineBody {
+    name: Name,
+    revision: u64,
+    updated: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<String>,
+}
+
+impl PipelineBody {
+    fn whole(pipeline: Pipeline) -> Self {
+        let source = Some(pipeline.source.clone());
+        Self { source, ..Self::brief(pipeline) }
+    }
+
+    fn brief(pipeline: Pipeline) -> Self {
+        let Pipeline { name, revision, updated, .. } = pipeline;
+        Self { name, revision, updated: updated.to_string(), source: None }
+    }
+}
+
+async fn list(
+    State(state): State<PipelineState>,
+    caller: Caller,
+) -> Result<Json<Listing<PipelineBody>>, Error> {
+    let all = state.reader.pipelines(&caller.workspace).await?;
+    Ok(Json(Listing::whole(all.into_iter().map(PipelineBody::brief).collect())))
+}
+
+async fn one(
+    State(state): State<PipelineState>,
+    caller: Caller,
+    One(name): One<Name>,
+) -> Result<Json<PipelineBody>, Error> {
+    let found = state.reader.pipeline(&caller.workspace, &name).await?;
+    Ok(Json(PipelineBody::whole(found.ok_or(NoPipeline(name))?)))
+}
+
+async fn define(
+    State(state): State<PipelineState>,
+    caller: Caller,
+    One(name): One<Name>,
+    request: Request,
+) -> Result<Json<PipelineBody>, Error> {
+    let json = is_json(&request);
+    let source = text(&whole_body(request, &state).await?, json)?;
+    let command = DefinePipeline::new(caller.workspace, name, source)?;
+    Ok(Json(PipelineBody::whole(state.commands.run(&caller.principal, command).await?)))
+}
+
+fn is_json(request: &Request) -> bool {
+    let Some(value) = request.headers().get(header::CONTENT_TYPE) else { return false };
+    let essence = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case("application/json")
+}
+
+fn text(body: &Bytes, json: bool) -> Result<String, BodyError> {
+    if json {
+        return serde_json::from_slice(body).map_err(|error| BodyError::Malformed(error.to_string()));
+    }
+    let text = std::str::from_utf8(body).map_err(|error| BodyError::Malformed(error.to_string()))?;
+    Ok(text.to_owned())
+}
