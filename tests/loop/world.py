@@ -87,7 +87,7 @@ EXPECTATIONS = {
 
 # Monitors for a life of weeks, not years.
 _FAMILY = (
-    "{window_days: 2, persistence: 2, looks: 20, alpha: 0.02, block_days: 1, replicates: 999, min_rows: 100}"
+    "{window_days: 2, persistence: 3, looks: 20, alpha: 0.02, block_days: 1, replicates: 999, min_rows: 100}"
 )
 WATCH = f"{{features: {_FAMILY}, predictions: {_FAMILY}, quality: {_FAMILY}}}"
 
@@ -206,10 +206,11 @@ stages:
       digest: "${{steps.register.digest}}"
       project: shops
       service: "${{service}}"
+      endpoint: "${{endpoint}}"
       days: 2
       max_ece: 0.6
       max_slice_log_loss: 5.0
-      margin: 1.0
+      margin: 5.0
   rollout:
     uses: rollout
     needs: [gate]

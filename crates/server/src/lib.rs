@@ -12,7 +12,6 @@ mod lock;
 pub mod loop_tx;
 pub mod platform;
 pub mod predictor;
-pub mod release;
 pub mod run_index;
 pub mod serve;
 pub mod steps;

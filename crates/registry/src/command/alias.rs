@@ -115,47 +115,6 @@ impl Command for PromoteAlias {
     }
 }
 
-/// Points an alias at what an endpoint serves now: the alias is a projection of the endpoint's revision.
-/// Whether that version may serve was decided by the command that revised the endpoint; this one is
-/// applied within the same transaction, and nowhere else. Event: `alias.moved`, with the endpoint.
-#[derive(Debug, Clone)]
-pub struct FollowEndpoint {
-    /// What to move, and where to.
-    pub set: SetAlias,
-    /// The endpoint that was revised.
-    pub endpoint: Name,
-}
-
-#[async_trait]
-impl Command for FollowEndpoint {
-    type Tx = dyn RegistryTx;
-    type Out = ();
-    type Error = RegistryError;
-
-    fn action(&self) -> Action {
-        Action::ModelPromote
-    }
-
-    fn scope(&self) -> Scope {
-        self.set.scope()
-    }
-
-    async fn apply(&self, tx: &mut Self::Tx) -> Result<(), RegistryError> {
-        let SetAlias { name, alias, number, .. } = &self.set;
-        let version = existing_version(tx, name, *number).await?;
-        let from = alias_target(tx, name, alias).await?;
-        if from == Some(*number) {
-            return Ok(());
-        }
-        tx.put_alias(name, alias, *number).await?;
-        let body = json!({
-            "alias": alias, "from": from, "to": number, "digest": version.digest, "endpoint": self.endpoint,
-        });
-        tx.record(Event::new("alias.moved", model_subject(name), body));
-        Ok(())
-    }
-}
-
 /// Moves an alias, whatever protocol the wish came by: the free way first and, if an endpoint follows
 /// the alias, by promotion, for which the caller needs `model.promote`. `Some` tells what was
 /// promoted.

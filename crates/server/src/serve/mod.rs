@@ -2,6 +2,7 @@
 
 mod routes;
 mod served;
+mod step_logs;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;

@@ -7,7 +7,8 @@ use http::Method;
 use mainstay_api::mlflow::{Mlflow, MlflowState};
 use mainstay_api::native::endpoint::EndpointState;
 use mainstay_api::native::labels::LabelState;
-use mainstay_api::native::{self, NativeState, endpoint, labels};
+use mainstay_api::native::pipeline::PipelineState;
+use mainstay_api::native::{self, NativeState, endpoint, labels, pipeline};
 use mainstay_api::oip::{self, OipState};
 use mainstay_api::{App, Route, mlflow, router as routed};
 use mainstay_core::action::Action;
@@ -28,6 +29,7 @@ pub fn router(platform: &Platform, predictor: &Predictor, app: &App) -> Router {
     routed(app, native::routes(), native)
         .merge(routed(app, labels::routes(), labels))
         .merge(routed(app, endpoint::routes(), endpoints(platform, predictor)))
+        .merge(routed(app, pipeline::routes(), pipelines(platform)))
         .merge(routed(app, oip::routes(), oip))
         .merge(routed(app, mlflow::routes(), mlflow(platform)))
 }
@@ -40,6 +42,7 @@ pub fn table() -> Vec<(Method, String, Action)> {
     rows(native::routes())
         .chain(rows(labels::routes()))
         .chain(rows(endpoint::routes()))
+        .chain(rows(pipeline::routes()))
         .chain(rows(oip::routes()))
         .chain(rows(mlflow::routes()))
         .collect()
@@ -54,7 +57,18 @@ fn endpoints(platform: &Platform, predictor: &Predictor) -> EndpointState {
         serving: platform.serving.clone(),
         commands: Arc::new(EndpointLoop(platform.looped.clone())),
         serves: Some(Arc::new(predictor.clone())),
-        progress: None,
+        progress: Some(platform.decisions.clone()),
+    }
+}
+
+/// What the routes on pipelines work on.
+fn pipelines(platform: &Platform) -> PipelineState {
+    PipelineState {
+        reader: Arc::new(platform.database.reader.clone()),
+        commands: platform.pipelines.clone(),
+        built_ins: crate::steps::all().names().into(),
+        logs: Arc::new(platform.layout.clone()),
+        entropy: platform.entropy.clone(),
     }
 }
 

@@ -1,9 +1,10 @@
 //! What the predictor serves, as the routes on endpoints show it.
 
-use mainstay_api::native::endpoint::{EndpointServing, Served, Trouble};
+use mainstay_api::native::endpoint::{EndpointProgress, EndpointServing, Progress, Served, Trouble};
 use mainstay_core::name::Name;
 
 use crate::predictor::Predictor;
+use crate::watch::Decisions;
 
 impl EndpointServing for Predictor {
     fn served(&self, workspace: &Name, endpoint: &Name) -> Served {
@@ -15,9 +16,19 @@ impl EndpointServing for Predictor {
                 .find(workspace.as_str(), endpoint.as_str())
                 .ok()
                 .map(|served| served.revision.number),
-            trouble: trouble
-                .map(|known| Trouble { revision: known.revision, reason: known.reason.clone() }),
+            trouble: trouble.map(|known| Trouble { revision: known.revision, reason: known.reason.clone() }),
             watermark: self.watermark(workspace, endpoint),
         }
+    }
+}
+
+impl EndpointProgress for Decisions {
+    fn progress(&self, workspace: &Name, endpoint: &Name) -> Option<Progress> {
+        let known = Self::progress(self, workspace, endpoint)?;
+        Some(Progress {
+            watermark: Some(known.watermark),
+            folded_until: Some(known.folded_until),
+            busy: known.is_deciding,
+        })
     }
 }

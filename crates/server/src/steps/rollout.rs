@@ -26,9 +26,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{BuiltIn, Held, Prepared, StepError, read, write};
+use crate::endpoint_commands::WithAlias;
 use crate::loop_tx::{Conclusion, Effect, EffectError, OutputOnly, Tx};
 use crate::platform::Platform;
-use crate::release::Released;
 
 /// How long it waits, unless it is woken.
 const LOOK: Duration = Duration::from_secs(30);
@@ -124,12 +124,12 @@ impl BuiltIn for RollOut {
                 let (definition, revision) = endpoint(platform, held, &arguments.endpoint).await?;
                 let set = SetRevision {
                     workspace,
-                    endpoint: arguments.endpoint,
+                    endpoint: arguments.endpoint.clone(),
                     expected: revision.number,
                     governed: definition.governed,
                     draft: RevisionDraft::champion(pinned),
                 };
-                Ok(Box::new(First { set: Released(set), pinned }))
+                Ok(Box::new(First { set: WithAlias { command: set, endpoint: arguments.endpoint }, pinned }))
             }
             Task::Start => {
                 let (definition, revision) = endpoint(platform, held, &arguments.endpoint).await?;
@@ -211,7 +211,7 @@ fn plan_of(endpoint: &Endpoint, arguments: &Arguments) -> Result<RolloutPlan, St
 
 /// The first champion.
 struct First {
-    set: Released<SetRevision>,
+    set: WithAlias<SetRevision>,
     pinned: Pinned,
 }
 
@@ -270,15 +270,15 @@ impl Effect for Move {
             Decision::Promote(_) => Outcome::Promote,
             Decision::RollBack(_) => Outcome::RollBack,
         };
-        let finish = Released(FinishRollout {
+        let command = FinishRollout {
             workspace: self.workspace.clone(),
             endpoint: endpoint.clone(),
             rollout: *id,
             expected: self.expected,
             outcome,
             basis: Basis::Evidence(self.evidence.clone()),
-        });
-        let over = finish.apply(tx).await?;
+        };
+        let over = WithAlias { command, endpoint: endpoint.clone() }.apply(tx).await?;
         Ok(Conclusion::Accepted(output(over.state.phase.as_str(), candidate)))
     }
 }

@@ -75,7 +75,11 @@ impl Coded for NoPipeline {
 }
 
 /// A run of the caller's workspace.
-async fn existing_run(state: &PipelineState, caller: &Caller, id: PipelineRunId) -> Result<PipelineRun, Error> {
+async fn existing_run(
+    state: &PipelineState,
+    caller: &Caller,
+    id: PipelineRunId,
+) -> Result<PipelineRun, Error> {
     let found = state.reader.run(&caller.workspace, id).await?;
     Ok(found.ok_or(PipelineError::NoSuchRun(id))?)
 }
