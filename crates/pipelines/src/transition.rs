@@ -103,6 +103,11 @@ pub enum Input {
         /// The step.
         step: StepName,
     },
+    /// The worker of a running step is known to be gone.
+    Abandoned {
+        /// The step.
+        step: StepName,
+    },
     /// What a parked step waits for has happened.
     Wake {
         /// The step.
@@ -160,9 +165,11 @@ impl Machine<'_> {
             | Input::Fail { .. }
             | Input::Park { .. }
             | Input::RequestApproval { .. } => true,
-            Input::Claim { .. } | Input::Settle(_) | Input::Expire { .. } | Input::Wake { .. } => {
-                state == RunState::Running
-            }
+            Input::Claim { .. }
+            | Input::Settle(_)
+            | Input::Expire { .. }
+            | Input::Abandoned { .. }
+            | Input::Wake { .. } => state == RunState::Running,
         };
         if !fits {
             return Err(Refusal::RunState(state));
@@ -202,6 +209,7 @@ impl Machine<'_> {
             }
             Input::Settle(approval) => self.settle(&approval)?,
             Input::Expire { step } => self.expire(&step)?,
+            Input::Abandoned { step } => self.lose(&step)?,
             Input::Wake { step } => self.wake(&step)?,
             Input::Cancel { reason } => self.cancel(reason),
         }
@@ -373,21 +381,28 @@ impl Machine<'_> {
             return Err(Refusal::TooEarly(step.name));
         }
         match step.state {
-            StepState::Running => {
-                let losses = step.losses + 1;
-                self.outcome.facts.push(Fact::LeaseLost(step.clone()));
-                if losses > MAX_LOSSES {
-                    let reason = format!("its lease ran out {losses} times in a row without progress");
-                    self.give_up(Step { losses, reason: Some(reason), ..step });
-                    self.advance([name.clone()]);
-                } else {
-                    self.ready(Step { losses, ..step }, self.now);
-                }
-                Ok(())
-            }
+            StepState::Running => self.lose(name),
             StepState::Waiting => self.wake(name),
             state => Err(Refusal::StepState { step: step.name, state }),
         }
+    }
+
+    /// Takes a running step from a worker that is gone, or taken to be.
+    fn lose(&mut self, name: &StepName) -> Result<(), Refusal> {
+        let step = self.step(name)?.clone();
+        if step.state != StepState::Running {
+            return Err(Refusal::StepState { step: step.name, state: step.state });
+        }
+        let losses = step.losses + 1;
+        self.outcome.facts.push(Fact::LeaseLost(step.clone()));
+        if losses > MAX_LOSSES {
+            let reason = format!("its lease ran out {losses} times in a row without progress");
+            self.give_up(Step { losses, reason: Some(reason), ..step });
+            self.advance([name.clone()]);
+        } else {
+            self.ready(Step { losses, ..step }, self.now);
+        }
+        Ok(())
     }
 
     fn wake(&mut self, name: &StepName) -> Result<(), Refusal> {

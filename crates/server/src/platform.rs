@@ -76,6 +76,8 @@ pub struct Platform {
     pub tracking: Commands<dyn TrackingTx>,
     /// Commands that span domains.
     pub looped: Commands<dyn LoopTx>,
+    /// Whether no other process can work on the database: it lies in the locked data directory.
+    pub is_sole: bool,
     /// Held as long as the data is open: nobody else opens it meanwhile.
     _lock: DataLock,
 }
@@ -91,6 +93,7 @@ impl Platform {
         let layout = Layout::create(data).map_err(|error| crate::Failed::directory(data, error))?;
         let lock = DataLock::take(layout.root())?;
         let surroundings = Surroundings { clock: clock.clone(), entropy: entropy.clone(), guard_events };
+        let is_sole = database.is_none();
         let database = match database {
             Some(url) => Database::open_postgres(url, surroundings).await?,
             None => Database::open_sqlite(layout.root(), surroundings).await?,
@@ -119,6 +122,7 @@ impl Platform {
             clock,
             entropy,
             authority,
+            is_sole,
             _lock: lock,
         })
     }

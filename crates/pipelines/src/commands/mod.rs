@@ -8,6 +8,7 @@ mod expire;
 mod finish;
 mod park;
 mod start;
+mod take_back;
 mod wake;
 
 use mainstay_core::id::PipelineRunId;
@@ -22,6 +23,7 @@ pub use expire::{ExpireDue, Expired};
 pub use finish::{AcceptCached, AcceptStep, FailStep};
 pub use park::ParkStep;
 pub use start::{FireSchedule, How, StartRun, Started};
+pub use take_back::TakeBack;
 pub use wake::WakeRun;
 
 /// The scope of a command on one run.

@@ -15,7 +15,7 @@ use std::time::Duration;
 use mainstay_core::name::Name;
 use mainstay_core::principal::Principal;
 use mainstay_core::time::MachineTime;
-use mainstay_pipelines::commands::{Claim, ClaimStep, ExpireDue};
+use mainstay_pipelines::commands::{Claim, ClaimStep, ExpireDue, TakeBack};
 use mainstay_pipelines::port::PipelineReader as _;
 use mainstay_runner::Spawner;
 use tokio::sync::watch;
@@ -66,6 +66,9 @@ impl Engine {
 
     /// Works until `stop` turns true, then lets running steps end for a while.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
+        if let Err(error) = self.take_back().await {
+            tracing::warn!(%error, "steps of a process that is gone are claimed when their leases run out");
+        }
         let mut running = JoinSet::new();
         let mut head = self.platform.database.writer.committed();
         while !*stop.borrow() {
@@ -89,6 +92,21 @@ impl Engine {
         if tokio::time::timeout(self.options.drain, drained).await.is_err() {
             tracing::warn!("steps were still running; they will run again");
         }
+    }
+
+    /// Takes back what the process held that had the data directory before. A database of its own may be
+    /// shared with other processes: there, leases run out.
+    async fn take_back(&self) -> Result<(), crate::Failed> {
+        if !self.platform.is_sole {
+            return Ok(());
+        }
+        let (workspaces, _) = self.platform.database.reader.work(MachineTime::from_micros(i64::MAX)).await?;
+        for workspace in workspaces {
+            let command = TakeBack { workspace, limit: 1_000 };
+            let taken = self.platform.pipelines.run(&self.principal, command).await?;
+            tracing::info!(taken, "steps of a process that is gone run again");
+        }
+        Ok(())
     }
 
     /// Claims as many ready steps as there are free places. The earliest instant at which there will be

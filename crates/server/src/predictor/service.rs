@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
+use mainstay_api::native::endpoint::{LogPlace, PredictionSource};
 use mainstay_api::native::labels::{Kept, LabelSink};
 use mainstay_api::oip::service::{
     Durability, EndpointDescription, InferAnswer, InferRequest, InferenceService, Refusal, TensorDescription,
@@ -11,8 +12,11 @@ use mainstay_api::oip::service::{
 use mainstay_api::oip::tensor::Datatype;
 use mainstay_core::name::Name;
 use mainstay_inference::{DType, TensorSpec};
+use mainstay_segments::log::{Cursor, LogError};
 use mainstay_serving::label::Label;
+use mainstay_serving::record::PredictionRecord;
 use mainstay_serving::revision::Role;
+use mainstay_serving::segment::SegmentKind;
 use mainstay_serving::traffic::NothingServed;
 
 use super::Predictor;
@@ -86,5 +90,64 @@ impl LabelSink for Predictor {
         let kept = kept.await.map_err(|_| Refusal::new(PredictError::Stopping))?.map_err(Refusal::new);
         self.0.logged.notify_one();
         kept
+    }
+}
+
+/// Records looked at for one page.
+const SCANNED: usize = 50_000;
+
+#[async_trait]
+impl PredictionSource for Predictor {
+    async fn predictions(
+        &self,
+        workspace: &Name,
+        endpoint: &Name,
+        after: Option<LogPlace>,
+        limit: usize,
+    ) -> Result<(Vec<PredictionRecord>, Option<LogPlace>), Refusal> {
+        let (this, workspace, endpoint) = (self.clone(), workspace.clone(), endpoint.clone());
+        let read = tokio::task::spawn_blocking(move || this.scan(&workspace, &endpoint, after, limit));
+        read.await.map_err(|_| Refusal::new(PredictError::Stopping))?.map_err(Refusal::new)
+    }
+}
+
+impl Predictor {
+    fn scan(
+        &self,
+        workspace: &Name,
+        endpoint: &Name,
+        after: Option<LogPlace>,
+        limit: usize,
+    ) -> Result<(Vec<PredictionRecord>, Option<LogPlace>), LogError> {
+        if !self.workspaces().contains(workspace) {
+            return Ok((Vec::new(), None));
+        }
+        let from = after.map_or(Cursor::START, |(sequence, offset)| Cursor { sequence, offset });
+        let mut reader = self.log(SegmentKind::Predictions, workspace)?.read_from(from);
+        let mut found = Vec::new();
+        for _ in 0..SCANNED {
+            if found.len() == limit {
+                break;
+            }
+            match reader.next_record() {
+                Ok(None) => return Ok((found, None)),
+                Ok(Some(record)) => match PredictionRecord::decode(record.payload) {
+                    Ok(record) if record.endpoint == *endpoint => found.push(record),
+                    Ok(_) => {}
+                    Err(error) => tracing::warn!(%error, "a logged prediction cannot be read"),
+                },
+                Err(LogError::Corrupt { path, offset }) => {
+                    tracing::warn!(
+                        ?path,
+                        offset,
+                        "a part of the prediction log is damaged; the rest is read"
+                    );
+                    reader.skip_segment();
+                }
+                Err(other) => return Err(other),
+            }
+        }
+        let Cursor { sequence, offset } = reader.cursor();
+        Ok((found, Some((sequence, offset))))
     }
 }

@@ -57,6 +57,7 @@ fn endpoints(platform: &Platform, predictor: &Predictor) -> EndpointState {
         serving: platform.serving.clone(),
         commands: Arc::new(EndpointLoop(platform.looped.clone())),
         serves: Some(Arc::new(predictor.clone())),
+        predictions: Some(Arc::new(predictor.clone())),
         progress: Some(platform.decisions.clone()),
     }
 }

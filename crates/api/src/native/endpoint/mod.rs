@@ -5,6 +5,7 @@
 //! | `GET /api/v1/endpoints` | the endpoints of the workspace, by name |
 //! | `GET /api/v1/endpoints/{name}` | one, with its running rollout, the predictor's view and the monitor's |
 //! | `PUT /api/v1/endpoints/{name}` | creates it, or changes its definition |
+//! | `GET /api/v1/endpoints/{name}/predictions` | what was asked and answered, in the order of the log |
 //! | `GET`, `POST /api/v1/endpoints/{name}/revisions` | what it served, newest first; sets its arms |
 //! | `POST /api/v1/endpoints/{name}/rollback` | undoes the newest change of what answers |
 //! | `GET /api/v1/endpoints/{name}/rollouts` | its rollouts, newest first |
@@ -15,6 +16,7 @@
 
 mod define;
 mod port;
+mod predictions;
 mod read;
 mod revision;
 mod rollback;
@@ -30,6 +32,8 @@ use mainstay_serving::endpoint::Endpoint;
 use mainstay_serving::error::ServingError;
 use mainstay_serving::port::{ServingStore, ServingTx};
 use mainstay_serving::revision::Revision;
+
+pub use predictions::{LogPlace, PredictionSource};
 
 pub use port::{EndpointCommands, EndpointProgress, EndpointServing, Progress, Served, Trouble};
 
@@ -50,13 +54,22 @@ pub struct EndpointState {
     pub commands: Arc<dyn EndpointCommands>,
     /// What the predictor of this process serves, if it has one.
     pub serves: Option<Arc<dyn EndpointServing>>,
+    /// The prediction log of this process, if it has one.
+    pub predictions: Option<Arc<dyn PredictionSource>>,
     /// How far the monitor of this process has come, if it has one.
     pub progress: Option<Arc<dyn EndpointProgress>>,
 }
 
 /// The table.
 pub fn routes() -> Vec<Route<EndpointState>> {
-    let parts = [read::routes(), define::routes(), revision::routes(), rollback::routes(), rollout::routes()];
+    let parts = [
+        read::routes(),
+        define::routes(),
+        predictions::routes(),
+        revision::routes(),
+        rollback::routes(),
+        rollout::routes(),
+    ];
     parts.into_iter().flatten().collect()
 }
 
