@@ -47,6 +47,8 @@ dialects! {
     Mlflow;
     /// Answers `{"error"}`.
     Oip;
+    /// Answers a line of text.
+    Prometheus;
     /// Answers a page.
     Ui;
 }
@@ -60,6 +62,13 @@ pub struct ApiError<D> {
 impl<D> fmt::Debug for ApiError<D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&self.failure, f)
+    }
+}
+
+impl<D> ApiError<D> {
+    /// The code.
+    pub fn code(&self) -> ErrorCode {
+        self.failure.code()
     }
 }
 

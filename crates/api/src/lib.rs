@@ -12,9 +12,11 @@
 
 pub mod caller;
 pub mod dialect;
+pub mod meter;
 pub mod mlflow;
 pub mod native;
 pub mod oip;
+pub mod prometheus;
 pub mod route;
 
 pub use caller::{Authenticator, Caller};

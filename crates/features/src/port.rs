@@ -59,3 +59,20 @@ pub trait FeaturesTx: Journal {
     /// Adds or replaces the row of a view.
     async fn put_materialisation(&mut self, materialisation: &Materialisation) -> Result<(), StorageError>;
 }
+
+/// What readers of definitions ask.
+#[async_trait]
+pub trait FeaturesReader: Send + Sync {
+    /// The newest definitions of every project, by name.
+    async fn projects(&self, workspace: &Name) -> Result<Vec<StoredDefinitions>, StorageError>;
+
+    /// The newest definitions of one project.
+    async fn definitions(
+        &self,
+        workspace: &Name,
+        project: &Name,
+    ) -> Result<Option<StoredDefinitions>, StorageError>;
+
+    /// How far the views of a project were materialised, by name.
+    async fn views(&self, workspace: &Name, project: &Name) -> Result<Vec<Materialisation>, StorageError>;
+}

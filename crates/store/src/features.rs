@@ -5,7 +5,7 @@ use mainstay_core::command::Journal as _;
 use mainstay_core::error::StorageError;
 use mainstay_core::name::Name;
 use mainstay_core::time::{DataTime, MachineTime};
-use mainstay_features::port::{FeaturesTx, Materialisation, StoredDefinitions};
+use mainstay_features::port::{FeaturesReader, FeaturesTx, Materialisation, StoredDefinitions};
 
 use crate::params;
 use crate::reader::Reader;
@@ -98,6 +98,25 @@ impl Reader {
         let key = params![workspace.as_str(), project.as_str()].to_vec();
         let rows = self.read(move |tx| Box::pin(async move { tx.query(VIEWS, &key).await })).await?;
         rows.iter().map(materialisation).collect()
+    }
+}
+
+#[async_trait]
+impl FeaturesReader for Reader {
+    async fn projects(&self, workspace: &Name) -> Result<Vec<StoredDefinitions>, StorageError> {
+        self.feature_projects(workspace).await
+    }
+
+    async fn definitions(
+        &self,
+        workspace: &Name,
+        project: &Name,
+    ) -> Result<Option<StoredDefinitions>, StorageError> {
+        self.feature_definitions(workspace, project).await
+    }
+
+    async fn views(&self, workspace: &Name, project: &Name) -> Result<Vec<Materialisation>, StorageError> {
+        self.materialisations(workspace, project).await
     }
 }
 

@@ -9,6 +9,7 @@
 //! all that went before, and the log has no gap.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use mainstay_core::command::{BoxFuture, Context, Job, Unit};
 use mainstay_core::entropy::Entropy;
@@ -55,6 +56,26 @@ enum Message {
 pub struct Writer {
     queue: mpsc::Sender<Message>,
     committed: watch::Receiver<EventSeq>,
+    counts: Arc<Counts>,
+}
+
+/// What a writer did since it started.
+#[derive(Debug, Default)]
+struct Counts {
+    groups: AtomicU64,
+    commands: AtomicU64,
+    failures: AtomicU64,
+}
+
+/// What a writer did since it started, at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WriterCounts {
+    /// Transactions that ended well.
+    pub groups: u64,
+    /// Commands in them; those that their own rules refused are among them.
+    pub commands: u64,
+    /// Commands that were answered with a failure of the store.
+    pub failures: u64,
 }
 
 impl Writer {
@@ -68,14 +89,25 @@ impl Writer {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let (announce, committed) = watch::channel(last);
         let context = Context { actor: Actor::system("writer"), workspace: default_workspace() };
-        let group = Group { tx: StoreTx::new(connection, context), surroundings, announce };
+        let counts = Arc::new(Counts::default());
+        let tx = StoreTx::new(connection, context);
+        let group = Group { tx, surroundings, announce, counts: Arc::clone(&counts) };
         let run = move || match &group.tx.connection {
             Connection::Sqlite(_) => futures::executor::block_on(group.run(jobs)),
             Connection::Postgres(_) => runtime.block_on(group.run(jobs)),
         };
         let thread = std::thread::Builder::new().name("writer".into()).spawn(run);
         thread.map_err(|e| StorageError::Failed(e.into()))?;
-        Ok(Self { queue, committed })
+        Ok(Self { queue, committed, counts })
+    }
+
+    /// What it did since it started.
+    pub fn counts(&self) -> WriterCounts {
+        WriterCounts {
+            groups: self.counts.groups.load(Ordering::Relaxed),
+            commands: self.counts.commands.load(Ordering::Relaxed),
+            failures: self.counts.failures.load(Ordering::Relaxed),
+        }
     }
 
     /// The last committed position, as it moves.
@@ -117,6 +149,7 @@ struct Group {
     tx: StoreTx,
     surroundings: Surroundings,
     announce: watch::Sender<EventSeq>,
+    counts: Arc<Counts>,
 }
 
 impl Group {
@@ -154,8 +187,8 @@ impl Group {
             return;
         }
         match self.attempt(&mut jobs).await {
-            Ended::Committed => jobs.into_iter().for_each(|job| job.settle(Ok(()))),
-            Ended::Failed(error) => fail(jobs, &error),
+            Ended::Committed => self.settle(jobs),
+            Ended::Failed(error) => self.fail(jobs, &error),
             Ended::Replay => {
                 for job in jobs {
                     self.commit_alone(job).await;
@@ -164,16 +197,34 @@ impl Group {
         }
     }
 
+    /// Answers the callers of a group that is committed.
+    fn settle(&self, jobs: Vec<AnyJob>) {
+        self.counts.groups.fetch_add(1, Ordering::Relaxed);
+        self.counts.commands.fetch_add(jobs.len() as u64, Ordering::Relaxed);
+        for job in jobs {
+            job.settle(Ok(()));
+        }
+    }
+
+    /// Answers the callers of a group that is not.
+    fn fail(&self, jobs: Vec<AnyJob>, error: &StorageError) {
+        tracing::warn!(%error, commands = jobs.len(), "a group of commands failed");
+        self.counts.failures.fetch_add(jobs.len() as u64, Ordering::Relaxed);
+        for job in jobs {
+            job.settle(Err(retold(error)));
+        }
+    }
+
     async fn commit_alone(&mut self, job: AnyJob) {
         let mut jobs = vec![job];
         for _ in 0..REPLAYS {
             match self.attempt(&mut jobs).await {
-                Ended::Committed => return jobs.into_iter().for_each(|job| job.settle(Ok(()))),
-                Ended::Failed(error) => return fail(jobs, &error),
+                Ended::Committed => return self.settle(jobs),
+                Ended::Failed(error) => return self.fail(jobs, &error),
                 Ended::Replay => {}
             }
         }
-        fail(jobs, &StorageError::Contended("the database could not serialise the command".into()));
+        self.fail(jobs, &StorageError::Contended("the database could not serialise the command".into()));
     }
 
     /// One transaction. Jobs that failed for themselves alone are settled and taken out.
@@ -197,6 +248,7 @@ impl Group {
             }
         }
         for (index, error) in broken.into_iter().rev() {
+            self.counts.failures.fetch_add(1, Ordering::Relaxed);
             jobs.remove(index).settle(Err(error));
         }
         if !changed {
@@ -275,13 +327,6 @@ impl Group {
             tracing::debug!(%error, "rollback");
         }
         ended
-    }
-}
-
-fn fail(jobs: Vec<AnyJob>, error: &StorageError) {
-    tracing::warn!(%error, commands = jobs.len(), "a group of commands failed");
-    for job in jobs {
-        job.settle(Err(retold(error)));
     }
 }
 

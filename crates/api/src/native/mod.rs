@@ -1,14 +1,19 @@
 //! Our own API, `/api/v1`, and the probes.
 
+pub mod access;
+pub mod dataset;
 pub mod endpoint;
 pub mod events;
+pub mod feature;
 pub mod labels;
 mod listing;
+pub mod model;
 pub mod pipeline;
 mod precondition;
 pub mod probe;
 mod reason;
 mod request;
+pub mod status;
 
 use std::sync::Arc;
 

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, header};
 use mainstay_serving::traffic::Source;
 use serde::Serialize;
-use serde::ser::{SerializeSeq as _, Serializer};
+use serde::ser::Serializer;
 
 use super::binary;
 use super::error::OipError;
@@ -50,15 +50,16 @@ fn versions<S: Serializer>(rows: &&[RowAnswer], serializer: S) -> Result<S::Ok, 
 }
 
 fn sources<S: Serializer>(rows: &&[RowAnswer], serializer: S) -> Result<S::Ok, S::Error> {
-    let mut list = serializer.serialize_seq(Some(rows.len()))?;
-    for row in *rows {
-        list.serialize_element(match row.source {
-            Source::Assigned => "assigned",
-            Source::Champion => "champion",
-            Source::Previous => "previous",
-        })?;
+    serializer.collect_seq(rows.iter().map(|row| source_name(row.source)))
+}
+
+/// The word for who answered.
+pub(super) const fn source_name(source: Source) -> &'static str {
+    match source {
+        Source::Assigned => "assigned",
+        Source::Champion => "champion",
+        Source::Previous => "previous",
     }
-    list.end()
 }
 
 #[derive(Serialize)]

@@ -7,13 +7,16 @@ use axum::routing::post;
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, header};
 use mainstay_core::action::Action;
+use mainstay_core::name::Name;
 use mainstay_core::scope::ResourceKind;
+use mainstay_serving::traffic::Source;
 
 use super::answer::{self, HEADER_LENGTH};
 use super::request::{self, Target};
-use super::{Error, ModelPath, OipError, OipState};
+use super::{Error, InferAnswer, ModelPath, OipError, OipState};
 use crate::caller::Caller;
 use crate::dialect::{BodyError, Protocol};
+use crate::meter::Meter;
 use crate::route::{Route, RouteScope};
 
 /// Largest body of a request, in bytes: Triton's default for `--http-max-input-size`.
@@ -36,14 +39,28 @@ async fn infer(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Error> {
+    let answered = respond(&state, caller, path, &headers, body).await;
+    if let Err(error) = &answered {
+        state.meter.refused(error.code());
+    }
+    answered
+}
+
+async fn respond(
+    state: &OipState,
+    caller: Caller,
+    path: Result<Path<ModelPath>, PathRejection>,
+    headers: &HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Error> {
     let path = ModelPath::read(path)?;
-    if let Some(refused) = compressed(&headers) {
+    if let Some(refused) = compressed(headers) {
         return Ok(refused);
     }
     let body = body.map_err(|rejection| refusal(&rejection))?;
     let version = path.version()?;
     let target = Target { workspace: caller.workspace, endpoint: path.model.clone(), version };
-    let (request, wanted) = request::read(target, &body, header_length(&headers)?)?;
+    let (request, wanted) = request::read(target, &body, header_length(headers)?)?;
     drop(body);
     if let Some(outputs) = &wanted.outputs {
         // Nobody's prediction is logged for a request that cannot be answered as asked.
@@ -53,8 +70,24 @@ async fn infer(
             return Err(answer::unknown(name, names()).into());
         }
     }
+    let workspace = request.workspace.clone();
     let given = state.service.infer(request).await?;
+    count(&state.meter, &workspace, &path.model, &given);
     Ok(answer::write(&path.model, &given, &wanted)?)
+}
+
+/// Counts the rows of an answer: so only of endpoints that there are.
+fn count(meter: &Meter, workspace: &Name, endpoint: &str, given: &InferAnswer) {
+    let mut by_source = [(Source::Assigned, 0_u64), (Source::Champion, 0), (Source::Previous, 0)];
+    for row in &given.rows {
+        if let Some((_, rows)) = by_source.iter_mut().find(|(source, _)| *source == row.source) {
+            *rows += 1;
+        }
+    }
+    for (source, rows) in by_source.into_iter().filter(|(_, rows)| *rows > 0) {
+        meter.predicted(workspace, endpoint, answer::source_name(source), rows);
+    }
+    meter.logged(given.receipt.as_str(), given.rows.len() as u64);
 }
 
 /// Refuses a compressed body: it is not decompressed here.

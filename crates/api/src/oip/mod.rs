@@ -31,6 +31,7 @@ use serde::Deserialize;
 pub use service::{InferAnswer, InferRequest, InferenceService, Refusal};
 
 use crate::dialect::{self, ApiError};
+use crate::meter::Meter;
 use crate::route::Route;
 
 /// A handler's error here.
@@ -43,6 +44,8 @@ pub struct OipState {
     pub service: Arc<dyn InferenceService>,
     /// Which Mainstay this is.
     pub version: &'static str,
+    /// Counts.
+    pub meter: Arc<Meter>,
 }
 
 /// The table.

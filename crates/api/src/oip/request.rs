@@ -2,11 +2,13 @@
 //!
 //! Source: Open Inference Protocol, "Inference Request JSON Object"; Triton's
 //! `extension_binary_data.md`. Parameters of ours: `data_time`, `key` and `entity`, each one value for
-//! all rows or a list with one for each, and `durability` (`written` or `synced`).
+//! all rows or a list with one for each; `prediction_id`, one for each row, by which a client that lost the
+//! answer asks again without predicting twice; and `durability` (`written` or `synced`).
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 
+use mainstay_core::id::PredictionId;
 use mainstay_core::name::Name;
 use mainstay_core::time::DataTime;
 use mainstay_serving::value::FeatureValue;
@@ -59,6 +61,7 @@ struct Body {
 struct Parameters {
     binary_data_output: Option<bool>,
     data_time: Option<PerRow<String>>,
+    prediction_id: Option<PerRow<PredictionId>>,
     key: Option<PerRow<FeatureValue>>,
     #[serde(default)]
     entity: BTreeMap<String, PerRow<FeatureValue>>,
@@ -167,6 +170,7 @@ pub(super) fn read(
         version,
         inputs: tensors,
         data_time: parameters.data_time.map(|times| times.try_map(|text| instant(&text))).transpose()?,
+        ids: parameters.prediction_id,
         key: parameters.key.map(|keys| keys.try_map(key)).transpose()?,
         entities: parameters.entity.into_iter().collect(),
         durability: parameters.durability,

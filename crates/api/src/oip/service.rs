@@ -98,6 +98,10 @@ pub struct InferRequest {
     pub inputs: Vec<Tensor>,
     /// When it happened, in data time; when the request arrived, if it does not say.
     pub data_time: Option<PerRow<DataTime>>,
+    /// The ids of the predictions, each row its own; drawn, if the request does not say. A repeated
+    /// request with the ids of the first one leaves the same predictions once more in the log, and
+    /// readers count them once.
+    pub ids: Option<PerRow<PredictionId>>,
     /// What a row is routed by: the same key always meets the same version.
     pub key: Option<PerRow<String>>,
     /// The entities whose stored features complete the rows: key and value.

@@ -14,7 +14,7 @@ use mainstay_core::id::PredictionId;
 use mainstay_core::name::Name;
 use mainstay_core::principal::Principal;
 use mainstay_core::scope::Scope;
-use mainstay_core::time::DataTime;
+use mainstay_core::time::{DataTime, MachineTime, ManualClock};
 use mainstay_inference as inference;
 use mainstay_serving::traffic::Source;
 use mainstay_serving::value::FeatureValue;
@@ -134,8 +134,9 @@ fn server() -> Server {
     let bytes = std::fs::read(fixture("decision_tree.onnx")).unwrap();
     let model = inference::Model::load(&bytes, &inference::Limits::default()).unwrap();
     let service = Arc::new(Evaluator { model, last: Mutex::default() });
-    let app = App { authenticator: Arc::new(Anyone), authorizer: Arc::new(Anyone) };
-    let state = OipState { service: service.clone(), version: "0.0.0" };
+    let clock = Arc::new(ManualClock::starting_at(MachineTime::default()));
+    let app = App::new(Arc::new(Anyone), Arc::new(Anyone), clock, None);
+    let state = OipState { service: service.clone(), version: "0.0.0", meter: app.meter.clone() };
     Server { router: router(&app, routes(), state), service }
 }
 
@@ -246,6 +247,7 @@ async fn our_parameters_reach_the_service() {
     asked["parameters"] = json!({
         "data_time": ["2013-01-01T05:00:00Z", "2013-01-01T06:00:00Z"],
         "key": 17,
+        "prediction_id": ["01".repeat(16), "02".repeat(16)],
         "entity": {"origin": "JFK", "tail": ["N1", null]},
         "durability": "synced",
         "sequence_id": 0,
@@ -256,6 +258,8 @@ async fn our_parameters_reach_the_service() {
     let hours = ["2013-01-01T05:00:00Z", "2013-01-01T06:00:00Z"].map(|text| DataTime::parse(text).unwrap());
     assert_eq!(request.data_time, Some(PerRow::Each(hours.to_vec())));
     assert_eq!(request.key, Some(PerRow::All("17".to_owned())));
+    let ids = [[1; 16], [2; 16]].map(PredictionId::from_bytes);
+    assert_eq!(request.ids, Some(PerRow::Each(ids.to_vec())));
     assert_eq!(request.durability, Durability::Synced);
     let tail = PerRow::Each(vec![FeatureValue::Text("N1".to_owned()), FeatureValue::Null]);
     let origin = PerRow::All(FeatureValue::Text("JFK".to_owned()));
@@ -307,6 +311,10 @@ async fn what_cannot_be_meant_is_refused_with_a_sentence() {
         (json!({"inputs": [], "outputs": [{"name": "a"}, {"name": "a"}]}).to_string(), "'a' is given twice"),
         (json!({"inputs": [], "parameters": {"data_time": "yesterday"}}).to_string(), "RFC 3339"),
         (json!({"inputs": [], "parameters": {"key": ""}}).to_string(), "1 to 1024 bytes"),
+        (
+            json!({"inputs": [], "parameters": {"prediction_id": "7"}}).to_string(),
+            "32 lower-case hexadecimal",
+        ),
         (json!({"inputs": [], "parameters": {"durability": "maybe"}}).to_string(), "cannot be read"),
     ];
     for (body, expected) in cases {

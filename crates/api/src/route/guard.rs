@@ -1,16 +1,20 @@
 //! What stands before every handler: who calls, on which workspace, and may they.
 
+use std::net::SocketAddr;
+
 use axum::extract::{Path, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
+use http::{HeaderValue, header};
 use mainstay_core::action::Action;
 use mainstay_core::error::{Coded, ErrorCode, Failure};
 use mainstay_core::principal::Actor;
 use mainstay_core::scope::{ResourceKind, Scope, Subject};
 
+use super::limit::{Asker, RateLimited};
 use super::{Guarded, RouteScope};
 use crate::caller::{Caller, workspace};
-use crate::dialect::render;
+use crate::dialect::{Protocol, render};
 
 /// The policy refuses.
 #[derive(Debug, thiserror::Error)]
@@ -34,17 +38,56 @@ impl Coded for Denied {
     }
 }
 
-pub(super) async fn check(State(guarded): State<Guarded>, request: Request, next: Next) -> Response {
-    let protocol = guarded.protocol;
-    match admit(&guarded, request).await {
-        Ok(request) => next.run(request).await,
-        Err(failure) => render(protocol, &failure),
+/// Why a request does not reach its handler.
+enum Refused {
+    /// Nobody known, or not allowed.
+    Failure(Failure),
+    /// Too often.
+    Limited(RateLimited),
+}
+
+impl<E: Into<Failure>> From<E> for Refused {
+    fn from(error: E) -> Self {
+        Self::Failure(error.into())
     }
 }
 
-async fn admit(guarded: &Guarded, request: Request) -> Result<Request, Failure> {
+impl Refused {
+    fn render(self, protocol: Protocol) -> Response {
+        match self {
+            Self::Failure(failure) => render(protocol, &failure),
+            Self::Limited(limited) => {
+                let mut response = render(protocol, &limited.into());
+                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(limited.seconds));
+                response
+            }
+        }
+    }
+}
+
+pub(super) async fn check(State(guarded): State<Guarded>, request: Request, next: Next) -> Response {
+    let started = guarded.app.clock.now();
+    let response = match admit(&guarded, request).await {
+        Ok(request) => next.run(request).await,
+        Err(refused) => refused.render(guarded.protocol),
+    };
+    let micros = guarded.app.clock.now().since(started);
+    guarded.meter.note(response.status().as_u16(), micros);
+    response
+}
+
+async fn admit(guarded: &Guarded, request: Request) -> Result<Request, Refused> {
     let (mut parts, body) = request.into_parts();
-    let principal = guarded.app.authenticator.authenticate(&parts).await?;
+    let address = parts.extensions.get::<SocketAddr>().map(SocketAddr::ip);
+    let limiter = &guarded.app.limiter;
+    let known = guarded.app.authenticator.authenticate(&parts).await;
+    // Whoever is not known is counted by address, the guessing of credentials included.
+    let asker = match &known {
+        Ok(principal) if principal.actor != Actor::anonymous() => Asker::Actor(principal.actor.clone()),
+        _ => Asker::Address(address),
+    };
+    limiter.admit(asker).map_err(Refused::Limited)?;
+    let principal = known?;
     let workspace = workspace(&parts.headers)?;
     let subject = match guarded.scope {
         RouteScope::Server => Subject::new(ResourceKind::Server, "server"),

@@ -1,6 +1,7 @@
 //! The table of routes: the only way to register one.
 
 mod guard;
+mod limit;
 mod local;
 
 use std::sync::Arc;
@@ -13,11 +14,14 @@ use http::Method;
 use mainstay_core::action::Action;
 use mainstay_core::command::Authorizer;
 use mainstay_core::scope::ResourceKind;
+use mainstay_core::time::Clock;
 
 use crate::caller::Authenticator;
 use crate::dialect::Protocol;
+use crate::meter::{Meter, RouteMeter};
 
 pub use guard::Denied;
+pub use limit::{Rate, RateLimiter};
 pub use local::check_local;
 
 /// Largest body of a call that does not say otherwise, in bytes.
@@ -77,6 +81,25 @@ pub struct App {
     pub authenticator: Arc<dyn Authenticator>,
     /// Decides.
     pub authorizer: Arc<dyn Authorizer>,
+    /// Holds up who asks too often.
+    pub limiter: Arc<RateLimiter>,
+    /// Counts.
+    pub meter: Arc<Meter>,
+    /// Machine time.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl App {
+    /// An application that holds nobody up, if `rate` is `None`.
+    pub fn new(
+        authenticator: Arc<dyn Authenticator>,
+        authorizer: Arc<dyn Authorizer>,
+        clock: Arc<dyn Clock>,
+        rate: Option<Rate>,
+    ) -> Self {
+        let limiter = Arc::new(RateLimiter::new(Arc::clone(&clock), rate));
+        Self { authenticator, authorizer, limiter, meter: Arc::default(), clock }
+    }
 }
 
 /// What a guard knows of its route.
@@ -86,14 +109,20 @@ pub(crate) struct Guarded {
     protocol: Protocol,
     action: Action,
     scope: RouteScope,
+    meter: Arc<RouteMeter>,
 }
 
 /// Builds the router of a table: each route behind its guard.
 pub fn router<S: Clone + Send + Sync + 'static>(app: &App, table: Vec<Route<S>>, state: S) -> Router {
     let mut router: Router<S> = Router::new();
     for route in table {
-        let guarded =
-            Guarded { app: app.clone(), protocol: route.protocol, action: route.action, scope: route.scope };
+        let guarded = Guarded {
+            app: app.clone(),
+            protocol: route.protocol,
+            action: route.action,
+            scope: route.scope,
+            meter: app.meter.route(route.method.clone(), route.path.clone()),
+        };
         let handler = route
             .handler
             .layer(DefaultBodyLimit::max(route.body_limit))

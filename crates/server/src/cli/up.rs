@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
+use mainstay_api::route::Rate;
 use mainstay_api::{App, Authenticator};
 use mainstay_governance::policy::Mode;
 use mainstay_runner::{Spawner, SpawnerConfig};
@@ -31,6 +32,9 @@ pub(super) struct Up {
     /// Who is let in: 'local' is whoever sits at this machine, on loopback only; 'required' asks for a token.
     #[arg(long, value_enum, default_value = "local")]
     auth: Auth,
+    /// How many requests a second one caller may make, in bursts of twice as many; 0 for any number.
+    #[arg(long, env = "MAINSTAY_RATE_LIMIT", default_value_t = 10_000, value_name = "PER_SECOND")]
+    rate_limit: u32,
     /// A further host name to answer to, besides localhost; may be repeated.
     #[arg(long = "allow-host", value_name = "HOST")]
     allowed_hosts: Vec<String>,
@@ -75,7 +79,9 @@ impl Up {
             }
         };
         platform.create_default_experiment().await?;
-        let app = App { authenticator, authorizer: platform.authority.clone() };
+        let rate = Rate { per_second: self.rate_limit, burst: self.rate_limit.saturating_mul(2) };
+        let rate = (self.rate_limit > 0).then_some(rate);
+        let app = App::new(authenticator, platform.authority.clone(), platform.clock.clone(), rate);
         let predictor = platform.open_predictor().await?;
         let router = crate::serve::router(&platform, &predictor, &app);
 

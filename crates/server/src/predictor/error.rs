@@ -1,7 +1,9 @@
 //! Why the predictor gives no answer.
 
 use mainstay_core::error::{Coded, ErrorCode};
+use mainstay_core::id::PredictionId;
 use mainstay_core::name::Name;
+use mainstay_core::time::DataTime;
 use mainstay_inference::RunError;
 use mainstay_segments::log::LogError;
 use mainstay_serving::schema::SchemaError;
@@ -18,7 +20,7 @@ pub enum PredictError {
     NoEndpoint(String),
     /// The endpoint is known, and its first revision cannot be served.
     #[error(
-        "endpoint '{0}' cannot be served yet, as one of its models does not load; see the server's status"
+        "endpoint '{0}' cannot be served yet, as one of its models does not load; see GET /api/v1/endpoints/{0}"
     )]
     NotLoaded(Name),
     /// It has no champion.
@@ -57,6 +59,19 @@ pub enum PredictError {
         expected: usize,
         /// Rows of this one.
         given: usize,
+    },
+    /// One id for two rows.
+    #[error("prediction_id {0} is given to two rows; each prediction has its own")]
+    RepeatedId(PredictionId),
+    /// A time that has not come.
+    #[error(
+        "data_time {at} has not come: it may be a day ahead of this server's clock, so up to {latest}; check the client's clock and units"
+    )]
+    Future {
+        /// What the request says.
+        at: DataTime,
+        /// The latest that is taken.
+        latest: DataTime,
     },
     /// Nothing to predict.
     #[error("the request has no rows; send at least one row")]
@@ -102,6 +117,7 @@ impl Coded for PredictError {
             Self::UnknownInput { .. } | Self::GivenTwice(_) | Self::Width { .. } | Self::RowCount { .. } => {
                 ErrorCode::SignatureMismatch
             }
+            Self::RepeatedId(_) | Self::Future { .. } => ErrorCode::InvalidArgument,
             Self::NoRows | Self::TooManyRows(_) | Self::TooManyValues(_) | Self::MixedOutputs => {
                 ErrorCode::InvalidArgument
             }

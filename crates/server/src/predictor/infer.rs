@@ -3,11 +3,12 @@
 //! Nothing here waits for a database or another process.
 
 use std::cell::RefCell;
+use std::collections::HashSet;
 
 use mainstay_api::oip::per_row::PerRow;
 use mainstay_api::oip::service::{InferAnswer, InferRequest, Receipt, RowAnswer};
 use mainstay_core::id::PredictionId;
-use mainstay_core::time::{Clock, DataTime, MachineTime};
+use mainstay_core::time::{DAY, DataTime, MachineTime};
 use mainstay_inference::{RunError, Scratch};
 use mainstay_serving::record::{ArmFailure, ArmRole, ArmScore, PredictionRecord, ViewRead};
 use mainstay_serving::revision::{Arm, Pinned, Revision, Role};
@@ -31,8 +32,8 @@ thread_local! {
 
 /// The data time of a request that does not say when it happened: the instant at which it arrived. The
 /// one place where machine time becomes data time, because here the arrival *is* the event.
-fn arrival(clock: &dyn Clock) -> DataTime {
-    DataTime::from_micros(clock.now().micros())
+const fn arrival(received: MachineTime) -> DataTime {
+    DataTime::from_micros(received.micros())
 }
 
 /// Where one row goes.
@@ -90,7 +91,7 @@ pub(super) fn infer(inner: &Inner, request: &InferRequest) -> Result<InferAnswer
     let schema = &served.endpoint.schema;
     let hint = rows_of_parameters(request)?;
     let mut rows = Rows::gather(schema, &loaded.columns, &request.inputs, hint)?;
-    let mut asks = asks(inner, served, request, rows.count())?;
+    let mut asks = asks(inner, served, request, rows.count(), received)?;
     look_up(served, request, &mut rows, &mut asks)?;
     for (ask, violations) in asks.iter_mut().zip(rows.check(schema)?) {
         ask.violations = violations;
@@ -137,11 +138,42 @@ fn rows_of_parameters(request: &InferRequest) -> Result<Option<usize>, PredictEr
         }
     };
     check("data_time", request.data_time.as_ref().and_then(PerRow::rows))?;
+    check("prediction_id", request.ids.as_ref().and_then(PerRow::rows))?;
     check("key", request.key.as_ref().and_then(PerRow::rows))?;
     for (name, values) in &request.entities {
         check(name, values.rows())?;
     }
     Ok(count)
+}
+
+/// The ids of the rows: those that the request gives, or new ones.
+fn ids(inner: &Inner, request: &InferRequest, count: usize) -> Result<Vec<PredictionId>, PredictError> {
+    let given = match &request.ids {
+        None => {
+            let mut drawn = vec![0; 16 * count];
+            inner.entropy.fill(&mut drawn);
+            let bytes = drawn.as_chunks::<16>().0;
+            return Ok(bytes.iter().map(|bytes| PredictionId::from_bytes(*bytes)).collect());
+        }
+        Some(PerRow::All(id)) => std::slice::from_ref(id),
+        Some(PerRow::Each(ids)) => ids,
+    };
+    if given.len() != count {
+        let (what, expected) = ("prediction_id".to_owned(), count);
+        return Err(PredictError::RowCount { what, expected, given: given.len() });
+    }
+    let mut seen = HashSet::with_capacity(count);
+    match given.iter().find(|id| !seen.insert(**id)) {
+        Some(twice) => Err(PredictError::RepeatedId(*twice)),
+        None => Ok(given.to_vec()),
+    }
+}
+
+/// Refuses an instant that nothing can have happened at yet. It would move the watermark there, and with
+/// it everything that waits for data time: labels would mature, windows close and phases end unseen.
+fn check_past(at: DataTime, received: MachineTime) -> Result<(), PredictError> {
+    let latest = arrival(received).plus(DAY);
+    if at <= latest { Ok(()) } else { Err(PredictError::Future { at, latest }) }
 }
 
 /// Draws the ids, reads the times and routes the rows.
@@ -150,9 +182,8 @@ fn asks<'r>(
     served: &'r Served,
     request: &InferRequest,
     count: usize,
+    received: MachineTime,
 ) -> Result<Vec<Ask<'r>>, PredictError> {
-    let mut drawn = vec![0; 16 * count];
-    inner.entropy.fill(&mut drawn);
     let named = match request.version {
         None => None,
         Some(version) => {
@@ -161,9 +192,10 @@ fn asks<'r>(
             Some(answering.next().ok_or(PredictError::Version(version))?)
         }
     };
-    let default = if request.data_time.is_none() { arrival(&*inner.clock) } else { DataTime::MIN };
-    let ids = drawn.as_chunks::<16>().0.iter().map(|bytes| PredictionId::from_bytes(*bytes));
-    ids.enumerate()
+    let default = if request.data_time.is_none() { arrival(received) } else { DataTime::MIN };
+    ids(inner, request, count)?
+        .into_iter()
+        .enumerate()
         .map(|(row, id)| -> Result<Ask<'r>, PredictError> {
             let key = request.key.as_ref().and_then(|keys| keys.get(row)).map(String::as_str);
             let way = match named {
@@ -171,6 +203,7 @@ fn asks<'r>(
                 None => Way::Policy(route(&served.revision, key, &id)?),
             };
             let at = request.data_time.as_ref().and_then(|times| times.get(row)).copied().unwrap_or(default);
+            check_past(at, received)?;
             Ok(Ask { id, at, way, reads: Vec::new(), violations: Vec::new() })
         })
         .collect()

@@ -18,7 +18,7 @@ use mainstay_core::object::ByteStream;
 use mainstay_core::page::{Page, PageRequest};
 use mainstay_core::principal::Actor;
 use mainstay_core::scope::{ResourceKind, Subject, default_workspace};
-use mainstay_core::time::{DataTime, MachineTime, ManualClock};
+use mainstay_core::time::{DAY, DataTime, MachineTime, ManualClock};
 use mainstay_data::schema::Column;
 use mainstay_segments::log::Cursor;
 use mainstay_segments::online::{OnlineStore, Options};
@@ -229,6 +229,7 @@ fn request(inputs: Vec<Tensor>) -> InferRequest {
         version: None,
         inputs,
         data_time: None,
+        ids: None,
         key: None,
         entities: Vec::new(),
         durability: Durability::Written,
@@ -302,6 +303,31 @@ async fn features_by_name_are_the_matrix_and_missing_ones_are_null() {
     assert_eq!(logged[0].violations[0].feature, 0);
 }
 
+/// A day and a microsecond after the clock's instant.
+const TOO_LATE: DataTime = DataTime::from_micros(77 + DAY + 1);
+
+fn id(byte: u8) -> PredictionId {
+    PredictionId::from_bytes([byte; 16])
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "as the field has it")]
+fn ids(bytes: &[u8]) -> Option<PerRow<PredictionId>> {
+    Some(PerRow::Each(bytes.iter().copied().map(id).collect()))
+}
+
+#[tokio::test]
+async fn a_client_that_lost_the_answer_asks_again_with_the_same_ids() {
+    let (bench, _) = Bench::serving().await;
+    let latest = Some(PerRow::All(TOO_LATE.plus(-1)));
+    let asked = InferRequest { ids: ids(&[1, 2]), data_time: latest, ..request(matrix(&ROW.repeat(2))) };
+    let (first, again) = (bench.predictor.infer(&asked).unwrap(), bench.predictor.infer(&asked).unwrap());
+    assert_eq!(first, again);
+    let logged: Vec<_> = bench.records().iter().map(|record| record.id).collect();
+    assert_eq!(logged, [id(1), id(2), id(1), id(2)]);
+    let one = InferRequest { ids: Some(PerRow::All(id(3))), ..request(matrix(&ROW)) };
+    assert_eq!(bench.predictor.infer(&one).unwrap().rows[0].id, id(3));
+}
+
 #[tokio::test]
 async fn requests_that_do_not_fit_are_refused_and_leave_no_record() {
     let (bench, _) = Bench::serving().await;
@@ -322,6 +348,19 @@ async fn requests_that_do_not_fit_are_refused_and_leave_no_record() {
         (
             InferRequest { data_time: each(2), ..request(matrix(&ROW)) },
             "1 rows where the rest of the request has 2",
+        ),
+        (
+            InferRequest { data_time: Some(PerRow::All(TOO_LATE)), ..request(matrix(&ROW)) },
+            "1970-01-02T00:00:00.000078Z has not come",
+        ),
+        (
+            InferRequest { ids: ids(&[1, 2]), ..request(matrix(&ROW)) },
+            "1 rows where the rest of the request has 2",
+        ),
+        (InferRequest { ids: ids(&[1, 1]), ..request(matrix(&ROW.repeat(2))) }, "is given to two rows"),
+        (
+            InferRequest { ids: Some(PerRow::All(id(1))), ..request(matrix(&ROW.repeat(2))) },
+            "'prediction_id' has 1 rows",
         ),
         (InferRequest { version: Some(9), ..request(matrix(&ROW)) }, "version 9 does not answer"),
         (InferRequest { endpoint: "rose".to_owned(), ..request(matrix(&ROW)) }, "no endpoint 'rose'"),
@@ -393,6 +432,7 @@ async fn an_arm_that_fails_never_hurts_the_answer() {
         models,
         log: Arc::clone(&served.log),
         watermark: Arc::clone(&served.watermark),
+        features: None,
     };
     let mut next = super::snapshot::Snapshot::default();
     next.endpoints.entry(default_workspace()).or_default().insert(iris(), Arc::new(crippled));

@@ -5,14 +5,24 @@ use std::sync::Arc;
 use axum::Router;
 use http::Method;
 use mainstay_api::mlflow::{Mlflow, MlflowState};
+use mainstay_api::native::access::AccessState;
+use mainstay_api::native::dataset::DatasetState;
 use mainstay_api::native::endpoint::EndpointState;
+use mainstay_api::native::feature::FeatureState;
 use mainstay_api::native::labels::LabelState;
+use mainstay_api::native::model::ModelState;
 use mainstay_api::native::pipeline::PipelineState;
-use mainstay_api::native::{self, NativeState, endpoint, labels, pipeline};
+use mainstay_api::native::status::StatusState;
+use mainstay_api::native::{
+    self, NativeState, access, dataset, endpoint, feature, labels, model, pipeline, status,
+};
 use mainstay_api::oip::{self, OipState};
+use mainstay_api::prometheus::{self, MetricsState};
 use mainstay_api::{App, Route, mlflow, router as routed};
 use mainstay_core::action::Action;
+use mainstay_core::command::Commands;
 
+use super::process::Process;
 use crate::endpoint_commands::EndpointLoop;
 use crate::platform::Platform;
 use crate::predictor::Predictor;
@@ -24,12 +34,26 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// The whole table of routes, behind its guards.
 pub fn router(platform: &Platform, predictor: &Predictor, app: &App) -> Router {
     let native = NativeState { events: Arc::new(platform.database.clone()), version: VERSION };
-    let oip = OipState { service: Arc::new(predictor.clone()), version: VERSION };
+    let meter = app.meter.clone();
+    let oip = OipState { service: Arc::new(predictor.clone()), version: VERSION, meter: meter.clone() };
     let labels = LabelState { sink: Arc::new(predictor.clone()) };
+    let process = Arc::new(Process {
+        started: platform.clock.now(),
+        database: platform.database.clone(),
+        predictor: predictor.clone(),
+    });
+    let status = StatusState { process: process.clone(), version: VERSION };
+    let metrics = MetricsState { meter, sources: vec![process] };
     routed(app, native::routes(), native)
         .merge(routed(app, labels::routes(), labels))
         .merge(routed(app, endpoint::routes(), endpoints(platform, predictor)))
         .merge(routed(app, pipeline::routes(), pipelines(platform)))
+        .merge(routed(app, model::routes(), models(platform)))
+        .merge(routed(app, dataset::routes(), datasets(platform)))
+        .merge(routed(app, feature::routes(), features(platform)))
+        .merge(routed(app, access::routes(), access(platform)))
+        .merge(routed(app, status::routes(), status))
+        .merge(routed(app, prometheus::routes(), metrics))
         .merge(routed(app, oip::routes(), oip))
         .merge(routed(app, mlflow::routes(), mlflow(platform)))
 }
@@ -43,6 +67,12 @@ pub fn table() -> Vec<(Method, String, Action)> {
         .chain(rows(labels::routes()))
         .chain(rows(endpoint::routes()))
         .chain(rows(pipeline::routes()))
+        .chain(rows(model::routes()))
+        .chain(rows(dataset::routes()))
+        .chain(rows(feature::routes()))
+        .chain(rows(access::routes()))
+        .chain(rows(status::routes()))
+        .chain(rows(prometheus::routes()))
         .chain(rows(oip::routes()))
         .chain(rows(mlflow::routes()))
         .collect()
@@ -69,6 +99,32 @@ fn pipelines(platform: &Platform) -> PipelineState {
         commands: platform.pipelines.clone(),
         built_ins: crate::steps::all().names().into(),
         logs: Arc::new(platform.layout.clone()),
+        entropy: platform.entropy.clone(),
+    }
+}
+
+/// What the routes on models work on.
+fn models(platform: &Platform) -> ModelState {
+    let reader = Arc::new(platform.database.reader.clone());
+    ModelState { registered: reader.clone(), governance: reader }
+}
+
+/// What the routes on datasets work on.
+fn datasets(platform: &Platform) -> DatasetState {
+    DatasetState { reader: Arc::new(platform.database.reader.clone()) }
+}
+
+/// What the routes on feature definitions work on.
+fn features(platform: &Platform) -> FeatureState {
+    FeatureState { reader: Arc::new(platform.database.reader.clone()) }
+}
+
+/// What the routes on tokens, grants and webhooks work on.
+fn access(platform: &Platform) -> AccessState {
+    AccessState {
+        reader: Arc::new(platform.database.reader.clone()),
+        commands: Commands::new(Arc::new(platform.database.writer.clone()), platform.authority.clone()),
+        clock: platform.clock.clone(),
         entropy: platform.entropy.clone(),
     }
 }

@@ -8,9 +8,11 @@ use axum::body::Body;
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, StatusCode};
 use mainstay_api::caller::AuthenticationError;
+use mainstay_api::route::Rate;
 use mainstay_api::{App, Authenticator};
 use mainstay_core::principal::{Actor, Grant, Principal, Role};
 use mainstay_core::scope::default_workspace;
+use mainstay_core::time::{Clock, ManualClock};
 use mainstay_governance::policy::Mode;
 use mainstay_server::clock::{SystemClock, SystemEntropy};
 use mainstay_server::platform::{Environment, Platform};
@@ -74,6 +76,11 @@ impl Answer {
 
 impl TestApp {
     pub(crate) async fn start() -> Self {
+        Self::limited(None).await
+    }
+
+    /// Callers may ask so often, and no more.
+    pub(crate) async fn limited(rate: Option<Rate>) -> Self {
         let data = tempfile::tempdir().unwrap();
         let environment = Environment {
             clock: Arc::new(SystemClock::start()),
@@ -83,7 +90,12 @@ impl TestApp {
         };
         let platform = Arc::new(Platform::open(data.path(), None, environment).await.unwrap());
         let says = Arc::new(Says(Mutex::new(Principal::anonymous())));
-        let app = App { authenticator: says.clone(), authorizer: platform.authority.clone() };
+        // Buckets fill by a clock that stands still, however long the test takes.
+        let clock: Arc<dyn Clock> = match rate {
+            Some(_) => Arc::new(ManualClock::starting_at(platform.clock.now())),
+            None => platform.clock.clone(),
+        };
+        let app = App::new(says.clone(), platform.authority.clone(), clock, rate);
         let predictor = platform.open_predictor().await.unwrap();
         let router = serve::router(&platform, &predictor, &app);
         let this = Self { platform, says, router, _data: data };

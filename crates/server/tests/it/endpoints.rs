@@ -46,7 +46,7 @@ fn arms(expected: u64, arms: &Value) -> Value {
 }
 
 /// A model with three versions, of which the gates of the first two have passed.
-async fn with_versions(app: &TestApp) {
+pub(crate) async fn with_versions(app: &TestApp) {
     let (workspace, caller) = (default_workspace(), app.caller());
     let create = CreateModel {
         workspace: workspace.clone(),
@@ -211,6 +211,7 @@ async fn a_person_decides_a_rollout() {
         candidate: Pinned { version: 2, digest: digest(2) },
         plan: RolloutPlan::default(),
         watermark: DataTime::parse("2013-03-01").unwrap(),
+        run: None,
     };
     app.platform.serving.run(&app.caller(), start).await.unwrap();
     let shown = app.get(DELAYS).await.expect(200);

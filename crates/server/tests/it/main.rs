@@ -2,7 +2,10 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "in a test a failure is a panic")]
 
 mod app;
+mod catalog;
 mod endpoints;
 mod flights;
+mod metering;
+mod pipelines;
 mod program;
 mod routes;

@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::routing::{get, post};
 use http::Method;
 use mainstay_core::action::Action;
-use mainstay_core::id::RolloutId;
+use mainstay_core::id::{PipelineRunId, RolloutId};
 use mainstay_core::name::Name;
 use mainstay_core::scope::ResourceKind;
 use mainstay_serving::command::{Basis, FinishRollout, Outcome};
@@ -64,6 +64,8 @@ pub(super) struct RolloutBody {
     started_at: String,
     /// The watermark when the phase was entered.
     entered_at: String,
+    /// The pipeline run whose step carries it out.
+    run: Option<PipelineRunId>,
 }
 
 impl From<Rollout> for RolloutBody {
@@ -80,6 +82,7 @@ impl From<Rollout> for RolloutBody {
             running: phase.is_running(),
             started_at: rollout.state.started_at.to_string(),
             entered_at: rollout.state.entered_at.to_string(),
+            run: rollout.run,
         }
     }
 }

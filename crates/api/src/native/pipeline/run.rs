@@ -146,7 +146,7 @@ struct OutputBody {
 }
 
 impl StepBody {
-    fn new(step: Step, stage: Option<&Stage>, result: Option<StepResult>) -> Self {
+    fn new(stage: Option<&Stage>, step: Step, result: Option<StepResult>) -> Self {
         let (uses, commands) = match stage.map(|stage| &stage.work) {
             Some(Work::BuiltIn { uses, .. }) => (Some(uses.clone()), None),
             Some(Work::Commands(lines)) => (None, Some(lines.clone())),
@@ -212,8 +212,8 @@ async fn detail(state: &PipelineState, caller: &Caller, id: PipelineRunId) -> Re
     let results = state.reader.results(&caller.workspace, id).await?;
     let mut results: BTreeMap<_, _> = results.into_iter().map(|r| (r.step.clone(), r)).collect();
     let steps = state.reader.steps(&caller.workspace, id).await?.into_iter().map(|step| {
-        let (stage, result) = (definition.stages.get(&step.name), results.remove(&step.name));
-        StepBody::new(step, stage, result)
+        let result = results.remove(&step.name);
+        StepBody::new(definition.stages.get(&step.name), step, result)
     });
     Ok(DetailBody { steps: steps.collect(), run: run.into() })
 }
