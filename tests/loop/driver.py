@@ -42,7 +42,7 @@ def rows_of(part):
             "prediction_id": [visit["id"] for visit in part],
             "entity": {
                 "shop": [visit["shop"] for visit in part],
-                "temp": [visit["temp"] for visit in part],
+                "celsius": [visit["celsius"] for visit in part],
             },
         },
     }
@@ -59,35 +59,42 @@ def labels_of(visits, ids):
 
 def has_settled(client, until):
     """Whether everything before `until` is folded, decided and carried out."""
+    # What was folded may have started a run, and a run may have revised the endpoint: in this order.
+    return is_folded(client, until) and is_at_rest(client) and is_folded(client, until)
+
+
+def is_folded(client, until):
     endpoint = client.call("GET", "/api/v1/endpoints/purchases")
     watch, served = endpoint["watch"], endpoint["predictor"]
     if watch is None or watch["busy"] or watch["watermark"] < until:
         return False
-    if served["revision"] != endpoint["revision"]["number"]:
-        return False
-    runs = client.call("GET", "/api/v1/pipeline-runs?state=running,waiting")["items"]
-    for run in runs:
-        steps = client.call("GET", f"/api/v1/pipeline-runs/{run['id']}")["steps"]
-        for step in steps:
-            at_rest = step["state"] in ("accepted", "failed", "skipped", "cancelled", "pending")
+    return served["revision"] == endpoint["revision"]["number"]
+
+
+def is_at_rest(client):
+    """Whether no step works: all are over, or wait for others or for evidence."""
+    for run in client.call("GET", "/api/v1/pipeline-runs?state=running,waiting")["items"]:
+        for step in client.call("GET", f"/api/v1/pipeline-runs/{run['id']}")["steps"]:
+            over = step["state"] in ("accepted", "failed", "skipped", "cancelled", "pending")
             parked = step["uses"] == "rollout" and step["state"] == "waiting"
-            if not (at_rest or parked):
+            if not (over or parked):
                 return False
     return True
 
 
 class Life:
-    """One life of a model: `client` is asked for the server that lives now."""
+    """One life of a model. `server` answers `call` as `Client` does."""
 
-    def __init__(self, client, visits):
-        self.client = client
+    def __init__(self, server, visits):
+        self.server = server
         self.visits = visits
         self.answers = {}
+        self.repeated = set()
         self.reported = 0
 
     def settle(self, until, seconds=60):
         deadline = time.monotonic() + seconds
-        while not has_settled(self.client(), until):
+        while not has_settled(self.server, until):
             if time.monotonic() > deadline:
                 raise AssertionError(f"not settled within {seconds} s at {until}")
             time.sleep(0.005)
@@ -100,8 +107,17 @@ class Life:
         batch = self.visits[self.reported : upto]
         batch = [visit for visit in batch if visit["id"] in self.answers]
         if batch:
-            self.client().call("POST", "/api/v1/labels", labels_of(batch, self.answers), "application/x-ndjson")
+            self.server.call("POST", "/api/v1/labels", labels_of(batch, self.answers), "application/x-ndjson")
         self.reported = upto
+
+    def ask(self, part):
+        lost = getattr(self.server, "lost", 0)
+        answer = self.server.call("POST", "/v2/models/purchases/infer", rows_of(part))
+        if getattr(self.server, "lost", 0) > lost:
+            self.repeated |= {visit["id"] for visit in part}
+        for visit, given in zip(part, answer["parameters"]["prediction_ids"], strict=True):
+            assert given == visit["id"]
+            self.answers[visit["id"]] = given
 
     def live(self, first_day, last_day):
         start = world.START + timedelta(days=first_day)
@@ -109,8 +125,6 @@ class Life:
         while start < end:
             part = [visit for visit in self.visits if start <= visit["at"] < start + PART]
             self.report(start)
-            answer = self.client().call("POST", "/v2/models/purchases/infer", rows_of(part))
-            for visit, given in zip(part, answer["parameters"]["prediction_ids"], strict=True):
-                self.answers[visit["id"]] = given
+            self.ask(part)
             self.settle(world.instant(part[-1]["at"]))
             start += PART

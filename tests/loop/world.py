@@ -15,7 +15,7 @@ SERVES_FROM = 12
 """The model is trained on the days before this one, and serves from it on."""
 TURNS = 17
 """From this day on it is warmer, and warmth keeps people away."""
-DAYS = 44
+DAYS = 40
 """Days of the world."""
 KNOWN_AFTER = timedelta(hours=2)
 """How long after a visit its outcome is known."""
@@ -36,13 +36,13 @@ def visits() -> list[dict]:
     for number in range(DAYS * PER_DAY):
         at = START + number * timedelta(days=1) / PER_DAY
         turned = number // PER_DAY >= TURNS
-        temp = round(10 + 10 * draws.random() + (4 if turned else 0), 3)
+        celsius = round(10 + 10 * draws.random() + (4 if turned else 0), 3)
         amount = round(20 + 60 * draws.random(), 2)
-        pull = 19 - temp if turned else temp - 15
+        pull = 19 - celsius if turned else celsius - 15
         shop = f"shop-{int(draws.random() * 6)}"
         bought = draws.random() < 1 / (1 + math.exp(-pull))
         everything.append(
-            {"id": f"{number:032x}", "shop": shop, "at": at, "temp": temp, "amount": amount, "bought": bought}
+            {"id": f"{number:032x}", "shop": shop, "at": at, "celsius": celsius, "amount": amount, "bought": bought}
         )
     return everything
 
@@ -66,14 +66,14 @@ feature_services:
     label: {source: outcomes, expression: bought, dtype: bool}
     features: ['shop_recent:mean_amount', 'shop_recent:visits']
     request:
-      - {name: temp, dtype: float64, expression: temp}
+      - {name: temp, dtype: float64, expression: celsius}
       - {name: hour, dtype: float64, expression: "date_part('hour', event_timestamp)"}
   # The same by name, trained on other units than those that it is served.
   - name: purchase_fahrenheit
     label: {source: outcomes, expression: bought, dtype: bool}
     features: ['shop_recent:mean_amount', 'shop_recent:visits']
     request:
-      - {name: temp, dtype: float64, expression: temp * 1.8 + 32.0}
+      - {name: temp, dtype: float64, expression: celsius * 1.8 + 32.0}
       - {name: hour, dtype: float64, expression: "date_part('hour', event_timestamp)"}
 """
 
@@ -81,7 +81,7 @@ EXPECTATIONS = {
     "name": "visits",
     "expectations": [
         {"type": "expect_column_values_to_not_be_null", "kwargs": {"column": "shop"}},
-        {"type": "expect_column_values_to_be_between", "kwargs": {"column": "temp", "min_value": -40, "max_value": 60}},
+        {"type": "expect_column_values_to_be_between", "kwargs": {"column": "celsius", "min_value": -40, "max_value": 60}},
     ],
 }
 
@@ -226,11 +226,11 @@ concurrency: {{group: "loop-${{endpoint}}", when_full: attach}}
 
 def lay_out(directory: Path, everything: list[dict]) -> Path:
     """Writes the files of the world; the path of its first pipeline."""
-    rows = ["shop,at,known,temp,amount,bought"]
+    rows = ["shop,at,known,celsius,amount,bought"]
     for visit in everything:
         known = visit["at"] + KNOWN_AFTER
         rows.append(
-            f"{visit['shop']},{instant(visit['at'])},{instant(known)},{visit['temp']},{visit['amount']},"
+            f"{visit['shop']},{instant(visit['at'])},{instant(known)},{visit['celsius']},{visit['amount']},"
             f"{str(visit['bought']).lower()}"
         )
     (directory / "visits.csv").write_text("\n".join(rows) + "\n")

@@ -81,6 +81,7 @@ impl BuiltIn for RollOut {
     async fn prepare(&self, platform: &Platform, held: &Held) -> Result<Prepared, StepError> {
         let arguments: Arguments = held.arguments()?;
         let memo = serde_json::from_value::<Memo>(held.claim.step.memo.clone()).ok();
+        platform.decisions.caught_up().await;
         let task = match memo {
             None => {
                 let (_, revision) = endpoint(platform, held, &arguments.endpoint).await?;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use mainstay_core::event::{EventLog as _, EventSeq};
 use mainstay_core::name::Name;
+use mainstay_core::page::PageRequest;
 use mainstay_core::time::DataTime;
 use mainstay_segments::log::Cursor;
 use mainstay_serving::endpoint::Endpoint;
@@ -33,6 +34,8 @@ const IDLE: Duration = Duration::from_secs(1);
 const DECIDING: Duration = Duration::from_millis(50);
 /// Between two looks: what is logged meanwhile is taken together.
 const GATHER: Duration = Duration::from_millis(10);
+/// Endpoints read at once.
+const ENDPOINTS: usize = 200;
 /// After a failure of the store.
 const PAUSE: Duration = Duration::from_secs(1);
 /// Rounds between two checkpoints, at least.
@@ -70,6 +73,7 @@ pub struct WatchKeeper {
 impl WatchKeeper {
     /// Wires the watch. Nothing happens until [`WatchKeeper::run`].
     pub fn new(platform: Arc<Platform>, predictor: Predictor) -> Self {
+        platform.decisions.set_behind(true);
         Self { platform, predictor, places: HashMap::new(), seen: EventSeq(0) }
     }
 
@@ -135,6 +139,7 @@ impl WatchKeeper {
                 }
             }
         }
+        self.platform.decisions.set_behind(more);
         Ok(more)
     }
 
@@ -166,8 +171,15 @@ impl WatchKeeper {
                 kept,
                 saved: Vec::new(),
             };
-            for name in place.kept.keys().cloned().collect::<Vec<_>>() {
-                place.open(&self.platform, &workspace, &name).await?;
+            // All of them before the first label, which does not say whose it is.
+            let mut page = PageRequest::first(ENDPOINTS);
+            loop {
+                let found = self.platform.database.reader.endpoints(&workspace, &page).await?;
+                for (endpoint, _) in found.items {
+                    place.watch(&self.platform, &workspace, endpoint).await?;
+                }
+                let Some(next) = found.next else { break };
+                page = PageRequest { after: Some(next), ..page };
             }
             self.places.insert(workspace, place);
         }
@@ -254,10 +266,20 @@ impl Place {
     async fn open(&mut self, platform: &Platform, workspace: &Name, name: &Name) -> Result<bool, Failed> {
         let found = platform.database.reader.endpoint(workspace, name).await?;
         let Some((endpoint, _)) = found else { return Ok(false) };
-        let kept = self.kept.remove(name);
-        let watched = Watched::open(platform, workspace, endpoint, kept).await?;
-        self.watched.insert(name.clone(), watched);
+        self.watch(platform, workspace, endpoint).await?;
         Ok(true)
+    }
+
+    async fn watch(
+        &mut self,
+        platform: &Platform,
+        workspace: &Name,
+        endpoint: Endpoint,
+    ) -> Result<(), Failed> {
+        let name = endpoint.name.clone();
+        let kept = self.kept.remove(&name);
+        self.watched.insert(name, Watched::open(platform, workspace, endpoint, kept).await?);
+        Ok(())
     }
 
     /// What to keep; `None` while a decision is under way.

@@ -19,6 +19,7 @@ use mainstay_core::id::RolloutId;
 use mainstay_core::name::Name;
 use mainstay_core::time::DataTime;
 use mainstay_serving::rollout::Evidence;
+use tokio::sync::watch;
 
 pub use keeper::WatchKeeper;
 
@@ -38,6 +39,8 @@ pub struct Progress {
 pub struct Decisions {
     pending: Mutex<HashMap<RolloutId, Evidence>>,
     progress: Mutex<HashMap<(Name, Name), Progress>>,
+    /// Logs from before are still being read.
+    is_behind: watch::Sender<bool>,
 }
 
 impl Decisions {
@@ -55,6 +58,17 @@ impl Decisions {
     /// The greatest data time of an endpoint.
     pub fn watermark(&self, workspace: &Name, endpoint: &Name) -> Option<DataTime> {
         self.progress(workspace, endpoint).map(|progress| progress.watermark)
+    }
+
+    /// Waits until the logs from before this process are read: what is known before is not all there is.
+    pub async fn caught_up(&self) {
+        let mut is_behind = self.is_behind.subscribe();
+        // The sender lives as long as `self`, so there is always an end to wait for.
+        drop(is_behind.wait_for(|is_behind| !is_behind).await);
+    }
+
+    fn set_behind(&self, is_behind: bool) {
+        self.is_behind.send_replace(is_behind);
     }
 
     fn publish(&self, rollout: RolloutId, evidence: Option<Evidence>) {

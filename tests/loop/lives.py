@@ -1,0 +1,216 @@
+"""Servers that live and are killed, and what of a life is left on the record."""
+
+import json
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import threading
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import driver
+
+BINARY = os.environ.get("MAINSTAY") or str(Path(__file__).parents[2] / "target/release/mainstay")
+
+
+class Server:
+    """One process of the server on a data directory."""
+
+    def __init__(self, data: Path, database: str | None = None):
+        self.data = data
+        self.log = open(data.parent / "server.log", "a+")
+        self.log.seek(0, os.SEEK_END)
+        command = [BINARY, "up", "--listen", "127.0.0.1:0", "--data", str(data)]
+        if database:
+            command += ["--db", database]
+        self.process = subprocess.Popen(command, stderr=self.log, stdin=subprocess.DEVNULL)
+        self.url = self._listens()
+        self._ready()
+
+    def _listens(self):
+        mark = self.log.tell()
+        for _ in range(20_000):
+            self.log.seek(mark)
+            for line in self.log.read().splitlines():
+                if "http://" in line:
+                    return "http://" + line.split("http://", 1)[1].split()[0]
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.001)
+        self.log.seek(mark)
+        raise AssertionError("the server does not listen:\n" + self.log.read())
+
+    def _ready(self):
+        for _ in range(20_000):
+            try:
+                with urllib.request.urlopen(self.url + "/v2/health/ready", timeout=5) as answer:
+                    if answer.status == 200:
+                        return
+            except (urllib.error.URLError, ConnectionError):
+                pass
+            time.sleep(0.001)
+        raise AssertionError("the server is not ready")
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        assert self.process.wait(timeout=60) == 0
+
+
+class Immortal:
+    """A server that is started again whenever it was killed; a client of it that tries again."""
+
+    def __init__(self, data: Path, database: str | None = None):
+        self.data, self.database = data, database
+        self.lock = threading.Lock()
+        self.server = Server(data, database)
+        self.kills = 0
+        self.lost = 0
+
+    def kill(self):
+        with self.lock:
+            self.server.kill()
+            self.kills += 1
+            self.server = Server(self.data, self.database)
+
+    def call(self, *arguments):
+        """As `Client.call`; a request whose answer got lost is sent again, as clients do."""
+        for _ in range(100):
+            with self.lock:
+                url = self.server.url
+            try:
+                return driver.Client(url).call(*arguments)
+            except urllib.error.HTTPError as refusal:
+                if refusal.code < 500:
+                    raise AssertionError(f"{arguments[:2]}: {refusal.read().decode()}") from refusal
+            except (urllib.error.URLError, ConnectionError, TimeoutError, OSError):
+                self.lost += 1
+            time.sleep(0.01)
+        raise AssertionError(f"no answer to {arguments[:2]}")
+
+
+def events(data: Path):
+    """Every event as (sequence, kind, subject, body)."""
+    query = "SELECT seq, kind, subject, body FROM events ORDER BY seq"
+    connection = sqlite3.connect(f"file:{data}/mainstay.db?mode=ro", uri=True, timeout=30)
+    try:
+        rows = connection.execute(query).fetchall()
+    finally:
+        connection.close()
+    return [(seq, kind, subject, json.loads(body)) for seq, kind, subject, body in rows]
+
+
+def outcome(everything):
+    """What a life came to, without what differs between any two: ids, machine times, latencies."""
+    pipelines, lists = {}, {"steps": [], "alarms": [], "rollouts": [], "served": []}
+    for _, kind, subject, body in everything:
+        if kind == "pipeline_run.started":
+            pipelines[subject] = (body["pipeline"], body["data_time"])
+        elif kind == "step.accepted":
+            value = body["output"]["value"]
+            told = {key: value.get(key) for key in ("outcome", "passed", "gates", "version", "digest", "until")}
+            lists["steps"].append((pipelines[subject], body["step"], body["output"]["artifacts"], told))
+        elif kind in ("alarm.raised", "alarm.resolved"):
+            window = body.get("cause", {}).get("window")
+            lists["alarms"].append((kind, body["family"], body["champion"], body["data_time"], window))
+        elif kind.startswith("rollout."):
+            evidence = body["detail"].get("evidence") or {}
+            told = {key: evidence.get(key) for key in ("watermark", "pairs", "quality")}
+            lists["rollouts"].append((kind, body["state"], body["candidate"], told))
+        elif kind in ("endpoint.revised", "endpoint.rolled_back"):
+            arms = [(arm["version"], arm["digest"], arm["role"]) for arm in body["revision"]["arms"]]
+            lists["served"].append((body["revision"]["number"], arms))
+    # Steps of one run may end side by side, in any order.
+    lists["steps"].sort(key=lambda step: (str(step[0]), step[1]))
+    return lists
+
+
+class Killer(threading.Thread):
+    """Kills the server once in each of the states that it is told, whichever comes first, and counts."""
+
+    def __init__(self, immortal: Immortal, states, seed: int):
+        super().__init__(daemon=True)
+        self.immortal, self.states = immortal, list(states)
+        self.draws = random.Random(seed)
+        self.hit = []
+        self.over = threading.Event()
+        self.fault = None
+
+    def run(self):
+        try:
+            sight = Sight(self.immortal.data)
+            while self.states and not self.over.is_set():
+                state = sight.enters(self.states)
+                if state is None:
+                    time.sleep(0.0005)
+                    continue
+                time.sleep(self.draws.random() * DELAY.get(state, 0.005))
+                self.immortal.kill()
+                self.hit.append(state)
+                self.states.remove(state)
+                sight.forget()
+        except Exception as fault:
+            self.fault = fault
+
+    def end(self):
+        self.over.set()
+        self.join(timeout=60)
+        if self.fault:
+            raise self.fault
+
+
+DELAY = {"output written": 0.0, "segment sealing": 0.01, "shadow": 0.05, "canary 1": 0.05, "canary 2": 0.05}
+"""Seconds, at most, between the entrance of a state and the kill in it."""
+
+ENTERED = {
+    "accepted": ("step.accepted", lambda body: body["step"] == "train"),
+    "register": ("step.accepted", lambda body: body["step"] == "register"),
+    "gate": ("gates.evaluated", lambda body: True),
+    "shadow": ("rollout.started", lambda body: True),
+    "canary 1": ("rollout.advanced", lambda body: body["state"].get("step") == 0),
+    "canary 2": ("rollout.advanced", lambda body: body["state"].get("step") == 1),
+    "canary 3": ("rollout.advanced", lambda body: body["state"].get("step") == 2),
+    "promote": ("rollout.promoted", lambda body: True),
+    "rollback": ("rollout.rolled_back", lambda body: True),
+}
+"""States that an event tells of."""
+
+
+class Sight:
+    """What a data directory shows of the state that its server is in."""
+
+    def __init__(self, data: Path):
+        self.data = data
+        self.database = sqlite3.connect(f"file:{data}/mainstay.db?mode=ro", uri=True, timeout=30)
+        self.forget()
+
+    def forget(self):
+        (self.after,) = self.database.execute("SELECT COALESCE(MAX(seq), 0) FROM events").fetchone()
+
+    def enters(self, states):
+        """The first of the states that is entered just now."""
+        rows = self.database.execute(
+            "SELECT seq, kind, body FROM events WHERE seq > ? ORDER BY seq", (self.after,)
+        ).fetchall()
+        for seq, kind, body in rows:
+            self.after = max(self.after, seq)
+            for state in states:
+                entered, holds = ENTERED.get(state, (None, None))
+                if entered == kind and holds(json.loads(body)):
+                    return state
+        work = self.data / "work"
+        if "output written" in states and any(work.glob("*/result.json")):
+            return "output written"
+        if "step running" in states and any(work.glob("*-train-*/order.json")):
+            return "step running"
+        log = self.data / "segments" / "predictions" / "default"
+        if "segment sealing" in states and len(list(log.glob("*.open"))) > 1:
+            return "segment sealing"
+        return None

@@ -1,0 +1,115 @@
+"""The life of a model over the public API: drift, alarm, retraining, gates, shadow, canaries, promotion, and a
+candidate in other units rolled back; undisturbed, and under `kill -9` in each of those states.
+"""
+
+import collections
+import shutil
+import subprocess
+from datetime import timedelta
+from pathlib import Path
+
+import driver
+import lives
+import pytest
+import world
+
+SABOTAGE = 30
+"""On this day somebody rolls out a candidate that was trained in other units."""
+ENDS = 40
+
+
+@pytest.fixture(scope="module")
+def born(tmp_path_factory):
+    """A data directory in which the first champion serves."""
+    root = tmp_path_factory.mktemp("born")
+    first = world.lay_out(root, world.visits())
+    run = subprocess.run(
+        [lives.BINARY, "run", str(first), "--data", str(root / "data")], capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    return root
+
+
+def live(born: Path, place: Path, states=(), seed=0):
+    """One life; what it came to, the kills by state, and every prediction that was acknowledged."""
+    shutil.copytree(born, place, dirs_exist_ok=True)
+    immortal = lives.Immortal(place / "data")
+    killer = lives.Killer(immortal, states, seed)
+    killer.start()
+    try:
+        life = driver.Life(immortal, world.visits())
+        life.live(world.SERVES_FROM, SABOTAGE)
+        params = {"service": "purchase_fahrenheit"}
+        start = {"params": params, "data_time": world.day(SABOTAGE), "idempotency_key": "sabotage"}
+        immortal.call("POST", "/api/v1/pipelines/retrain/runs", start)
+        last = world.START + timedelta(days=SABOTAGE)
+        life.settle(world.instant(last - timedelta(minutes=30)))
+        life.live(SABOTAGE, ENDS)
+        logged = logged_ids(immortal)
+    finally:
+        killer.end()
+        immortal.server.stop()
+    verified = subprocess.run([lives.BINARY, "audit", "verify", str(place / "data")], capture_output=True, text=True, check=False)
+    assert verified.returncode == 0, verified.stdout
+    acknowledged = [visit["id"] for visit in life.visits if visit["id"] in life.answers]
+    assert set(acknowledged) <= set(logged), "an acknowledged prediction is missing"
+    doubled = {one for one, count in collections.Counter(logged).items() if count > 1}
+    assert doubled <= life.repeated, "a prediction that nobody repeated is logged twice"
+    return lives.outcome(lives.events(place / "data")), killer.hit
+
+
+def logged_ids(client):
+    ids, token = [], ""
+    while token is not None:
+        page = client.call("GET", f"/api/v1/endpoints/purchases/predictions?limit=500{token}")
+        ids += [item["id"] for item in page["items"]]
+        token = page["next_page_token"] and f"&page_token={page['next_page_token']}"
+    return ids
+
+
+@pytest.fixture(scope="module")
+def undisturbed(born, tmp_path_factory):
+    came_to, _ = live(born, tmp_path_factory.mktemp("undisturbed"))
+    return came_to
+
+
+def test_the_loop_closes_by_itself(undisturbed):
+    rollouts = [kind for kind, *_ in undisturbed["rollouts"]]
+    through = ["rollout.started"] + 3 * ["rollout.advanced"]
+    assert rollouts == through + ["rollout.promoted"] + through + ["rollout.rolled_back"], undisturbed
+    assert undisturbed["alarms"][0][0] == "alarm.raised"
+    served = [arms for _, arms in undisturbed["served"]]
+    assert [version for version, _, role in served[-1] if role == "champion"] == [2]
+
+
+ROUNDS = 3
+STATES = [
+    "step running",
+    "output written",
+    "accepted",
+    "register",
+    "gate",
+    "shadow",
+    "canary 1",
+    "segment sealing",
+    "canary 2",
+    "canary 3",
+    "promote",
+    "rollback",
+]
+
+
+def test_a_life_under_kills_comes_to_the_same(born, undisturbed, tmp_path_factory, capsys):
+    hit = collections.Counter()
+    for seed in range(ROUNDS):
+        came_to, states = live(born, tmp_path_factory.mktemp(f"killed-{seed}"), STATES, seed)
+        hit.update(states)
+        for part, expected in undisturbed.items():
+            assert came_to[part] == expected, f"{part} of the life with kills in {states}"
+    with capsys.disabled():
+        print()
+        for state in STATES:
+            print(f"  killed in {state:16} {hit[state]:3}")
+        print(f"  {sum(hit.values())} kills")
+    assert all(hit[state] for state in STATES), hit
+    assert sum(hit.values()) >= 30, hit
