@@ -1,7 +1,7 @@
 # Everything that people and machines do here. `make help` prints the targets.
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo up test test-rust test-docs test-clients lint advisories fmt
+.PHONY: help build demo up test test-rust test-docs test-clients test-loop lint advisories fmt
 
 MAINSTAY_CACHE ?= $(HOME)/.cache/mainstay
 export MAINSTAY_CACHE
@@ -30,7 +30,7 @@ demo: build ## Run the demonstration: flights of 2013 from files to a judged, re
 up: build ## Build, then start the server on 127.0.0.1:5000 with ./mainstay-data.
 	$(BINARY) up
 
-test: test-rust test-docs test-clients ## Run all tests, on SQLite and on a PostgreSQL of their own.
+test: test-rust test-docs test-clients test-loop ## Run all tests, on SQLite and on a PostgreSQL of their own.
 
 test-rust: ## Run the Rust tests.
 	@scripts/need.sh postgresql
@@ -50,6 +50,13 @@ test-clients: ## Run the Python clients against the binary, if tests/clients is 
 		python=$$(scripts/python-env.sh tests/clients/requirements.txt) && \
 		MAINSTAY=$(abspath $(BINARY)) $(PHASE) clients "$$python" -m pytest -q tests/clients; \
 	fi
+
+# The life of a model, undisturbed and under kill -9, on both databases.
+test-loop: ## Run the mini loop with its kills against the binary.
+	@scripts/need.sh postgresql
+	@$(MAKE) --no-print-directory build && \
+		python=$$(scripts/python-env.sh tests/loop/requirements.txt) && \
+		MAINSTAY=$(abspath $(BINARY)) $(PHASE) loop scripts/with-postgres.sh "$$python" -m pytest -q tests/loop
 
 lint: ## Check format, lints, layers, budgets, links, vendored assets and dependencies.
 	@$(PHASE) format cargo fmt --all --check

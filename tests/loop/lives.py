@@ -13,6 +13,7 @@ import urllib.request
 from pathlib import Path
 
 import driver
+import psycopg
 
 BINARY = os.environ.get("MAINSTAY") or str(Path(__file__).parents[2] / "target/release/mainstay")
 
@@ -96,15 +97,26 @@ class Immortal:
         raise AssertionError(f"no answer to {arguments[:2]}")
 
 
-def events(data: Path):
-    """Every event as (sequence, kind, subject, body)."""
-    query = "SELECT seq, kind, subject, body FROM events ORDER BY seq"
-    connection = sqlite3.connect(f"file:{data}/mainstay.db?mode=ro", uri=True, timeout=30)
-    try:
-        rows = connection.execute(query).fetchall()
-    finally:
-        connection.close()
-    return [(seq, kind, subject, json.loads(body)) for seq, kind, subject, body in rows]
+class Record:
+    """A look into the database, beside the server."""
+
+    def __init__(self, data: Path, database: str | None):
+        if database:
+            self.connection = psycopg.connect(database, autocommit=True)
+        else:
+            self.connection = sqlite3.connect(f"file:{data}/mainstay.db?mode=ro", uri=True, timeout=30)
+
+    def events(self, after=0):
+        """Events behind a sequence number as (sequence, kind, subject, body)."""
+        query = f"SELECT seq, kind, subject, body FROM events WHERE seq > {int(after)} ORDER BY seq"
+        rows = self.connection.execute(query).fetchall()
+        return [(seq, kind, subject, json.loads(body)) for seq, kind, subject, body in rows]
+
+    def newest(self):
+        return self.connection.execute("SELECT COALESCE(MAX(seq), 0) FROM events").fetchone()[0]
+
+    def close(self):
+        self.connection.close()
 
 
 def outcome(everything):
@@ -145,7 +157,7 @@ class Killer(threading.Thread):
 
     def run(self):
         try:
-            sight = Sight(self.immortal.data)
+            sight = Sight(self.immortal)
             while self.states and not self.over.is_set():
                 state = sight.enters(self.states)
                 if state is None:
@@ -184,26 +196,23 @@ ENTERED = {
 
 
 class Sight:
-    """What a data directory shows of the state that its server is in."""
+    """What the record and the data directory show of the state that a server is in."""
 
-    def __init__(self, data: Path):
-        self.data = data
-        self.database = sqlite3.connect(f"file:{data}/mainstay.db?mode=ro", uri=True, timeout=30)
+    def __init__(self, immortal: Immortal):
+        self.data = immortal.data
+        self.record = Record(immortal.data, immortal.database)
         self.forget()
 
     def forget(self):
-        (self.after,) = self.database.execute("SELECT COALESCE(MAX(seq), 0) FROM events").fetchone()
+        self.after = self.record.newest()
 
     def enters(self, states):
         """The first of the states that is entered just now."""
-        rows = self.database.execute(
-            "SELECT seq, kind, body FROM events WHERE seq > ? ORDER BY seq", (self.after,)
-        ).fetchall()
-        for seq, kind, body in rows:
+        for seq, kind, _, body in self.record.events(self.after):
             self.after = max(self.after, seq)
             for state in states:
                 entered, holds = ENTERED.get(state, (None, None))
-                if entered == kind and holds(json.loads(body)):
+                if entered == kind and holds(body):
                     return state
         work = self.data / "work"
         if "output written" in states and any(work.glob("*/result.json")):

@@ -3,6 +3,7 @@ candidate in other units rolled back; undisturbed, and under `kill -9` in each o
 """
 
 import collections
+import os
 import shutil
 import subprocess
 from datetime import timedelta
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import driver
 import lives
+import psycopg
 import pytest
 import world
 
@@ -18,22 +20,26 @@ SABOTAGE = 30
 ENDS = 40
 
 
-@pytest.fixture(scope="module")
-def born(tmp_path_factory):
-    """A data directory in which the first champion serves."""
-    root = tmp_path_factory.mktemp("born")
+def bear(root: Path, database: str | None = None):
+    """Makes a data directory in which the first champion serves."""
     first = world.lay_out(root, world.visits())
-    run = subprocess.run(
-        [lives.BINARY, "run", str(first), "--data", str(root / "data")], capture_output=True, text=True, check=False
-    )
+    command = [lives.BINARY, "run", str(first), "--data", str(root / "data")]
+    if database:
+        command += ["--db", database]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
     return root
 
 
-def live(born: Path, place: Path, states=(), seed=0):
-    """One life; what it came to, the kills by state, and every prediction that was acknowledged."""
+@pytest.fixture(scope="module")
+def born(tmp_path_factory):
+    return bear(tmp_path_factory.mktemp("born"))
+
+
+def live(born: Path, place: Path, states=(), seed=0, database=None):
+    """One life: what it came to, and the kills by state. No acknowledged prediction is missing from it."""
     shutil.copytree(born, place, dirs_exist_ok=True)
-    immortal = lives.Immortal(place / "data")
+    immortal = lives.Immortal(place / "data", database)
     killer = lives.Killer(immortal, states, seed)
     killer.start()
     try:
@@ -49,13 +55,17 @@ def live(born: Path, place: Path, states=(), seed=0):
     finally:
         killer.end()
         immortal.server.stop()
-    verified = subprocess.run([lives.BINARY, "audit", "verify", str(place / "data")], capture_output=True, text=True, check=False)
+    verify = [lives.BINARY, "audit", "verify"] + (["--db", database] if database else [str(place / "data")])
+    verified = subprocess.run(verify, capture_output=True, text=True, check=False)
     assert verified.returncode == 0, verified.stdout
     acknowledged = [visit["id"] for visit in life.visits if visit["id"] in life.answers]
     assert set(acknowledged) <= set(logged), "an acknowledged prediction is missing"
     doubled = {one for one, count in collections.Counter(logged).items() if count > 1}
     assert doubled <= life.repeated, "a prediction that nobody repeated is logged twice"
-    return lives.outcome(lives.events(place / "data")), killer.hit
+    record = lives.Record(place / "data", database)
+    came_to = lives.outcome(record.events())
+    record.close()
+    return came_to, killer.hit
 
 
 def logged_ids(client):
@@ -106,10 +116,35 @@ def test_a_life_under_kills_comes_to_the_same(born, undisturbed, tmp_path_factor
         hit.update(states)
         for part, expected in undisturbed.items():
             assert came_to[part] == expected, f"{part} of the life with kills in {states}"
+    show(hit, capsys)
+    assert sum(hit.values()) >= 30, hit
+
+
+def show(hit, capsys):
+    """Prints the histogram of kills, which has no zero."""
     with capsys.disabled():
         print()
         for state in STATES:
             print(f"  killed in {state:16} {hit[state]:3}")
         print(f"  {sum(hit.values())} kills")
     assert all(hit[state] for state in STATES), hit
-    assert sum(hit.values()) >= 30, hit
+
+
+@pytest.fixture(scope="module")
+def postgres():
+    server = os.environ.get("MAINSTAY_TEST_POSTGRES")
+    if not server:
+        assert not os.environ.get("CI"), "run with scripts/with-postgres.sh"
+        pytest.skip("no PostgreSQL: run with scripts/with-postgres.sh")
+    return server
+
+
+def test_on_postgres_a_life_under_kills_comes_to_the_same(undisturbed, postgres, tmp_path_factory, capsys):
+    with psycopg.connect(postgres, autocommit=True) as admin:
+        admin.execute("CREATE DATABASE life")
+    database = postgres.rsplit("/", 1)[0] + "/life"
+    born = bear(tmp_path_factory.mktemp("born-postgres"), database)
+    came_to, hit = live(born, tmp_path_factory.mktemp("killed-postgres"), STATES, 5, database)
+    for part, expected in undisturbed.items():
+        assert came_to[part] == expected, part
+    show(collections.Counter(hit), capsys)
