@@ -96,7 +96,9 @@ impl RequestFields {
     pub fn evaluate(&self, rows: &[Vec<Value>]) -> Result<Vec<Vec<Value>>, FeatureError> {
         let columns = self.fields.iter().enumerate().map(|(position, (_, dtype))| {
             let mut column = Builder::new(*dtype);
-            rows.iter().for_each(|row| column.append(row.get(position)));
+            for row in rows {
+                column.append(row.get(position));
+            }
             column.finish()
         });
         let batch = RecordBatch::try_new(Arc::clone(&self.evaluator.input), columns.collect())?;

@@ -117,12 +117,11 @@ impl Coded for PredictError {
             Self::UnknownInput { .. } | Self::GivenTwice(_) | Self::Width { .. } | Self::RowCount { .. } => {
                 ErrorCode::SignatureMismatch
             }
-            Self::RepeatedId(_) | Self::Future { .. } => ErrorCode::InvalidArgument,
             Self::NoRows | Self::TooManyRows(_) | Self::TooManyValues(_) | Self::MixedOutputs => {
                 ErrorCode::InvalidArgument
             }
             Self::Schema(error) => error.code(),
-            Self::NoFeatures(_) => ErrorCode::InvalidArgument,
+            Self::NoFeatures(_) | Self::RepeatedId(_) | Self::Future { .. } => ErrorCode::InvalidArgument,
             Self::Features(error) => error.code(),
             Self::Run(error) => error.code(),
             Self::Log(error) => error.code(),

@@ -38,7 +38,7 @@ const GATHER: Duration = Duration::from_millis(10);
 const ENDPOINTS: usize = 200;
 /// After a failure of the store.
 const PAUSE: Duration = Duration::from_secs(1);
-/// Rounds between two checkpoints, at least.
+/// Between two checkpoints, at least.
 const CHECKPOINT: Duration = Duration::from_secs(1);
 
 /// A workspace's checkpoint on disk.
@@ -80,13 +80,14 @@ impl WatchKeeper {
     /// Watches until `stop` turns true.
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
         let mut head = self.platform.database.head();
-        let mut saved = tokio::time::Instant::now();
+        let clock = self.platform.clock.clone();
+        let mut next_save = clock.now().after(CHECKPOINT);
         while !*stop.borrow() {
             head.mark_unchanged();
             let (wait, is_checkpoint_due) = match self.round().await {
                 Ok(true) => (Duration::ZERO, false),
                 Ok(false) if self.is_deciding() => (DECIDING, false),
-                Ok(false) => (IDLE, saved.elapsed() >= CHECKPOINT),
+                Ok(false) => (IDLE, clock.now() >= next_save),
                 Err(error) => {
                     tracing::warn!(%error, "the endpoints could not be watched; what was not taken is taken again");
                     // Half a round was taken: begin again at the checkpoint.
@@ -95,7 +96,7 @@ impl WatchKeeper {
                 }
             };
             if is_checkpoint_due {
-                saved = tokio::time::Instant::now();
+                next_save = clock.now().after(CHECKPOINT);
                 if let Err(error) = self.save() {
                     tracing::warn!(%error, "the checkpoint of the watch is not written now");
                 }

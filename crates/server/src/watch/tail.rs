@@ -51,7 +51,7 @@ impl Tail {
                 Err(other) => return Err(other),
             };
             let latest = take(record.payload, record.at);
-            if self.read % STRIDE == 0 || self.marks.is_empty() {
+            if self.read.is_multiple_of(STRIDE) || self.marks.is_empty() {
                 self.marks.push_back(Mark { cursor, latest });
             } else if let Some(mark) = self.marks.back_mut() {
                 mark.latest = mark.latest.max(latest);
