@@ -72,6 +72,15 @@ impl<D> ApiError<D> {
     }
 }
 
+/// What a response of [`Protocol::Ui`] tells: the console makes a page of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reported {
+    /// The stable code.
+    pub code: ErrorCode,
+    /// The public sentence.
+    pub message: String,
+}
+
 impl<D, E: Coded> From<E> for ApiError<D> {
     fn from(error: E) -> Self {
         Self { failure: Failure::from(error), dialect: PhantomData }
@@ -130,8 +139,13 @@ pub fn render(protocol: Protocol, failure: &Failure) -> Response {
             ("application/json", json!({"error_code": mlflow_code(code), "message": message}))
         }
         Protocol::Oip => ("application/json", json!({"error": message})),
-        Protocol::Prometheus | Protocol::Ui => {
+        Protocol::Prometheus => {
             return plain(class, (status, format!("{code}: {message}\n")).into_response());
+        }
+        Protocol::Ui => {
+            let mut response = (status, format!("{code}: {message}\n")).into_response();
+            response.extensions_mut().insert(Reported { code, message });
+            return plain(class, response);
         }
     };
     plain(class, (status, [(header::CONTENT_TYPE, media_type)], body.to_string()).into_response())

@@ -36,19 +36,22 @@ impl Verdict {
 }
 
 /// A number behind a verdict, in the unit that its name tells, with its interval where it has one.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Figure {
     /// The estimate.
     pub value: f64,
     /// Lower and upper end of its interval; how wide is said in the gate's sentence.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub interval: Option<(f64, f64)>,
+    /// What it is held to, where it is held to something.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub limit: Option<f64>,
 }
 
 impl Figure {
     fn is_finite(&self) -> bool {
         let ends = self.interval.is_none_or(|(low, high)| low.is_finite() && high.is_finite() && low <= high);
-        self.value.is_finite() && ends
+        self.value.is_finite() && ends && self.limit.is_none_or(f64::is_finite)
     }
 }
 
@@ -176,7 +179,7 @@ mod tests {
     use super::*;
 
     fn gate(name: &str, verdict: Verdict) -> GateResult {
-        let figure = Figure { value: 0.2, interval: Some((0.1, 0.3)) };
+        let figure = Figure { value: 0.2, interval: Some((0.1, 0.3)), limit: Some(0.4) };
         let figures = BTreeMap::from([("log_loss_gain".to_owned(), figure)]);
         GateResult { name: name.to_owned(), verdict, figures, sentence: "because".to_owned() }
     }
@@ -228,9 +231,9 @@ mod tests {
         let digest = Digest::of(b"a");
         let twice = vec![gate("g", Verdict::Passed), gate("g", Verdict::Passed)];
         let mut nan = gate("g", Verdict::Passed);
-        nan.figures.insert("x".to_owned(), Figure { value: f64::NAN, interval: None });
+        nan.figures.insert("x".to_owned(), Figure { value: f64::NAN, ..Figure::default() });
         let mut crossed = gate("g", Verdict::Passed);
-        crossed.figures.insert("x".to_owned(), Figure { value: 0.0, interval: Some((1.0, 0.0)) });
+        crossed.figures.insert("x".to_owned(), Figure { interval: Some((1.0, 0.0)), ..Figure::default() });
         for bad in [Vec::new(), twice, vec![nan], vec![crossed]] {
             assert!(matches!(report(digest, bad).checked(), Err(GovernanceError::InvalidReport(_))));
         }

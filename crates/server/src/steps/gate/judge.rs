@@ -151,7 +151,8 @@ fn result(verdict: gate::Verdict) -> GateResult {
         let value = figure.value.filter(|value| value.is_finite())?;
         let ends = figure.interval.map(|interval| (interval.lower, interval.upper));
         let interval = ends.filter(|(low, high)| low.is_finite() && high.is_finite());
-        Some((figure.name, Figure { value, interval }))
+        let limit = figure.limit.filter(|limit| limit.is_finite());
+        Some((figure.name, Figure { value, interval, limit }))
     });
     GateResult {
         figures: figures.collect(),

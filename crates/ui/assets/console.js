@@ -1,0 +1,72 @@
+// What every page can use: commands are copied with one press, "/" finds, and pages that ask for it hear
+// the events of the record as "mainstay:event" on the document.
+
+for (const block of document.querySelectorAll("pre.copy")) {
+  if (!navigator.clipboard) break;
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "btn small";
+  button.textContent = "Copy";
+  button.setAttribute("aria-label", "Copy the command");
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(block.querySelector("code").textContent.trim());
+    button.textContent = "Copied";
+    setTimeout(() => { button.textContent = "Copy"; }, 2000);
+  });
+  block.append(button);
+}
+
+document.addEventListener("keydown", (event) => {
+  const field = event.target.closest?.("input, textarea");
+  if (event.key === "/" && !field && !event.ctrlKey && !event.metaKey) {
+    event.preventDefault();
+    document.querySelector(".search input")?.focus();
+  } else if (event.key === "Escape" && field) {
+    field.blur();
+  }
+});
+
+// Server-sent events (HTML standard, "Interpreting an event stream"). An EventSource hears only the kinds
+// that it names; this hears all, and goes on after the last one it heard.
+const PAUSE = 3000;
+
+async function follow(leaving) {
+  let last = null;
+  while (!leaving.aborted) {
+    try {
+      const headers = last === null ? {} : { "last-event-id": last };
+      const answer = await fetch("/api/v1/events/stream", { headers, signal: leaving });
+      if (!answer.ok) return;
+      tell("mainstay:following", true);
+      const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+      let rest = "";
+      for (;;) {
+        const { value, done } = await reader.read();
+        if (done) break;
+        const parts = (rest + value).split(/\r?\n\r?\n/);
+        rest = parts.pop();
+        for (const part of parts) {
+          const data = part.split(/\r?\n/).filter((line) => line.startsWith("data:"));
+          if (data.length === 0) continue;
+          const event = JSON.parse(data.map((line) => line.slice(5)).join("\n"));
+          last = String(event.seq);
+          tell("mainstay:event", event);
+        }
+      }
+    } catch (error) {
+      if (leaving.aborted) return;
+    }
+    tell("mainstay:following", false);
+    await new Promise((resume) => setTimeout(resume, PAUSE));
+  }
+}
+
+function tell(name, detail) {
+  document.dispatchEvent(new CustomEvent(name, { detail }));
+}
+
+if (document.querySelector("[data-follow]")) {
+  const leaving = new AbortController();
+  window.addEventListener("pagehide", () => leaving.abort());
+  follow(leaving.signal);
+}

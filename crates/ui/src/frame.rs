@@ -1,0 +1,133 @@
+//! What every answer of the console shares: its headers, and failures as pages.
+
+use askama::Template;
+use axum::response::{Html, IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use mainstay_api::dialect::{ApiError, Reported, Ui};
+use mainstay_core::error::{Coded, ErrorClass, ErrorCode};
+
+use crate::asset;
+use crate::show::shell::{Section, Shell};
+
+/// The failure of a handler, on its way to become a page.
+pub(crate) type Error = ApiError<Ui>;
+
+/// A page, or why there is none.
+pub(crate) type Page = Result<Html<String>, Error>;
+
+/// Nothing inline, nothing from elsewhere, nobody's frame.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; \
+     img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// A template that could not be written: a fault of ours.
+#[derive(Debug, thiserror::Error)]
+#[error("the page could not be written; see the log")]
+struct Unwritten(#[source] askama::Error);
+
+impl Coded for Unwritten {
+    fn code(&self) -> ErrorCode {
+        ErrorCode::Internal
+    }
+}
+
+/// There is no such thing.
+#[derive(Debug, thiserror::Error)]
+#[error("there is no {0}; it may have another name, or belong to another workspace")]
+pub(crate) struct Missing(pub(crate) String);
+
+impl Coded for Missing {
+    fn code(&self) -> ErrorCode {
+        ErrorCode::NotFound
+    }
+}
+
+/// Writes a page.
+pub(crate) fn page(template: &impl Template) -> Page {
+    Ok(Html(template.render().map_err(Unwritten)?))
+}
+
+#[derive(Template)]
+#[template(path = "error.html")]
+struct ErrorPage<'a> {
+    shell: Shell,
+    status: u16,
+    heading: &'static str,
+    code: &'static str,
+    message: &'a str,
+    way_out: &'static str,
+    command: Option<&'static str>,
+}
+
+/// What happened, in a few words.
+const fn heading(class: ErrorClass) -> &'static str {
+    match class {
+        ErrorClass::Invalid => "This request cannot be read",
+        ErrorClass::Unauthenticated => "Who are you?",
+        ErrorClass::Denied => "This is not open to you",
+        ErrorClass::NotFound => "There is nothing here",
+        ErrorClass::Conflict => "Something moved meanwhile",
+        ErrorClass::TooLarge => "This is too large",
+        ErrorClass::TooMany => "Too fast",
+        ErrorClass::Internal => "A fault of ours",
+        ErrorClass::Unsupported => "Not offered here",
+        ErrorClass::Unavailable => "Not now",
+        ErrorClass::StorageFull => "No space left",
+    }
+}
+
+/// What to do, and a command that helps.
+const fn way_out(class: ErrorClass) -> (&'static str, Option<&'static str>) {
+    match class {
+        ErrorClass::Invalid | ErrorClass::TooLarge | ErrorClass::Unsupported => {
+            ("Go back and correct it, or start again from the overview.", None)
+        }
+        ErrorClass::Unauthenticated => (
+            "This server asks for a token with every request, which a browser cannot send by itself. \
+             Open the console on the machine itself in local mode:",
+            Some("mainstay up"),
+        ),
+        ErrorClass::Denied => {
+            ("Ask an admin of the workspace for the role, or use an address of this machine.", None)
+        }
+        ErrorClass::NotFound => ("Look it up in its list, or start from the overview.", None),
+        ErrorClass::Conflict => ("Go back, load the page again, and decide on what is there now.", None),
+        ErrorClass::TooMany | ErrorClass::Unavailable => ("Load the page again in a moment.", None),
+        ErrorClass::Internal => (
+            "The server's log has the cause. Check the record if data may be damaged:",
+            Some("mainstay audit verify mainstay-data"),
+        ),
+        ErrorClass::StorageFull => ("Free some space; nothing half-written was kept.", None),
+    }
+}
+
+/// Turns a reported failure into a page, and gives every answer its headers.
+pub(crate) async fn finish(mut response: Response) -> Response {
+    if let Some(reported) = response.extensions().get::<Reported>().cloned() {
+        let class = reported.code.class();
+        let (way_out, command) = way_out(class);
+        let template = ErrorPage {
+            shell: Shell::new(heading(class), Section::None),
+            status: response.status().as_u16(),
+            heading: heading(class),
+            code: reported.code.as_str(),
+            message: &reported.message,
+            way_out,
+            command,
+        };
+        let Ok(text) = template.render() else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
+        let mut page = (response.status(), Html(text)).into_response();
+        for name in [header::RETRY_AFTER, header::WWW_AUTHENTICATE] {
+            if let Some(value) = response.headers_mut().remove(&name) {
+                page.headers_mut().insert(name, value);
+            }
+        }
+        response = page;
+    }
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    // What a page shows is of this instant and this caller.
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}

@@ -1,0 +1,86 @@
+//! The console: server-rendered pages over the reading ports of the domains.
+//!
+//! Every page is complete without JavaScript. Islands (plain ES modules under `assets/`) add what only a
+//! browser can do: follow the log, draw with a cursor, grow a step's log. They read the same routes that a
+//! person can open. The Content-Security-Policy forbids inline scripts and styles, and anything from
+//! elsewhere, so geometry stands in SVG attributes and looks stand in classes.
+//!
+//! # Adding a page
+//!
+//! One file in `pages`: the template's struct, the handler, its row in `routes()`; one template, which
+//! extends `base.html`. The row names its action. Times, numbers, links and the sentences of events come
+//! from `show`, so that they read the same everywhere.
+
+mod asset;
+mod frame;
+mod pages;
+pub mod ports;
+mod show;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware::map_response;
+use mainstay_api::mlflow::RunSearch;
+use mainstay_api::{App, Route};
+use mainstay_core::command::Commands;
+use mainstay_core::event::EventLog;
+use mainstay_core::time::{Clock, MachineTime};
+use mainstay_data::ports::DataReader;
+use mainstay_governance::port::GovernanceReader;
+use mainstay_pipelines::port::{PipelineReader, PipelineTx};
+use mainstay_registry::port::RegistryReader;
+use mainstay_serving::port::ServingStore;
+use mainstay_tracking::port::TrackingReader;
+
+use crate::ports::{FeatureDefinitions, RollBack, StepLogs};
+
+/// What pages are made from.
+pub struct Console {
+    /// The record.
+    pub events: Arc<dyn EventLog>,
+    /// Experiments and runs.
+    pub tracked: Arc<dyn TrackingReader>,
+    /// Finds runs.
+    pub runs: Arc<dyn RunSearch>,
+    /// Models and versions.
+    pub registered: Arc<dyn RegistryReader>,
+    /// Gate reports.
+    pub governed: Arc<dyn GovernanceReader>,
+    /// Pipelines and their runs.
+    pub pipelines: Arc<dyn PipelineReader>,
+    /// Endpoints and rollouts.
+    pub served: Arc<dyn ServingStore>,
+    /// Datasets.
+    pub data: Arc<dyn DataReader>,
+    /// Feature definitions.
+    pub features: Arc<dyn FeatureDefinitions>,
+    /// What steps printed.
+    pub logs: Arc<dyn StepLogs>,
+    /// Decides approvals.
+    pub deciding: Commands<dyn PipelineTx>,
+    /// Puts endpoints back.
+    pub rolling_back: Arc<dyn RollBack>,
+    /// Machine time: relative times are told from it.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Console {
+    fn now(&self) -> MachineTime {
+        self.clock.now()
+    }
+}
+
+/// What handlers share.
+pub(crate) type State = axum::extract::State<Arc<Console>>;
+
+/// The console's rows of the table of routes.
+pub fn routes() -> Vec<Route<Arc<Console>>> {
+    pages::routes()
+}
+
+/// The console behind its guards: refusals and failures are pages too, and every answer carries the
+/// headers that keep a browser to this origin.
+pub fn router(app: &App, console: Console) -> Router {
+    mainstay_api::router(app, routes(), Arc::new(console)).layer(map_response(frame::finish))
+}

@@ -1,0 +1,108 @@
+//! The pages, one per file: what it shows, its handler, its row of the table of routes.
+
+mod approval;
+mod audit;
+mod dataset;
+mod endpoint;
+mod endpoint_rollback;
+mod experiment;
+mod feature;
+mod metric_points;
+mod model;
+mod model_version;
+mod overview;
+mod pipeline;
+mod pipeline_run;
+mod run;
+mod step_log;
+mod why;
+
+use std::sync::Arc;
+
+use axum::extract::rejection::{FormRejection, QueryRejection};
+use axum::extract::{Form, Query};
+use axum::handler::Handler;
+use axum::routing::{get, post};
+use http::Method;
+use mainstay_api::Route;
+use mainstay_api::dialect::{BodyError, Protocol};
+use mainstay_api::route::RouteScope;
+use mainstay_core::action::Action;
+use mainstay_core::error::StorageError;
+use mainstay_core::event::{EventQuery, RecordedEvent};
+use mainstay_core::name::Name;
+
+use crate::frame::Error;
+use crate::{Console, asset};
+
+type Row = Route<Arc<Console>>;
+
+/// All rows.
+pub(crate) fn routes() -> Vec<Row> {
+    let anybody = (Action::ServerProbe, RouteScope::Server);
+    let mut rows =
+        vec![Route::new(Protocol::Ui, (Method::GET, "/assets/{tag}/{name}"), anybody, get(asset::serve))];
+    for of in [
+        overview::routes,
+        dataset::routes,
+        feature::routes,
+        experiment::routes,
+        run::routes,
+        metric_points::routes,
+        model::routes,
+        model_version::routes,
+        why::routes,
+        endpoint::routes,
+        endpoint_rollback::routes,
+        pipeline::routes,
+        pipeline_run::routes,
+        step_log::routes,
+        approval::routes,
+        audit::routes,
+    ] {
+        rows.extend(of());
+    }
+    rows
+}
+
+/// A page that is read.
+fn reads<H, T>(path: &str, action: Action, scope: RouteScope, handler: H) -> Row
+where
+    H: Handler<T, Arc<Console>>,
+    T: 'static,
+{
+    Route::new(Protocol::Ui, (Method::GET, path), (action, scope), get(handler))
+}
+
+/// What a page's form sends.
+fn sends<H, T>(path: &str, action: Action, scope: RouteScope, handler: H) -> Row
+where
+    H: Handler<T, Arc<Console>>,
+    T: 'static,
+{
+    /// A reason and a digest; nobody types more.
+    const FORM_LIMIT: usize = 64 * 1024;
+    Route::new(Protocol::Ui, (Method::POST, path), (action, scope), post(handler)).with_body_limit(FORM_LIMIT)
+}
+
+/// The query of a page.
+fn asked<T>(query: Result<Query<T>, QueryRejection>) -> Result<T, Error> {
+    let Query(query) = query.map_err(|rejection| BodyError::Malformed(rejection.body_text()))?;
+    Ok(query)
+}
+
+/// The fields of a form.
+fn filled<T>(form: Result<Form<T>, FormRejection>) -> Result<T, Error> {
+    let Form(form) = form.map_err(|rejection| BodyError::Malformed(rejection.body_text()))?;
+    Ok(form)
+}
+
+impl Console {
+    /// The newest event of a kind in a workspace.
+    async fn newest(&self, workspace: &Name, kind: &str) -> Result<Option<RecordedEvent>, StorageError> {
+        // The log is of all workspaces.
+        const READ: usize = 50;
+        let events = self.events.read(&EventQuery::newest(READ).of_kind(kind)).await?;
+        Ok(events.into_iter().find(|event| event.workspace == *workspace))
+    }
+}

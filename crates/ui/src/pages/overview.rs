@@ -1,0 +1,380 @@
+//! `/`: the loop's seven stages, what answers, what runs, what happened.
+
+use askama::Template;
+use mainstay_api::Caller;
+use mainstay_api::route::RouteScope;
+use mainstay_core::action::Action;
+use mainstay_core::error::StorageError;
+use mainstay_core::event::{EventQuery, RecordedEvent};
+use mainstay_core::name::Name;
+use mainstay_core::page::PageRequest;
+use mainstay_pipelines::port::RunFilter;
+use mainstay_pipelines::run::{PipelineRun, RunState};
+use mainstay_serving::endpoint::Endpoint;
+use mainstay_serving::revision::Revision;
+use mainstay_serving::rollout::{Phase, Rollout};
+use serde_json::Value;
+
+use super::{Row, reads};
+use crate::frame::{Page, page};
+use crate::show::figure::{count, counted, number, short, words};
+use crate::show::link;
+use crate::show::moment::Moment;
+use crate::show::shell::{Section, Shell};
+use crate::show::words::{Line, Part, is_news};
+use crate::{Console, State, asset};
+
+/// Lines of news, and how many events are read to find them.
+const NEWS: usize = 14;
+const READ: usize = 200;
+/// Most endpoints, models and runs on this page; their lists have the rest.
+const SHOWN: usize = 8;
+
+pub(super) fn routes() -> Vec<Row> {
+    vec![reads("/", Action::AuditRead, RouteScope::Workspace, show)]
+}
+
+/// One stage of the loop.
+struct Stage {
+    name: &'static str,
+    href: String,
+    class: &'static str,
+    big: String,
+    says: String,
+    hint: String,
+}
+
+impl Stage {
+    /// A stage where nothing happened yet.
+    fn idle(name: &'static str, href: &str, hint: &str) -> Self {
+        let (href, hint) = (href.to_owned(), hint.to_owned());
+        Self { name, href, class: "idle", big: "–".to_owned(), says: "nothing yet".to_owned(), hint }
+    }
+}
+
+struct EndpointRow {
+    name: String,
+    href: String,
+    model: String,
+    model_href: String,
+    champion: Option<u64>,
+    other: Option<(String, String)>,
+    phase: Option<&'static str>,
+}
+
+struct ModelRow {
+    name: String,
+    href: String,
+    versions: usize,
+    newest: Option<u32>,
+    aliases: Vec<(String, u32)>,
+    updated: Moment,
+}
+
+struct RunRow {
+    href: String,
+    pipeline: String,
+    id: String,
+    state: RunState,
+    since: Moment,
+}
+
+#[derive(Template)]
+#[template(path = "overview.html")]
+struct OverviewPage {
+    shell: Shell,
+    empty: bool,
+    stages: Vec<Stage>,
+    endpoints: Vec<EndpointRow>,
+    models: Vec<ModelRow>,
+    running: Vec<RunRow>,
+    approvals: Vec<(String, String, Moment)>,
+    alarms: Vec<Line>,
+    news: Vec<Line>,
+    head: u64,
+}
+
+async fn show(axum::extract::State(console): State, caller: Caller) -> Page {
+    let workspace = &caller.workspace;
+    let now = console.now();
+    let head = console.events.head().borrow().0;
+    let events = console.events.read(&EventQuery::newest(READ)).await?;
+    let ours: Vec<_> = events.into_iter().filter(|event| event.workspace == *workspace).collect();
+    let endpoints = console.served.endpoints(workspace, &PageRequest::first(SHOWN)).await?.items;
+    let mut rollouts = Vec::new();
+    for (endpoint, _) in &endpoints {
+        rollouts
+            .extend(console.served.rollouts(workspace, &endpoint.name, &PageRequest::first(1)).await?.items);
+    }
+    let active = RunFilter { pipeline: None, states: vec![RunState::Running, RunState::Waiting] };
+    let running = console.pipelines.runs(workspace, &active, &PageRequest::first(SHOWN)).await?.items;
+    let pending = console.pipelines.pending_approvals(workspace).await?;
+    let stages = vec![
+        data(&console, workspace).await?,
+        features(&console, workspace).await?,
+        train(&console, workspace, &ours).await?,
+        gates(&console, workspace).await?,
+        release(&rollouts),
+        serve(&endpoints),
+        watch(&ours),
+    ];
+    let alarms = ours.iter().filter(|event| event.kind == "alarm.raised").take(5);
+    page(&OverviewPage {
+        shell: Shell::new("Overview", Section::Overview),
+        empty: head == 0 || stages.iter().all(|stage| stage.class == "idle"),
+        alarms: alarms.map(|event| Line::of(event, now)).collect(),
+        endpoints: endpoint_rows(&endpoints, &rollouts),
+        models: model_rows(&console, workspace).await?,
+        running: running.iter().map(|run| run_row(run, &console)).collect(),
+        approvals: pending
+            .iter()
+            .map(|asked| {
+                (link::approval(asked.id), asked.step.to_string(), Moment::ahead(asked.expires, now))
+            })
+            .collect(),
+        news: ours
+            .iter()
+            .filter(|event| is_news(&event.kind))
+            .take(NEWS)
+            .map(|event| Line::of(event, now))
+            .collect(),
+        stages,
+        head,
+    })
+}
+
+fn field<'e>(event: &'e RecordedEvent, pointer: &str) -> Option<&'e Value> {
+    event.body.as_ref()?.pointer(pointer)
+}
+
+fn whole(event: &RecordedEvent, pointer: &str) -> u64 {
+    field(event, pointer).and_then(Value::as_u64).unwrap_or(0)
+}
+
+async fn data(console: &Console, workspace: &Name) -> Result<Stage, StorageError> {
+    let Some(table) = console.newest(workspace, "table.committed").await? else {
+        return Ok(Stage::idle("Data", "/datasets", "import a table"));
+    };
+    let validated = console.newest(workspace, "table.validated").await?;
+    let (passed, all) = validated.as_ref().map_or((0, 0), |event| {
+        let statistic = |name: &str| whole(event, &format!("/statistics/{name}"));
+        (statistic("successful_expectations"), statistic("evaluated_expectations"))
+    });
+    Ok(Stage {
+        name: "Data",
+        href: link::dataset(&table.subject.id),
+        class: if passed == all { "ok" } else { "warn" },
+        big: format!("v{}", whole(&table, "/version")),
+        says: format!("{}, {} rows", table.subject.id, count(whole(&table, "/rows"))),
+        hint: if all == 0 { "not checked".to_owned() } else { format!("{passed} of {all} checks") },
+    })
+}
+
+async fn features(console: &Console, workspace: &Name) -> Result<Stage, StorageError> {
+    let Some(applied) = console.newest(workspace, "features.applied").await? else {
+        return Ok(Stage::idle("Features", "/features", "apply definitions"));
+    };
+    let views = field(&applied, "/views").and_then(Value::as_object).map_or(0, serde_json::Map::len);
+    let carried = console.newest(workspace, "features.materialised").await?;
+    let hint = carried.as_ref().and_then(|event| field(event, "/until")?.as_str()).map_or_else(
+        || "not carried online".to_owned(),
+        |until| format!("online up to {}", until.get(..16).unwrap_or(until).replace('T', " ")),
+    );
+    Ok(Stage {
+        name: "Features",
+        href: link::features(),
+        class: "ok",
+        big: counted(views, "view", "views"),
+        says: format!("{}, revision {}", applied.subject.id, whole(&applied, "/revision")),
+        hint,
+    })
+}
+
+/// The newest of a trained model of a pipeline, or a run that a client finished.
+async fn train(console: &Console, workspace: &Name, ours: &[RecordedEvent]) -> Result<Stage, StorageError> {
+    let trained = |event: &&RecordedEvent| {
+        event.kind == "step.accepted"
+            && field(event, "/output/value/validation").is_some_and(Value::is_object)
+    };
+    let finished = |event: &&RecordedEvent| {
+        event.kind == "run.updated" && field(event, "/status").and_then(Value::as_str) == Some("FINISHED")
+    };
+    let newest = ours.iter().find(|event| trained(event) || finished(event));
+    let Some(event) = newest else {
+        return Ok(Stage::idle("Train", "/experiments", "log a run with mlflow"));
+    };
+    if event.kind == "step.accepted" {
+        return Ok(trained_stage(event));
+    }
+    let runs = match event.subject.id.parse() {
+        Ok(id) => console.tracked.runs(workspace, &[id]).await?,
+        Err(_) => Vec::new(),
+    };
+    let Some(run) = runs.into_iter().next() else {
+        return Ok(Stage::idle("Train", "/experiments", "log a run with mlflow"));
+    };
+    let metric = run.metrics.iter().find(|(_, point)| point.value.is_finite());
+    Ok(Stage {
+        name: "Train",
+        href: link::run(run.run.id),
+        class: "ok",
+        big: metric.map_or_else(|| "done".to_owned(), |(_, point)| number(point.value)),
+        says: metric.map_or_else(String::new, |(key, _)| words(key)),
+        hint: format!("run {}", run.run.name),
+    })
+}
+
+/// Area under the curve where there is one, else the first figure of the validation.
+fn trained_stage(event: &RecordedEvent) -> Stage {
+    let figures = field(event, "/output/value/validation").and_then(Value::as_object);
+    let named = |name: &'static str| Some((name, figures?.get(name)?.as_f64()?));
+    let figure = ["auc", "r2", "rmse", "log_loss"].into_iter().find_map(named);
+    Stage {
+        name: "Train",
+        href: link::subject(&event.subject),
+        class: "ok",
+        big: figure.map_or_else(|| "done".to_owned(), |(_, value)| number(value)),
+        says: figure.map_or_else(String::new, |(name, _)| {
+            let title = if name == "auc" { "AUC".to_owned() } else { words(name) };
+            format!("{title}, {} rows", count(whole(event, "/output/value/rows")))
+        }),
+        hint: field(event, "/output/value/candidate/algorithm").and_then(Value::as_str).map_or_else(
+            || "trained by a pipeline".to_owned(),
+            |algorithm| format!("{} in run {}", words(algorithm), short(&event.subject.id)),
+        ),
+    }
+}
+
+async fn gates(console: &Console, workspace: &Name) -> Result<Stage, StorageError> {
+    let Some(judged) = console.newest(workspace, "gates.evaluated").await? else {
+        return Ok(Stage::idle("Gates", "/models", "judge a version"));
+    };
+    let gates = field(&judged, "/gates").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let verdict = |gate: &Value| gate.get("verdict").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let passed = gates.iter().filter(|gate| verdict(gate) == "passed").count();
+    let open = gates.iter().find(|gate| verdict(gate) != "passed");
+    let name = judged
+        .subject
+        .id
+        .rsplit_once('/')
+        .map_or_else(|| judged.subject.id.clone(), |(model, version)| format!("{model} v{version}"));
+    Ok(Stage {
+        name: "Gates",
+        href: link::subject(&judged.subject),
+        class: if open.is_none() { "ok" } else { "warn" },
+        big: format!("{passed} / {}", gates.len()),
+        says: name,
+        hint: open
+            .and_then(|gate| gate.get("name")?.as_str())
+            .map_or_else(|| "all passed".to_owned(), |gate| format!("not passed: {}", words(gate))),
+    })
+}
+
+fn release(rollouts: &[Rollout]) -> Stage {
+    let newest = rollouts.iter().find(|rollout| rollout.state.phase.is_running()).or(rollouts.first());
+    let Some(rollout) = newest else {
+        return Stage::idle("Release", "/endpoints", "start a rollout");
+    };
+    let version = rollout.candidate.version;
+    let (class, big, says) = match rollout.state.phase {
+        Phase::Shadow => {
+            ("now", "shadow".to_owned(), format!("v{version} scores, v{} answers", rollout.champion.version))
+        }
+        Phase::Canary { step } => {
+            let weight =
+                rollout.plan.step(step).map_or_else(|| "canary".to_owned(), |at| at.weight.to_string());
+            let steps = rollout.plan.spec().steps.len();
+            ("now", weight, format!("v{version} in canary, step {} of {steps}", step + 1))
+        }
+        Phase::Inconclusive => ("warn", "undecided".to_owned(), format!("v{version} waits for a person")),
+        Phase::Promoted => ("ok", format!("v{version}"), "promoted".to_owned()),
+        Phase::RolledBack => ("warn", format!("v{version}"), "rolled back".to_owned()),
+        Phase::Aborted => ("warn", format!("v{version}"), "aborted by a person".to_owned()),
+    };
+    let href = link::endpoint(&rollout.endpoint);
+    Stage { name: "Release", href, class, big, says, hint: format!("on {}", rollout.endpoint) }
+}
+
+fn serve(endpoints: &[(Endpoint, Revision)]) -> Stage {
+    let Some((endpoint, revision)) = endpoints.first() else {
+        return Stage::idle("Serve", "/endpoints", "create an endpoint");
+    };
+    let champion = revision.champion();
+    Stage {
+        name: "Serve",
+        href: if endpoints.len() == 1 { link::endpoint(&endpoint.name) } else { "/endpoints".to_owned() },
+        class: if champion.is_some() { "ok" } else { "idle" },
+        big: champion.map_or_else(|| "–".to_owned(), |arm| format!("v{}", arm.pinned.version)),
+        says: endpoint.name.to_string(),
+        hint: match endpoints.len() {
+            1 => format!("revision {}", revision.number),
+            many => counted(many, "endpoint", "endpoints"),
+        },
+    }
+}
+
+fn watch(ours: &[RecordedEvent]) -> Stage {
+    let raised: Vec<_> = ours.iter().filter(|event| event.kind == "alarm.raised").collect();
+    let cleared = ours.iter().filter(|event| event.kind == "alarm.cleared").count();
+    let open = raised.len().saturating_sub(cleared);
+    let sealed = ours.iter().find(|event| event.kind == "segment.sealed");
+    if raised.is_empty() && sealed.is_none() {
+        return Stage::idle("Watch", "/endpoints", "send predictions and labels");
+    }
+    Stage {
+        name: "Watch",
+        href: "/audit?kind=alarm.raised".to_owned(),
+        class: if open == 0 { "ok" } else { "warn" },
+        big: if open == 0 { "quiet".to_owned() } else { counted(open, "alarm", "alarms") },
+        says: if open == 0 { "no alarm stands".to_owned() } else { "see their evidence".to_owned() },
+        hint: sealed.map_or_else(String::new, |event| {
+            format!("{} rows in the newest segment", count(whole(event, "/segment/records")))
+        }),
+    }
+}
+
+fn endpoint_rows(endpoints: &[(Endpoint, Revision)], rollouts: &[Rollout]) -> Vec<EndpointRow> {
+    let row = |(endpoint, revision): &(Endpoint, Revision)| {
+        let rollout = rollouts.iter().find(|rollout| rollout.endpoint == endpoint.name);
+        let other = revision.arms.iter().find(|arm| Some(*arm) != revision.champion());
+        EndpointRow {
+            name: endpoint.name.to_string(),
+            href: link::endpoint(&endpoint.name),
+            model: endpoint.model.to_string(),
+            model_href: link::model(&endpoint.model),
+            champion: revision.champion().map(|arm| arm.pinned.version),
+            other: other.map(|arm| (format!("v{}", arm.pinned.version), super::endpoint::role(arm))),
+            phase: rollout.filter(|rollout| rollout.state.phase.is_running()).map(|r| r.state.phase.as_str()),
+        }
+    };
+    endpoints.iter().map(row).collect()
+}
+
+async fn model_rows(console: &Console, workspace: &Name) -> Result<Vec<ModelRow>, StorageError> {
+    let mut models = console.registered.models(workspace).await?;
+    models.sort_by_key(|detail| std::cmp::Reverse(detail.model.updated));
+    models.truncate(SHOWN);
+    let versions = console.registered.versions(workspace, None).await?;
+    let rows = models.into_iter().map(|detail| {
+        let own: Vec<_> = versions.iter().filter(|v| v.version.model == detail.model.name).collect();
+        ModelRow {
+            href: link::model(&detail.model.name),
+            versions: own.len(),
+            newest: own.last().map(|version| version.version.number.0),
+            aliases: detail.aliases.iter().map(|(alias, to)| (alias.to_string(), to.0)).collect(),
+            updated: Moment::ago(detail.model.updated, console.now()),
+            name: detail.model.name.to_string(),
+        }
+    });
+    Ok(rows.collect())
+}
+
+fn run_row(run: &PipelineRun, console: &Console) -> RunRow {
+    RunRow {
+        href: link::pipeline_run(run.id),
+        pipeline: run.pipeline.to_string(),
+        id: short(&run.id.to_string()),
+        state: run.state,
+        since: Moment::ago(run.started.unwrap_or(run.created), console.now()),
+    }
+}

@@ -1,0 +1,147 @@
+//! `/pipelines` and `/pipelines/{name}`: named pipelines and what ran.
+
+use askama::Template;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query};
+use mainstay_api::Caller;
+use mainstay_api::route::RouteScope;
+use mainstay_core::action::Action;
+use mainstay_core::name::Name;
+use mainstay_core::page::{PageRequest, PageToken};
+use mainstay_core::scope::ResourceKind;
+use mainstay_core::time::MachineTime;
+use mainstay_pipelines::port::RunFilter;
+use mainstay_pipelines::run::{PipelineRun, RunState};
+use serde::Deserialize;
+
+use super::{Row, asked, reads};
+use crate::frame::{Page, page};
+use crate::show::figure::short;
+use crate::show::link;
+use crate::show::moment::{Moment, span};
+use crate::show::shell::{Section, Shell};
+use crate::{State, asset};
+
+/// Runs on a page.
+const PAGE: usize = 50;
+
+pub(super) fn routes() -> Vec<Row> {
+    let pipeline = RouteScope::Path(ResourceKind::Pipeline, "name");
+    vec![
+        reads("/pipelines", Action::PipelineRead, RouteScope::Workspace, list),
+        reads("/pipelines/{name}", Action::PipelineRead, pipeline, show),
+    ]
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Position {
+    #[serde(default)]
+    page: String,
+}
+
+impl Position {
+    fn request(self) -> Result<PageRequest, mainstay_core::page::InvalidPageToken> {
+        let after = Some(self.page).filter(|token| !token.is_empty());
+        Ok(PageRequest { limit: PAGE, after: after.map(|token| token.parse::<PageToken>()).transpose()? })
+    }
+}
+
+/// The look of a run's state.
+pub(super) const fn class(state: RunState) -> &'static str {
+    match state {
+        RunState::Waiting => "idle",
+        RunState::Running => "now",
+        RunState::Succeeded => "ok",
+        RunState::Failed => "bad",
+        RunState::Cancelled => "warn",
+    }
+}
+
+struct RunRow {
+    href: String,
+    id: String,
+    pipeline: String,
+    pipeline_href: String,
+    state: RunState,
+    class: &'static str,
+    cause: &'static str,
+    author: String,
+    started: Moment,
+    lasted: String,
+}
+
+fn row(run: &PipelineRun, now: MachineTime) -> RunRow {
+    let started = run.started.unwrap_or(run.created);
+    RunRow {
+        href: link::pipeline_run(run.id),
+        id: short(&run.id.to_string()),
+        pipeline: run.pipeline.to_string(),
+        pipeline_href: link::pipeline(&run.pipeline),
+        state: run.state,
+        class: class(run.state),
+        cause: run.cause.kind.as_str(),
+        author: run.author.to_string(),
+        started: Moment::ago(started, now),
+        lasted: run.finished.map_or_else(String::new, |end| span(end.since(started))),
+    }
+}
+
+#[derive(Template)]
+#[template(path = "pipelines.html")]
+struct PipelinesPage {
+    shell: Shell,
+    pipelines: Vec<(String, String, u64, Moment)>,
+    runs: Vec<RunRow>,
+    next: Option<String>,
+}
+
+async fn list(
+    axum::extract::State(console): State,
+    caller: Caller,
+    query: Result<Query<Position>, QueryRejection>,
+) -> Page {
+    let request = asked(query)?.request()?;
+    let now = console.now();
+    let pipelines = console.pipelines.pipelines(&caller.workspace).await?;
+    let runs = console.pipelines.runs(&caller.workspace, &RunFilter::default(), &request).await?;
+    page(&PipelinesPage {
+        shell: Shell::new("Pipelines", Section::Pipelines),
+        pipelines: pipelines
+            .iter()
+            .map(|p| (p.name.to_string(), link::pipeline(&p.name), p.revision, Moment::ago(p.updated, now)))
+            .collect(),
+        runs: runs.items.iter().map(|run| row(run, now)).collect(),
+        next: runs.next.map(|token| format!("/pipelines?page={token}")),
+    })
+}
+
+#[derive(Template)]
+#[template(path = "pipeline.html")]
+struct PipelinePage {
+    shell: Shell,
+    name: String,
+    source: Option<(u64, String)>,
+    runs: Vec<RunRow>,
+    next: Option<String>,
+}
+
+async fn show(
+    axum::extract::State(console): State,
+    caller: Caller,
+    Path(name): Path<String>,
+    query: Result<Query<Position>, QueryRejection>,
+) -> Page {
+    let name = Name::new(name)?;
+    let request = asked(query)?.request()?;
+    let now = console.now();
+    let defined = console.pipelines.pipelines(&caller.workspace).await?.into_iter().find(|p| p.name == name);
+    let filter = RunFilter { pipeline: Some(name.clone()), states: Vec::new() };
+    let runs = console.pipelines.runs(&caller.workspace, &filter, &request).await?;
+    page(&PipelinePage {
+        shell: Shell::new(name.to_string(), Section::Pipelines).under("Pipelines", "/pipelines"),
+        next: runs.next.map(|token| format!("{}?page={token}", link::pipeline(&name))),
+        name: name.to_string(),
+        source: defined.map(|pipeline| (pipeline.revision, pipeline.source)),
+        runs: runs.items.iter().map(|run| row(run, now)).collect(),
+    })
+}

@@ -1,0 +1,146 @@
+//! `/runs/{id}`: one training run.
+
+use askama::Template;
+use axum::extract::Path;
+use mainstay_api::Caller;
+use mainstay_api::route::RouteScope;
+use mainstay_core::action::Action;
+use mainstay_core::error::StorageError;
+use mainstay_core::id::RunId;
+use mainstay_core::name::Name;
+use mainstay_core::scope::ResourceKind;
+use mainstay_tracking::metric::history;
+use mainstay_tracking::run::{RunDetail, RunStatus};
+
+use super::experiment::{Status, lasted};
+use super::metric_points::thin;
+use super::{Row, reads};
+use crate::frame::{Missing, Page, page};
+use crate::show::chart::{Chart, Point, Series};
+use crate::show::figure::{number, short};
+use crate::show::link::{self, segment};
+use crate::show::moment::Moment;
+use crate::show::shell::{Section, Shell};
+use crate::{Console, State, asset};
+
+/// Most charts that the server draws; further metrics stand in the table.
+const CHARTS: usize = 12;
+/// Most points of a chart that the server draws.
+const POINTS: usize = 240;
+
+pub(super) fn routes() -> Vec<Row> {
+    vec![reads("/runs/{id}", Action::RunRead, RouteScope::Path(ResourceKind::Run, "id"), show)]
+}
+
+struct Metric {
+    key: String,
+    key_in_query: String,
+    value: String,
+    step: i64,
+}
+
+struct Drawn {
+    key: String,
+    key_in_query: String,
+    latest: String,
+    points: usize,
+    chart: Chart,
+}
+
+struct Input {
+    name: String,
+    digest: String,
+    context: String,
+}
+
+#[derive(Template)]
+#[template(path = "run.html")]
+struct RunPage {
+    shell: Shell,
+    id: String,
+    name: String,
+    user: String,
+    status: Status,
+    live: bool,
+    started: Moment,
+    lasted: String,
+    note: Option<String>,
+    metrics: Vec<Metric>,
+    charts: Vec<Drawn>,
+    more_charts: usize,
+    params: Vec<(String, String)>,
+    tags: Vec<(String, String)>,
+    inputs: Vec<Input>,
+    models: Vec<String>,
+    artifacts: String,
+}
+
+async fn show(axum::extract::State(console): State, caller: Caller, Path(id): Path<String>) -> Page {
+    let id: RunId = id.parse()?;
+    let run = console.tracked.runs(&caller.workspace, &[id]).await?.into_iter().next();
+    let run = run.ok_or_else(|| Missing(format!("run {id}")))?;
+    let experiment = console.tracked.experiment(&caller.workspace, run.run.experiment).await?;
+    let group = experiment.map_or_else(|| run.run.experiment.to_string(), |e| e.experiment.name.to_string());
+    let charts = charts(&console, &caller.workspace, &run).await?;
+    let drawable = run.metrics.iter().filter(|(_, latest)| latest.step > 0).count();
+    let own = |key: &str| !key.starts_with("mlflow.");
+    let inputs = run.datasets.iter().map(|input| Input {
+        name: input.dataset.name.clone(),
+        digest: short(&input.dataset.digest),
+        context: input.context().unwrap_or_default().to_owned(),
+    });
+    page(&RunPage {
+        shell: Shell::new(run.run.name.clone(), Section::Experiments)
+            .under("Experiments", "/experiments")
+            .under(group, link::experiment(run.run.experiment)),
+        id: id.to_string(),
+        name: run.run.name.clone(),
+        user: run.run.user.clone(),
+        status: run.run.status.into(),
+        live: matches!(run.run.status, RunStatus::Running | RunStatus::Scheduled),
+        started: Moment::of_millis(run.run.start_ms, console.now()),
+        lasted: lasted(&run),
+        note: run.tags.get("mlflow.note.content").cloned(),
+        metrics: run.metrics.iter().map(|(key, latest)| metric(key, latest.value, latest.step)).collect(),
+        more_charts: drawable.saturating_sub(charts.len()),
+        charts,
+        params: run.params.clone().into_iter().collect(),
+        tags: run.tags.iter().filter(|(key, _)| own(key)).map(|(k, v)| (k.clone(), v.clone())).collect(),
+        inputs: inputs.collect(),
+        models: run.model_outputs.iter().map(|output| output.model.to_string()).collect(),
+        artifacts: run.run.artifact_uri.clone(),
+    })
+}
+
+fn metric(key: &str, value: f64, step: i64) -> Metric {
+    Metric { key: key.to_owned(), key_in_query: segment(key), value: number(value), step }
+}
+
+/// The histories of metrics that have one.
+async fn charts(console: &Console, workspace: &Name, run: &RunDetail) -> Result<Vec<Drawn>, StorageError> {
+    let mut drawn = Vec::new();
+    for (key, latest) in &run.metrics {
+        if drawn.len() == CHARTS {
+            break;
+        }
+        // A metric whose latest point is its first step is one number.
+        if latest.step == 0 {
+            continue;
+        }
+        let mut points = history(console.tracked.points(workspace, run.run.id, key).await?);
+        let all = points.len();
+        points.sort_by_key(|point| (point.step, point.timestamp_ms));
+        let shown = thin(&points, POINTS).into_iter().map(|point| Point {
+            x: point.step as f64,
+            y: point.value,
+            says: format!("step {}: {}", point.step, number(point.value)),
+        });
+        let series = [Series { class: "l1", points: shown.collect() }];
+        let label = format!("{key} by step, {all} points");
+        if let Some(chart) = Chart::draw(label, &series, &[], number) {
+            let (key_in_query, latest) = (segment(key), number(latest.value));
+            drawn.push(Drawn { key: key.clone(), key_in_query, latest, points: all, chart });
+        }
+    }
+    Ok(drawn)
+}

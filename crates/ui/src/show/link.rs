@@ -1,0 +1,95 @@
+//! Addresses of pages.
+
+use std::fmt::Display;
+
+use mainstay_core::scope::{ResourceKind, Subject};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+/// What stays as it is in a segment of a path (RFC 3986, "unreserved").
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// One segment of a path, or one value of a query, escaped.
+pub(crate) fn segment(text: impl Display) -> String {
+    utf8_percent_encode(&text.to_string(), SEGMENT).to_string()
+}
+
+pub(crate) fn experiment(id: impl Display) -> String {
+    format!("/experiments/{id}")
+}
+
+pub(crate) fn run(id: impl Display) -> String {
+    format!("/runs/{id}")
+}
+
+pub(crate) fn model(name: impl Display) -> String {
+    format!("/models/{}", segment(name))
+}
+
+pub(crate) fn version(name: impl Display, number: impl Display) -> String {
+    format!("/models/{}/{number}", segment(name))
+}
+
+pub(crate) fn dataset(name: impl Display) -> String {
+    format!("/datasets/{}", segment(name))
+}
+
+pub(crate) fn endpoint(name: impl Display) -> String {
+    format!("/endpoints/{}", segment(name))
+}
+
+pub(crate) fn pipeline(name: impl Display) -> String {
+    format!("/pipelines/{}", segment(name))
+}
+
+pub(crate) fn pipeline_run(id: impl Display) -> String {
+    format!("/pipeline-runs/{id}")
+}
+
+pub(crate) fn approval(id: impl Display) -> String {
+    format!("/approvals/{id}")
+}
+
+pub(crate) fn features() -> String {
+    "/features".to_owned()
+}
+
+/// The events of one subject.
+pub(crate) fn audit_of(subject: impl Display) -> String {
+    format!("/audit?subject={}", segment(subject))
+}
+
+/// The page of what an event speaks of; its events where it has none of its own.
+pub(crate) fn subject(subject: &Subject) -> String {
+    let id = &subject.id;
+    match subject.kind {
+        ResourceKind::Experiment => experiment(segment(id)),
+        ResourceKind::Run if !id.starts_with("m-") => run(segment(id)),
+        ResourceKind::Model => model(id),
+        ResourceKind::ModelVersion => match id.rsplit_once('/') {
+            Some((name, number)) => version(name, segment(number)),
+            None => audit_of(subject),
+        },
+        ResourceKind::Dataset => dataset(id),
+        ResourceKind::Feature => features(),
+        ResourceKind::Pipeline => pipeline(id),
+        ResourceKind::PipelineRun => pipeline_run(segment(id)),
+        ResourceKind::Endpoint => endpoint(id),
+        ResourceKind::Approval => approval(segment(id)),
+        _ => audit_of(subject),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_cannot_leave_their_segment() {
+        assert_eq!(model("a b?c#d%"), "/models/a%20b%3Fc%23d%25");
+        assert_eq!(segment("Ünï"), "%C3%9Cn%C3%AF");
+        let version = Subject::new(ResourceKind::ModelVersion, "flight delay/7");
+        assert_eq!(subject(&version), "/models/flight%20delay/7");
+        let rollout = Subject::new(ResourceKind::Rollout, "ab");
+        assert_eq!(subject(&rollout), "/audit?subject=rollout%3Aab");
+    }
+}

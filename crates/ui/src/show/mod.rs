@@ -1,0 +1,9 @@
+//! How things are shown: the same everywhere.
+
+pub(crate) mod chart;
+pub(crate) mod figure;
+pub(crate) mod graph;
+pub(crate) mod link;
+pub(crate) mod moment;
+pub(crate) mod shell;
+pub(crate) mod words;
