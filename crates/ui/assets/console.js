@@ -16,6 +16,9 @@ for (const block of document.querySelectorAll("pre.copy")) {
   block.append(button);
 }
 
+// Where the navigation is wider than the window, the present entry is in sight.
+document.querySelector(".main [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+
 document.addEventListener("keydown", (event) => {
   const field = event.target.closest?.("input, textarea");
   if (event.key === "/" && !field && !event.ctrlKey && !event.metaKey) {

@@ -2,7 +2,8 @@
 //!
 //! A page from elsewhere, opened in the user's browser, can send requests to 127.0.0.1 (DNS rebinding,
 //! cross-site forms). Three checks keep it out: the `Host` must be a loopback name, an `Origin` (or
-//! `Sec-Fetch-Site`) must be our own, and a body must not be of a type that a plain form can send.
+//! `Sec-Fetch-Site`) must be our own, and a body of a type that a plain form can send must say by its `Origin`
+//! that it comes from a page of ours.
 
 use http::request::Parts;
 use http::{HeaderMap, Method, header};
@@ -26,18 +27,22 @@ pub fn check_local(parts: &Parts, allowed_hosts: &[String]) -> Result<(), Authen
             "this server answers to 127.0.0.1 and localhost only; use one of them, or start it with --auth required",
         ));
     }
+    // A browser sends it with every form, and no page can make it up (Fetch standard, "Origin header").
+    let mut ours = false;
     if let Some(origin) = text(headers, header::ORIGIN.as_str()) {
         if origin.split_once("://").map(|(_, rest)| rest) != Some(host) {
             return Err(AuthenticationError::Foreign("requests of pages from other origins are refused"));
         }
+        ours = true;
     } else if matches!(text(headers, "sec-fetch-site"), Some("cross-site" | "same-site"))
         && parts.method != Method::GET
     {
         return Err(AuthenticationError::Foreign("requests of pages from other origins are refused"));
     }
-    if parts.method == Method::POST && is_form(headers) {
+    if parts.method == Method::POST && !ours && is_form(headers) {
         return Err(AuthenticationError::Foreign(
-            "in local mode a body must not be a plain form; send JSON with 'Content-Type: application/json'",
+            "in local mode a plain form must come from the console's own pages; send JSON with \
+             'Content-Type: application/json'",
         ));
     }
     Ok(())
@@ -78,6 +83,9 @@ mod tests {
         assert!(check("GET", &[("host", "127.0.0.1:5000")]));
         assert!(check("POST", &[("host", "localhost:5000"), ("content-type", "application/json")]));
         assert!(check("POST", &[("host", "[::1]:5000"), ("origin", "http://[::1]:5000")]));
+        // A form of the console.
+        let form = ("content-type", "application/x-www-form-urlencoded");
+        assert!(check("POST", &[("host", "localhost:5000"), ("origin", "http://localhost:5000"), form]));
         assert!(check("GET", &[("host", "box.lan")]));
         // An artifact keeps its type; no page can send a PUT without asking first.
         assert!(check("PUT", &[("host", "localhost:5000"), ("content-type", "text/plain")]));
@@ -92,6 +100,9 @@ mod tests {
         assert!(!check("GET", &[("host", "127.0.0.1.evil.example")]));
         assert!(!check("POST", &[("host", "localhost:5000"), ("origin", "http://evil.example")]));
         assert!(!check("POST", &[("host", "localhost:5000"), ("origin", "null")]));
+        let form = ("content-type", "application/x-www-form-urlencoded");
+        assert!(!check("POST", &[("host", "localhost:5000"), form]));
+        assert!(!check("POST", &[("host", "localhost:5000"), ("origin", "http://localhost:8080"), form]));
         assert!(!check("POST", &[("host", "localhost:5000"), ("sec-fetch-site", "cross-site")]));
         assert!(!check("POST", &[("host", "localhost:5000"), ("content-type", "text/plain;charset=UTF-8")]));
     }

@@ -1,5 +1,6 @@
 //! The HTTP server: no delayed writes, limits on time and connections, and a drain at the end.
 
+mod console;
 mod process;
 mod routes;
 mod served;

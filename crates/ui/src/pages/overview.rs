@@ -13,6 +13,8 @@ use mainstay_pipelines::run::{PipelineRun, RunState};
 use mainstay_serving::endpoint::Endpoint;
 use mainstay_serving::revision::Revision;
 use mainstay_serving::rollout::{Phase, Rollout};
+use mainstay_tracking::metric::Latest;
+use mainstay_tracking::run::RunDetail;
 use serde_json::Value;
 
 use super::{Row, reads};
@@ -213,7 +215,7 @@ async fn train(console: &Console, workspace: &Name, ours: &[RecordedEvent]) -> R
     let Some(run) = runs.into_iter().next() else {
         return Ok(Stage::idle("Train", "/experiments", "log a run with mlflow"));
     };
-    let metric = run.metrics.iter().find(|(_, point)| point.value.is_finite());
+    let metric = telling(&run);
     Ok(Stage {
         name: "Train",
         href: link::run(run.run.id),
@@ -222,6 +224,14 @@ async fn train(console: &Console, workspace: &Name, ours: &[RecordedEvent]) -> R
         says: metric.map_or_else(String::new, |(key, _)| words(key)),
         hint: format!("run {}", run.run.name),
     })
+}
+
+/// The metric that tells most of a run: of a validation, else one with a history, else any.
+fn telling(run: &RunDetail) -> Option<(&String, &Latest)> {
+    let finite = || run.metrics.iter().filter(|(_, latest)| latest.value.is_finite());
+    let judged = |key: &str| ["val", "test", "eval"].iter().any(|word| key.starts_with(word));
+    let validation = finite().find(|(key, _)| judged(key));
+    validation.or_else(|| finite().find(|(_, latest)| latest.step > 0)).or_else(|| finite().next())
 }
 
 /// Area under the curve where there is one, else the first figure of the validation.

@@ -120,6 +120,12 @@ async fn show(
     let now = console.now();
     let chosen = steps.iter().find(|step| step.name.as_str() == wanted).or_else(|| interesting(&steps));
     let stages = definition.as_deref();
+    let graph = graph(&run, &steps, stages, chosen, now);
+    // In the order of the picture: column by column.
+    let mut order: Vec<_> =
+        graph.boxes.iter().zip(&steps).map(|(node, step)| ((node.x, node.y), step)).collect();
+    order.sort_by_key(|(place, _)| *place);
+    let rows = order.into_iter().map(|(_, step)| step_row(step, stages, &results, now)).collect();
     page(&PipelineRunPage {
         shell: Shell::new(format!("{} {}", run.pipeline, short(&id.to_string())), Section::Pipelines)
             .under("Pipelines", "/pipelines")
@@ -131,8 +137,8 @@ async fn show(
         lasted: run.finished.map_or_else(String::new, |end| span(end.since(started))),
         data_time: run.data_time.map(Moment::of_data),
         params: run.params.iter().map(|(key, value)| (key.clone(), plain(value))).collect(),
-        graph: graph(&run, &steps, stages, chosen, now),
-        steps: steps.iter().map(|step| step_row(step, stages, &results, now)).collect(),
+        graph,
+        steps: rows,
         chosen: match chosen {
             Some(step) => Some(open(&console, step, &results).await?),
             None => None,

@@ -31,8 +31,9 @@ impl Layout {
     pub(crate) const BOX_WIDTH: u32 = BOX.0;
     pub(crate) const BOX_HEIGHT: u32 = BOX.1;
 
-    /// Puts each node one column after the last that it needs (longest-path layering), and orders columns
-    /// by the mean place of what their nodes need (barycentre), as Sugiyama et al. 1981 do.
+    /// Puts each node one column after the last that it needs (longest-path layering), gives edges that
+    /// pass by other columns a row of their own there, and orders columns by the mean place of what their
+    /// members need (barycentre), as Sugiyama et al. 1981 do.
     ///
     /// `edges` are pairs (before, after) of positions below `nodes`; others, and cycles, are left out.
     pub(crate) fn of(nodes: usize, edges: &[(usize, usize)]) -> Self {
@@ -43,29 +44,16 @@ impl Layout {
                 graph.update_edge(*before, *after, ());
             }
         }
-        let order = toposort(&graph, None).unwrap_or_else(|_| indices.clone());
-        let mut columns: BTreeMap<usize, Vec<NodeIndex>> = BTreeMap::new();
-        let mut column_of = vec![0_usize; nodes];
-        for node in &order {
-            let needs = graph.neighbors_directed(*node, Direction::Incoming);
-            let column =
-                needs.filter_map(|need| column_of.get(need.index()).map(|c| c + 1)).max().unwrap_or(0);
-            if let Some(place) = column_of.get_mut(node.index()) {
-                *place = column;
-            }
-            columns.entry(column).or_default().push(*node);
+        let mut column_of = columns(&graph);
+        let ways = threaded(&mut graph, &mut column_of);
+        let mut members: BTreeMap<usize, Vec<NodeIndex>> = BTreeMap::new();
+        for node in graph.node_indices() {
+            members.entry(column_of.get(node.index()).copied().unwrap_or(0)).or_default().push(node);
         }
-        let mut place = vec![(0_u32, 0_u32); nodes];
-        let tallest = columns.values().map(Vec::len).max().unwrap_or(0);
-        for (column, members) in &mut columns {
-            let mean = |node: &NodeIndex| {
-                let needs: Vec<u32> = graph
-                    .neighbors_directed(*node, Direction::Incoming)
-                    .filter_map(|need| place.get(need.index()).map(|(_, y)| *y))
-                    .collect();
-                (needs.iter().sum::<u32>() / u32::try_from(needs.len().max(1)).unwrap_or(1), node.index())
-            };
-            members.sort_by_key(mean);
+        let tallest = members.values().map(Vec::len).max().unwrap_or(0);
+        let mut place = vec![(0_u32, 0_u32); graph.node_count()];
+        for (column, members) in &mut members {
+            members.sort_by_key(|node| (mean_place(&graph, &place, *node), node.index()));
             let free = as_u32(tallest - members.len()) * (BOX.1 + GAP.1) / 2;
             for (row, node) in members.iter().enumerate() {
                 let x = MARGIN + as_u32(*column) * (BOX.0 + GAP.0);
@@ -75,30 +63,78 @@ impl Layout {
                 }
             }
         }
-        let paths = graph.edge_indices().filter_map(|edge| {
-            let (before, after) = graph.edge_endpoints(edge)?;
-            Some(curve(*place.get(before.index())?, *place.get(after.index())?))
-        });
-        let (wide, tall) = (as_u32(columns.len()), as_u32(tallest));
+        let (wide, tall) = (as_u32(members.len()), as_u32(tallest));
+        let boxes = place.iter().take(nodes).enumerate();
         Self {
             width: 2 * MARGIN + (wide * (BOX.0 + GAP.0)).saturating_sub(GAP.0),
             height: 2 * MARGIN + (tall * (BOX.1 + GAP.1)).saturating_sub(GAP.1),
-            edges: paths.collect(),
-            boxes: place.iter().enumerate().map(|(index, (x, y))| Placed { index, x: *x, y: *y }).collect(),
+            edges: ways.iter().map(|way| path(way, &place)).collect(),
+            boxes: boxes.map(|(index, (x, y))| Placed { index, x: *x, y: *y }).collect(),
         }
     }
+}
+
+/// The column of each node.
+fn columns(graph: &DiGraph<(), ()>) -> Vec<usize> {
+    let order = toposort(graph, None).unwrap_or_else(|_| graph.node_indices().collect());
+    let mut column_of = vec![0_usize; graph.node_count()];
+    for node in order {
+        let needs = graph.neighbors_directed(node, Direction::Incoming);
+        let column = needs.filter_map(|need| column_of.get(need.index()).map(|c| c + 1)).max().unwrap_or(0);
+        if let Some(place) = column_of.get_mut(node.index()) {
+            *place = column;
+        }
+    }
+    column_of
+}
+
+/// The nodes that each edge goes through: an edge over several columns gets a node without a box in each.
+fn threaded(graph: &mut DiGraph<(), ()>, column_of: &mut Vec<usize>) -> Vec<Vec<NodeIndex>> {
+    let edges: Vec<_> = graph.edge_indices().filter_map(|edge| graph.edge_endpoints(edge)).collect();
+    let mut ways = Vec::with_capacity(edges.len());
+    for (before, after) in edges {
+        let column = |node: NodeIndex| column_of.get(node.index()).copied().unwrap_or(0);
+        let mut way = vec![before];
+        for between in column(before) + 1..column(after) {
+            let node = graph.add_node(());
+            column_of.push(between);
+            if let Some(last) = way.last() {
+                graph.add_edge(*last, node, ());
+            }
+            way.push(node);
+        }
+        way.push(after);
+        ways.push(way);
+    }
+    ways
+}
+
+fn mean_place(graph: &DiGraph<(), ()>, place: &[(u32, u32)], node: NodeIndex) -> u32 {
+    let needs = graph.neighbors_directed(node, Direction::Incoming);
+    let rows: Vec<u32> = needs.filter_map(|need| place.get(need.index()).map(|(_, y)| *y)).collect();
+    rows.iter().sum::<u32>() / as_u32(rows.len().max(1))
 }
 
 fn as_u32(value: usize) -> u32 {
     u32::try_from(value).unwrap_or(u32::MAX / 1_000)
 }
 
-/// From the right of one box to the left of another.
-fn curve(from: (u32, u32), to: (u32, u32)) -> String {
-    let (x0, y0) = (from.0 + BOX.0, from.1 + BOX.1 / 2);
-    let (x1, y1) = (to.0, to.1 + BOX.1 / 2);
+/// From the right of the first box over the rows between to the left of the last.
+fn path(way: &[NodeIndex], place: &[(u32, u32)]) -> String {
     let bend = GAP.0 / 2;
-    format!("M{x0} {y0}C{} {y0} {} {y1} {x1} {y1}", x0 + bend, x1.saturating_sub(bend))
+    let mut text = String::new();
+    for (at, node) in way.iter().enumerate() {
+        let Some((x, y)) = place.get(node.index()).copied() else { continue };
+        let (left, right, middle) = (x, x + BOX.0, y + BOX.1 / 2);
+        if at > 0 {
+            text.push_str(&format!(" {} {middle} {left} {middle}", left.saturating_sub(bend)));
+        }
+        if at + 1 < way.len() {
+            let start = if at == 0 { "M" } else { "L" };
+            text.push_str(&format!("{start}{right} {middle}C{} {middle}", right + bend));
+        }
+    }
+    text
 }
 
 #[cfg(test)]

@@ -338,18 +338,18 @@ fn of_data(event: &RecordedEvent, body: &Body<'_>, subject: &Part) -> Told {
 fn of_the_rest(event: &RecordedEvent, body: &Body<'_>, subject: &Part) -> Told {
     let subject = subject.clone();
     Some(match event.kind.as_str() {
-        "run.created" => {
-            let name = body.at("/name").and_then(Value::as_str).unwrap_or("?").to_owned();
-            (Tone::Live, vec![text("run "), strong(name), text(" started: "), subject])
+        "run.created" => (Tone::Live, vec![text("run "), named(body, subject), text(" started")]),
+        "experiment.created" => {
+            (Tone::Plain, vec![text("experiment "), named(body, subject), text(" created")])
         }
         "run.updated" => {
-            let status = body.text("/status");
-            let tone = match status.as_str() {
-                "FINISHED" => Tone::Good,
-                "FAILED" | "KILLED" => Tone::Bad,
-                _ => Tone::Plain,
+            let (tone, verb) = match body.text("/status").as_str() {
+                "FINISHED" => (Tone::Good, "finished"),
+                "FAILED" => (Tone::Bad, "failed"),
+                "KILLED" => (Tone::Bad, "was killed"),
+                _ => (Tone::Plain, "changed"),
             };
-            (tone, vec![text("run "), subject, text(format!(" is {}", status.to_lowercase()))])
+            (tone, vec![text("run "), subject, text(format!(" {verb}"))])
         }
         "run.logged" => (Tone::Plain, vec![text("run "), subject, text(" logged")]),
         "access.refused" => {
@@ -358,6 +358,14 @@ fn of_the_rest(event: &RecordedEvent, body: &Body<'_>, subject: &Part) -> Told {
         }
         _ => return None,
     })
+}
+
+/// The link to a subject, by the name that the body gives it.
+fn named(body: &Body<'_>, subject: Part) -> Part {
+    match (body.at("/name").and_then(Value::as_str), subject) {
+        (Some(name), Part::Link(_, href)) => Part::Link(name.to_owned(), href),
+        (_, subject) => subject,
+    }
 }
 
 #[cfg(test)]
