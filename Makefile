@@ -1,7 +1,7 @@
 # Everything that people and machines do here. `make help` prints the targets.
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo up test test-rust test-docs test-clients test-loop lint advisories fmt
+.PHONY: help build demo up test test-rust test-docs test-clients test-loop test-console lint advisories fmt
 
 MAINSTAY_CACHE ?= $(HOME)/.cache/mainstay
 export MAINSTAY_CACHE
@@ -30,7 +30,7 @@ demo: build ## Run the demonstration: flights of 2013 from files to a judged, re
 up: build ## Build, then start the server on 127.0.0.1:5000 with ./mainstay-data.
 	$(BINARY) up
 
-test: test-rust test-docs test-clients test-loop ## Run all tests, on SQLite and on a PostgreSQL of their own.
+test: test-rust test-docs test-clients test-loop test-console ## Run all tests, on SQLite and on a PostgreSQL of their own.
 
 test-rust: ## Run the Rust tests.
 	@scripts/need.sh postgresql
@@ -57,6 +57,12 @@ test-loop: ## Run the mini loop with its kills against the binary.
 	@$(MAKE) --no-print-directory build && \
 		python=$$(scripts/python-env.sh tests/loop/requirements.txt) && \
 		MAINSTAY=$(abspath $(BINARY)) $(PHASE) loop scripts/with-postgres.sh "$$python" -m pytest -q tests/loop
+
+# Every page in Chromium, wide and narrow, light and dark; CONSOLE_PICTURES=FOLDER leaves pictures of them.
+test-console: build ## Open the console's pages in a headless Chromium.
+	@scripts/need.sh chromium
+	@python=$$(scripts/python-env.sh tests/console/requirements.txt) && \
+		MAINSTAY=$(abspath $(BINARY)) $(PHASE) console "$$python" -m pytest -q tests/console
 
 lint: ## Check format, lints, layers, budgets, links, vendored assets and dependencies.
 	@$(PHASE) format cargo fmt --all --check

@@ -37,6 +37,7 @@ function options(width, latest) {
   return {
     width,
     height: HEIGHT,
+    padding: [8, 8, 0, 0],
     legend: { show: false },
     cursor: { sync: { key: sync }, points: { size: 7 } },
     scales: { x: { time: false } },

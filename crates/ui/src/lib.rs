@@ -28,6 +28,7 @@ use mainstay_core::event::EventLog;
 use mainstay_core::time::{Clock, MachineTime};
 use mainstay_data::ports::DataReader;
 use mainstay_governance::port::GovernanceReader;
+use mainstay_monitoring::port::MonitoringReader;
 use mainstay_pipelines::port::{PipelineReader, PipelineTx};
 use mainstay_registry::port::RegistryReader;
 use mainstay_serving::port::ServingStore;
@@ -51,6 +52,8 @@ pub struct Console {
     pub pipelines: Arc<dyn PipelineReader>,
     /// Endpoints and rollouts.
     pub served: Arc<dyn ServingStore>,
+    /// Alarms, and the looks that they come from.
+    pub monitored: Arc<dyn MonitoringReader>,
     /// Datasets.
     pub data: Arc<dyn DataReader>,
     /// Feature definitions.

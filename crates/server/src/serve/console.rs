@@ -33,6 +33,7 @@ pub(super) fn console(platform: &Platform, runs: Arc<dyn RunSearch>) -> Console 
         governed: reader.clone(),
         pipelines: reader.clone(),
         served: reader.clone(),
+        monitored: reader.clone(),
         data: reader,
         features: Arc::new(Definitions(platform.database.reader.clone())),
         logs: Arc::new(LogFiles(platform.layout.clone())),

@@ -7,6 +7,7 @@ use mainstay_api::route::RouteScope;
 use mainstay_core::action::Action;
 use mainstay_core::name::Name;
 use mainstay_core::scope::ResourceKind;
+use mainstay_core::time::{DAY, DataTime};
 use mainstay_data::scalar::Scalar;
 use mainstay_data::table::{ColumnStats, TableVersion};
 use mainstay_data::validation::Validation;
@@ -16,7 +17,7 @@ use super::{Row, reads};
 use crate::frame::{Missing, Page, page};
 use crate::show::figure::{bytes, count, number, short};
 use crate::show::link;
-use crate::show::moment::Moment;
+use crate::show::moment::{Moment, data_minute};
 use crate::show::shell::{Section, Shell};
 use crate::{Console, State, asset};
 
@@ -170,10 +171,16 @@ fn columns(version: &TableVersion) -> Vec<ColumnRow> {
 }
 
 fn scalar(value: &Scalar) -> String {
-    match serde_json::to_value(value) {
-        Ok(Value::Object(fields)) => fields.values().next().map_or_else(String::new, plain),
-        Ok(other) => plain(&other),
-        Err(_) => String::new(),
+    match value {
+        Scalar::Bool(value) => value.to_string(),
+        Scalar::Int(value) => value.to_string(),
+        Scalar::Float(value) => number(*value),
+        Scalar::Text(text) => text.clone(),
+        Scalar::Timestamp(at) => data_minute(*at),
+        Scalar::Date(day) => {
+            let at = DataTime::from_micros(i64::from(*day).saturating_mul(DAY));
+            at.to_string().chars().take(10).collect()
+        }
     }
 }
 

@@ -10,6 +10,7 @@ mod feature;
 mod metric_points;
 mod model;
 mod model_version;
+mod monitor;
 mod overview;
 mod pipeline;
 mod pipeline_run;
@@ -54,6 +55,7 @@ pub(crate) fn routes() -> Vec<Row> {
         why::routes,
         endpoint::routes,
         endpoint_rollback::routes,
+        monitor::routes,
         pipeline::routes,
         pipeline_run::routes,
         step_log::routes,

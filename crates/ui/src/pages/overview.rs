@@ -8,6 +8,8 @@ use mainstay_core::error::StorageError;
 use mainstay_core::event::{EventQuery, RecordedEvent};
 use mainstay_core::name::Name;
 use mainstay_core::page::PageRequest;
+use mainstay_monitoring::port::AlarmFilter;
+use mainstay_monitoring::record::RecordedAlarm;
 use mainstay_pipelines::port::RunFilter;
 use mainstay_pipelines::run::{PipelineRun, RunState};
 use mainstay_serving::endpoint::Endpoint;
@@ -91,7 +93,8 @@ struct OverviewPage {
     models: Vec<ModelRow>,
     running: Vec<RunRow>,
     approvals: Vec<(String, String, Moment)>,
-    alarms: Vec<Line>,
+    /// Address, what it is about, on which endpoint, and since when.
+    alarms: Vec<(String, String, String, Moment)>,
     news: Vec<Line>,
     head: u64,
 }
@@ -111,6 +114,8 @@ async fn show(axum::extract::State(console): State, caller: Caller) -> Page {
     let active = RunFilter { pipeline: None, states: vec![RunState::Running, RunState::Waiting] };
     let running = console.pipelines.runs(workspace, &active, &PageRequest::first(SHOWN)).await?.items;
     let pending = console.pipelines.pending_approvals(workspace).await?;
+    let unresolved = AlarmFilter { endpoint: None, open_only: true };
+    let open = console.monitored.alarms(workspace, &unresolved, &PageRequest::first(SHOWN)).await?.items;
     let stages = vec![
         data(&console, workspace).await?,
         features(&console, workspace).await?,
@@ -118,13 +123,23 @@ async fn show(axum::extract::State(console): State, caller: Caller) -> Page {
         gates(&console, workspace).await?,
         release(&rollouts),
         serve(&endpoints),
-        watch(&ours),
+        watch(&open, &ours),
     ];
-    let alarms = ours.iter().filter(|event| event.kind == "alarm.raised").take(5);
     page(&OverviewPage {
         shell: Shell::new("Overview", Section::Overview),
         empty: head == 0 || stages.iter().all(|stage| stage.class == "idle"),
-        alarms: alarms.map(|event| Line::of(event, now)).collect(),
+        alarms: open
+            .iter()
+            .map(|alarm| {
+                let href = format!("{}/monitor", link::endpoint(&alarm.endpoint));
+                (
+                    href,
+                    super::monitor::heading(alarm),
+                    alarm.endpoint.to_string(),
+                    Moment::of_data(alarm.data_time),
+                )
+            })
+            .collect(),
         endpoints: endpoint_rows(&endpoints, &rollouts),
         models: model_rows(&console, workspace).await?,
         running: running.iter().map(|run| run_row(run, &console)).collect(),
@@ -323,23 +338,28 @@ fn serve(endpoints: &[(Endpoint, Revision)]) -> Stage {
     }
 }
 
-fn watch(ours: &[RecordedEvent]) -> Stage {
-    let raised: Vec<_> = ours.iter().filter(|event| event.kind == "alarm.raised").collect();
-    let cleared = ours.iter().filter(|event| event.kind == "alarm.cleared").count();
-    let open = raised.len().saturating_sub(cleared);
+fn watch(open: &[RecordedAlarm], ours: &[RecordedEvent]) -> Stage {
     let sealed = ours.iter().find(|event| event.kind == "segment.sealed");
-    if raised.is_empty() && sealed.is_none() {
-        return Stage::idle("Watch", "/endpoints", "send predictions and labels");
-    }
+    let Some(first) = open.first() else {
+        let Some(sealed) = sealed else {
+            return Stage::idle("Watch", "/endpoints", "send predictions");
+        };
+        return Stage {
+            name: "Watch",
+            href: "/endpoints".to_owned(),
+            class: "ok",
+            big: "quiet".to_owned(),
+            says: "no alarm is open".to_owned(),
+            hint: format!("{} rows in the newest segment", count(whole(sealed, "/segment/records"))),
+        };
+    };
     Stage {
         name: "Watch",
-        href: "/audit?kind=alarm.raised".to_owned(),
-        class: if open == 0 { "ok" } else { "warn" },
-        big: if open == 0 { "quiet".to_owned() } else { counted(open, "alarm", "alarms") },
-        says: if open == 0 { "no alarm stands".to_owned() } else { "see their evidence".to_owned() },
-        hint: sealed.map_or_else(String::new, |event| {
-            format!("{} rows in the newest segment", count(whole(event, "/segment/records")))
-        }),
+        href: format!("{}/monitor", link::endpoint(&first.endpoint)),
+        class: "warn",
+        big: counted(open.len(), "alarm", "alarms"),
+        says: super::monitor::heading(first),
+        hint: format!("on {}", first.endpoint),
     }
 }
 

@@ -61,6 +61,8 @@ struct Made {
     step: String,
     /// Facts of the step, by name.
     facts: Vec<(String, String)>,
+    /// Figures of its validation: name, the model's, the trivial baseline's.
+    figures: Vec<(String, String, String)>,
 }
 
 #[derive(Template)]
@@ -229,16 +231,11 @@ fn made(run: &PipelineRun, result: &StepResult, console: &Console) -> Made {
     if let Some(Value::Object(candidate)) = value.get("candidate") {
         facts.extend(candidate.iter().map(|(key, value)| (words(key), plain(value))));
     }
-    if let Some(Value::Object(figures)) = value.get("validation") {
-        let baseline = value.pointer("/baseline/validation");
-        facts.extend(figures.iter().filter_map(|(key, value)| {
-            let figure = number(value.as_f64()?);
-            let trivial = baseline.and_then(|baseline| baseline.get(key)?.as_f64());
-            let beside =
-                trivial.map_or_else(String::new, |trivial| format!(" (trivial {})", number(trivial)));
-            Some((words(key), format!("{figure}{beside}")))
-        }));
-    }
+    let validation = value.get("validation").and_then(Value::as_object);
+    let figures = validation.into_iter().flatten().filter_map(|(key, figure)| {
+        let trivial = value.pointer("/baseline/validation").and_then(|baseline| baseline.get(key)?.as_f64());
+        Some((words(key), number(figure.as_f64()?), trivial.map_or_else(String::new, number)))
+    });
     Made {
         run_href: link::pipeline_run(run.id),
         run: short(&run.id.to_string()),
@@ -249,6 +246,7 @@ fn made(run: &PipelineRun, result: &StepResult, console: &Console) -> Made {
         at: Moment::ago(result.at, console.now()),
         step: result.step.to_string(),
         facts,
+        figures: figures.collect(),
     }
 }
 

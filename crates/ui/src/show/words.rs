@@ -285,6 +285,10 @@ fn of_serving(event: &RecordedEvent, body: &Body<'_>, subject: &Part) -> Told {
         "alarm.raised" => {
             (Tone::Warning, vec![text("alarm on "), endpoint(), text(": "), strong(alarm_about(body))])
         }
+        "alarm.resolved" => {
+            let said = format!(" is over: {}", words(&body.text("/ending")));
+            (Tone::Good, vec![text("alarm on "), endpoint(), text(said)])
+        }
         "segment.sealed" => {
             let said = format!(" sealed: {} rows of {}", body.count("/segment/records"), body.text("/kind"));
             (Tone::Plain, vec![text("segment "), subject, text(said)])
@@ -293,11 +297,13 @@ fn of_serving(event: &RecordedEvent, body: &Body<'_>, subject: &Part) -> Told {
     })
 }
 
-/// What an alarm is about: its feature or statistic.
+/// What an alarm is about: its series, or its family.
 fn alarm_about(body: &Body<'_>) -> String {
-    let named =
-        ["/feature", "/column", "/statistic", "/kind"].into_iter().find(|pointer| body.at(pointer).is_some());
-    named.map_or_else(|| "see its evidence".to_owned(), |pointer| words(&body.text(pointer)))
+    let signals = body.at("/cause/signals").and_then(Value::as_array);
+    let mut names: Vec<&str> =
+        signals.into_iter().flatten().filter_map(|signal| signal.pointer("/series/name")?.as_str()).collect();
+    names.dedup();
+    if names.is_empty() { words(&body.text("/family")) } else { names.join(", ") }
 }
 
 fn of_data(event: &RecordedEvent, body: &Body<'_>, subject: &Part) -> Told {

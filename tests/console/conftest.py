@@ -1,0 +1,103 @@
+"""A server with the demonstration's data and some runs of a script, an empty one, and a browser."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import urllib.error
+import urllib.request
+
+import pytest
+
+from browser import Browser
+
+ROOT = pathlib.Path(__file__).parents[2]
+BINARY = os.environ.get("MAINSTAY") or str(ROOT / "target/release/mainstay")
+# Where pictures of all pages are left to be looked at, if named.
+PICTURES = os.environ.get("CONSOLE_PICTURES")
+
+
+class Server:
+    def __init__(self, data):
+        self.data = data
+        command = [BINARY, "up", "--listen", "127.0.0.1:0", "--data", str(data)]
+        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        for line in self.process.stderr:
+            if "http://" in line:
+                self.url = "http://" + line.split("http://", 1)[1].split()[0]
+                return
+        raise AssertionError("the server ended before it listened")
+
+    def call(self, path, body=None, method=None):
+        """JSON in, JSON out."""
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.url + path, data, {"Content-Type": "application/json"}, method=method)
+        with urllib.request.urlopen(request) as answer:
+            return json.load(answer)
+
+    def mlflow(self, path, **body):
+        return self.call(f"/api/2.0/mlflow/{path}", body)
+
+    def get(self, path, **headers):
+        """Status, headers and text of a page."""
+        try:
+            with urllib.request.urlopen(urllib.request.Request(self.url + path, headers=headers)) as answer:
+                return answer.status, answer.headers, answer.read().decode()
+        except urllib.error.HTTPError as refused:
+            return refused.code, refused.headers, refused.read().decode()
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        _, rest = self.process.communicate(timeout=60)
+        assert "panicked" not in rest, rest
+        return self.process.returncode
+
+
+@pytest.fixture(scope="session")
+def empty(tmp_path_factory):
+    server = Server(tmp_path_factory.mktemp("empty"))
+    yield server
+    assert server.stop() == 0
+
+
+def train(server, experiment, name, start, points, status):
+    """A run as a training script leaves it."""
+    run = server.mlflow("runs/create", experiment_id=experiment, run_name=name, start_time=start, user_id="ada")
+    run = run["run"]["info"]["run_id"]
+    losses = [0.46 + 0.2 * 0.97**step for step in range(points)]
+    for key, value in [("val/log_loss", lambda loss: loss), ("val/auc", lambda loss: 1.2 - loss)]:
+        metrics = [{"key": key, "value": value(loss), "timestamp": start + step, "step": step}
+                   for step, loss in enumerate(losses)]
+        server.mlflow("runs/log-batch", run_id=run, metrics=metrics)
+    server.mlflow("runs/log-batch", run_id=run,
+                  params=[{"key": "learning_rate", "value": "0.1"}, {"key": "algorithm", "value": "<b>gbm</b>"}],
+                  tags=[{"key": "team", "value": "ops"}])
+    if status:
+        server.mlflow("runs/update", run_id=run, status=status, end_time=start + 134_000)
+    return run
+
+
+@pytest.fixture(scope="session")
+def full(tmp_path_factory):
+    data = tmp_path_factory.mktemp("full")
+    subprocess.run([BINARY, "run", str(ROOT / "demo/flights/pipeline.yaml"), "--data", str(data)], check=True,
+                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    server = Server(data)
+    experiment = server.mlflow("experiments/create", name="flight delay <script>")["experiment_id"]
+    start = 1_700_000_000_000
+    train(server, experiment, "brave-heron-41", start, 60, "FINISHED")
+    train(server, experiment, "old-finch-3", start + 500_000, 60, "FAILED")
+    server.run = train(server, experiment, "red-marten-9", start + 900_000, 600, None)
+    server.experiment = experiment
+    finished = server.call("/api/v1/events?kind=pipeline_run.finished")["events"]
+    server.pipeline_run = finished[0]["subject"].split(":")[1]
+    yield server
+    assert server.stop() == 0
+
+
+@pytest.fixture(scope="session")
+def browser():
+    browser = Browser()
+    yield browser
+    browser.close()

@@ -1,0 +1,91 @@
+"""What pages do beyond their first paint, and that they need nothing for that paint."""
+
+import re
+
+
+def test_pages_are_whole_without_javascript(browser, full):
+    page = browser.page(1440, "light")
+    page.call("Emulation.setScriptExecutionDisabled", value=True)
+    page.open(full.url + f"/runs/{full.run}")
+    drawn = page.evaluate("document.querySelectorAll('.plot svg.chart > path').length")
+    assert drawn == 2, "the server draws the charts"
+    assert "val/log_loss" in page.evaluate("document.body.innerText")
+    page.close()
+
+
+def test_charts_read_the_points_of_the_api(browser, full):
+    page = browser.page(1440, "light")
+    page.open(full.url + f"/runs/{full.run}")
+    page.wait_for("document.querySelectorAll('figure[data-points] canvas').length === 2")
+    assert page.evaluate("document.querySelector('[data-key=\"val/auc\"]').dataset.points") == "600"
+    start = 1_700_000_001_000
+    full.mlflow("runs/log-metric", run_id=full.run, key="val/auc", value=0.9, timestamp=start, step=600)
+    page.wait_for("document.querySelector('[data-key=\"val/auc\"]').dataset.points === '601'")
+    assert page.settle() == []
+    page.close()
+
+
+def test_points_come_as_json_and_csv(full):
+    points = full.call(f"/api/v1/runs/{full.run}/metrics?key=val/log_loss&points=100")
+    assert points["count"] == 600 and points["thinned"] and len(points["points"]) <= 104
+    status, headers, text = full.get(f"/api/v1/runs/{full.run}/metrics?key=val/log_loss&format=csv")
+    lines = text.splitlines()
+    assert status == 200 and headers["Content-Type"].startswith("text/csv")
+    assert lines[0] == "step,timestamp_ms,value" and len(lines) == 601
+    assert full.get(f"/api/v1/runs/{full.run}/metrics?key=nope")[0] == 404
+
+
+def test_news_wait_until_the_person_asks(browser, full):
+    page = browser.page(1440, "light")
+    page.open(full.url + "/")
+    page.wait_for("!document.querySelector('.live').hidden")
+    top = "document.querySelector('ol.events li').getBoundingClientRect().top"
+    first = "document.querySelector('ol.events li p').innerText"
+    before = page.evaluate(f"[{top}, {first}]")
+    full.mlflow("registered-models/create", name="from-elsewhere")
+    page.wait_for("!document.querySelector('.live button').hidden")
+    assert page.evaluate(f"[{top}, {first}]") == before, "nothing moved"
+    page.evaluate("document.querySelector('.live button').click()")
+    assert "from-elsewhere" in page.evaluate(first)
+    assert page.settle() == []
+    page.close()
+
+
+def test_text_of_users_is_text(full):
+    _, _, text = full.get(f"/experiments/{full.experiment}")
+    assert "flight delay &#60;script&#62;" in text and "<b>gbm" not in text
+
+
+def test_nothing_inline_and_nothing_from_elsewhere(full):
+    for path in ["/", f"/runs/{full.run}", "/models/flight-delay/1", "/nowhere-like-this"]:
+        _, headers, text = full.get(path)
+        assert not re.search(r"<script(?![^>]*\bsrc=)|\son\w+=|\sstyle=|<style", text), path
+        assert not re.search(r"(src|href)=\"(https?:)?//", text), path
+    _, headers, _ = full.get("/")
+    policy = headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy and "unsafe" not in policy
+    assert headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_assets_may_be_kept_for_good(full):
+    _, _, text = full.get("/")
+    sheet = re.search(r'href="(/assets/[^"]+\.css)"', text)[1]
+    status, headers, _ = full.get(sheet)
+    assert status == 200 and "immutable" in headers["Cache-Control"]
+
+
+def test_forms_of_other_pages_are_refused(full):
+    import urllib.error
+    import urllib.request
+
+    def send(**headers):
+        request = urllib.request.Request(full.url + "/approvals/" + "0" * 32, b"answer=approve&digest=sha256:00",
+                                         {"Content-Type": "application/x-www-form-urlencoded", **headers})
+        try:
+            return urllib.request.urlopen(request).status
+        except urllib.error.HTTPError as refused:
+            return refused.code
+
+    assert send(Origin="http://evil.example") == 403
+    assert send() == 403, "without an origin it may come from anywhere"
+    assert send(Origin=full.url) == 400, "let in, and then its digest is none"

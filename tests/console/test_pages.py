@@ -1,0 +1,68 @@
+"""Every page of the console in Chromium: wide and narrow, light and dark, empty and full."""
+
+import pathlib
+
+import pytest
+
+from conftest import PICTURES
+
+CHECKS = (pathlib.Path(__file__).parent / "page_checks.js").read_text()
+
+EMPTY = ["/", "/datasets", "/features", "/experiments", "/experiments/0", "/models", "/endpoints", "/pipelines",
+         "/approvals", "/audit"]
+FULL = ["/", "/datasets", "/datasets/flights", "/features", "/experiments", "/experiments/{experiment}",
+        "/experiments/{experiment}?filter=metrics.nope%20%3E%201", "/runs/{run}", "/models", "/models/flight-delay",
+        "/models/flight-delay/1", "/models/flight-delay/1/why", "/endpoints", "/pipelines", "/pipelines/pipeline",
+        "/pipeline-runs/{pipeline_run}", "/pipeline-runs/{pipeline_run}?step=train", "/approvals", "/audit",
+        "/audit?kind=gates.evaluated", "/audit?subject=model_version%3Aflight-delay%2F1"]
+
+
+@pytest.fixture(params=[(1440, "light"), (1440, "dark"), (390, "light"), (390, "dark")],
+                ids=lambda look: f"{look[0]}-{look[1]}", scope="module")
+def page(request, browser):
+    page = browser.page(*request.param)
+    page.look = "-".join(map(str, request.param))
+    yield page
+    page.close()
+
+
+def look_at(page, server, path, kind):
+    concrete = path.format(**{name: getattr(server, name, "") for name in ["experiment", "run", "pipeline_run"]})
+    page.open(server.url + concrete)
+    faults = page.evaluate(CHECKS) + page.settle()
+    if PICTURES:
+        name = path.strip("/").replace("/", "_").replace("{", "").replace("}", "") or "overview"
+        page.screenshot(pathlib.Path(PICTURES) / f"{kind}-{name}-{page.look}.png")
+    return faults
+
+
+@pytest.mark.parametrize("path", EMPTY)
+def test_an_empty_page_holds_to_what_pages_hold_to(page, empty, path):
+    assert look_at(page, empty, path, "empty") == []
+
+
+@pytest.mark.parametrize("path", FULL)
+def test_a_full_page_holds_to_what_pages_hold_to(page, full, path):
+    assert look_at(page, full, path, "full") == []
+
+
+@pytest.mark.parametrize("path, status, code", [
+    ("/runs/zz", 400, "invalid-argument"),
+    ("/runs/" + "0" * 32, 404, "not-found"),
+    ("/models/none", 404, "not-found"),
+    ("/endpoints/none", 404, "not-found"),
+    ("/experiments/0?filter=(", 400, "invalid-filter"),
+    ("/audit?subject=nothing", 400, "malformed-body"),
+])
+def test_a_failure_is_a_page_with_a_way_out(page, full, path, status, code):
+    faults = look_at(page, full, path, "error")
+    # Chromium itself notes that the document's status is an error.
+    assert [fault for fault in faults if f"status of {status}" not in fault] == []
+    text = page.evaluate("document.querySelector('main').innerText")
+    assert code in text and "Overview" in text
+
+
+@pytest.mark.parametrize("path", EMPTY)
+def test_an_empty_page_teaches(empty, path):
+    _, _, text = empty.get(path)
+    assert '<pre class="copy"><code>' in text, "one command to copy"
