@@ -22,6 +22,8 @@ use std::sync::Arc;
 use axum::Router;
 use axum::middleware::map_response;
 use mainstay_api::mlflow::RunSearch;
+use mainstay_api::native::endpoint::EndpointCommands;
+use mainstay_api::native::pipeline::StepLogs;
 use mainstay_api::{App, Route};
 use mainstay_core::command::Commands;
 use mainstay_core::event::EventLog;
@@ -34,7 +36,7 @@ use mainstay_registry::port::RegistryReader;
 use mainstay_serving::port::ServingStore;
 use mainstay_tracking::port::TrackingReader;
 
-use crate::ports::{FeatureDefinitions, RollBack, StepLogs};
+use crate::ports::FeatureDefinitions;
 
 /// What pages are made from.
 pub struct Console {
@@ -62,8 +64,8 @@ pub struct Console {
     pub logs: Arc<dyn StepLogs>,
     /// Decides approvals.
     pub deciding: Commands<dyn PipelineTx>,
-    /// Puts endpoints back.
-    pub rolling_back: Arc<dyn RollBack>,
+    /// Changes what endpoints serve.
+    pub endpoints: Arc<dyn EndpointCommands>,
     /// Machine time: relative times are told from it.
     pub clock: Arc<dyn Clock>,
 }

@@ -22,6 +22,7 @@ use mainstay_api::{App, Route, mlflow, router as routed};
 use mainstay_core::action::Action;
 use mainstay_core::command::Commands;
 
+use super::console::console;
 use super::process::Process;
 use crate::endpoint_commands::EndpointLoop;
 use crate::platform::Platform;
@@ -33,6 +34,7 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// The whole table of routes, behind its guards.
 pub fn router(platform: &Platform, predictor: &Predictor, app: &App) -> Router {
+    let runs = Arc::new(RunIndexKeeper::start(&platform.database));
     let native = NativeState { events: Arc::new(platform.database.clone()), version: VERSION };
     let meter = app.meter.clone();
     let oip = OipState { service: Arc::new(predictor.clone()), version: VERSION, meter: meter.clone() };
@@ -55,7 +57,8 @@ pub fn router(platform: &Platform, predictor: &Predictor, app: &App) -> Router {
         .merge(routed(app, status::routes(), status))
         .merge(routed(app, prometheus::routes(), metrics))
         .merge(routed(app, oip::routes(), oip))
-        .merge(routed(app, mlflow::routes(), mlflow(platform)))
+        .merge(routed(app, mlflow::routes(), mlflow(platform, runs.clone())))
+        .merge(mainstay_ui::router(app, console(platform, runs)))
 }
 
 /// Method, path and action of every route.
@@ -75,6 +78,7 @@ pub fn table() -> Vec<(Method, String, Action)> {
         .chain(rows(prometheus::routes()))
         .chain(rows(oip::routes()))
         .chain(rows(mlflow::routes()))
+        .chain(rows(mainstay_ui::routes()))
         .collect()
 }
 
@@ -130,12 +134,12 @@ fn access(platform: &Platform) -> AccessState {
 }
 
 /// What MLflow's protocol works on.
-fn mlflow(platform: &Platform) -> MlflowState {
+fn mlflow(platform: &Platform, runs: Arc<RunIndexKeeper>) -> MlflowState {
     let reader = Arc::new(platform.database.reader.clone());
     Arc::new(Mlflow {
         tracking: platform.tracking.clone(),
         tracked: reader.clone(),
-        runs: Arc::new(RunIndexKeeper::start(&platform.database)),
+        runs,
         registry: platform.registry.clone(),
         registered: reader,
         objects: platform.objects.clone(),

@@ -208,7 +208,7 @@ async fn show(axum::extract::State(console): State, caller: Caller, Path(name): 
         model_href: link::model(&endpoint.model),
         model: endpoint.model.to_string(),
         governed: endpoint.governed,
-        service: endpoint.features.as_ref().map(|features| features.service.to_string()),
+        service: endpoint.features.as_ref().map(|features| features.service.clone()),
         horizon: endpoint.labels.as_ref().map(|labels| span(labels.horizon_micros)),
         revision: revision.number,
         arms: arms(&endpoint, &revision),

@@ -5,13 +5,13 @@ use axum::extract::rejection::FormRejection;
 use axum::extract::{Form, Path};
 use axum::response::Redirect;
 use mainstay_api::Caller;
-use mainstay_api::dialect::ApiError;
 use mainstay_api::route::RouteScope;
 use mainstay_core::action::Action;
 use mainstay_core::error::{Coded, ErrorCode};
 use mainstay_core::name::Name;
 use mainstay_core::page::PageRequest;
 use mainstay_core::scope::ResourceKind;
+use mainstay_serving::command::RollBackEndpoint;
 use mainstay_serving::revision::{Pinned, Revision, Role};
 use serde::Deserialize;
 
@@ -113,7 +113,8 @@ async fn act(
     if reason.is_empty() || reason.chars().count() > MAX_REASON {
         return Err(RollbackForm::Reason.into());
     }
-    let done = console.rolling_back.roll_back(&caller.principal, &caller.workspace, &name, expected, reason);
-    done.await.map_err(ApiError::from_failure)?;
+    let (workspace, endpoint) = (caller.workspace.clone(), name.clone());
+    let command = RollBackEndpoint { workspace, endpoint, expected: Some(expected), reason };
+    console.endpoints.roll_back(&caller.principal, command).await?;
     Ok(Redirect::to(&link::endpoint(&name)))
 }

@@ -1,5 +1,7 @@
 //! `GET /api/v1/runs/{id}/metrics?key=…`: the points of one metric, as JSON or CSV.
 
+use std::fmt::Write as _;
+
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query};
@@ -87,7 +89,8 @@ fn csv(points: &[Point]) -> Response {
     let mut text = String::from("step,timestamp_ms,value\n");
     for point in points {
         let Point { step, timestamp_ms, value } = point;
-        text.push_str(&format!("{step},{timestamp_ms},{value}\n"));
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "{step},{timestamp_ms},{value}");
     }
     let headers = [
         (header::CONTENT_TYPE, "text/csv; charset=utf-8"),

@@ -18,7 +18,7 @@ use serde::Deserialize;
 
 use super::pipeline::class;
 use super::{Row, asked, reads};
-use crate::frame::{Missing, Page, page};
+use crate::frame::{Error, Missing, Page, page};
 use crate::show::figure::short;
 use crate::show::graph::Layout;
 use crate::show::link::{self, segment};
@@ -260,11 +260,7 @@ fn step_row(
     }
 }
 
-async fn open(
-    console: &Console,
-    step: &Step,
-    results: &[StepResult],
-) -> Result<Chosen, mainstay_core::error::StorageError> {
+async fn open(console: &Console, step: &Step, results: &[StepResult]) -> Result<Chosen, Error> {
     let result = results.iter().find(|result| result.step == step.name);
     let part = console.logs.read(step.run, &step.name, step.attempt, 0, LOG_TAIL).await?;
     let output = result.map(|result| &result.output);

@@ -1,6 +1,7 @@
 //! Where the steps of a pipeline stand in its picture.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use petgraph::Direction;
 use petgraph::algo::toposort;
@@ -127,11 +128,12 @@ fn path(way: &[NodeIndex], place: &[(u32, u32)]) -> String {
         let Some((x, y)) = place.get(node.index()).copied() else { continue };
         let (left, right, middle) = (x, x + BOX.0, y + BOX.1 / 2);
         if at > 0 {
-            text.push_str(&format!(" {} {middle} {left} {middle}", left.saturating_sub(bend)));
+            // Writing to a string does not fail.
+            let _ = write!(text, " {} {middle} {left} {middle}", left.saturating_sub(bend));
         }
         if at + 1 < way.len() {
             let start = if at == 0 { "M" } else { "L" };
-            text.push_str(&format!("{start}{right} {middle}C{} {middle}", right + bend));
+            let _ = write!(text, "{start}{right} {middle}C{} {middle}", right + bend);
         }
     }
     text
