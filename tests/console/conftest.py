@@ -39,6 +39,11 @@ class Server:
     def mlflow(self, path, **body):
         return self.call(f"/api/2.0/mlflow/{path}", body)
 
+    def upload(self, path, data):
+        """An artifact of a run."""
+        request = urllib.request.Request(f"{self.url}/api/2.0/mlflow-artifacts/artifacts/{path}", data, method="PUT")
+        urllib.request.urlopen(request).close()
+
     def get(self, path, **headers):
         """Status, headers and text of a page."""
         try:
@@ -78,6 +83,17 @@ def train(server, experiment, name, start, points, status):
     return run
 
 
+def serve(server):
+    """An endpoint whose champion is the demonstration's model."""
+    definition = {"model": "flight-delay", "governed": False,
+                  "schema": [{"name": "distance", "kind": "float", "range": {"min": 17, "max": 4983}},
+                             {"name": "carrier", "kind": "text", "nullable": True}],
+                  "labels": {"positive": 1, "horizon_micros": 3_600_000_000, "missing": {"kind": "excluded"}}}
+    server.call("/api/v1/endpoints/delays", definition, "PUT")
+    arms = [{"version": 1, "role": "champion"}]
+    server.call("/api/v1/endpoints/delays/revisions", {"expected": 1, "arms": arms})
+
+
 @pytest.fixture(scope="session")
 def full(tmp_path_factory):
     data = tmp_path_factory.mktemp("full")
@@ -92,6 +108,7 @@ def full(tmp_path_factory):
     server.experiment = experiment
     finished = server.call("/api/v1/events?kind=pipeline_run.finished")["events"]
     server.pipeline_run = finished[0]["subject"].split(":")[1]
+    serve(server)
     yield server
     assert server.stop() == 0
 

@@ -89,3 +89,25 @@ def test_forms_of_other_pages_are_refused(full):
     assert send(Origin="http://evil.example") == 403
     assert send() == 403, "without an origin it may come from anywhere"
     assert send(Origin=full.url) == 400, "let in, and then its digest is none"
+
+
+def test_a_rollback_is_asked_for_and_done_on_a_page_of_its_own(browser, full):
+    _, _, text = full.get("/endpoints/delays/rollback")
+    assert "nothing to go back to" in text and '<form method="post"' not in text
+    full.upload(f"{full.experiment}/{full.run}/artifacts/model/model.onnx", b"another model")
+    full.mlflow("model-versions/create", name="flight-delay", source=f"runs:/{full.run}/model", run_id=full.run)
+    arms = [{"version": 2, "role": "champion"}]
+    full.call("/api/v1/endpoints/delays/revisions", {"expected": 2, "arms": arms})
+    page = browser.page(390, "dark")
+    page.open(full.url + "/endpoints/delays")
+    page.evaluate("document.querySelector('a[href$=\"/rollback\"]').click()")
+    page.wait_for("document.querySelector('textarea[name=reason]')")
+    assert "v1 answers again" in page.evaluate("document.body.innerText")
+    page.evaluate("document.querySelector('textarea').value = 'it was <worse>'")
+    page.evaluate("document.querySelector('form[method=post] button').click()")
+    page.wait_for("location.pathname === '/endpoints/delays' && document.readyState === 'complete'")
+    text = page.evaluate("document.body.innerText")
+    assert "rolled back by hand: it was <worse>" in text and page.settle() == []
+    page.close()
+    newest = full.call("/api/v1/endpoints/delays/revisions")["items"][0]
+    assert (newest["number"], newest["arms"][0]["version"]) == (4, 1)

@@ -12,7 +12,8 @@ EMPTY = ["/", "/datasets", "/features", "/experiments", "/experiments/0", "/mode
          "/approvals", "/audit"]
 FULL = ["/", "/datasets", "/datasets/flights", "/features", "/experiments", "/experiments/{experiment}",
         "/experiments/{experiment}?filter=metrics.nope%20%3E%201", "/runs/{run}", "/models", "/models/flight-delay",
-        "/models/flight-delay/1", "/models/flight-delay/1/why", "/endpoints", "/pipelines", "/pipelines/pipeline",
+        "/models/flight-delay/1", "/models/flight-delay/1/why", "/endpoints", "/endpoints/delays", "/endpoints/delays/rollback",
+        "/endpoints/delays/monitor", "/pipelines", "/pipelines/pipeline",
         "/pipeline-runs/{pipeline_run}", "/pipeline-runs/{pipeline_run}?step=train", "/approvals", "/audit",
         "/audit?kind=gates.evaluated", "/audit?subject=model_version%3Aflight-delay%2F1"]
 

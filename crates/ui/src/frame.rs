@@ -131,3 +131,33 @@ pub(crate) async fn finish(mut response: Response) -> Response {
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use mainstay_api::dialect::{Protocol, render};
+    use mainstay_core::error::Failure;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_failure_becomes_a_page_with_its_code_and_a_way_out() {
+        let failure = Failure::from(Missing("model <b>".to_owned()));
+        let answer = finish(render(Protocol::Ui, &failure)).await;
+        assert_eq!(answer.status(), StatusCode::NOT_FOUND);
+        assert_eq!(answer.headers()[header::CONTENT_TYPE], "text/html; charset=utf-8");
+        assert_eq!(answer.headers()[header::CACHE_CONTROL], "no-store");
+        let body = axum::body::to_bytes(answer.into_body(), 100_000).await.unwrap();
+        let text = String::from_utf8(body.to_vec()).unwrap();
+        assert!(text.contains("there is no model &#60;b&#62;") && text.contains("not-found"), "{text}");
+        assert!(text.contains("href=\"/\""), "{text}");
+    }
+
+    #[tokio::test]
+    async fn every_answer_keeps_the_browser_here() {
+        let asset = (StatusCode::OK, [(header::CACHE_CONTROL, "immutable")]).into_response();
+        let answer = finish(asset).await;
+        assert_eq!(answer.headers()[header::CACHE_CONTROL], "immutable", "an asset keeps its own");
+        assert_eq!(answer.headers()[header::CONTENT_SECURITY_POLICY], POLICY);
+        assert!(!POLICY.contains("unsafe") && !POLICY.contains("http"));
+    }
+}

@@ -419,3 +419,86 @@ fn day_of(micros: f64) -> String {
     let micros = micros as i64;
     day_label(mainstay_core::time::DataTime::from_micros(micros).day())
 }
+
+#[cfg(test)]
+mod tests {
+    use mainstay_core::digest::Digest;
+    use mainstay_core::id::RolloutId;
+    use mainstay_core::time::{DAY, DataTime};
+    use mainstay_serving::revision::{Pinned, RevisionDraft};
+    use mainstay_serving::rollout::{
+        Guard, GuardReading, Quality as Measured, QualityVerdict, RolloutPlan, RolloutState,
+    };
+
+    use super::*;
+
+    fn pinned(version: u64) -> Pinned {
+        Pinned { version, digest: Digest::of(&version.to_le_bytes()) }
+    }
+
+    fn rollout(phase: Phase) -> Rollout {
+        Rollout {
+            id: RolloutId::from_bytes([1; 16]),
+            endpoint: Name::new("delays").unwrap(),
+            candidate: pinned(2),
+            champion: pinned(1),
+            plan: RolloutPlan::default(),
+            state: RolloutState::starting(DataTime::default()).entering(phase, DataTime::default()),
+        }
+    }
+
+    #[test]
+    fn phases_behind_are_done_and_the_present_one_is_lit() {
+        let classes = |phase| phases(&rollout(phase)).iter().map(|row| row.class).collect::<Vec<_>>();
+        assert_eq!(classes(Phase::Shadow), ["now", "idle", "idle", "idle"]);
+        assert_eq!(classes(Phase::Canary { step: 1 }), ["ok", "ok", "now", "idle"]);
+        assert_eq!(classes(Phase::Promoted), ["ok"; 4]);
+        assert_eq!(classes(Phase::RolledBack), ["idle"; 4]);
+    }
+
+    #[test]
+    fn a_champion_answers_what_canaries_leave() {
+        let canary = Arm::new(pinned(2), Role::Canary { weight: BasisPoints::new(2_500).unwrap() });
+        let first = Revision::first(Name::new("delays").unwrap(), Digest::of(b"policy"));
+        let revision = first.with_arms(RevisionDraft::pair(pinned(1), canary), None).unwrap();
+        let model = serde_json::json!({
+            "name": "delays", "model": "m", "governed": true, "schema": [{"name": "hour", "kind": "float"}],
+        });
+        let rows = arms(&serde_json::from_value(model).unwrap(), &revision);
+        let shares: Vec<_> = rows.iter().map(|row| (row.version, row.share.as_str(), row.class)).collect();
+        assert_eq!(shares, [(1, "75", "ok"), (2, "25", "now")]);
+        assert_eq!(in_words(&revision), "v1 champion · v2 canary, 25 %");
+    }
+
+    #[test]
+    fn evidence_is_read_from_events_and_drawn_over_days() {
+        let at = |day: i64, log_e: f64| Evidence {
+            watermark: DataTime::from_micros(day * DAY),
+            pairs: 400,
+            guards: vec![GuardReading {
+                guard: Guard::OutputShift,
+                observed: 0.4,
+                limit: 0.2,
+                verdict: GuardVerdict::Breached,
+            }],
+            quality: Some(Measured {
+                verdict: QualityVerdict::Undecided,
+                log_e_non_inferior: log_e,
+                log_e_harm: -log_e,
+                mean_difference: -0.014,
+                mature_pairs: 4_112,
+                coverage: 0.978,
+            }),
+        };
+        let seen = [at(15_900, 0.5), at(15_901, 1.5)];
+        let drawn = e_values(&seen).unwrap().render().unwrap();
+        assert!(drawn.contains("<title>2013-07-15 00:00: no worse, ln e = 1.5</title>"), "{drawn}");
+        let guard = guards(&seen[1]).pop().unwrap();
+        assert_eq!(
+            (guard.name.as_str(), guard.verdict, guard.part.as_str()),
+            ("output shift", "breached", "100.0")
+        );
+        let quality = quality(&seen[1]).unwrap();
+        assert_eq!((quality.difference.as_str(), quality.coverage.as_str()), ("−0.014", "97.8 %"));
+    }
+}

@@ -118,3 +118,28 @@ async fn act(
     console.endpoints.roll_back(&caller.principal, command).await?;
     Ok(Redirect::to(&link::endpoint(&name)))
 }
+
+#[cfg(test)]
+mod tests {
+    use mainstay_core::digest::Digest;
+    use mainstay_serving::revision::{Arm, BasisPoints, RevisionDraft};
+
+    use super::*;
+
+    fn pinned(version: u64) -> Pinned {
+        Pinned { version, digest: Digest::of(&version.to_le_bytes()) }
+    }
+
+    #[test]
+    fn the_page_foretells_what_the_command_does() {
+        let first = Revision::first(Name::new("e").unwrap(), Digest::of(b"policy"));
+        assert_eq!(goes_back_to(&first), None);
+        let one = first.with_arms(RevisionDraft::champion(pinned(1)), None).unwrap();
+        assert_eq!(goes_back_to(&one), None, "nothing before");
+        let canary = Arm::new(pinned(2), Role::Canary { weight: BasisPoints::new(500).unwrap() });
+        let beside = one.with_arms(RevisionDraft::pair(pinned(1), canary), None).unwrap();
+        assert_eq!(goes_back_to(&beside), Some(pinned(1)), "the canary goes first");
+        let two = beside.with_arms(RevisionDraft::champion(pinned(2)), None).unwrap();
+        assert_eq!(goes_back_to(&two), Some(pinned(1)));
+    }
+}

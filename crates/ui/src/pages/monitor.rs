@@ -374,3 +374,53 @@ fn line(signal: &Signal) -> Evidence {
         rows: count(signal.rows),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use mainstay_core::digest::Digest;
+    use mainstay_monitoring::alarm::Look;
+    use mainstay_monitoring::watch::FindingKey;
+
+    use super::*;
+
+    fn signal(name: &str, value: f64, is_judged: bool) -> Signal {
+        Signal {
+            series: Watched::feature_drift(name),
+            value: Some(value),
+            critical: 0.3,
+            p_value: 0.01,
+            adjusted_p: 0.02,
+            rows: 980,
+            reference_rows: 50_000,
+            expected: Some(0.01),
+            is_judged,
+            is_open: value > 0.3,
+        }
+    }
+
+    fn look(day: i64, signals: Vec<Signal>) -> RecordedLook {
+        let window = Window { first_day: day - 6, last_day: day };
+        let finding = FindingKey { champion: Digest::of(b"m"), version: 1, family: Family::Features, day };
+        let look = Look { window, signals, alarm: None, recovered: Vec::new() };
+        RecordedLook { finding, look, coverage: None }
+    }
+
+    #[test]
+    fn each_series_keeps_its_days_apart() {
+        let looks = [
+            look(15_900, vec![signal("visib", 0.05, true)]),
+            look(15_901, vec![signal("visib", 0.5, true), signal("temp", 0.01, false)]),
+        ];
+        let tracks = tracks_of(&looks);
+        let row = |name: &str| tracks.iter().find(|track| track.series.name == name).unwrap();
+        let classes =
+            |name: &str| row(name).signals.iter().map(|seen| cell(seen.as_ref()).class).collect::<Vec<_>>();
+        assert_eq!((classes("visib"), classes("temp")), (vec!["d1", "d5"], vec!["none", "few"]));
+        assert_eq!(
+            cell(row("visib").signals[1].as_ref()).says,
+            "Jul 9 to Jul 15: PSI 0.5 (matters from 0.2), adjusted p 0.02, 980 rows, alarm open"
+        );
+        let drawn = drawn(tracks);
+        assert_eq!(drawn.iter().map(|one| one.name.as_str()).collect::<Vec<_>>(), ["visib"]);
+    }
+}
