@@ -130,6 +130,11 @@ class Page:
             raise AssertionError(answer["exceptionDetails"])
         return answer["result"].get("value")
 
+    def follow(self, expression):
+        """Evaluates what leads to another page, and waits for it."""
+        self.evaluate(expression)
+        self.until("Page.loadEventFired")
+
     def wait_for(self, expression):
         """Waits until an expression holds, as the browser's own frames go by."""
         frame = f"new Promise((done) => {{ const look = () => ({expression}) ? done(true) : requestAnimationFrame(look); look(); }})"

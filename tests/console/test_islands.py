@@ -100,12 +100,11 @@ def test_a_rollback_is_asked_for_and_done_on_a_page_of_its_own(browser, full):
     full.call("/api/v1/endpoints/delays/revisions", {"expected": 2, "arms": arms})
     page = browser.page(390, "dark")
     page.open(full.url + "/endpoints/delays")
-    page.evaluate("document.querySelector('a[href$=\"/rollback\"]').click()")
-    page.wait_for("document.querySelector('textarea[name=reason]')")
+    page.follow("document.querySelector('a[href$=\"/rollback\"]').click()")
     assert "v1 answers again" in page.evaluate("document.body.innerText")
     page.evaluate("document.querySelector('textarea').value = 'it was <worse>'")
-    page.evaluate("document.querySelector('form[method=post] button').click()")
-    page.wait_for("location.pathname === '/endpoints/delays' && document.readyState === 'complete'")
+    page.follow("document.querySelector('form[method=post] button').click()")
+    assert page.evaluate("location.pathname") == "/endpoints/delays"
     text = page.evaluate("document.body.innerText")
     assert "rolled back by hand: it was <worse>" in text and page.settle() == []
     page.close()

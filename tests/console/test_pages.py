@@ -48,6 +48,7 @@ def test_a_full_page_holds_to_what_pages_hold_to(page, full, path):
 
 
 @pytest.mark.parametrize("path, status, code", [
+    ("/no/such/page", 404, "not-found"),
     ("/runs/zz", 400, "invalid-argument"),
     ("/runs/" + "0" * 32, 404, "not-found"),
     ("/models/none", 404, "not-found"),

@@ -2,9 +2,9 @@
 
 use askama::Template;
 use axum::response::{Html, IntoResponse, Response};
-use http::{HeaderValue, StatusCode, header};
-use mainstay_api::dialect::{ApiError, Reported, Ui};
-use mainstay_core::error::{Coded, ErrorClass, ErrorCode};
+use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use mainstay_api::dialect::{ApiError, Protocol, Reported, Ui, render};
+use mainstay_core::error::{Coded, ErrorClass, ErrorCode, Failure};
 
 use crate::asset;
 use crate::show::shell::{Section, Shell};
@@ -38,6 +38,16 @@ pub(crate) struct Missing(pub(crate) String);
 impl Coded for Missing {
     fn code(&self) -> ErrorCode {
         ErrorCode::NotFound
+    }
+}
+
+/// An address that no route has: a page for a browser, a bare status for programs.
+pub(crate) async fn nowhere(uri: Uri, headers: HeaderMap) -> Response {
+    let accepted = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if accepted.contains("text/html") {
+        render(Protocol::Ui, &Failure::from(Missing(format!("page at {}", uri.path()))))
+    } else {
+        StatusCode::NOT_FOUND.into_response()
     }
 }
 
@@ -134,10 +144,18 @@ pub(crate) async fn finish(mut response: Response) -> Response {
 
 #[cfg(test)]
 mod tests {
-    use mainstay_api::dialect::{Protocol, render};
-    use mainstay_core::error::Failure;
-
     use super::*;
+
+    #[tokio::test]
+    async fn a_wrong_address_is_a_page_for_a_browser_only() {
+        let uri = || Uri::from_static("/modles");
+        let bare = nowhere(uri(), HeaderMap::new()).await;
+        assert_eq!((bare.status(), bare.extensions().get::<Reported>()), (StatusCode::NOT_FOUND, None));
+        let browser = HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static("text/html,*/*"))]);
+        let page = nowhere(uri(), browser).await;
+        let reported = page.extensions().get::<Reported>().unwrap();
+        assert!(reported.message.starts_with("there is no page at /modles"), "{reported:?}");
+    }
 
     #[tokio::test]
     async fn a_failure_becomes_a_page_with_its_code_and_a_way_out() {

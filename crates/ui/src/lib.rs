@@ -85,7 +85,9 @@ pub fn routes() -> Vec<Route<Arc<Console>>> {
 }
 
 /// The console behind its guards: refusals and failures are pages too, and every answer carries the
-/// headers that keep a browser to this origin.
+/// headers that keep a browser to this origin. An address that no route has gets a page too, if a browser
+/// asks for it.
 pub fn router(app: &App, console: Console) -> Router {
-    mainstay_api::router(app, routes(), Arc::new(console)).layer(map_response(frame::finish))
+    let pages = mainstay_api::router(app, routes(), Arc::new(console)).fallback(frame::nowhere);
+    pages.layer(map_response(frame::finish))
 }

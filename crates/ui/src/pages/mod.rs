@@ -14,6 +14,7 @@ mod monitor;
 mod overview;
 mod pipeline;
 mod pipeline_run;
+mod rollout;
 mod run;
 mod step_log;
 mod why;

@@ -18,7 +18,7 @@ use mainstay_monitoring::reference::Family;
 
 use super::{Row, reads};
 use crate::frame::{Missing, Page, page};
-use crate::show::chart::{Chart, Level, Point, Series};
+use crate::show::chart::{Chart, Level, Point, Series, Size};
 use crate::show::figure::{count, number, words};
 use crate::show::link;
 use crate::show::moment::{Moment, day_label};
@@ -304,7 +304,7 @@ fn drawn(mut tracks: Vec<Track>) -> Vec<Drawn> {
         }));
         let name = track.series.name.clone();
         let label = format!("{} of {name} by day", statistic(track.series.statistic));
-        let chart = Chart::draw(label, &series, &levels, day_of)?;
+        let chart = Chart::draw(Size::Small, label, &series, &levels, day_of)?;
         Some(Drawn { name, about: about(track.series.kind), is_open: open(track), chart })
     };
     tracks.iter().filter_map(draw).collect()

@@ -16,7 +16,7 @@ use super::experiment::{Status, lasted};
 use super::metric_points::thin;
 use super::{Row, reads};
 use crate::frame::{Missing, Page, page};
-use crate::show::chart::{Chart, Point, Series};
+use crate::show::chart::{Chart, Point, Series, Size};
 use crate::show::figure::{number, short};
 use crate::show::link::{self, segment};
 use crate::show::moment::Moment;
@@ -137,7 +137,7 @@ async fn charts(console: &Console, workspace: &Name, run: &RunDetail) -> Result<
         });
         let series = [Series { class: "l1", points: shown.collect() }];
         let label = format!("{key} by step, {all} points");
-        if let Some(chart) = Chart::draw(label, &series, &[], number) {
+        if let Some(chart) = Chart::draw(Size::Small, label, &series, &[], number) {
             let (key_in_query, latest) = (segment(key), number(latest.value));
             drawn.push(Drawn { key: key.clone(), key_in_query, latest, points: all, chart });
         }

@@ -5,8 +5,24 @@ use askama::Template;
 
 use super::figure::number;
 
-const WIDTH: f64 = 760.0;
-const HEIGHT: f64 = 210.0;
+/// How large a chart is drawn, in the pixels that its text is set in.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Size {
+    /// As wide as a card beside another.
+    Wide,
+    /// One of several side by side.
+    Small,
+}
+
+impl Size {
+    const fn pixels(self) -> (f64, f64) {
+        match self {
+            Self::Wide => (620.0, 210.0),
+            Self::Small => (390.0, 190.0),
+        }
+    }
+}
+
 /// Free space at the left for labels, and below for the axis.
 const LEFT: f64 = 52.0;
 const RIGHT: f64 = 12.0;
@@ -64,6 +80,10 @@ struct DrawnLevel {
 #[derive(Template)]
 #[template(path = "chart.svg", ext = "svg", escape = "html")]
 pub(crate) struct Chart {
+    width: f64,
+    height: f64,
+    left: f64,
+    right: f64,
     label: String,
     rows: Vec<Tick>,
     columns: Vec<Tick>,
@@ -78,16 +98,18 @@ impl askama::filters::HtmlSafe for Chart {}
 impl Chart {
     /// Draws finite points; `None` if there are none. `x_label` names a position on the lower axis.
     pub(crate) fn draw(
+        size: Size,
         label: impl Into<String>,
         series: &[Series],
         levels: &[Level],
         x_label: impl Fn(f64) -> String,
     ) -> Option<Self> {
+        let (width, height) = size.pixels();
         let finite =
             || series.iter().flat_map(|line| &line.points).filter(|p| p.x.is_finite() && p.y.is_finite());
-        let xs = Scale::over(finite().map(|point| point.x), LEFT, WIDTH - RIGHT)?;
+        let xs = Scale::over(finite().map(|point| point.x), LEFT, width - RIGHT)?;
         let heights = finite().map(|point| point.y).chain(levels.iter().map(|level| level.y));
-        let ys = Scale::over(heights, HEIGHT - BOTTOM, TOP)?.padded();
+        let ys = Scale::over(heights, height - BOTTOM, TOP)?.padded();
         let rows = ys.ticks(4).map(|value| Tick { at: coordinate(ys.at(value)), label: number(value) });
         let columns =
             xs.ends_and_middle().map(|value| Tick { at: coordinate(xs.at(value)), label: x_label(value) });
@@ -115,6 +137,10 @@ impl Chart {
             above: ys.at(level.y) > TOP + 14.0,
         });
         Some(Self {
+            width,
+            height,
+            left: LEFT,
+            right: width - RIGHT,
             label: label.into(),
             rows: rows.collect(),
             columns: columns.collect(),
@@ -210,14 +236,15 @@ mod tests {
 
     fn chart(points: Vec<Point>, levels: &[Level]) -> Option<String> {
         let series = [Series { class: "l1", points }];
-        Chart::draw("loss <by> step", &series, levels, number).map(|chart| chart.render().unwrap())
+        Chart::draw(Size::Wide, "loss <by> step", &series, levels, number)
+            .map(|chart| chart.render().unwrap())
     }
 
     #[test]
     fn points_lie_inside_and_say_their_values() {
         let svg = chart(vec![point(0.0, 1.0), point(10.0, 3.0)], &[]).unwrap();
         assert!(svg.contains("aria-label=\"loss &#60;by&#62; step\""), "{svg}");
-        assert!(svg.contains("M52.0 ") && svg.contains("L748.0 "), "{svg}");
+        assert!(svg.contains("M52.0 ") && svg.contains("L608.0 "), "{svg}");
         assert!(svg.contains("<title>10: 3</title>"), "{svg}");
     }
 
