@@ -110,3 +110,56 @@ def test_a_rollback_is_asked_for_and_done_on_a_page_of_its_own(browser, full):
     page.close()
     newest = full.call("/api/v1/endpoints/delays/revisions")["items"][0]
     assert (newest["number"], newest["arms"][0]["version"]) == (4, 1)
+
+
+def start(server, name, text):
+    server.call(f"/api/v1/pipelines/{name}", text, "PUT")
+    return server.call(f"/api/v1/pipelines/{name}/runs", {})["run"]
+
+
+def test_the_log_of_a_running_step_grows(browser, full, tmp_path):
+    gate = tmp_path / "open"
+    run = start(full, "chatty", f"""
+stages:
+  talk:
+    cmd: "echo first word; while [ ! -e {gate} ]; do sleep 0.05; done; echo last word"
+""")
+    page = browser.page(1440, "dark")
+    for _ in range(600):
+        page.open(f"{full.url}/pipeline-runs/{run}?step=talk")
+        if page.evaluate("document.querySelector('[data-island=\"step-log\"]') !== null"):
+            break
+    page.wait_for("document.querySelector('pre.log').textContent.includes('first word')")
+    gate.touch()
+    page.wait_for("document.querySelector('pre.log').textContent.includes('last word')")
+    page.wait_for("document.querySelector('.notice') !== null")
+    assert page.settle() == []
+    page.close()
+
+
+def test_a_person_approves_what_they_saw(browser, full):
+    start(full, "careful", """
+stages:
+  prepare:
+    cmd: echo prepared
+  publish:
+    cmd: echo published
+    needs: [prepare]
+    approve: {timeout: 1h}
+""")
+    page = browser.page(1440, "light")
+    for _ in range(600):
+        page.open(full.url + "/approvals")
+        if page.evaluate("document.querySelector('.todo a.primary') !== null"):
+            break
+    page.follow("document.querySelector('.todo a.primary').click()")
+    asked = page.evaluate("document.querySelector('input[name=digest]').value")
+    assert asked in page.evaluate("document.body.innerText"), "the digest that is approved is shown"
+    page.evaluate("document.querySelector('textarea').value = 'looks right'")
+    page.follow("document.querySelector('button[value=approve]').click()")
+    text = page.evaluate("document.body.innerText")
+    assert "looks right" in text and "user:local" in text and "nothing is asked of you" in text
+    assert page.settle() == []
+    page.open(full.url + "/approvals")
+    assert "looks right" in page.evaluate("document.body.innerText")
+    page.close()

@@ -14,7 +14,6 @@
 mod asset;
 mod frame;
 mod pages;
-pub mod ports;
 mod show;
 
 use std::sync::Arc;
@@ -29,14 +28,13 @@ use mainstay_core::command::Commands;
 use mainstay_core::event::EventLog;
 use mainstay_core::time::{Clock, MachineTime};
 use mainstay_data::ports::DataReader;
+use mainstay_features::port::FeaturesReader;
 use mainstay_governance::port::GovernanceReader;
 use mainstay_monitoring::port::MonitoringReader;
 use mainstay_pipelines::port::{PipelineReader, PipelineTx};
 use mainstay_registry::port::RegistryReader;
 use mainstay_serving::port::ServingStore;
 use mainstay_tracking::port::TrackingReader;
-
-use crate::ports::FeatureDefinitions;
 
 /// What pages are made from.
 pub struct Console {
@@ -59,7 +57,7 @@ pub struct Console {
     /// Datasets.
     pub data: Arc<dyn DataReader>,
     /// Feature definitions.
-    pub features: Arc<dyn FeatureDefinitions>,
+    pub features: Arc<dyn FeaturesReader>,
     /// What steps printed.
     pub logs: Arc<dyn StepLogs>,
     /// Decides approvals.

@@ -56,7 +56,7 @@ struct FeaturesPage {
 async fn show(axum::extract::State(console): State, caller: Caller) -> Page {
     let mut projects = Vec::new();
     for stored in console.features.projects(&caller.workspace).await? {
-        let carried = console.features.materialisations(&caller.workspace, &stored.project).await?;
+        let carried = console.features.views(&caller.workspace, &stored.project).await?;
         // What was applied was checked; if a later version no longer reads it, its text still shows.
         let definitions = Definitions::parse(&stored.text).ok();
         let services = definitions
