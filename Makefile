@@ -61,7 +61,7 @@ test-loop: ## Run the mini loop with its kills against the binary.
 # Every page in Chromium, wide and narrow, light and dark; CONSOLE_PICTURES=FOLDER leaves pictures of them.
 test-console: build ## Open the console's pages in a headless Chromium.
 	@scripts/need.sh chromium
-	@python=$$(scripts/python-env.sh tests/console/requirements.txt) && \
+	@python=$$(scripts/python-env.sh tests/loop/requirements.txt) && \
 		MAINSTAY=$(abspath $(BINARY)) $(PHASE) console "$$python" -m pytest -q tests/console
 
 lint: ## Check format, lints, layers, budgets, links, vendored assets and dependencies.

@@ -5,6 +5,7 @@ import os
 import pathlib
 import signal
 import subprocess
+import sys
 import urllib.error
 import urllib.request
 
@@ -13,6 +14,11 @@ import pytest
 from browser import Browser
 
 ROOT = pathlib.Path(__file__).parents[2]
+sys.path.append(str(ROOT / "tests/loop"))
+
+import driver  # noqa: E402
+import world  # noqa: E402
+
 BINARY = os.environ.get("MAINSTAY") or str(ROOT / "target/release/mainstay")
 # Where pictures of all pages are left to be looked at, if named.
 PICTURES = os.environ.get("CONSOLE_PICTURES")
@@ -109,6 +115,19 @@ def full(tmp_path_factory):
     finished = server.call("/api/v1/events?kind=pipeline_run.finished")["events"]
     server.pipeline_run = finished[0]["subject"].split(":")[1]
     serve(server)
+    yield server
+    assert server.stop() == 0
+
+
+@pytest.fixture(scope="session")
+def alive(tmp_path_factory):
+    """The little world of tests/loop: a model that served, drifted, raised an alarm, and was replaced."""
+    root = tmp_path_factory.mktemp("alive")
+    first = world.lay_out(root, world.visits())
+    subprocess.run([BINARY, "run", str(first), "--data", str(root / "data")], check=True, capture_output=True)
+    server = Server(root / "data")
+    life = driver.Life(driver.Client(server.url), world.visits())
+    life.live(world.SERVES_FROM, 30)
     yield server
     assert server.stop() == 0
 

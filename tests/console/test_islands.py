@@ -112,6 +112,26 @@ def test_a_rollback_is_asked_for_and_done_on_a_page_of_its_own(browser, full):
     assert (newest["number"], newest["arms"][0]["version"]) == (4, 1)
 
 
+def test_a_rollout_and_an_alarm_show_their_evidence(browser, alive):
+    page = browser.page(1440, "light")
+    page.open(alive.url + "/endpoints/purchases")
+    text = page.evaluate("document.querySelector('main').innerText")
+    assert "Rollout of v2 against v1" in text and "promoted" in text
+    assert page.evaluate("document.querySelectorAll('.chart .dot.l1').length") >= 3, "e-values at each move"
+    guards = page.evaluate("[...document.querySelectorAll('.cols th[scope=row]')].map((cell) => cell.innerText)")
+    assert {"error rate", "latency ratio", "output shift"} <= set(guards)
+    page.open(alive.url + "/endpoints/purchases/monitor")
+    raised = alive.call("/api/v1/events?kind=alarm.raised")["events"][0]["body"]["cause"]["signals"]
+    names = page.evaluate("[...document.querySelectorAll('.alarm th[scope=row]')].map((cell) => cell.innerText)")
+    for signal in raised:
+        assert any(name.startswith(signal["series"]["name"]) for name in names), signal
+    assert page.evaluate("document.querySelectorAll('.cells .sig').length") > 0, "days on which an alarm stood"
+    page.open(alive.url + "/models/purchases/2/why")
+    text = page.evaluate("document.querySelector('main').innerText")
+    assert "became champion of purchases" in text and "rollout of v2 on purchases started" in text
+    page.close()
+
+
 def start(server, name, text):
     server.call(f"/api/v1/pipelines/{name}", text, "PUT")
     return server.call(f"/api/v1/pipelines/{name}/runs", {})["run"]

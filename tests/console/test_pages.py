@@ -47,6 +47,15 @@ def test_a_full_page_holds_to_what_pages_hold_to(page, full, path):
     assert look_at(page, full, path, "full") == []
 
 
+ALIVE = ["/", "/endpoints", "/endpoints/purchases", "/endpoints/purchases/rollback", "/endpoints/purchases/monitor",
+         "/models/purchases/2/why", "/pipelines", "/audit?kind=alarm.raised"]
+
+
+@pytest.mark.parametrize("path", ALIVE)
+def test_a_page_of_a_living_model_holds_to_what_pages_hold_to(page, alive, path):
+    assert look_at(page, alive, path, "alive") == []
+
+
 @pytest.mark.parametrize("path, status, code", [
     ("/no/such/page", 404, "not-found"),
     ("/runs/zz", 400, "invalid-argument"),
