@@ -1,5 +1,7 @@
 //! The changes that governance knows.
 
+mod record;
+
 use async_trait::async_trait;
 use mainstay_core::action::Action;
 use mainstay_core::command::Command;
@@ -18,8 +20,11 @@ use crate::port::GovernanceTx;
 use crate::token::StoredToken;
 use crate::webhook::{Webhook, WebhookId};
 
+pub use self::record::{KeepCursor, KeepHead, RebuildProjections};
+
 /// Creates a token. Its grants are for the workspace in which it is made, so that an admin of one
-/// workspace cannot make a key to another. Event: `token.created`, without the secret's digest.
+/// workspace cannot make a key to another. Event: `token.created`, with the digest of the secret: that
+/// tells nothing of 256 random bits, and a digest that is put in its place later is found.
 #[derive(Debug, Clone)]
 pub struct CreateToken {
     /// Where.
@@ -72,7 +77,9 @@ impl Command for CreateToken {
             revoked: None,
         };
         tx.insert_token(&token).await?;
-        let body = json!({"label": token.label, "grants": token.grants, "expires": token.expires});
+        let body = json!({
+            "label": token.label, "digest": token.digest, "grants": token.grants, "expires": token.expires,
+        });
         tx.record(Event::new("token.created", self.scope().subject, body));
         Ok(())
     }

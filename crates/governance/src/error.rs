@@ -43,6 +43,9 @@ pub enum GovernanceError {
     /// A gate report contradicts itself.
     #[error("the gate report is not valid: {0}")]
     InvalidReport(&'static str),
+    /// The projections cannot be built from the log.
+    #[error("the tables cannot be rebuilt, and nothing was changed: {0}")]
+    NotReplayable(String),
     /// The store failed.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -58,6 +61,7 @@ impl Coded for GovernanceError {
             | Self::InvalidKinds
             | Self::InvalidReport(_) => ErrorCode::InvalidArgument,
             Self::NoToken(_) | Self::NoGrantHeld(_) | Self::NoWebhook(_) => ErrorCode::NotFound,
+            Self::NotReplayable(_) => ErrorCode::Corrupt,
             Self::WorkspaceExists(_) => ErrorCode::AlreadyExists,
             Self::Storage(error) => error.code(),
         }

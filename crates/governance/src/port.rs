@@ -5,11 +5,13 @@ use async_trait::async_trait;
 use mainstay_core::command::Journal;
 use mainstay_core::digest::Digest;
 use mainstay_core::error::StorageError;
+use mainstay_core::event::EventSeq;
 use mainstay_core::id::TokenId;
 use mainstay_core::name::Name;
 use mainstay_core::principal::{Actor, Grant, Role};
 use mainstay_core::time::MachineTime;
 
+use crate::audit::{SignedHead, StateReport};
 use crate::gate::{Approval, GateReport};
 use crate::token::StoredToken;
 use crate::webhook::{Webhook, WebhookId};
@@ -41,6 +43,28 @@ pub trait GovernanceTx: Journal {
     async fn newest_report(&mut self, digest: &Digest) -> Result<Option<GateReport>, StorageError>;
     /// The approvals of an artifact, expired ones included.
     async fn approvals(&mut self, digest: &Digest) -> Result<Vec<Approval>, StorageError>;
+}
+
+/// What keeps the tables that follow from the log equal to it.
+#[async_trait]
+pub trait ProjectionTx: Journal {
+    /// Deletes those tables and writes them anew from the events. Tells where they differed before; if
+    /// an event does not say what it did, that is the one difference, and nothing is changed.
+    async fn rebuild_projections(&mut self) -> Result<StateReport, StorageError>;
+}
+
+/// What the signing of heads writes through.
+#[async_trait]
+pub trait AuditTx: Journal {
+    /// Keeps a signed head beside the log; nothing changes if there is one of its size.
+    async fn insert_head(&mut self, head: &SignedHead) -> Result<(), StorageError>;
+}
+
+/// What the delivery of webhooks writes through.
+#[async_trait]
+pub trait DeliveryTx: Journal {
+    /// Notes up to which event a webhook was told; nothing changes if there is no such webhook.
+    async fn put_cursor(&mut self, webhook: WebhookId, position: EventSeq) -> Result<(), StorageError>;
 }
 
 /// What readers of governance ask, across workspaces: the server keeps these in memory.

@@ -1,6 +1,7 @@
 //! Who is calling, and what they may do.
 
 mod refusals;
+mod tokens;
 
 use std::sync::Arc;
 
@@ -15,11 +16,11 @@ use mainstay_core::principal::{Actor, Grant, Principal, Role};
 use mainstay_core::scope::Scope;
 use mainstay_core::time::Clock;
 use mainstay_governance::policy::{CedarPolicy, Mode};
-use mainstay_governance::port::GovernanceReader as _;
 use mainstay_governance::token::ApiToken;
 use mainstay_store::Database;
 
 use self::refusals::Refusals;
+use self::tokens::Tokens;
 
 /// The policy, and where its refusals go on the record.
 pub struct Authority {
@@ -68,21 +69,27 @@ impl Authenticator for LocalUser {
 
 /// Callers show an API token; whoever shows none is anonymous.
 pub struct TokenBearer {
-    /// Where tokens are looked up.
-    pub database: Database,
-    /// Tells which have expired.
-    pub clock: Arc<dyn Clock>,
+    tokens: Tokens,
+    clock: Arc<dyn Clock>,
+}
+
+impl TokenBearer {
+    /// Tokens are looked up in the database; the clock tells which have expired.
+    pub fn new(database: &Database, clock: Arc<dyn Clock>) -> Self {
+        let reader = Arc::new(database.reader.clone());
+        Self { tokens: Tokens::new(reader, database.writer.access_changes(), clock.clone()), clock }
+    }
 }
 
 #[async_trait]
 impl Authenticator for TokenBearer {
     async fn authenticate(&self, parts: &Parts) -> Result<Principal, AuthenticationError> {
         let Some(presented) = bearer(&parts.headers)? else { return Ok(Principal::anonymous()) };
-        let tokens = self.database.reader.tokens().await.map_err(|error| {
+        let known = self.tokens.find(presented.id()).await.map_err(|error| {
             tracing::warn!(%error, "tokens");
             AuthenticationError::Unauthenticated
         })?;
-        let known = tokens.iter().find_map(|token| token.principal(&presented, self.clock.now()).ok());
+        let known = known.and_then(|token| token.principal(&presented, self.clock.now()).ok());
         known.ok_or(AuthenticationError::Unauthenticated)
     }
 }

@@ -2,16 +2,19 @@
 //! meet. The binary `mainstay` is [`cli::main`].
 
 pub mod authority;
+pub mod backup;
 pub mod cli;
 pub mod clock;
 pub mod endpoint_commands;
 pub mod engine;
 mod failed;
+pub mod heads;
 pub mod layout;
 mod lock;
 pub mod loop_tx;
 pub mod platform;
 pub mod predictor;
+mod record_check;
 pub mod run_index;
 pub mod serve;
 pub mod steps;

@@ -23,6 +23,7 @@ use mainstay_tracking::command::{ArtifactLocation, CreateDefaultExperiment};
 use mainstay_tracking::port::TrackingTx;
 
 use crate::authority::Authority;
+use crate::heads::HeadKeeper;
 use crate::layout::Layout;
 use crate::lock::DataLock;
 use crate::loop_tx::{LoopTx, LoopUnit};
@@ -78,6 +79,8 @@ pub struct Platform {
     pub looped: Commands<dyn LoopTx>,
     /// Whether no other process can work on the database: it lies in the locked data directory.
     pub is_sole: bool,
+    /// Signs heads of the log.
+    pub heads: HeadKeeper,
     /// Held as long as the data is open: nobody else opens it meanwhile.
     _lock: DataLock,
 }
@@ -105,7 +108,10 @@ impl Platform {
         let writer = Arc::new(database.writer.clone());
         let authority = Arc::new(Authority::open(mode, &database)?);
         let policy: Arc<dyn Authorizer> = authority.clone();
+        let keys = layout.keys();
+        let heads = HeadKeeper::open(&keys, &*entropy, &database, clock.clone(), policy.clone())?;
         Ok(Self {
+            heads,
             data: Commands::new(writer.clone(), policy.clone()),
             features: Commands::new(writer.clone(), policy.clone()),
             monitoring: Commands::new(writer.clone(), policy.clone()),
@@ -153,8 +159,11 @@ impl Platform {
         }
     }
 
-    /// Commits what is queued and closes the writer.
+    /// Signs the log as it stands, commits what is queued and closes the writer.
     pub async fn close(&self) {
+        if let Err(error) = self.heads.sign().await {
+            tracing::warn!(%error, "the last head could not be kept");
+        }
         self.database.close().await;
     }
 }

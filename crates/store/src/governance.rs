@@ -93,6 +93,8 @@ impl GovernanceTx for StoreTx {
     }
 
     async fn delete_webhook(&mut self, id: WebhookId) -> Result<bool, StorageError> {
+        let cursor = "DELETE FROM webhook_cursors WHERE webhook = $1";
+        self.execute(cursor, params![id.to_string()]).await?;
         let sql = "DELETE FROM webhooks WHERE workspace = $1 AND id = $2";
         Ok(self.execute(sql, params![self.workspace().as_str(), id.to_string()]).await? > 0)
     }

@@ -22,6 +22,7 @@
 mod audit;
 mod data;
 pub mod database;
+mod delivery;
 mod driver;
 mod events;
 mod features;
@@ -32,6 +33,7 @@ mod monitoring;
 pub mod objects;
 mod pipelines;
 pub mod ports;
+mod projection;
 pub mod reader;
 mod registry;
 mod serving;

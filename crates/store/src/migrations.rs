@@ -18,6 +18,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0007_serving.sql"),
     include_str!("../migrations/0008_features.sql"),
     include_str!("../migrations/0009_monitoring.sql"),
+    include_str!("../migrations/0010_webhook_cursors.sql"),
 ];
 
 /// Brings the schema up to date. Refuses a database that a newer Mainstay has written.

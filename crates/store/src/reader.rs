@@ -20,7 +20,7 @@ const READERS: usize = 8;
 
 /// A read-only transaction: all its queries see one state.
 pub struct ReadTx {
-    connection: Connection,
+    pub(crate) connection: Connection,
 }
 
 impl ReadTx {

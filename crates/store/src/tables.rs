@@ -62,6 +62,7 @@ pub const TABLES: &[(&str, Class)] = &[
     ("step_results", Class::Record),
     ("table_versions", Class::Record),
     ("validations", Class::Record),
+    ("webhook_cursors", Class::Operational),
     ("webhooks", Class::Record),
     ("workspaces", Class::Record),
 ];

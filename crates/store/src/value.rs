@@ -68,6 +68,11 @@ impl Row {
         Self(values)
     }
 
+    /// The values, in the order of the columns.
+    pub fn into_values(self) -> Vec<Value> {
+        self.0
+    }
+
     fn at(&self, column: usize) -> Result<&Value, StorageError> {
         self.0.get(column).ok_or_else(|| damaged(column, "missing"))
     }

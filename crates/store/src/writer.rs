@@ -16,7 +16,7 @@ use mainstay_core::entropy::Entropy;
 use mainstay_core::error::{Cause, StorageError};
 use mainstay_core::event::EventSeq;
 use mainstay_core::principal::Actor;
-use mainstay_core::scope::default_workspace;
+use mainstay_core::scope::{ResourceKind, default_workspace};
 use mainstay_core::time::Clock;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -56,6 +56,7 @@ enum Message {
 pub struct Writer {
     queue: mpsc::Sender<Message>,
     committed: watch::Receiver<EventSeq>,
+    access_changes: watch::Receiver<EventSeq>,
     counts: Arc<Counts>,
 }
 
@@ -88,17 +89,18 @@ impl Writer {
     ) -> Result<Self, StorageError> {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let (announce, committed) = watch::channel(last);
+        let (announce_access, access_changes) = watch::channel(last);
         let context = Context { actor: Actor::system("writer"), workspace: default_workspace() };
         let counts = Arc::new(Counts::default());
         let tx = StoreTx::new(connection, context);
-        let group = Group { tx, surroundings, announce, counts: Arc::clone(&counts) };
+        let group = Group { tx, surroundings, announce, announce_access, counts: Arc::clone(&counts) };
         let run = move || match &group.tx.connection {
             Connection::Sqlite(_) => futures::executor::block_on(group.run(jobs)),
             Connection::Postgres(_) => runtime.block_on(group.run(jobs)),
         };
         let thread = std::thread::Builder::new().name("writer".into()).spawn(run);
         thread.map_err(|e| StorageError::Failed(e.into()))?;
-        Ok(Self { queue, committed, counts })
+        Ok(Self { queue, committed, access_changes, counts })
     }
 
     /// What it did since it started.
@@ -113,6 +115,12 @@ impl Writer {
     /// The last committed position, as it moves.
     pub fn committed(&self) -> watch::Receiver<EventSeq> {
         self.committed.clone()
+    }
+
+    /// The position after the last group of this process that changed API tokens or webhooks. It moves
+    /// before whoever asked for that is answered.
+    pub fn access_changes(&self) -> watch::Receiver<EventSeq> {
+        self.access_changes.clone()
     }
 
     /// Commits what is queued and stops. Commands submitted later are refused.
@@ -149,6 +157,7 @@ struct Group {
     tx: StoreTx,
     surroundings: Surroundings,
     announce: watch::Sender<EventSeq>,
+    announce_access: watch::Sender<EventSeq>,
     counts: Arc<Counts>,
 }
 
@@ -315,9 +324,15 @@ impl Group {
     /// Gives the group's events their place in the log, and commits.
     async fn seal(&mut self) -> Result<EventSeq, StorageError> {
         let pending = std::mem::take(&mut self.tx.pending);
+        let about_access = |kind| matches!(kind, ResourceKind::Token | ResourceKind::Webhook);
+        let access = pending.iter().any(|pending| about_access(pending.event.subject.kind));
         let last = events::append(&mut self.tx, pending, &*self.surroundings.entropy).await?;
         self.tx.connection.batch("COMMIT").await?;
-        Ok(last.unwrap_or(*self.announce.borrow()))
+        let last = last.unwrap_or(*self.announce.borrow());
+        if access {
+            self.announce_access.send_replace(last);
+        }
+        Ok(last)
     }
 
     async fn abandon(&mut self, ended: Ended) -> Ended {

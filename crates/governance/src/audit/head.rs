@@ -45,6 +45,18 @@ impl Coded for WrongSignature {
 #[serde(transparent)]
 pub struct KeyId(String);
 
+impl KeyId {
+    /// An id as it was stored.
+    pub fn stored(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 impl fmt::Display for KeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

@@ -104,8 +104,13 @@ pub enum Difference {
         /// The size that the head states.
         size: u64,
     },
-    /// The head's signature is wrong, or by a key that does not count.
+    /// The head's signature does not hold.
     Signature {
+        /// Whose signature.
+        origin: HeadOrigin,
+    },
+    /// The head is signed by none of the keys that count.
+    Key {
         /// Whose signature.
         origin: HeadOrigin,
     },
@@ -138,6 +143,9 @@ impl fmt::Display for Fault {
                 write!(f, "event {seq}: the log ends before it, but {origin} counts {size} events")
             }
             Difference::Signature { origin } => write!(f, "{origin} at {seq}: the signature does not hold"),
+            Difference::Key { origin } => {
+                write!(f, "{origin} at {seq}: it is signed by another key than those given")
+            }
         }
     }
 }
@@ -226,8 +234,10 @@ impl LogCheck {
         for (origin, signed) in signed.chain(external.map(|head| (HeadOrigin::External, head))) {
             if keys.iter().any(|key| key.verify(&signed).is_ok()) {
                 check.heads.push((origin, signed.head));
-            } else {
+            } else if keys.iter().any(|key| key.id() == signed.key) {
                 check.fault(signed.head.size, Difference::Signature { origin });
+            } else {
+                check.fault(signed.head.size, Difference::Key { origin });
             }
         }
         check.heads.sort_by_key(|(_, head)| std::cmp::Reverse(head.size));

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 
+use mainstay_core::digest::Digest;
 use mainstay_core::entropy::SeededEntropy;
 use mainstay_core::event::EventSeq;
 use mainstay_core::time::MachineTime;
@@ -168,7 +169,9 @@ fn only_known_keys_count() {
         let head = log.heads.external.take().unwrap().head;
         log.heads.external = Some(key.sign(head));
     };
-    assert_eq!(first(strange), (size, Difference::Signature { origin }));
+    assert_eq!(first(strange), (size, Difference::Key { origin }));
+    let forged = |log: &mut Log| log.heads.external.as_mut().unwrap().head.root = Digest::of(b"fork");
+    assert_eq!(first(forged), (size, Difference::Signature { origin }));
 }
 
 #[test]

@@ -1,75 +1,66 @@
-//! `mainstay audit verify`: checks the record, offline or against a running database.
+//! `mainstay audit`: checks the record, prints its newest head, and rebuilds what follows from it.
 
-use std::path::PathBuf;
+mod head;
+mod rebuild;
+mod verify;
+
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use mainstay_core::event::EventSeq;
-use mainstay_governance::audit::{Head, Heads, LogCheck};
+use mainstay_store::database::DATABASE_FILE;
 use mainstay_store::reader::Reader;
-use serde_json::json;
 
 use crate::Failed;
-use crate::terminal::say;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Audit {
     /// Recompute every leaf and the root; name the first event that is not what it was.
-    Verify(Verify),
+    Verify(verify::Verify),
+    /// Print the newest signed head, to be kept where nobody here can change it.
+    Head(head::PrintHead),
+    /// Delete the tables that follow from the events, and build them anew; no server may run.
+    Rebuild(rebuild::Rebuild),
 }
 
+impl Audit {
+    pub(super) async fn run(self, json: bool) -> Result<ExitCode, Failed> {
+        match self {
+            Self::Verify(verify) => verify.run(json).await,
+            Self::Head(head) => head.run().await,
+            Self::Rebuild(rebuild) => rebuild.run(json).await,
+        }
+    }
+}
+
+/// Which record.
 #[derive(Debug, Args)]
-pub(super) struct Verify {
+struct Record {
     /// The data directory.
-    #[arg(default_value = "./mainstay-data")]
+    #[arg(env = "MAINSTAY_DATA", default_value = "./mainstay-data")]
     directory: PathBuf,
-    /// A PostgreSQL database instead.
+    /// A PostgreSQL database instead; keys are still looked for in the data directory.
     #[arg(long, env = "MAINSTAY_DB", hide_env_values = true)]
     db: Option<String>,
 }
 
-/// Events read at once.
-const PAGE: usize = 1_000;
+impl Record {
+    /// Opens it for reading; a server may have it open.
+    fn open(&self) -> Result<Reader, Failed> {
+        match &self.db {
+            Some(url) => Ok(Reader::open_postgres(url)?),
+            None => open_sqlite(&self.directory),
+        }
+    }
 
-impl Audit {
-    pub(super) async fn run(self, json: bool) -> Result<ExitCode, Failed> {
-        let Self::Verify(verify) = self;
-        verify.run(json).await
+    fn keys(&self) -> PathBuf {
+        self.directory.join("keys")
     }
 }
 
-impl Verify {
-    async fn run(self, json: bool) -> Result<ExitCode, Failed> {
-        let log = match &self.db {
-            Some(url) => Reader::open_postgres(url)?,
-            None => Reader::open_sqlite(&self.directory),
-        };
-        let frontier = log.frontier().await?;
-        let stored = Head {
-            size: frontier.size(),
-            root: frontier.root(),
-            time: mainstay_core::time::MachineTime::MIN,
-        };
-        let mut check = LogCheck::new(Heads { stored: Some(stored), ..Heads::default() });
-        let mut after = EventSeq(0);
-        loop {
-            let rows = log.audit_rows(after, PAGE).await?;
-            let Some(last) = rows.last() else { break };
-            after = last.seq;
-            for row in &rows {
-                check.row(row);
-            }
-        }
-        let report = check.finish();
-        let sound = report.is_good();
-        if json {
-            let faults: Vec<_> = report.faults.iter().map(ToString::to_string).collect();
-            say(json!({ "events": report.events, "root": report.root.to_string(), "sound": sound, "faults": faults }).to_string());
-        } else if sound {
-            say(format!("{} events, all as they were recorded; root {}", report.events, report.root));
-        } else {
-            report.faults.iter().for_each(|fault| say(fault.to_string()));
-        }
-        Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-    }
+/// Opens the database in a data directory for reading.
+fn open_sqlite(directory: &Path) -> Result<Reader, Failed> {
+    let file = directory.join(DATABASE_FILE);
+    std::fs::metadata(&file).map_err(|error| Failed::directory(&file, error))?;
+    Ok(Reader::open_sqlite(directory))
 }

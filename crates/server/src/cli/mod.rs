@@ -1,6 +1,8 @@
 //! The command line. Exit codes: 0 done, 1 failed, 2 wrong use, 3 no such thing, 4 refused.
 
 mod audit;
+mod backup;
+mod restore;
 mod run;
 mod up;
 
@@ -39,6 +41,10 @@ enum Command {
     /// Check the record.
     #[command(subcommand)]
     Audit(audit::Audit),
+    /// Copy a data directory, while a server may have it open.
+    Backup(backup::Backup),
+    /// Make a data directory of a backup, and check it.
+    Restore(restore::Restore),
     /// Starts the processes of steps; the server runs it.
     #[command(name = "__spawner", hide = true)]
     Spawner,
@@ -87,6 +93,8 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Failed> {
         Command::Up(up) => block_on(up.run()),
         Command::Run(run) => block_on(run.run(json)),
         Command::Audit(audit) => block_on(audit.run(json)),
+        Command::Backup(backup) => block_on(backup.run(json)),
+        Command::Restore(restore) => block_on(restore.run(json)),
         Command::Spawner => Err(Failed::Usage("__spawner takes no further arguments".into())),
         Command::Step { uses } => {
             let done =

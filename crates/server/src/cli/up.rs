@@ -74,9 +74,7 @@ impl Up {
         let address = listener.local_addr().map_err(|error| Failed::outside("listening", error))?;
         let authenticator: Arc<dyn Authenticator> = match self.auth {
             Auth::Local => Arc::new(LocalUser { allowed_hosts: self.allowed_hosts }),
-            Auth::Required => {
-                Arc::new(TokenBearer { database: platform.database.clone(), clock: platform.clock.clone() })
-            }
+            Auth::Required => Arc::new(TokenBearer::new(&platform.database, platform.clock.clone())),
         };
         platform.create_default_experiment().await?;
         let rate = Rate { per_second: self.rate_limit, burst: self.rate_limit.saturating_mul(2) };
@@ -94,12 +92,16 @@ impl Up {
         let steps = crate::steps::all();
         let engine = Engine::new(platform.clone(), spawner, steps, EngineOptions::default());
         let engine = tokio::spawn(engine.run(stopping.clone()));
+        let signing = tokio::spawn({
+            let (platform, stopping) = (platform.clone(), stopping.clone());
+            async move { platform.heads.run(stopping).await }
+        });
         let http = tokio::spawn(serve(listener, router, HttpLimits::default(), stopping));
         note(format!("Mainstay is at http://{address} · data in {}", platform.layout.root().display()));
         stop_signal().await?;
         note("draining; a second signal ends at once");
         stop.send_replace(true);
-        let drained = async { drop(tokio::join!(engine, http, following, watching, upkeep)) };
+        let drained = async { drop(tokio::join!(engine, http, following, watching, upkeep, signing)) };
         tokio::select! {
             () = drained => {}
             again = stop_signal() => again?,

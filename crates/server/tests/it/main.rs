@@ -8,4 +8,5 @@ mod flights;
 mod metering;
 mod pipelines;
 mod program;
+mod record;
 mod routes;

@@ -143,7 +143,8 @@ pub(crate) fn failure(error: sqlx::Error) -> StorageError {
         return match code.as_str() {
             "40001" | "40P01" | "55P03" => StorageError::Contended(error.into()),
             "53100" => StorageError::Full(error.into()),
-            c if c.starts_with("08") || c.starts_with("57") || c.starts_with("53") => {
+            // 55000 is how a database says that it accepts no connections.
+            c if c == "55000" || c.starts_with("08") || c.starts_with("57") || c.starts_with("53") => {
                 StorageError::Unavailable(error.into())
             }
             c if c.starts_with("XX") => StorageError::Corrupt(format!("PostgreSQL reports {c}")),

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use mainstay_core::error::StorageError;
+use rusqlite::backup::StepResult;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql};
 
@@ -12,6 +13,9 @@ use crate::value::{Row, Value};
 
 /// How long a statement waits for another process that holds the lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a copy waits for whoever is in its way.
+const BACKUP_PAUSE: Duration = Duration::from_millis(5);
 
 pub(crate) struct SqliteConnection {
     inner: Connection,
@@ -73,11 +77,18 @@ impl SqliteConnection {
         self.inner.execute_batch(sql).map_err(failure)
     }
 
-    /// Copies the whole database to `path`, page by page, while others read and write.
+    /// Copies the whole database to `path` while others read and write: in one step, so that it is one
+    /// committed state, and ends however fast they write (a copy in parts begins anew after each write).
+    /// The copy is one file, without a log beside it.
     pub(crate) fn backup_to(&self, path: &Path) -> Result<(), StorageError> {
         let mut target = Connection::open(path).map_err(failure)?;
         let backup = rusqlite::backup::Backup::new(&self.inner, &mut target).map_err(failure)?;
-        backup.run_to_completion(1_000, Duration::from_millis(2), None).map_err(failure)
+        while backup.step(-1).map_err(failure)? != StepResult::Done {
+            // Busy or locked: a checkpoint is under way.
+            std::thread::sleep(BACKUP_PAUSE);
+        }
+        drop(backup);
+        target.pragma_update(None, "journal_mode", "DELETE").map_err(failure)
     }
 }
 

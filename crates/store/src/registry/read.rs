@@ -9,9 +9,10 @@ use mainstay_registry::model::{ModelDetail, VersionDetail};
 use mainstay_registry::name::{Alias, ModelName, VersionNumber};
 use mainstay_registry::port::RegistryReader;
 
-use super::{alias, model, model_name, number_of, version};
+use super::{VERSION, alias, model, model_name, number_of, version};
 use crate::params;
 use crate::reader::{ReadTx, Reader};
+use crate::value::Value;
 
 // An empty model name in `$2` stands for all models: no model has one.
 const MODELS: &str = "SELECT name, description, created, updated FROM registered_models \
@@ -40,8 +41,8 @@ impl RegistryReader for Reader {
         name: &ModelName,
         number: VersionNumber,
     ) -> Result<Option<VersionDetail>, StorageError> {
-        let all = self.version_details(workspace, name.as_str()).await?;
-        Ok(all.into_iter().find(|detail| detail.version.number == number))
+        let key = params![workspace.as_str(), name.as_str(), number.0].to_vec();
+        self.read(move |tx| Box::pin(async move { version_detail(tx, &key).await })).await
     }
 
     async fn versions(
@@ -95,10 +96,23 @@ impl Reader {
     }
 }
 
-async fn version_details(
-    tx: &mut ReadTx,
-    key: &[crate::value::Value],
-) -> Result<Vec<VersionDetail>, StorageError> {
+const ONE_VERSION_TAGS: &str =
+    "SELECT key, value FROM model_version_tags WHERE workspace = $1 AND model = $2 AND number = $3";
+const ONE_VERSION_ALIASES: &str = "SELECT alias FROM model_aliases \
+    WHERE workspace = $1 AND model = $2 AND number = $3 ORDER BY alias";
+
+async fn version_detail(tx: &mut ReadTx, key: &[Value]) -> Result<Option<VersionDetail>, StorageError> {
+    let Some(row) = tx.query_one(VERSION, key).await? else { return Ok(None) };
+    let version = version(&row)?;
+    let tags = tx.query(ONE_VERSION_TAGS, key).await?;
+    let tags = tags.iter().map(|row| Ok((row.text(0)?.to_owned(), row.text(1)?.to_owned())));
+    let tags = tags.collect::<Result<_, StorageError>>()?;
+    let aliases = tx.query(ONE_VERSION_ALIASES, key).await?;
+    let aliases = aliases.iter().map(|row| alias(row, 0)).collect::<Result<_, _>>()?;
+    Ok(Some(VersionDetail { version, tags, aliases }))
+}
+
+async fn version_details(tx: &mut ReadTx, key: &[Value]) -> Result<Vec<VersionDetail>, StorageError> {
     let mut tags: BTreeMap<(ModelName, VersionNumber), BTreeMap<String, String>> = BTreeMap::new();
     for row in tx.query(VERSION_TAGS, key).await? {
         let of_version = tags.entry((model_name(&row, 0)?, number_of(row.int(1)?)?)).or_default();

@@ -17,6 +17,29 @@ pub(crate) struct Fresh {
 }
 
 impl Fresh {
+    /// The address, if it is PostgreSQL.
+    pub(crate) fn url(&self) -> Option<&str> {
+        self.url.as_deref()
+    }
+
+    /// Runs a statement behind Mainstay's back, as somebody with the database's password would.
+    pub(crate) async fn tamper(&self, sql: &str) {
+        use sqlx::Connection as _;
+        match &self.url {
+            None => {
+                let path = self.directory.path().join(mainstay_store::database::DATABASE_FILE);
+                let changed = rusqlite::Connection::open(path).unwrap().execute(sql, []).unwrap();
+                assert_eq!(changed, 1, "{sql}");
+            }
+            Some(url) => {
+                let mut connection = sqlx::PgConnection::connect(url).await.unwrap();
+                let sql = sqlx::AssertSqlSafe(sql.to_owned());
+                let changed = sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+                assert_eq!(changed.rows_affected(), 1);
+            }
+        }
+    }
+
     /// Opens the same database once more.
     pub(crate) async fn reopen(&self) -> Database {
         let surroundings = surroundings(&self.clock);

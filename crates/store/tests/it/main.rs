@@ -7,7 +7,11 @@
 
 mod data;
 mod databases;
+mod heads;
 mod monitoring;
+mod outage;
+mod pipelines;
+mod projection;
 mod registry;
 mod tracking;
 mod writer;

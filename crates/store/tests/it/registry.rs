@@ -85,7 +85,7 @@ both!(sixteen_clients_at_once_get_versions_without_a_gap, async |fresh: Fresh| {
 });
 
 /// An endpoint that follows `champion` of the model.
-fn governed_endpoint() -> CreateEndpoint {
+pub(crate) fn governed_endpoint() -> CreateEndpoint {
     let hour = FeatureSpec { name: "hour".into(), kind: FeatureKind::Float, nullable: false, range: None };
     let endpoint = Endpoint {
         name: Name::new("delays").unwrap(),
