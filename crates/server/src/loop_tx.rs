@@ -22,13 +22,17 @@ use mainstay_registry::port::RegistryTx;
 use mainstay_serving::port::ServingTx;
 use mainstay_store::StoreTx;
 use mainstay_store::writer::Writer;
+use mainstay_tracking::port::TrackingTx;
 use serde_json::Value;
 use thiserror::Error;
 
 /// What a step's effect may write through.
-pub trait LoopTx: DataTx + FeaturesTx + GovernanceTx + PipelineTx + RegistryTx + ServingTx {}
+pub trait LoopTx:
+    DataTx + FeaturesTx + GovernanceTx + PipelineTx + RegistryTx + ServingTx + TrackingTx
+{
+}
 
-impl<T: DataTx + FeaturesTx + GovernanceTx + PipelineTx + RegistryTx + ServingTx> LoopTx for T {}
+impl<T: DataTx + FeaturesTx + GovernanceTx + PipelineTx + RegistryTx + ServingTx + TrackingTx> LoopTx for T {}
 
 /// The transaction as effects and commands see it: one that owns what it needs.
 pub type Tx = dyn LoopTx + 'static;

@@ -1,6 +1,6 @@
 //! `mainstay up`: the server.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -90,7 +90,8 @@ impl Up {
         let watching = tokio::spawn(keeper.run(stopping.clone()));
         let upkeep = tokio::spawn(predictor.clone().maintain(registry, stopping.clone()));
         let steps = crate::steps::all();
-        let engine = Engine::new(platform.clone(), spawner, steps, EngineOptions::default());
+        let options = EngineOptions { url: Some(local_url(address)), ..EngineOptions::default() };
+        let engine = Engine::new(platform.clone(), spawner, steps, options);
         let engine = tokio::spawn(engine.run(stopping.clone()));
         let signing = tokio::spawn({
             let (platform, stopping) = (platform.clone(), stopping.clone());
@@ -109,6 +110,16 @@ impl Up {
         platform.close().await;
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// Where processes on this machine reach what listens at `address`.
+fn local_url(address: SocketAddr) -> String {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ip => ip,
+    };
+    format!("http://{}", SocketAddr::new(ip, address.port()))
 }
 
 /// Waits for `SIGTERM` or `SIGINT`.

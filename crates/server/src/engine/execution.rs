@@ -185,6 +185,10 @@ impl Attempt<'_> {
     async fn spawn(&self, stage: &Stage, program: Program, directory: &Path) -> Result<Exit, StepError> {
         let mut command = StepCommand::new(program, directory, self.log());
         command.env.extend(std::env::vars().filter(|(name, _)| PASSED_ON.contains(&name.as_str())));
+        // Under its own name for MLflow's clients; a stage may name another server.
+        command
+            .env
+            .extend(self.engine.options.url.clone().map(|url| ("MLFLOW_TRACKING_URI".to_owned(), url)));
         command.env.extend(stage.env.clone());
         let step = &self.claim.step;
         command.env.insert("STEP_IDEMPOTENCY_KEY".to_owned(), step.idempotency_key());

@@ -33,11 +33,13 @@ pub struct EngineOptions {
     pub lease: Duration,
     /// How long running steps may go on once the server stops.
     pub drain: Duration,
+    /// Where commands reach the server that this engine is a part of, if it is one.
+    pub url: Option<String>,
 }
 
 impl Default for EngineOptions {
     fn default() -> Self {
-        Self { parallel: 2, lease: Duration::from_secs(3), drain: Duration::from_secs(20) }
+        Self { parallel: 2, lease: Duration::from_secs(3), drain: Duration::from_secs(20), url: None }
     }
 }
 

@@ -85,6 +85,21 @@ impl FrameOrder {
         self.tables.iter().map(|(name, (version, _))| (name.as_str(), *version))
     }
 
+    /// The tables that are read, with their versions.
+    pub(super) fn tables(&self) -> impl Iterator<Item = (&str, u64, &Manifest)> {
+        self.tables.iter().map(|(name, (version, manifest))| (name.as_str(), *version, manifest))
+    }
+
+    /// The feature service.
+    pub(super) fn service(&self) -> &str {
+        &self.service
+    }
+
+    /// The first instant of its examples, and the first that is out.
+    pub(super) const fn span(&self) -> (DataTime, DataTime) {
+        (self.from, self.until)
+    }
+
     /// The definitions that it was looked up in.
     pub(super) fn definitions(&self) -> Result<Definitions, StepError> {
         Definitions::parse(&self.definitions).map_err(StepError::of)

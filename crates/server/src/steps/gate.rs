@@ -25,7 +25,7 @@ use serde_json::{Value, json};
 
 use self::judge::judge;
 use super::frame::FrameOrder;
-use super::train::model_path;
+use super::train::{MODEL_FILE, model_path};
 use super::{BuiltIn, Held, Prepared, Span, StepError, read, write};
 use crate::loop_tx::{Conclusion, Effect, EffectError, Tx};
 use crate::platform::Platform;
@@ -101,8 +101,10 @@ struct Order {
     frame: FrameOrder,
     candidate: Digest,
     incumbent: Option<Digest>,
-    /// What the trivial model predicts: the mean of the candidate's training labels.
-    trivial: f64,
+    /// What the trivial model predicts: the mean of the candidate's training labels. Of a model that was
+    /// trained elsewhere they are not known; then it is the mean of the days that it is judged on, which no
+    /// constant beats there.
+    trivial: Option<f64>,
     checks: Vec<(String, bool)>,
     limits: Limits,
 }
@@ -132,16 +134,17 @@ impl BuiltIn for Gate {
         for digest in [Some(arguments.digest), incumbent].into_iter().flatten() {
             fetch(platform, &digest, held).await?;
         }
-        let report = bytes(platform, &arguments.digest, "report.json").await?;
-        let report: TrainingReport = serde_json::from_slice(&report).map_err(|error| {
-            StepError::refused(ErrorCode::Corrupt, format!("the training report: {error}"))
-        })?;
+        let report = stored(platform, &arguments.digest, "report.json").await?;
+        let report: Option<TrainingReport> =
+            report.map(|bytes| serde_json::from_slice(&bytes)).transpose().map_err(|error| {
+                StepError::refused(ErrorCode::Corrupt, format!("the training report: {error}"))
+            })?;
         let order = Order {
             checks: checks(platform, &held.workspace, &frame).await?,
             frame,
             candidate: arguments.digest,
             incumbent: incumbent.filter(|digest| *digest != arguments.digest),
-            trivial: report.baseline.prediction,
+            trivial: report.map(|report| report.baseline.prediction),
             limits: arguments.limits,
         };
         Ok(Prepared::Child(write(&order)?))
@@ -185,21 +188,23 @@ async fn checks(
     Ok(newest.into_iter().collect())
 }
 
-/// The bytes of a model's file.
-async fn bytes(platform: &Platform, digest: &Digest, file: &str) -> Result<Vec<u8>, StepError> {
+/// The bytes of a model's file, if there is one.
+async fn stored(platform: &Platform, digest: &Digest, file: &str) -> Result<Option<Vec<u8>>, StepError> {
     let found = platform.objects.get(&model_path(digest, file)?, None).await.map_err(StepError::of)?;
-    let missing = || StepError::refused(ErrorCode::NotFound, format!("there is no {file} of {digest}"));
-    let mut content = found.ok_or_else(missing)?.bytes;
+    let Some(mut content) = found.map(|content| content.bytes) else { return Ok(None) };
     let mut all = Vec::new();
     while let Some(chunk) = content.next().await {
         all.extend_from_slice(&chunk.map_err(|error| StepError::lost(error.to_string()))?);
     }
-    Ok(all)
+    Ok(Some(all))
 }
 
 /// Puts a model into the step's directory, checked against its digest.
 async fn fetch(platform: &Platform, digest: &Digest, held: &Held) -> Result<(), StepError> {
-    let model = bytes(platform, digest, "model.onnx").await?;
+    let missing = || {
+        StepError::refused(ErrorCode::NotFound, format!("there is no {MODEL_FILE} of {digest}; register it"))
+    };
+    let model = stored(platform, digest, MODEL_FILE).await?.ok_or_else(missing)?;
     if Digest::of(&model) != *digest {
         return Err(StepError::refused(
             ErrorCode::Corrupt,

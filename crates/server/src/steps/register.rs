@@ -1,18 +1,24 @@
-//! `uses: register`: makes a trained model the next version of a registered one.
+//! `uses: register`: makes a trained model the next version of a registered one: one that `train` made, or
+//! one that a script logged with MLflow.
+
+mod logged;
 
 use std::path::Path;
 
 use async_trait::async_trait;
 use mainstay_core::command::Command as _;
 use mainstay_core::digest::Digest;
+use mainstay_core::error::ErrorCode;
+use mainstay_core::id::RunId;
 use mainstay_pipelines::run::StepOutput;
 use mainstay_registry::command::{CreateModel, RegisterVersion};
 use mainstay_registry::name::ModelName;
 use mainstay_registry::port::RegistryTx;
+use mainstay_tracking::logged_model::LoggedModelId;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::train::model_path;
+use super::train::MODEL_FILE;
 use super::{BuiltIn, Held, Prepared, StepError};
 use crate::loop_tx::{Conclusion, Effect, EffectError, Tx};
 use crate::platform::Platform;
@@ -24,7 +30,9 @@ struct Arguments {
     /// The registered model; created if there is none.
     model: ModelName,
     /// The digest of the artifact, as `train` gave it.
-    digest: Digest,
+    digest: Option<Digest>,
+    /// Instead: the run in which a script logged it, with `mlflow.onnx.log_model`.
+    run: Option<RunId>,
     #[serde(default)]
     description: String,
 }
@@ -47,9 +55,22 @@ impl BuiltIn for Register {
         Ok(Value::Null)
     }
 
-    async fn conclude(&self, _: &Platform, held: &Held, _: Value) -> Result<Box<dyn Effect>, StepError> {
-        let Arguments { model, digest, description } = held.arguments()?;
-        let source = format!("mainstay-models:/{}", model_path(&digest, "model.onnx")?);
+    async fn conclude(
+        &self,
+        platform: &Platform,
+        held: &Held,
+        _: Value,
+    ) -> Result<Box<dyn Effect>, StepError> {
+        let Arguments { model, digest, run, description } = held.arguments()?;
+        let artifact = match (digest, run) {
+            (Some(digest), None) => Artifact::trained(held, digest),
+            (None, Some(run)) => logged::adopt(platform, &held.workspace, run).await?,
+            _ => {
+                let message = "give 'digest' of what train made, or 'run' in which a script logged a model";
+                return Err(StepError::refused(ErrorCode::InvalidDefinition, message));
+            }
+        };
+        let digest = artifact.digest;
         let workspace = held.workspace.clone();
         Ok(Box::new(Registered {
             create: CreateModel {
@@ -61,16 +82,45 @@ impl BuiltIn for Register {
             register: RegisterVersion {
                 workspace,
                 name: model,
-                source,
-                run: None,
+                source: artifact.source(),
+                run: artifact.made_by.map(|(run, _)| run),
                 run_link: String::new(),
-                logged_model: None,
+                logged_model: artifact.made_by.map(|(_, model)| model.to_string()),
                 description,
                 tags: Vec::new(),
                 digest: Some(digest),
             },
             digest,
         }))
+    }
+}
+
+/// What becomes a version.
+struct Artifact {
+    digest: Digest,
+    /// The run and the logged model, if it is known which made it.
+    made_by: Option<(RunId, LoggedModelId)>,
+}
+
+impl Artifact {
+    /// One that `train` made: in a step that this one needs, or anywhere, and then nothing is known of it.
+    fn trained(held: &Held, digest: Digest) -> Self {
+        let wanted = Value::from(digest.to_string());
+        let steps = held.claim.values.as_value().get("steps").and_then(Value::as_object);
+        let made_by = steps.into_iter().flat_map(|steps| steps.values()).find_map(|output| {
+            let id = |key: &str| output.get(key).and_then(Value::as_str);
+            let same = output.get("digest") == Some(&wanted);
+            same.then_some((id("run")?.parse().ok()?, id("logged_model")?.parse().ok()?))
+        });
+        Self { digest, made_by }
+    }
+
+    /// Where clients find it.
+    fn source(&self) -> String {
+        match self.made_by {
+            Some((_, model)) => format!("models:/{model}"),
+            None => format!("mainstay-models:/models/{}/{MODEL_FILE}", self.digest.hex()),
+        }
     }
 }
 

@@ -1,6 +1,9 @@
-//! `uses: train`: trains a model of a feature service on examples of a stretch of data time.
+//! `uses: train`: trains a model of a feature service on examples of a stretch of data time, as a run in the
+//! experiment of the project.
 
+mod package;
 mod reference;
+pub(super) mod tracked;
 
 use std::path::Path;
 
@@ -17,18 +20,20 @@ use mainstay_training::{Candidate, Dataset, Params, Split, Task, TrainingReport,
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use self::package::{Interface, Origin};
 use self::reference::reference;
+use self::tracked::{Ids, Tracked, artifacts, experiment};
 use super::frame::{Frame, FrameOrder};
 use super::{BuiltIn, Held, Prepared, Span, StepError, read, write};
-use crate::loop_tx::{Effect, OutputOnly};
+use crate::loop_tx::Effect;
 use crate::platform::Platform;
 
 /// The file in which the child leaves the model.
-const MODEL_FILE: &str = "model.onnx";
+pub(super) const MODEL_FILE: &str = "model.onnx";
 /// The file in which the child leaves what the model is watched against.
 const REFERENCE_FILE: &str = "reference.json";
 /// Largest model that is kept, in bytes.
-const MODEL_LIMIT: u64 = 64 << 20;
+pub(super) const MODEL_LIMIT: u64 = 64 << 20;
 
 /// `with:` of the step.
 #[derive(Debug, Deserialize)]
@@ -78,6 +83,8 @@ struct Order {
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Outcome {
+    order: Order,
+    interface: Interface,
     digest: Digest,
     bytes: usize,
     rows: usize,
@@ -124,7 +131,8 @@ impl BuiltIn for Train {
         let text = write(&kept)?.to_string();
         std::fs::write(directory.join(REFERENCE_FILE), &text).map_err(lost)?;
         let digest = Digest::of(&trained.onnx);
-        write(&Outcome { digest, bytes: trained.onnx.len(), rows, report: trained.report })
+        let interface = Interface::of(&trained.onnx, &data)?;
+        write(&Outcome { order, interface, digest, bytes: trained.onnx.len(), rows, report: trained.report })
     }
 
     async fn conclude(
@@ -134,32 +142,52 @@ impl BuiltIn for Train {
         result: Value,
     ) -> Result<Box<dyn Effect>, StepError> {
         let outcome: Outcome = read(result)?;
-        let model = std::fs::read(held.directory.join(MODEL_FILE));
-        let model = model.map_err(|error| StepError::lost(error.to_string()))?;
-        // Under its digest it is the same whoever writes it, and nobody sees it before the step is accepted.
-        let stored = put(platform, &model_path(&outcome.digest, "model.onnx")?, model).await?;
-        if stored != outcome.digest {
-            return Err(StepError::lost("the model changed between training and storing"));
+        let project = held.arguments::<Arguments>()?.project;
+        let reference = store(platform, held, &outcome).await?;
+        let experiment = experiment(platform, &held.workspace, &project).await?;
+        let (ids, now) = (Ids::of(held), platform.clock.now());
+        let place = artifacts(&experiment, ids.model)?;
+        let origin = Origin { run: ids.run, model: ids.model, created: now };
+        let beside =
+            outcome.interface.files(&origin).into_iter().map(|(name, text)| (name, text.into_bytes()));
+        let model = (MODEL_FILE, left_behind(held, MODEL_FILE)?);
+        for (name, bytes) in beside.chain([model]) {
+            put(platform, &place.join(name).map_err(StepError::of)?, bytes).await?;
         }
-        let report = write(&outcome.report)?;
-        put(platform, &model_path(&outcome.digest, "report.json")?, report.to_string().into_bytes()).await?;
-        let kept = std::fs::read(held.directory.join(REFERENCE_FILE));
-        let kept = kept.map_err(|error| StepError::lost(error.to_string()))?;
-        let kept = put(platform, &model_path(&outcome.digest, REFERENCE_FILE)?, kept).await?;
         let selected = outcome.report.selected();
         let value = json!({
             "digest": outcome.digest,
+            "run": ids.run,
+            "logged_model": ids.model,
             "bytes": outcome.bytes,
             "rows": outcome.rows,
             "candidate": selected.map(|chosen| &chosen.candidate),
             "validation": selected.map(|chosen| &chosen.validation),
             "baseline": outcome.report.baseline,
         });
-        Ok(Box::new(OutputOnly(StepOutput {
-            value,
-            artifacts: [("model".to_owned(), outcome.digest), ("reference".to_owned(), kept)].into(),
-        })))
+        let artifacts = [("model".to_owned(), outcome.digest), ("reference".to_owned(), reference)].into();
+        let output = StepOutput { value, artifacts };
+        Ok(Box::new(Tracked::new(held, &experiment, &outcome, now, output)?))
     }
+}
+
+/// Stores a model under its digest, with its report and its reference, whose digest it gives. There it is the
+/// same whoever writes it, and nobody sees it before the step is accepted.
+async fn store(platform: &Platform, held: &Held, outcome: &Outcome) -> Result<Digest, StepError> {
+    let model = left_behind(held, MODEL_FILE)?;
+    let stored = put(platform, &model_path(&outcome.digest, MODEL_FILE)?, model).await?;
+    if stored != outcome.digest {
+        return Err(StepError::lost("the model changed between training and storing"));
+    }
+    let report = write(&outcome.report)?.to_string().into_bytes();
+    put(platform, &model_path(&outcome.digest, "report.json")?, report).await?;
+    let reference = left_behind(held, REFERENCE_FILE)?;
+    put(platform, &model_path(&outcome.digest, REFERENCE_FILE)?, reference).await
+}
+
+/// A file that the child wrote.
+fn left_behind(held: &Held, file: &str) -> Result<Vec<u8>, StepError> {
+    std::fs::read(held.directory.join(file)).map_err(|error| StepError::lost(error.to_string()))
 }
 
 /// Where the files of a model lie among the objects.
@@ -167,7 +195,7 @@ pub(super) fn model_path(digest: &Digest, file: &str) -> Result<ObjectPath, Step
     ObjectPath::new(format!("models/{}/{file}", digest.hex())).map_err(StepError::of)
 }
 
-async fn put(platform: &Platform, path: &ObjectPath, bytes: Vec<u8>) -> Result<Digest, StepError> {
+pub(super) async fn put(platform: &Platform, path: &ObjectPath, bytes: Vec<u8>) -> Result<Digest, StepError> {
     let whole: ByteStream = Box::pin(stream::iter([Ok(bytes.into())]));
     Ok(platform.objects.put(path, whole, MODEL_LIMIT).await.map_err(StepError::of)?.digest)
 }

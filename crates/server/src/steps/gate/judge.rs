@@ -37,8 +37,11 @@ pub(super) fn judge(
     let mut rng = ChaCha12Rng::seed_from_u64(order.limits.seed);
     let (resampling, limits) = (Resampling::default(), &order.limits);
 
+    let mean = scored.iter().map(|row| row.label).sum::<f64>() / scored.len() as f64;
+    let trivial = order.trivial.unwrap_or(mean);
+
     let mut verdicts = vec![
-        gate::better_than_trivial(Metric::LogLoss, &scored, order.trivial, resampling, &mut rng)
+        gate::better_than_trivial(Metric::LogLoss, &scored, trivial, resampling, &mut rng)
             .map_err(StepError::of)?,
         gate::calibration(&scored, limits.max_ece, resampling, &mut rng).map_err(StepError::of)?,
         gate::latency_p95(&latencies(&candidate, &frame)?, limits.max_latency_ms),
