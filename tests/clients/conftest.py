@@ -4,8 +4,12 @@ import os
 import pathlib
 import signal
 import subprocess
+import sys
 
 import pytest
+
+# The little world of the loop's tests.
+sys.path.append(str(pathlib.Path(__file__).parents[1] / "loop"))
 
 BINARY = os.environ.get("MAINSTAY") or str(pathlib.Path(__file__).parents[2] / "target/release/mainstay")
 
@@ -13,9 +17,9 @@ BINARY = os.environ.get("MAINSTAY") or str(pathlib.Path(__file__).parents[2] / "
 class Server:
     """A running server: `url`, its data directory, and the way to stop it."""
 
-    def __init__(self, data):
+    def __init__(self, data, *options):
         self.data = data
-        command = [BINARY, "up", "--listen", "127.0.0.1:0", "--data", str(data)]
+        command = [BINARY, "up", "--listen", "127.0.0.1:0", "--data", str(data), *options]
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         heard = []
         for line in self.process.stderr:
@@ -38,3 +42,19 @@ def server(tmp_path_factory):
     running = Server(tmp_path_factory.mktemp("data"))
     yield running
     assert running.stop() == 0
+
+
+def run_pipeline(file, data):
+    """Runs a pipeline without a server."""
+    done = subprocess.run([BINARY, "run", str(file), "--data", str(data)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(scope="session")
+def shops(tmp_path_factory):
+    """The data directory of the little world, in which the first champion serves."""
+    import world
+
+    root = tmp_path_factory.mktemp("shops")
+    run_pipeline(world.lay_out(root, world.visits()), root / "data")
+    return root / "data"
