@@ -4,6 +4,7 @@
 pub mod authority;
 pub mod backup;
 pub mod cli;
+mod client;
 pub mod clock;
 pub mod endpoint_commands;
 pub mod engine;

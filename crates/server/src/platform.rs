@@ -23,6 +23,7 @@ use mainstay_tracking::command::{ArtifactLocation, CreateDefaultExperiment};
 use mainstay_tracking::port::TrackingTx;
 
 use crate::authority::Authority;
+use crate::client::ServerFile;
 use crate::heads::HeadKeeper;
 use crate::layout::Layout;
 use crate::lock::DataLock;
@@ -95,6 +96,7 @@ impl Platform {
         let Environment { clock, entropy, mode, guard_events } = environment;
         let layout = Layout::create(data).map_err(|error| crate::Failed::directory(data, error))?;
         let lock = DataLock::take(layout.root())?;
+        ServerFile::clear(layout.root()).map_err(|error| crate::Failed::directory(data, error))?;
         let surroundings = Surroundings { clock: clock.clone(), entropy: entropy.clone(), guard_events };
         let is_sole = database.is_none();
         let database = match database {

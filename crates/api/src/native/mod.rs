@@ -1,6 +1,7 @@
 //! Our own API, `/api/v1`, and the probes.
 
 pub mod access;
+pub mod alarm;
 pub mod dataset;
 pub mod endpoint;
 pub mod events;
@@ -14,6 +15,7 @@ pub mod probe;
 mod reason;
 mod request;
 pub mod status;
+pub mod why;
 
 use std::sync::Arc;
 

@@ -62,7 +62,7 @@ pub fn routes() -> Vec<Route<ModelState>> {
 }
 
 /// A model's name in a path.
-struct PathName(ModelName);
+pub(super) struct PathName(pub(super) ModelName);
 
 impl FromStr for PathName {
     type Err = RegistryError;
@@ -73,7 +73,7 @@ impl FromStr for PathName {
 }
 
 /// A version's number in a path.
-struct PathNumber(VersionNumber);
+pub(super) struct PathNumber(pub(super) VersionNumber);
 
 impl FromStr for PathNumber {
     type Err = RegistryError;
@@ -154,7 +154,7 @@ struct JudgedBody {
 }
 
 #[derive(Debug, Serialize)]
-struct ReportBody {
+pub(super) struct ReportBody {
     evaluated: String,
     /// The versions of the data that it was computed on, by table.
     data: BTreeMap<String, String>,

@@ -1,10 +1,22 @@
 //! The command line. Exit codes: 0 done, 1 failed, 2 wrong use, 3 no such thing, 4 refused.
 
+mod approve;
+mod at;
 mod audit;
 mod backup;
+mod catalog;
+mod endpoints;
+mod init;
+mod model_ref;
+mod monitors;
+mod pipelines;
+mod render;
 mod restore;
 mod run;
+mod runs;
+mod token;
 mod up;
+mod why;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -38,6 +50,36 @@ enum Command {
     Up(up::Up),
     /// Run a pipeline file to its end, with no server needed.
     Run(run::Run),
+    /// Write definitions, expectations and pipelines for a CSV file of your own.
+    Init(init::Init),
+    /// How a version came to be: data, features, run, gates, approvals, rollout.
+    Why(why::Why),
+    /// Runs of experiments.
+    #[command(subcommand)]
+    Runs(runs::Runs),
+    /// Registered models and their versions.
+    #[command(subcommand)]
+    Models(catalog::Catalog),
+    /// Endpoints: what answers, and going back.
+    #[command(subcommand)]
+    Endpoints(endpoints::Endpoints),
+    /// Pipelines, their runs and logs.
+    #[command(subcommand)]
+    Pipelines(pipelines::Pipelines),
+    /// Datasets and their versions.
+    #[command(subcommand)]
+    Datasets(catalog::Catalog),
+    /// Feature definitions.
+    #[command(subcommand)]
+    Features(catalog::Catalog),
+    /// Monitors of endpoints, and their alarms.
+    #[command(subcommand)]
+    Monitors(monitors::Monitors),
+    /// Decide on what waits for a person.
+    Approve(approve::Approve),
+    /// Tokens that programs show to a server.
+    #[command(subcommand)]
+    Token(token::Token),
     /// Check the record.
     #[command(subcommand)]
     Audit(audit::Audit),
@@ -92,6 +134,17 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Failed> {
     match cli.command {
         Command::Up(up) => block_on(up.run()),
         Command::Run(run) => block_on(run.run(json)),
+        Command::Init(init) => init.run(json),
+        Command::Why(why) => block_on(why.run(json)),
+        Command::Monitors(monitors) => block_on(monitors.run(json)),
+        Command::Runs(runs) => block_on(runs.run(json)),
+        Command::Models(models) => block_on(models.run(catalog::MODELS, json)),
+        Command::Endpoints(endpoints) => block_on(endpoints.run(json)),
+        Command::Pipelines(pipelines) => block_on(pipelines.run(json)),
+        Command::Datasets(datasets) => block_on(datasets.run(catalog::DATASETS, json)),
+        Command::Features(features) => block_on(features.run(catalog::FEATURES, json)),
+        Command::Approve(approve) => block_on(approve.run(json)),
+        Command::Token(token) => block_on(token.run(json)),
         Command::Audit(audit) => block_on(audit.run(json)),
         Command::Backup(backup) => block_on(backup.run(json)),
         Command::Restore(restore) => block_on(restore.run(json)),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
 use mainstay_core::event::{EventLog as _, EventQuery, EventSeq};
@@ -17,7 +18,7 @@ use mainstay_pipelines::definition::{
     DEFAULT_PARAMS, Definition, Parameters, ROOT, Source, StepName, parse_document,
 };
 use mainstay_pipelines::port::PipelineReader as _;
-use mainstay_pipelines::run::{Cause, CauseKind, RunState};
+use mainstay_pipelines::run::{Cause, CauseKind, RunState, Step, StepState};
 use mainstay_runner::{Spawner, SpawnerConfig};
 use serde_json::{Map, Value, json};
 use tokio::sync::watch;
@@ -71,16 +72,18 @@ impl Run {
         if started.how == How::Queued {
             note("another run of its concurrency group is under way; this one waits for its turn");
         }
-        let state = follow(&platform, started.run, after, json).await?;
+        let ending = follow(&platform, started.run, after, json).await?;
         stop.send_replace(true);
         drop(engine.await);
+        let state = ending.state();
         if json {
             say(summary(&platform, started.run, state).await?.to_string());
         } else {
-            note(format!("{} · run {}", state.as_str(), started.run));
+            ending.tell(started.run);
         }
         platform.close().await;
-        Ok(if state == RunState::Succeeded { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        let is_well = matches!(state, RunState::Succeeded | RunState::Running);
+        Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 
     /// Reads the file, and the parameter files that it names.
@@ -157,13 +160,65 @@ fn show(definition: &Definition) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Tells what happens to a run until it is over.
+/// How the following of a run ended.
+enum Ending {
+    /// Every step is over.
+    Over(RunState),
+    /// All that is left waits: for the traffic of an endpoint, or for a person.
+    Waits {
+        /// Steps that put themselves aside.
+        parked: Vec<StepName>,
+        /// Steps that wait for a decision.
+        approvals: Vec<StepName>,
+    },
+}
+
+impl Ending {
+    const fn state(&self) -> RunState {
+        match self {
+            Self::Over(state) => *state,
+            Self::Waits { .. } => RunState::Running,
+        }
+    }
+
+    fn tell(&self, run: PipelineRunId) {
+        let Self::Waits { parked, approvals } = self else {
+            return note(format!("{} · run {run}", self.state().as_str()));
+        };
+        let names = |steps: &[StepName]| steps.iter().map(StepName::as_str).collect::<Vec<_>>().join(", ");
+        if !parked.is_empty() {
+            note(format!("… {} waits for what the endpoint is asked and told", names(parked)));
+        }
+        if !approvals.is_empty() {
+            note(format!("… {} waits for a person: `mainstay approve list`", names(approvals)));
+        }
+        note(format!("run {run} is not over: it continues under `mainstay up`"));
+    }
+}
+
+/// How often it is looked whether all that is left of a run waits; steps that park leave no event.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// What is left of a run, if all of it waits for something that does not come about in this process.
+async fn waits(platform: &Platform, run: PipelineRunId) -> Result<Option<Ending>, Failed> {
+    let steps = platform.database.reader.steps(&default_workspace(), run).await?;
+    let is_busy = |step: &Step| matches!(step.state, StepState::Ready | StepState::Running);
+    let waiting = || steps.iter().filter(|step| step.state == StepState::Waiting);
+    if steps.iter().any(is_busy) || waiting().next().is_none() {
+        return Ok(None);
+    }
+    let (parked, approvals): (Vec<_>, Vec<_>) = waiting().partition(|step| step.is_parked());
+    let names = |steps: Vec<&Step>| steps.into_iter().map(|step| step.name.clone()).collect();
+    Ok(Some(Ending::Waits { parked: names(parked), approvals: names(approvals) }))
+}
+
+/// Tells what happens to a run until it is over, or all that is left of it waits.
 async fn follow(
     platform: &Platform,
     run: PipelineRunId,
     after: EventSeq,
     quiet: bool,
-) -> Result<RunState, Failed> {
+) -> Result<Ending, Failed> {
     let subject = Subject::new(ResourceKind::PipelineRun, run);
     let mut head = platform.database.head();
     let mut after = after;
@@ -178,12 +233,16 @@ async fn follow(
             }
             if event.kind == "pipeline_run.finished" {
                 let state = body.get("state").and_then(Value::as_str).and_then(RunState::named);
-                return Ok(state.unwrap_or(RunState::Failed));
+                return Ok(Ending::Over(state.unwrap_or(RunState::Failed)));
             }
         }
         if events.is_empty() {
-            // An error means that the writer has stopped, which ends the wait as well.
-            head.changed().await.map_err(|e| Failed::outside("following the run", e))?;
+            if let Ok(moved) = tokio::time::timeout(LOOK, head.changed()).await {
+                // An error means that the writer has stopped, which ends the wait as well.
+                moved.map_err(|e| Failed::outside("following the run", e))?;
+            } else if let Some(ending) = waits(platform, run).await? {
+                return Ok(ending);
+            }
         }
     }
 }

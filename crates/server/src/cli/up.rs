@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use super::{DataArgs, environment};
 use crate::Failed;
 use crate::authority::{LocalUser, TokenBearer};
+use crate::client::ServerFile;
 use crate::engine::{Engine, EngineOptions};
 use crate::platform::Platform;
 use crate::serve::{HttpLimits, serve};
@@ -98,9 +99,12 @@ impl Up {
             async move { platform.heads.run(stopping).await }
         });
         let http = tokio::spawn(serve(listener, router, HttpLimits::default(), stopping));
+        let here = ServerFile::write(platform.layout.root(), address);
+        let here = here.map_err(|error| Failed::directory(platform.layout.root(), error))?;
         note(format!("Mainstay is at http://{address} · data in {}", platform.layout.root().display()));
         stop_signal().await?;
         note("draining; a second signal ends at once");
+        drop(here);
         stop.send_replace(true);
         let drained = async { drop(tokio::join!(engine, http, following, watching, upkeep, signing)) };
         tokio::select! {

@@ -6,6 +6,7 @@ use axum::Router;
 use http::Method;
 use mainstay_api::mlflow::{Mlflow, MlflowState};
 use mainstay_api::native::access::AccessState;
+use mainstay_api::native::alarm::AlarmState;
 use mainstay_api::native::dataset::DatasetState;
 use mainstay_api::native::endpoint::EndpointState;
 use mainstay_api::native::feature::FeatureState;
@@ -13,8 +14,9 @@ use mainstay_api::native::labels::LabelState;
 use mainstay_api::native::model::ModelState;
 use mainstay_api::native::pipeline::PipelineState;
 use mainstay_api::native::status::StatusState;
+use mainstay_api::native::why::WhyState;
 use mainstay_api::native::{
-    self, NativeState, access, dataset, endpoint, feature, labels, model, pipeline, status,
+    self, NativeState, access, alarm, dataset, endpoint, feature, labels, model, pipeline, status, why,
 };
 use mainstay_api::oip::{self, OipState};
 use mainstay_api::prometheus::{self, MetricsState};
@@ -51,8 +53,10 @@ pub fn router(platform: &Platform, predictor: &Predictor, app: &App) -> Router {
         .merge(routed(app, endpoint::routes(), endpoints(platform, predictor)))
         .merge(routed(app, pipeline::routes(), pipelines(platform)))
         .merge(routed(app, model::routes(), models(platform)))
+        .merge(routed(app, why::routes(), why(platform)))
         .merge(routed(app, dataset::routes(), datasets(platform)))
         .merge(routed(app, feature::routes(), features(platform)))
+        .merge(routed(app, alarm::routes(), alarms(platform)))
         .merge(routed(app, access::routes(), access(platform)))
         .merge(routed(app, status::routes(), status))
         .merge(routed(app, prometheus::routes(), metrics))
@@ -71,8 +75,10 @@ pub fn table() -> Vec<(Method, String, Action)> {
         .chain(rows(endpoint::routes()))
         .chain(rows(pipeline::routes()))
         .chain(rows(model::routes()))
+        .chain(rows(why::routes()))
         .chain(rows(dataset::routes()))
         .chain(rows(feature::routes()))
+        .chain(rows(alarm::routes()))
         .chain(rows(access::routes()))
         .chain(rows(status::routes()))
         .chain(rows(prometheus::routes()))
@@ -113,6 +119,19 @@ fn models(platform: &Platform) -> ModelState {
     ModelState { registered: reader.clone(), governance: reader }
 }
 
+/// What the account of a version is put together from.
+fn why(platform: &Platform) -> WhyState {
+    let reader = Arc::new(platform.database.reader.clone());
+    WhyState {
+        events: Arc::new(platform.database.clone()),
+        registered: reader.clone(),
+        governance: reader.clone(),
+        pipelines: reader.clone(),
+        serving: reader.clone(),
+        data: reader,
+    }
+}
+
 /// What the routes on datasets work on.
 fn datasets(platform: &Platform) -> DatasetState {
     DatasetState { reader: Arc::new(platform.database.reader.clone()) }
@@ -121,6 +140,11 @@ fn datasets(platform: &Platform) -> DatasetState {
 /// What the routes on feature definitions work on.
 fn features(platform: &Platform) -> FeatureState {
     FeatureState { reader: Arc::new(platform.database.reader.clone()) }
+}
+
+/// What the routes on alarms work on.
+fn alarms(platform: &Platform) -> AlarmState {
+    AlarmState { reader: Arc::new(platform.database.reader.clone()) }
 }
 
 /// What the routes on tokens, grants and webhooks work on.

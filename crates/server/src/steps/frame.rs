@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use arrow::array::{Array, ArrayRef, AsArray as _, RecordBatch};
 use arrow::datatypes::{DataType, Float64Type, Int64Type, TimestampMicrosecondType};
 use futures::StreamExt as _;
+use mainstay_core::digest::Digest;
 use mainstay_core::error::ErrorCode;
 use mainstay_core::name::Name;
 use mainstay_core::time::DataTime;
@@ -29,6 +30,8 @@ use crate::platform::Platform;
 pub(super) struct FrameOrder {
     /// The definitions file.
     definitions: String,
+    /// Where they stand on the record.
+    source: DefinitionsRef,
     service: String,
     /// The table versions that are read, by dataset.
     tables: BTreeMap<String, (u64, Manifest)>,
@@ -37,6 +40,15 @@ pub(super) struct FrameOrder {
     from: DataTime,
     until: DataTime,
     known_at: DataTime,
+}
+
+/// A revision of a project's feature definitions, and the service that was read in it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct DefinitionsRef {
+    project: Name,
+    revision: u64,
+    digest: Digest,
+    service: String,
 }
 
 impl FrameOrder {
@@ -64,8 +76,12 @@ impl FrameOrder {
             tables.insert(dataset, (version.version, version.manifest));
         }
         let root = platform.layout.root().to_owned();
+        let (revision, digest) = (stored.revision, stored.digest);
+        let source =
+            DefinitionsRef { project: stored.project, revision, digest, service: service.to_owned() };
         Ok(Self {
             definitions: stored.text,
+            source,
             service: service.to_owned(),
             tables,
             root,
@@ -73,6 +89,11 @@ impl FrameOrder {
             until,
             known_at,
         })
+    }
+
+    /// The definitions that it was looked up in, as the record knows them.
+    pub(super) fn source(&self) -> DefinitionsRef {
+        self.source.clone()
     }
 
     /// The versions that are read, by dataset.

@@ -161,6 +161,8 @@ impl BuiltIn for Train {
             "logged_model": ids.model,
             "bytes": outcome.bytes,
             "rows": outcome.rows,
+            "data": outcome.order.frame.versions(),
+            "features": outcome.order.frame.source(),
             "candidate": selected.map(|chosen| &chosen.candidate),
             "validation": selected.map(|chosen| &chosen.validation),
             "baseline": outcome.report.baseline,

@@ -3,8 +3,10 @@
 
 mod app;
 mod catalog;
+mod command_line;
 mod endpoints;
 mod flights;
+mod init;
 mod metering;
 mod pipelines;
 mod program;

@@ -1,0 +1,138 @@
+//! `GET /api/v1/models/{name}/versions/{number}/why`: how a version came to be, and to answer: its data,
+//! features, training, gates, approvals and rollouts, as the record tells them.
+//!
+//! Nothing is kept for this page. It starts at the event of the registration: a built-in step registers a
+//! version and is accepted in one command, so the acceptance that names the run stands right behind it.
+
+mod origin;
+mod release;
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::routing::get;
+use http::Method;
+use mainstay_core::action::Action;
+use mainstay_core::digest::Digest;
+use mainstay_core::error::StorageError;
+use mainstay_core::event::EventLog;
+use mainstay_core::id::RunId;
+use mainstay_core::name::Name;
+use mainstay_core::principal::Actor;
+use mainstay_core::scope::ResourceKind;
+use mainstay_data::ports::DataReader;
+use mainstay_governance::port::GovernanceReader;
+use mainstay_pipelines::port::PipelineReader;
+use mainstay_registry::error::RegistryError;
+use mainstay_registry::model::VersionDetail;
+use mainstay_registry::name::{Alias, ModelName, VersionNumber};
+use mainstay_registry::port::RegistryReader;
+use mainstay_serving::port::ServingStore;
+use serde::Serialize;
+
+use self::origin::{Origin, TableBody};
+use self::release::Release;
+use super::Error;
+use super::model::{PathName, PathNumber, ReportBody};
+use super::request::Two;
+use crate::caller::Caller;
+use crate::dialect::Protocol;
+use crate::route::{Route, RouteScope};
+
+/// What the account is put together from.
+#[derive(Clone)]
+pub struct WhyState {
+    /// The record.
+    pub events: Arc<dyn EventLog>,
+    /// Models and versions.
+    pub registered: Arc<dyn RegistryReader>,
+    /// What the gates said.
+    pub governance: Arc<dyn GovernanceReader>,
+    /// The runs that trained and judged.
+    pub pipelines: Arc<dyn PipelineReader>,
+    /// Endpoints and rollouts.
+    pub serving: Arc<dyn ServingStore>,
+    /// The tables that were read.
+    pub data: Arc<dyn DataReader>,
+}
+
+/// The table.
+pub fn routes() -> Vec<Route<WhyState>> {
+    let read = (Action::ModelRead, RouteScope::Path(ResourceKind::Model, "name"));
+    let path = (Method::GET, "/api/v1/models/{name}/versions/{number}/why");
+    vec![Route::new(Protocol::Native, path, read, get(show))]
+}
+
+/// The account of a version. Instants are machine time unless said otherwise.
+#[derive(Debug, Serialize)]
+pub struct Why {
+    model: ModelName,
+    version: u32,
+    digest: Option<Digest>,
+    /// The aliases that point at it now.
+    aliases: Vec<Alias>,
+    registered: String,
+    creator: Option<Actor>,
+    /// The tracking run that its script logged, if one did.
+    tracking_run: Option<RunId>,
+    /// The pipeline run that registered it, with the steps that made it; `None` if a client registered it.
+    origin: Option<Origin>,
+    /// The table versions that it was trained on, or, where training did not say, judged on.
+    data: Vec<TableBody>,
+    /// What the gates said of its artifact; the newest report counts.
+    gates: Option<ReportBody>,
+    /// How it came to answer, and ceased to.
+    release: Release,
+}
+
+impl Why {
+    /// Puts the account of a version together.
+    pub async fn gather(
+        state: &WhyState,
+        workspace: &Name,
+        model: &ModelName,
+        number: VersionNumber,
+    ) -> Result<Option<Self>, StorageError> {
+        let found = state.registered.version(workspace, model, number).await?;
+        let Some(VersionDetail { version, aliases, .. }) =
+            found.filter(|detail| !detail.version.is_deleted())
+        else {
+            return Ok(None);
+        };
+        let reports = match &version.digest {
+            Some(digest) => state.governance.reports(workspace, digest).await?,
+            None => Vec::new(),
+        };
+        let newest = reports.into_iter().next();
+        let origin = Origin::find(state, workspace, model, number).await?;
+        let trained_on = origin.as_ref().map(Origin::tables).unwrap_or_default();
+        let read = if trained_on.is_empty() {
+            newest.as_ref().map(|report| report.data.clone()).unwrap_or_default()
+        } else {
+            trained_on
+        };
+        Ok(Some(Self {
+            data: TableBody::gather(state, workspace, &read).await?,
+            release: Release::find(state, workspace, model, number).await?,
+            gates: newest.map(ReportBody::from),
+            origin,
+            model: version.model,
+            version: version.number.0,
+            digest: version.digest,
+            aliases,
+            registered: version.created.to_string(),
+            creator: version.creator,
+            tracking_run: version.run,
+        }))
+    }
+}
+
+async fn show(
+    State(state): State<WhyState>,
+    caller: Caller,
+    Two(PathName(name), PathNumber(number)): Two<PathName, PathNumber>,
+) -> Result<Json<Why>, Error> {
+    let found = Why::gather(&state, &caller.workspace, &name, number).await?;
+    Ok(Json(found.ok_or(RegistryError::NoVersion(name, number))?))
+}

@@ -1,0 +1,182 @@
+//! JSON as a person reads it: tables and documents.
+//!
+//! On a terminal tables are aligned and have a heading; elsewhere a row is a line whose cells are parted by
+//! tabs, for `cut` and `awk`. Names and texts come from users, so control characters do not pass.
+
+use std::io::IsTerminal as _;
+
+use serde_json::{Map, Value};
+
+use crate::terminal::say;
+
+/// A column: its heading, and where its cells are (RFC 6901).
+pub(super) type Column = (&'static str, &'static str);
+
+/// Prints a table.
+pub(super) fn table(items: &[Value], columns: &[Column]) {
+    let aligned = std::io::stdout().is_terminal();
+    let rows = items.iter().map(|item| row(item, columns)).collect();
+    lines(columns, rows, aligned).iter().for_each(say);
+}
+
+/// Prints everything in a JSON object.
+pub(super) fn document(value: &Value) {
+    let mut lines = Vec::new();
+    write_fields(value, 0, &mut lines);
+    lines.iter().for_each(say);
+}
+
+fn row(item: &Value, columns: &[Column]) -> Vec<String> {
+    columns.iter().map(|(_, pointer)| cell(item.pointer(pointer).unwrap_or(&Value::Null))).collect()
+}
+
+fn lines(columns: &[Column], mut rows: Vec<Vec<String>>, aligned: bool) -> Vec<String> {
+    if !aligned {
+        return rows.iter().map(|row| row.join("\t")).collect();
+    }
+    rows.insert(0, columns.iter().map(|(title, _)| title.to_uppercase()).collect());
+    align(&rows)
+}
+
+/// Pads all cells but the last of each row to the width of their column.
+fn align(rows: &[Vec<String>]) -> Vec<String> {
+    let mut widths: Vec<usize> = Vec::new();
+    for row in rows {
+        widths.resize(widths.len().max(row.len()), 0);
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let pad = |row: &Vec<String>| {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(pad).collect()
+}
+
+/// A value on one line.
+pub(super) fn cell(value: &Value) -> String {
+    let text = match value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Array(items) if items.is_empty() => "-".to_owned(),
+        Value::Array(items) => items.iter().map(cell).collect::<Vec<_>>().join(","),
+        Value::Object(fields) if fields.is_empty() => "-".to_owned(),
+        Value::Object(fields) => {
+            let pairs = fields.iter().map(|(key, value)| format!("{key}={}", cell(value)));
+            pairs.collect::<Vec<_>>().join(",")
+        }
+        plain => plain.to_string(),
+    };
+    visible(&text)
+}
+
+fn visible(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// Whether a value fits on the line of its name.
+fn is_brief(value: &Value) -> bool {
+    match value {
+        Value::Object(fields) => fields.is_empty(),
+        Value::Array(items) => items.iter().all(|item| !item.is_object() && !item.is_array()),
+        Value::String(text) => !text.contains('\n'),
+        _ => true,
+    }
+}
+
+fn write_fields(value: &Value, indent: usize, lines: &mut Vec<String>) {
+    let margin = " ".repeat(indent);
+    let Value::Object(fields) = value else {
+        lines.push(format!("{margin}{}", cell(value)));
+        return;
+    };
+    let brief: Vec<_> = fields.iter().filter(|(_, value)| is_brief(value)).collect();
+    let width = brief.iter().map(|(key, _)| key.chars().count()).max().unwrap_or_default();
+    lines
+        .extend(brief.iter().map(|(key, value)| format!("{margin}{:width$}  {}", visible(key), cell(value))));
+    for (key, value) in fields.iter().filter(|(_, value)| !is_brief(value)) {
+        lines.push(format!("{margin}{}", visible(key)));
+        match value {
+            Value::String(text) => {
+                lines.extend(text.lines().map(|line| format!("{margin}  {}", visible(line))));
+            }
+            Value::Array(items) => write_items(items, indent + 2, lines),
+            nested => write_fields(nested, indent + 2, lines),
+        }
+    }
+}
+
+/// Objects of brief values as a table, others one after the other.
+fn write_items(items: &[Value], indent: usize, lines: &mut Vec<String>) {
+    let margin = " ".repeat(indent);
+    let objects: Vec<&Map<_, _>> = items.iter().filter_map(Value::as_object).collect();
+    let flat = objects.len() == items.len() && objects.iter().all(|fields| fields.values().all(is_brief));
+    if !flat {
+        for item in items {
+            write_fields(item, indent, lines);
+            lines.push(String::new());
+        }
+        return;
+    }
+    let mut keys: Vec<&String> = Vec::new();
+    for key in objects.iter().flat_map(|fields| fields.keys()) {
+        if !keys.contains(&key) {
+            keys.push(key);
+        }
+    }
+    let mut rows = vec![keys.iter().map(|key| visible(&key.to_uppercase())).collect::<Vec<_>>()];
+    rows.extend(objects.iter().map(|fields| {
+        keys.iter().map(|key| cell(fields.get(*key).unwrap_or(&Value::Null))).collect::<Vec<_>>()
+    }));
+    lines.extend(align(&rows).into_iter().map(|line| format!("{margin}{line}")));
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const COLUMNS: &[Column] = &[("name", "/name"), ("version", "/champion/version"), ("tags", "/tags")];
+
+    fn rows() -> Vec<Vec<String>> {
+        let items = [
+            json!({ "name": "a", "champion": { "version": 12 }, "tags": { "k": "v" } }),
+            json!({ "name": "flight\tdelay", "tags": {} }),
+        ];
+        items.iter().map(|item| row(item, COLUMNS)).collect()
+    }
+
+    #[test]
+    fn a_table_is_aligned_for_people_and_tabbed_for_programs() {
+        let aligned = lines(COLUMNS, rows(), true);
+        assert_eq!(
+            aligned,
+            ["NAME          VERSION  TAGS", "a             12       k=v", "flight delay  -        -"]
+        );
+        assert_eq!(lines(COLUMNS, rows(), false), ["a\t12\tk=v", "flight delay\t-\t-"]);
+    }
+
+    #[test]
+    fn a_document_shows_everything_and_no_control_characters() {
+        let value = json!({
+            "name": "x\u{1b}[31m", "steps": [{ "a": 1 }, { "b": "two" }], "text": "one\ntwo", "deep": { "n": null },
+        });
+        let mut lines = Vec::new();
+        write_fields(&value, 0, &mut lines);
+        let expected = [
+            "name  x [31m",
+            "steps",
+            "  A  B",
+            "  1  -",
+            "  -  two",
+            "text",
+            "  one",
+            "  two",
+            "deep",
+            "  n  -",
+        ];
+        assert_eq!(lines, expected);
+    }
+}

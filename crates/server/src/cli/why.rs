@@ -1,0 +1,247 @@
+//! `mainstay why`: how a version came to be and to answer, in one page.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use serde_json::Value;
+
+use super::at::At;
+use super::model_ref::ModelRef;
+use super::render::cell;
+use crate::Failed;
+use crate::client::part;
+use crate::terminal::say;
+
+#[derive(Debug, Args)]
+pub(super) struct Why {
+    /// The version: MODEL@champion, or MODEL/3.
+    #[arg(value_name = "MODEL@ALIAS|MODEL/VERSION")]
+    model: String,
+    #[command(flatten)]
+    at: At,
+}
+
+impl Why {
+    pub(super) async fn run(self, json: bool) -> Result<ExitCode, Failed> {
+        let wanted = ModelRef::parse(&self.model);
+        if let ModelRef::Model(name) = &wanted {
+            return Err(Failed::Usage(format!("say which version of {name}: {name}@champion, or {name}/1")));
+        }
+        let client = self.at.connect().await?;
+        let found = async {
+            let number = wanted.number(&client).await?.unwrap_or_default();
+            client.get(&format!("/api/v1/models/{}/versions/{number}/why", part(wanted.name()))).await
+        };
+        let found = found.await;
+        client.close().await;
+        let found = found?;
+        if json {
+            say(found.to_string());
+        } else {
+            page(&found).iter().for_each(say);
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// The page, line by line.
+fn page(why: &Value) -> Vec<String> {
+    let mut lines = vec![
+        format!("{} version {}", at(why, "/model"), at(why, "/version")),
+        format!("  artifact    {}", at(why, "/digest")),
+        format!("  aliases     {}", at(why, "/aliases")),
+        format!("  registered  {} by {}", at(why, "/registered"), at(why, "/creator")),
+    ];
+    origin(&why["origin"], &why["tracking_run"], &mut lines);
+    data(why, &mut lines);
+    gates(&why["gates"], &mut lines);
+    approvals(items(why, "/origin/approvals"), &mut lines);
+    release(why, &mut lines);
+    lines
+}
+
+fn origin(origin: &Value, tracking: &Value, lines: &mut Vec<String>) {
+    heading("Where it comes from", lines);
+    if tracking.is_string() {
+        lines.push(format!("  tracking run {}", cell(tracking)));
+    }
+    if origin.is_null() {
+        lines.push("  registered by a client; no pipeline run made it".to_owned());
+        return;
+    }
+    let started =
+        if origin["started"].is_null() { String::new() } else { format!(", {}", at(origin, "/started")) };
+    lines.push(format!(
+        "  pipeline {} run {} ({}){started}",
+        at(origin, "/pipeline"),
+        at(origin, "/run"),
+        at(origin, "/state")
+    ));
+    lines.push(format!(
+        "  started by {} ({}): {}",
+        at(origin, "/author"),
+        at(origin, "/cause"),
+        at(origin, "/evidence")
+    ));
+    let training = &origin["training"];
+    if training.is_null() {
+        return;
+    }
+    let output = |key: &str| at(training, &format!("/output/{key}"));
+    let with = |key: &str| at(training, &format!("/with/{key}"));
+    lines.push(format!(
+        "  trained on {} rows by step {}: {}",
+        output("rows"),
+        at(training, "/step"),
+        output("candidate")
+    ));
+    lines.push(format!("  validation  {}", output("validation")));
+    lines.push(format!("  baseline    {}", output("baseline")));
+    let stretch =
+        ["from", "until", "days", "days_before"].into_iter().filter(|key| !training["with"][key].is_null());
+    let stretch = stretch.map(|key| format!("{key} {}", with(key))).collect::<Vec<_>>().join(", ");
+    lines.push(format!("  stretch     {stretch}"));
+    if !training["output"]["features"].is_null() {
+        lines.push(format!(
+            "  features    service {} of {} revision {} ({})",
+            output("features/service"),
+            output("features/project"),
+            output("features/revision"),
+            output("features/digest")
+        ));
+    }
+}
+
+fn data(why: &Value, lines: &mut Vec<String>) {
+    heading("Data", lines);
+    for table in items(why, "/data") {
+        let checks = items(table, "/validations").iter().map(|check| {
+            format!("{} {}", at(check, "/suite"), if check["success"] == true { "met" } else { "not met" })
+        });
+        let checks = checks.collect::<Vec<_>>().join(", ");
+        lines.push(format!(
+            "  {} version {}: {} rows from {}, {}{}",
+            at(table, "/dataset"),
+            at(table, "/version"),
+            at(table, "/rows"),
+            at(table, "/source"),
+            at(table, "/digest"),
+            if checks.is_empty() { String::new() } else { format!("; expectations: {checks}") }
+        ));
+    }
+    none_if_empty(items(why, "/data"), lines);
+}
+
+fn gates(report: &Value, lines: &mut Vec<String>) {
+    heading("Gates", lines);
+    if report.is_null() {
+        lines.push("  no gate has judged this artifact".to_owned());
+        return;
+    }
+    lines.push(format!("  evaluated {}", at(report, "/evaluated")));
+    for gate in items(report, "/gates") {
+        lines.push(format!("  {:12} {}: {}", at(gate, "/verdict"), at(gate, "/name"), at(gate, "/sentence")));
+    }
+}
+
+fn approvals(approvals: &[Value], lines: &mut Vec<String>) {
+    heading("Approvals", lines);
+    for approval in approvals {
+        let said = approval["comment"]
+            .as_str()
+            .map_or_else(String::new, |_| format!(": {}", at(approval, "/comment")));
+        lines.push(format!(
+            "  {} {} by {} at {}{said}",
+            at(approval, "/step"),
+            at(approval, "/state"),
+            at(approval, "/by"),
+            at(approval, "/at")
+        ));
+    }
+    none_if_empty(approvals, lines);
+}
+
+fn release(why: &Value, lines: &mut Vec<String>) {
+    heading("Release", lines);
+    let (rollouts, moves) = (items(why, "/release/rollouts"), items(why, "/release/moves"));
+    for rollout in rollouts {
+        lines.push(format!(
+            "  rollout {} on {} against version {}: {}",
+            at(rollout, "/id"),
+            at(rollout, "/endpoint"),
+            at(rollout, "/champion"),
+            at(rollout, "/phase")
+        ));
+        for phase in items(rollout, "/history") {
+            lines.push(format!(
+                "    {}  {}  by {}",
+                at(phase, "/at"),
+                at(phase, "/kind"),
+                at(phase, "/actor")
+            ));
+            evidence(&phase["detail"], lines);
+        }
+    }
+    for moved in moves {
+        let through = moved["endpoint"]
+            .as_str()
+            .map_or_else(String::new, |_| format!(" with endpoint {}", at(moved, "/endpoint")));
+        lines.push(format!(
+            "  {}  alias {} moved from {} to {} by {}{through}",
+            at(moved, "/at"),
+            at(moved, "/alias"),
+            at(moved, "/from"),
+            at(moved, "/to"),
+            at(moved, "/actor")
+        ));
+    }
+    if rollouts.is_empty() && moves.is_empty() {
+        lines.push("  none".to_owned());
+    }
+}
+
+/// What led to a phase: a verdict, the numbers of the guards and of quality, or a person's reason.
+fn evidence(detail: &Value, lines: &mut Vec<String>) {
+    for key in ["verdict", "reason"] {
+        if !detail[key].is_null() {
+            lines.push(format!("      {key}: {}", at(detail, &format!("/{key}"))));
+        }
+    }
+    let evidence = &detail["evidence"];
+    if evidence.is_null() {
+        return;
+    }
+    lines.push(format!("      {} pairs until {}", at(evidence, "/pairs"), at(evidence, "/watermark")));
+    for guard in items(evidence, "/guards") {
+        let figures = (at(guard, "/observed"), at(guard, "/limit"), at(guard, "/verdict"));
+        lines.push(format!(
+            "      guard {}: {} against {} ({})",
+            at(guard, "/guard"),
+            figures.0,
+            figures.1,
+            figures.2
+        ));
+    }
+    if !evidence["quality"].is_null() {
+        lines.push(format!("      quality: {}", at(evidence, "/quality")));
+    }
+}
+
+fn heading(text: &str, lines: &mut Vec<String>) {
+    lines.push(String::new());
+    lines.push(text.to_owned());
+}
+
+fn none_if_empty(items: &[Value], lines: &mut Vec<String>) {
+    if items.is_empty() {
+        lines.push("  none".to_owned());
+    }
+}
+
+fn at(value: &Value, pointer: &str) -> String {
+    value.pointer(pointer).map_or_else(|| "-".to_owned(), cell)
+}
+
+fn items<'a>(value: &'a Value, pointer: &str) -> &'a [Value] {
+    value.pointer(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}

@@ -1,0 +1,65 @@
+//! The API in this process, for as long as one command takes.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use http::{HeaderValue, Request, Response, header};
+use mainstay_api::App;
+use mainstay_core::error::{Coded, ErrorCode};
+use mainstay_governance::policy::Mode;
+use thiserror::Error;
+use tower::ServiceExt as _;
+
+use crate::Failed;
+use crate::authority::LocalUser;
+use crate::cli::environment;
+use crate::platform::Platform;
+
+/// There is nothing to open.
+#[derive(Debug, Error)]
+#[error(
+    "there is no data directory at {0}; name it with --data, or make one with 'mainstay up', 'init' or 'run'"
+)]
+struct NoData(String);
+
+impl Coded for NoData {
+    fn code(&self) -> ErrorCode {
+        ErrorCode::NotFound
+    }
+}
+
+/// The data, open here, behind the table of routes.
+pub(super) struct Here {
+    platform: Platform,
+    router: Router,
+}
+
+impl Here {
+    /// Opens what is there; a command that only asks does not make a directory.
+    pub(super) async fn open(data: &Path, db: Option<&str>) -> Result<Self, Failed> {
+        if !data.join("lock").exists() {
+            return Err(NoData(data.display().to_string()).into());
+        }
+        let platform = Platform::open(data, db, environment(Mode::Local)).await?;
+        platform.create_default_experiment().await?;
+        let authenticator = Arc::new(LocalUser { allowed_hosts: Vec::new() });
+        let app = App::new(authenticator, platform.authority.clone(), platform.clock.clone(), None);
+        let predictor = platform.open_predictor().await?;
+        let router = crate::serve::router(&platform, &predictor, &app);
+        Ok(Self { platform, router })
+    }
+
+    pub(super) async fn exchange(&self, mut request: Request<Body>) -> Response<Body> {
+        request.headers_mut().insert(header::HOST, HeaderValue::from_static("localhost"));
+        match self.router.clone().oneshot(request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        }
+    }
+
+    pub(super) async fn close(self) {
+        self.platform.close().await;
+    }
+}

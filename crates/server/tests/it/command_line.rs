@@ -1,0 +1,115 @@
+//! The command line as scripts use it: the same commands with a server and without one, and exit codes.
+
+use std::process::Output;
+
+use serde_json::Value;
+
+use crate::program::{Data, Running};
+
+const HELLO: &str = "stages:\n  hello:\n    cmd: echo hello\n  ask:\n    cmd: echo asked\n    needs: hello\n    approve: {timeout: 1d}\n";
+
+/// What a command that must succeed printed.
+fn printed(output: &Output) -> String {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn json(data: &Data, arguments: &[&str]) -> Value {
+    let mut arguments = arguments.to_vec();
+    arguments.push("--json");
+    serde_json::from_str(&printed(&data.output(&arguments))).unwrap()
+}
+
+/// Waits until the server on this data listens.
+async fn server(data: &Data) -> Running {
+    let server = Running::start(data.mainstay(&["up", "--listen", "127.0.0.1:0"]));
+    for _ in 0..6_000 {
+        if data.path().join("server.json").exists() {
+            return server;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    panic!("waited a minute for the server");
+}
+
+#[tokio::test]
+async fn commands_are_the_same_with_a_server_and_without_one() {
+    let data = Data::new();
+    let missing = data.output(&["models", "list"]);
+    assert_eq!(missing.status.code(), Some(3), "an empty directory is no data directory");
+
+    let running = server(&data).await;
+    let made = json(&data, &["token", "create", "--label", "ci", "--role", "viewer"]);
+    let id = made["id"].as_str().unwrap().to_owned();
+    assert!(made["token"].as_str().unwrap().len() > 20);
+    let with_server = json(&data, &["token", "list"]);
+    assert_eq!(with_server["items"][0]["label"], "ci");
+    // As by `kill -9`: the address of the server stays behind, and is not believed.
+    drop(running);
+    assert!(data.path().join("server.json").exists());
+    assert_eq!(json(&data, &["token", "list"]), with_server);
+    assert!(!data.path().join("server.json").exists());
+
+    printed(&data.output(&["token", "revoke", &id]));
+    assert_eq!(printed(&data.output(&["token", "list"])), "");
+    assert_eq!(data.output(&["token", "revoke", &"0".repeat(32)]).status.code(), Some(3));
+    for kind in ["runs", "models", "endpoints", "pipelines", "datasets", "features"] {
+        assert_eq!(json(&data, &[kind, "list"])["items"], Value::Array(Vec::new()), "{kind}");
+        assert_eq!(printed(&data.output(&[kind, "list"])), "", "{kind}");
+        let nothing = data.output(&[kind, "show", "11111111111111111111111111111111"]);
+        assert_eq!(nothing.status.code(), Some(3), "{kind}: {}", String::from_utf8_lossy(&nothing.stderr));
+    }
+    let refused = data.output(&["endpoints", "rollback", "none", "--reason", "it is slow"]);
+    assert_eq!(refused.status.code(), Some(3));
+    assert_eq!(data.output(&["endpoints", "rollback", "none"]).status.code(), Some(2), "a reason is missing");
+    assert_eq!(data.output(&["models", "list", "--server", "box:1"]).status.code(), Some(2));
+}
+
+#[tokio::test]
+async fn a_server_that_asks_for_tokens_is_shown_the_one_in_the_environment() {
+    let data = Data::new();
+    let pipeline = data.path().join("hello.yaml");
+    std::fs::write(&pipeline, "stages: {hello: {cmd: echo hello}}").unwrap();
+    printed(&data.output(&["run", pipeline.to_str().unwrap()]));
+    let token = printed(&data.output(&["token", "create", "--label", "reader", "--role", "viewer"]));
+    let listen = ["up", "--listen", "127.0.0.1:0", "--auth", "required"];
+    let _server = Running::start(data.mainstay(&listen));
+    let refused = data.output(&["pipelines", "runs"]);
+    assert_eq!(refused.status.code(), Some(4), "{}", String::from_utf8_lossy(&refused.stderr));
+    let with_token =
+        |arguments: &[&str]| data.mainstay(arguments).env("MAINSTAY_TOKEN", token.trim()).output().unwrap();
+    let runs = printed(&with_token(&["pipelines", "runs"]));
+    assert_eq!(runs.split('\t').nth(2), Some("succeeded"), "{runs}");
+    let refused = with_token(&["token", "create", "--label", "more", "--role", "admin"]);
+    assert_eq!(refused.status.code(), Some(4));
+}
+
+#[tokio::test]
+async fn a_person_approves_what_they_have_seen() {
+    let data = Data::new();
+    let pipeline = data.path().join("hello.yaml");
+    std::fs::write(&pipeline, HELLO).unwrap();
+    let run = data.output(&["run", pipeline.to_str().unwrap()]);
+    let said = String::from_utf8_lossy(&run.stderr);
+    assert_eq!(run.status.code(), Some(0), "{said}");
+    assert!(said.contains("ask waits for a person") && said.contains("under `mainstay up`"), "{said}");
+    let _server = server(&data).await;
+
+    let waiting = json(&data, &["approve", "list"]);
+    let request = &waiting["items"][0];
+    let (id, digest) = (request["id"].as_str().unwrap(), request["digest"].as_str().unwrap());
+    assert_eq!(data.output(&["approve", id]).status.code(), Some(2), "nobody was asked and nothing was said");
+    let other = format!("sha256:{}", "0".repeat(64));
+    assert_eq!(data.output(&["approve", id, "--digest", &other]).status.code(), Some(4));
+    assert_eq!(data.output(&["approve", &"0".repeat(32), "--yes"]).status.code(), Some(3));
+    let done = data.output(&["approve", id, "--digest", digest, "--reason", "it is what I wanted"]);
+    assert_eq!(printed(&done).trim(), "approved");
+    let shown = String::from_utf8(done.stderr).unwrap();
+    assert!(shown.contains(digest) && shown.contains("hello"), "{shown}");
+    data.wait_for("the end", |events| events.iter().any(|e| e.kind == "pipeline_run.finished")).await;
+
+    let run = request["run"].as_str().unwrap();
+    assert_eq!(printed(&data.output(&["pipelines", "logs", run, "ask", "--follow"])).trim(), "asked");
+    let steps = printed(&data.output(&["pipelines", "runs", "--run", run]));
+    assert!(steps.contains("hello\taccepted") && steps.contains("ask\taccepted"), "{steps}");
+}
