@@ -5,6 +5,9 @@ import pathlib
 import signal
 import subprocess
 import sys
+import time
+import urllib.error
+import urllib.request
 
 import pytest
 
@@ -28,6 +31,17 @@ class Server:
                 self.url = "http://" + line.split("http://", 1)[1].split()[0]
                 return
         raise AssertionError("the server ended before it listened:\n" + "".join(heard))
+
+    def ready(self):
+        """Waits until its endpoints answer, and gives itself."""
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                with urllib.request.urlopen(self.url + "/v2/health/ready"):
+                    return self
+            except urllib.error.HTTPError as error:
+                assert error.code == 503 and time.monotonic() < deadline, error
+            time.sleep(0.01)
 
     def stop(self):
         """Drains, and gives the exit code."""

@@ -24,7 +24,7 @@ def call(url, method, path, body):
 
 @pytest.fixture(scope="module")
 def served(shops, tmp_path_factory):
-    running = Server(shutil.copytree(shops, tmp_path_factory.mktemp("served") / "data"))
+    running = Server(shutil.copytree(shops, tmp_path_factory.mktemp("served") / "data")).ready()
     yield running
     assert running.stop() == 0
 

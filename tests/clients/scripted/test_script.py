@@ -8,6 +8,8 @@ import urllib.request
 from pathlib import Path
 
 import mlflow
+import numpy as np
+import onnxruntime
 import pytest
 import world
 from conftest import Server
@@ -77,7 +79,7 @@ def served(shops, tmp_path_factory):
     data = Path(shutil.copytree(shops, root / "data"))
     shutil.copy(Path(__file__).parent / "train.py", data)
     shutil.copy(shops.parent / "visits.csv", data)
-    running = Server(data)
+    running = Server(data).ready()
     yield running
     assert running.stop() == 0
 
@@ -85,7 +87,7 @@ def served(shops, tmp_path_factory):
 def test_what_a_script_trained_is_judged_and_served(served):
     call(served.url, "PUT", "/api/v1/pipelines/scripted", PIPELINE.encode(), "application/yaml")
     started = call(served.url, "POST", "/api/v1/pipelines/scripted/runs", b"{}")
-    run = finished(served.url, started.get("run") or started["id"])
+    run = finished(served.url, started["run"])
     steps = {step["step"]: step for step in run["steps"]}
     assert run["state"] == "succeeded", {name: step.get("reason") for name, step in steps.items()}
 
@@ -107,9 +109,6 @@ def test_what_a_script_trained_is_judged_and_served(served):
     answer = call(served.url, "POST", "/v2/models/scripted/infer", json.dumps(asked).encode())
     output = next(each for each in answer["outputs"] if each["name"] == "probabilities")
     graph = mlflow.onnx.load_model("models:/by-script@champion").SerializeToString()
-    import numpy as np
-    import onnxruntime
-
     session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
     feed = {each["name"]: np.array(each["data"], dtype=np.float32).reshape(2, 1) for each in asked["inputs"]}
     (expected,) = session.run(["probabilities"], feed)
