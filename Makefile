@@ -22,8 +22,8 @@ build: ## Build the binary: target/release/mainstay.
 	@$(PHASE) build $(CARGO_BUILD) --bin mainstay
 	@test $(BUILT)/mainstay -ef $(BINARY) || { mkdir -p target/release && cp --remove-destination $(BUILT)/mainstay $(BINARY); }
 
-demo: build ## Run the demonstration: flights of 2013 from files to a judged, registered model.
-	@$(BINARY) run demo/flights/pipeline.yaml
+demo: build ## Run the demonstration: the year 2013, replayed through the whole loop.
+	@$(BINARY) demo demo/flights
 	@$(BINARY) audit verify mainstay-data
 	@echo "Everything is in ./mainstay-data; look at it with: make up"
 

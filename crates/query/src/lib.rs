@@ -10,6 +10,7 @@ pub mod error;
 pub mod expectations;
 pub mod export;
 pub mod features;
+pub mod files;
 pub mod import;
 mod memory;
 pub mod scan;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+pub use datafusion::prelude::SessionContext as Session;
 use datafusion::prelude::{SessionConfig, SessionContext};
 
 use crate::error::QueryError;

@@ -24,6 +24,11 @@ pub(super) enum Audit {
 }
 
 impl Audit {
+    /// Checks a record with its state, by the keys in its data directory.
+    pub(super) const fn of(directory: PathBuf, db: Option<String>) -> Self {
+        Self::Verify(verify::Verify::with_state(Record { directory, db }))
+    }
+
     pub(super) async fn run(self, json: bool) -> Result<ExitCode, Failed> {
         match self {
             Self::Verify(verify) => verify.run(json).await,

@@ -5,6 +5,7 @@ mod at;
 mod audit;
 mod backup;
 mod catalog;
+mod demo;
 mod endpoints;
 mod init;
 mod model_ref;
@@ -80,6 +81,8 @@ enum Command {
     /// Tokens that programs show to a server.
     #[command(subcommand)]
     Token(token::Token),
+    /// Replay a year of real data through the whole loop, and tell what happens.
+    Demo(demo::Demo),
     /// Check the record.
     #[command(subcommand)]
     Audit(audit::Audit),
@@ -145,6 +148,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Failed> {
         Command::Features(features) => block_on(features.run(catalog::FEATURES, json)),
         Command::Approve(approve) => block_on(approve.run(json)),
         Command::Token(token) => block_on(token.run(json)),
+        Command::Demo(demo) => block_on(demo.run(json)),
         Command::Audit(audit) => block_on(audit.run(json)),
         Command::Backup(backup) => block_on(backup.run(json)),
         Command::Restore(restore) => block_on(restore.run(json)),

@@ -95,7 +95,8 @@ impl BuiltIn for Materialise {
             let present = online.coverage();
             // What is there beyond `until` stays: a later run may have gone further.
             let until = present.map_or(until, |coverage| coverage.until.max(until));
-            let plan = MaterialisationPlan::next(present, from.unwrap_or(until), until);
+            let from = from.or(present.map(|coverage| coverage.horizon)).unwrap_or(until);
+            let plan = MaterialisationPlan::next(present, from, until);
             let MaterialisationPlan { after, horizon, until } = plan.map_err(StepError::of)?;
             parts.push(Part { view: view.name.clone(), definition: view.digest(), after, horizon, until });
         }

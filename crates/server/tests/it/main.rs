@@ -4,6 +4,7 @@
 mod app;
 mod catalog;
 mod command_line;
+mod demo;
 mod endpoints;
 mod flights;
 mod init;

@@ -30,6 +30,10 @@ pub(in crate::cli) struct Verify {
 }
 
 impl Verify {
+    pub(super) const fn with_state(record: Record) -> Self {
+        Self { record, state: true, head: None, key: None }
+    }
+
     pub(super) async fn run(self, json: bool) -> Result<ExitCode, Failed> {
         let log = self.record.open()?;
         let heads = self.heads(&log).await?;

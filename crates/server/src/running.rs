@@ -1,0 +1,82 @@
+//! A server that runs: everything that `up` starts, and the demonstration beside its replay.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+
+use mainstay_api::App;
+use mainstay_runner::Spawner;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::Failed;
+use crate::engine::{Engine, EngineOptions};
+use crate::platform::Platform;
+use crate::serve::{HttpLimits, serve};
+use crate::watch::WatchKeeper;
+
+/// A server until it is drained.
+pub(crate) struct Running {
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
+    platform: Arc<Platform>,
+    stop: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Running {
+    /// Starts serving, watching and working at `listen`.
+    pub(crate) async fn start(
+        platform: Arc<Platform>,
+        spawner: Arc<Spawner>,
+        app: App,
+        listen: SocketAddr,
+    ) -> Result<Self, Failed> {
+        let listener = TcpListener::bind(listen).await;
+        let listener = listener.map_err(|error| Failed::outside(format!("listening on {listen}"), error))?;
+        let address = listener.local_addr().map_err(|error| Failed::outside("listening", error))?;
+        platform.create_default_experiment().await?;
+        let predictor = platform.open_predictor().await?;
+        let router = crate::serve::router(&platform, &predictor, &app);
+
+        let (stop, stopping) = watch::channel(false);
+        let registry = Arc::new(platform.serving.clone());
+        let keeper = WatchKeeper::new(platform.clone(), predictor.clone());
+        let options = EngineOptions { url: Some(local_url(address)), ..EngineOptions::default() };
+        let engine = Engine::new(platform.clone(), spawner, crate::steps::all(), options);
+        let signing = (platform.clone(), stopping.clone());
+        let tasks = vec![
+            tokio::spawn(predictor.clone().follow(platform.sources(), stopping.clone())),
+            tokio::spawn(keeper.run(stopping.clone())),
+            tokio::spawn(predictor.maintain(registry, stopping.clone())),
+            tokio::spawn(engine.run(stopping.clone())),
+            tokio::spawn(async move { signing.0.heads.run(signing.1).await }),
+            tokio::spawn(serve(listener, router, HttpLimits::default(), stopping)),
+        ];
+        Ok(Self { address, platform, stop, tasks })
+    }
+
+    /// Takes no more work and waits until what is under way has ended.
+    pub(crate) async fn drain(&mut self) {
+        self.stop.send_replace(true);
+        for task in self.tasks.drain(..) {
+            // A task that panicked has said so already.
+            drop(task.await);
+        }
+    }
+
+    /// Commits what is queued and closes the database.
+    pub(crate) async fn close(self) {
+        self.platform.close().await;
+    }
+}
+
+/// Where processes on this machine reach what listens at `address`.
+fn local_url(address: SocketAddr) -> String {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ip => ip,
+    };
+    format!("http://{}", SocketAddr::new(ip, address.port()))
+}
