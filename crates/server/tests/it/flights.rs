@@ -149,8 +149,8 @@ async fn a_run_killed_anywhere_ends_as_an_undisturbed_one() {
     let (data, folder) = (Data::new(), tempfile::tempdir().unwrap());
     assert!(data.output(&["run", &lay_out(folder.path())]).status.success());
     let expected = accepted(&data.events().await);
-    // Started; importing; validated; training; its experiment there, its run not; registered; judged.
-    for events in [1, 6, 13, 15, 16, 26, 28] {
+    // Started; importing; training; its experiment there, its run not; trained; registered; judged.
+    for events in [1, 6, 14, 15, 24, 27, 29] {
         killed_after(events, &expected).await;
     }
 }
