@@ -163,9 +163,9 @@ impl Platform {
 
     /// Signs the log as it stands, commits what is queued and closes the writer.
     pub async fn close(&self) {
-        if let Err(error) = self.heads.sign().await {
+        if let Err(error) = Box::pin(self.heads.sign()).await {
             tracing::warn!(%error, "the last head could not be kept");
         }
-        self.database.close().await;
+        Box::pin(self.database.close()).await;
     }
 }

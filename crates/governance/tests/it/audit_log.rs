@@ -54,7 +54,7 @@ fn log() -> Log {
     Log { rows, heads: Heads { stored, signed, external, keys: vec![key.public()] } }
 }
 
-fn leaf(row: &StoredEvent) -> mainstay_core::digest::Digest {
+fn leaf(row: &StoredEvent) -> Digest {
     Entry {
         seq: row.seq,
         at: row.at,

@@ -93,7 +93,6 @@ impl Tokens {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "in a test a failure is a panic")]
 mod tests {
     use std::sync::Mutex as StdMutex;
     use std::sync::atomic::{AtomicUsize, Ordering};

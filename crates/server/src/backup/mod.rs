@@ -47,14 +47,13 @@ impl Backup {
             return Err(Failed::Usage(text));
         }
         make_empty(&self.to)?;
-        let (kind, frontier) = match &self.database {
-            Some(url) => (DatabaseKind::Postgresql, Reader::open_postgres(url)?.frontier().await?),
-            None => {
-                let source = self.data.join(DATABASE_FILE);
-                std::fs::metadata(&source).map_err(|error| Failed::directory(&source, error))?;
-                Database::backup_sqlite(&self.data, &self.to.join(DATABASE_FILE)).await?;
-                (DatabaseKind::Sqlite, Reader::open_sqlite(&self.to).frontier().await?)
-            }
+        let (kind, frontier) = if let Some(url) = &self.database {
+            (DatabaseKind::Postgresql, Reader::open_postgres(url)?.frontier().await?)
+        } else {
+            let source = self.data.join(DATABASE_FILE);
+            std::fs::metadata(&source).map_err(|error| Failed::directory(&source, error))?;
+            Database::backup_sqlite(&self.data, &self.to.join(DATABASE_FILE)).await?;
+            (DatabaseKind::Sqlite, Reader::open_sqlite(&self.to).frontier().await?)
         };
         let task = tokio::task::spawn_blocking(move || {
             let copy = files::Copy { from: &self.data, to: &self.to, with_keys: self.with_keys };

@@ -10,7 +10,7 @@ use crate::client::{Client, Place};
 /// directory is opened by the command itself.
 #[derive(Debug, Clone, Args)]
 pub(super) struct At {
-    /// A server, such as <http://127.0.0.1:5000>; it is shown the token in MAINSTAY_TOKEN.
+    /// A server, such as <http://127.0.0.1:5000>; it is shown the token in `MAINSTAY_TOKEN`.
     #[arg(long, env = "MAINSTAY_SERVER", value_name = "URL")]
     server: Option<String>,
     #[command(flatten)]

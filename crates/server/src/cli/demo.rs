@@ -55,7 +55,7 @@ impl Demo {
         running.close().await;
         let is_good = lived?;
 
-        let verified = Audit::of(data.clone(), db).run(json).await?;
+        let verified = Box::pin(Audit::of(data.clone(), db).run(json)).await?;
         note(format!("look at it with: mainstay up --data {}", data.display()));
         Ok(if is_good { verified } else { ExitCode::FAILURE })
     }

@@ -81,17 +81,14 @@ impl Runs {
 
 impl List {
     async fn find(&self, client: &Client) -> Result<Vec<Value>, Failed> {
-        let experiments = match &self.experiment {
-            Some(name) => {
-                let path = format!("{API}/experiments/get-by-name?experiment_name={}", part(name));
-                vec![client.get(&path).await?["experiment"]["experiment_id"].take()]
-            }
-            None => {
-                let body = json!({ "max_results": EXPERIMENTS });
-                let found = client.post(&format!("{API}/experiments/search"), &body).await?;
-                let all = found["experiments"].as_array().map_or(&[][..], Vec::as_slice);
-                all.iter().map(|experiment| experiment["experiment_id"].clone()).collect()
-            }
+        let experiments = if let Some(name) = &self.experiment {
+            let path = format!("{API}/experiments/get-by-name?experiment_name={}", part(name));
+            vec![client.get(&path).await?["experiment"]["experiment_id"].take()]
+        } else {
+            let body = json!({ "max_results": EXPERIMENTS });
+            let found = client.post(&format!("{API}/experiments/search"), &body).await?;
+            let all = found["experiments"].as_array().map_or(&[][..], Vec::as_slice);
+            all.iter().map(|experiment| experiment["experiment_id"].clone()).collect()
         };
         let body = json!({
             "experiment_ids": experiments, "filter": self.filter, "max_results": self.limit,

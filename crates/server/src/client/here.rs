@@ -60,6 +60,6 @@ impl Here {
     }
 
     pub(super) async fn close(self) {
-        self.platform.close().await;
+        Box::pin(self.platform.close()).await;
     }
 }

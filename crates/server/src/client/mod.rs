@@ -110,7 +110,7 @@ impl Client {
     /// Ends the conversation; data that was opened here is closed.
     pub(crate) async fn close(self) {
         if let Transport::Here(here) = self.transport {
-            here.close().await;
+            Box::pin(here.close()).await;
         }
     }
 
@@ -149,9 +149,13 @@ pub(crate) fn part(name: &str) -> String {
     for byte in name.bytes() {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                encoded.push(char::from(byte))
+                encoded.push(char::from(byte));
             }
-            _ => encoded.push_str(&format!("%{byte:02X}")),
+            _ => {
+                let digit =
+                    |value: u8| char::from_digit(value.into(), 16).unwrap_or('0').to_ascii_uppercase();
+                encoded.extend(['%', digit(byte >> 4), digit(byte & 15)]);
+            }
         }
     }
     encoded

@@ -45,7 +45,7 @@ impl Requests {
         known.sort_unstable();
         Ok(Self {
             times,
-            outcomes: outcomes.iter().map(|outcome| outcome.unwrap_or_default()).collect(),
+            outcomes: outcomes.iter().map(Option::unwrap_or_default).collect(),
             known,
             keys: cast(column("request_key")?, &DataType::Utf8)
                 .map_err(|error| Failed::outside("requests.key", error))?,
@@ -74,24 +74,23 @@ impl Requests {
 /// The one query. What an expression may be is up to the engine.
 fn sql(plan: &Plan) -> String {
     let requests = &plan.requests;
-    let mut sql = format!(
-        "SELECT CAST(({}) AS BIGINT) AS request_time, ({}) AS request_key, ({}) AS label_value, \
-         CAST(({}) AS BIGINT) AS label_known",
-        requests.time, requests.key, plan.label.value, plan.label.known
-    );
-    for (position, expression) in requests.entity.values().enumerate() {
-        // Writing to a text cannot fail.
-        sql.push_str(&format!(", ({expression}) AS entity_{position}"));
-    }
-    sql.push_str(&format!(
-        " FROM {} WHERE CAST(({time}) AS BIGINT) >= {} AND CAST(({time}) AS BIGINT) < {} ORDER BY 1, {}",
+    let entities = requests.entity.values().enumerate();
+    let entities: Vec<String> =
+        entities.map(|(position, expression)| format!(", ({expression}) AS entity_{position}")).collect();
+    format!(
+        "SELECT CAST(({time}) AS BIGINT) AS request_time, ({}) AS request_key, ({}) AS label_value, \
+         CAST(({}) AS BIGINT) AS label_known{} FROM {} WHERE CAST(({time}) AS BIGINT) >= {} \
+         AND CAST(({time}) AS BIGINT) < {} ORDER BY 1, {}",
+        requests.key,
+        plan.label.value,
+        plan.label.known,
+        entities.concat(),
         requests.table,
         plan.from.micros(),
         plan.until.micros(),
         requests.order,
         time = requests.time,
-    ));
-    sql
+    )
 }
 
 fn entity(rows: &RecordBatch, plan: &Plan) -> Result<Vec<(String, ArrayRef)>, Failed> {

@@ -30,7 +30,7 @@ pub(super) async fn finish(client: &mut Client, run: &str) -> Result<String, Fai
     let mut state = String::new();
     wait("a pipeline run to end", async || {
         let seen = client.get(&format!("/api/v1/pipeline-runs/{run}")).await?;
-        state = text(&seen, "/state").to_owned();
+        text(&seen, "/state").clone_into(&mut state);
         Ok(!matches!(state.as_str(), "running" | "waiting"))
     })
     .await?;

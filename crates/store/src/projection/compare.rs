@@ -80,7 +80,9 @@ fn compare_rows(
     for key in found.keys().filter(|key| !expected.contains_key(*key)) {
         differences.insert(key, StateDifference::Unknown { table, key: projection.key_text(key) });
     }
-    differences.into_values().for_each(|difference| report.push(difference));
+    for difference in differences.into_values() {
+        report.push(difference);
+    }
 }
 
 impl Projection {

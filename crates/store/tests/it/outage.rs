@@ -32,7 +32,7 @@ fn lock(fresh: &Fresh) -> rusqlite::Connection {
 async fn a_short_lock_is_waited_out() {
     let fresh = sqlite().await;
     let other = lock(&fresh);
-    let (granted, _) = tokio::join!(try_grant(&fresh, "ann"), async {
+    let (granted, ()) = tokio::join!(try_grant(&fresh, "ann"), async {
         // The command waits for the lock; readers do not.
         assert_eq!(events(&fresh).await, 0);
         assert!(fresh.database.reader.webhooks().await.unwrap().is_empty());

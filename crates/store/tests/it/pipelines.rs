@@ -16,7 +16,7 @@ pub(crate) fn bench(fresh: &Fresh, number: u64) -> Bench {
         commands: Commands::new(Arc::new(fresh.database.writer.clone()), Arc::new(Everybody)),
         reader: Arc::new(fresh.database.reader.clone()),
         clock: fresh.clock.clone(),
-        workspace: Name::new(&format!("check-{number}")).unwrap(),
+        workspace: Name::new(format!("check-{number}")).unwrap(),
         next_id: AtomicU64::new(number * 1_000),
     }
 }

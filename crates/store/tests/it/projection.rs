@@ -103,7 +103,7 @@ async fn aliases(fresh: &Fresh) {
 }
 
 fn report(value: f64) -> GateReport {
-    let figure = Figure { value, interval: Some((value - 0.1, value + 1e-9)) };
+    let figure = Figure { value, interval: Some((value - 0.1, value + 1e-9)), limit: None };
     GateReport {
         model: "delays".into(),
         version: Some(2),

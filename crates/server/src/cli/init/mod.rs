@@ -59,28 +59,23 @@ impl Init {
         let name = self.name()?;
         let folder = self.to.clone().unwrap_or_else(|| PathBuf::from(name.as_str()));
         empty_folder(&folder)?;
-        let (csv, time) = match &self.time {
-            Some(column) => (
-                std::fs::canonicalize(&self.csv).map_err(|e| Failed::directory(&self.csv, e))?,
-                column.clone(),
-            ),
-            None => {
-                refuse_silent_order(&self.csv)?;
-                let copy = arrival::write(&self.csv, &folder)?;
-                note(
-                    "There is no --time column. THE ORDER OF THE ROWS STANDS IN FOR TIME: rows are spread over",
-                );
-                note(format!(
-                    "{} made-up days from 2000-01-01, in the column '{}' of a copy of the file.",
-                    arrival::DAYS,
-                    arrival::COLUMN
-                ));
-                note(
-                    "If the rows are not in the order in which they happened, the figures will be too good. Give a",
-                );
-                note("real time with --time as soon as you have one.");
-                (copy, arrival::COLUMN.to_owned())
-            }
+        let (csv, time) = if let Some(column) = &self.time {
+            let csv = std::fs::canonicalize(&self.csv).map_err(|e| Failed::directory(&self.csv, e))?;
+            (csv, column.clone())
+        } else {
+            refuse_silent_order(&self.csv)?;
+            let copy = arrival::write(&self.csv, &folder)?;
+            note("There is no --time column. THE ORDER OF THE ROWS STANDS IN FOR TIME: rows are spread over");
+            note(format!(
+                "{} made-up days from 2000-01-01, in the column '{}' of a copy of the file.",
+                arrival::DAYS,
+                arrival::COLUMN
+            ));
+            note(
+                "If the rows are not in the order in which they happened, the figures will be too good. Give a",
+            );
+            note("real time with --time as soon as you have one.");
+            (copy, arrival::COLUMN.to_owned())
         };
         let profile = Profile::read(&csv, &time, &self.target)?;
         let question =

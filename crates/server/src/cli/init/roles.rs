@@ -171,9 +171,10 @@ fn label(profile: &Profile, question: &Question<'_>, notes: &mut Vec<String>) ->
             let message = format!("column '{target}' never holds '{value}'; it holds: {}", values.join(", "));
             return Err(Failed::Usage(message));
         }
-        None => match values.as_slice() {
-            [_, second] => second,
-            _ => {
+        None => {
+            if let [_, second] = values.as_slice() {
+                second
+            } else {
                 let message = format!(
                     "column '{target}' holds {}; a yes or no is predicted: say which value is yes with --positive, or \
                      above which number with --above",
@@ -184,7 +185,7 @@ fn label(profile: &Profile, question: &Question<'_>, notes: &mut Vec<String>) ->
                 );
                 return Err(Failed::Usage(message));
             }
-        },
+        }
     };
     if is_number && positive.parse::<f64>().is_err() {
         return Err(Failed::Usage(format!("column '{target}' holds numbers, and '{positive}' is none")));
