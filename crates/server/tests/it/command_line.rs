@@ -22,7 +22,11 @@ fn json(data: &Data, arguments: &[&str]) -> Value {
 
 /// Waits until the server on this data listens.
 async fn server(data: &Data) -> Running {
-    let server = Running::start(data.mainstay(&["up", "--listen", "127.0.0.1:0"]));
+    server_with(data, "local").await
+}
+
+async fn server_with(data: &Data, auth: &str) -> Running {
+    let server = Running::start(data.mainstay(&["up", "--listen", "127.0.0.1:0", "--auth", auth]));
     for _ in 0..6_000 {
         if data.path().join("server.json").exists() {
             return server;
@@ -72,8 +76,7 @@ async fn a_server_that_asks_for_tokens_is_shown_the_one_in_the_environment() {
     std::fs::write(&pipeline, "stages: {hello: {cmd: echo hello}}").unwrap();
     printed(&data.output(&["run", pipeline.to_str().unwrap()]));
     let token = printed(&data.output(&["token", "create", "--label", "reader", "--role", "viewer"]));
-    let listen = ["up", "--listen", "127.0.0.1:0", "--auth", "required"];
-    let _server = Running::start(data.mainstay(&listen));
+    let _server = server_with(&data, "required").await;
     let refused = data.output(&["pipelines", "runs"]);
     assert_eq!(refused.status.code(), Some(4), "{}", String::from_utf8_lossy(&refused.stderr));
     let with_token =

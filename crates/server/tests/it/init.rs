@@ -27,7 +27,14 @@ fn write(folder: &Path, with_time: bool) -> PathBuf {
     let mut csv = format!("{time}customer,Monthly Charges ($),plan,tenure,note,always,churned\n");
     for row in 0..ROWS {
         let (charge, tenure) = (20.0 + 80.0 * draws.next(), (72.0 * draws.next()).floor());
-        let plan = ["basic", "it's plus", "premium"][(draws.next() * 3.0) as usize];
+        let draw = draws.next();
+        let plan = if draw < 1.0 / 3.0 {
+            "basic"
+        } else if draw < 2.0 / 3.0 {
+            "it's plus"
+        } else {
+            "premium"
+        };
         let pull = (charge - 60.0) / 10.0 - (tenure - 36.0) / 12.0;
         let left = if draws.next() < 1.0 / (1.0 + (-pull).exp()) { "yes" } else { "no" };
         let charge = if draws.next() < 0.1 { String::new() } else { format!("{charge:.2}") };
