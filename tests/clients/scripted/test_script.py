@@ -88,7 +88,7 @@ def test_what_a_script_trained_is_judged_and_served(served):
     call(served.url, "PUT", "/api/v1/pipelines/scripted", PIPELINE.encode(), "application/yaml")
     started = call(served.url, "POST", "/api/v1/pipelines/scripted/runs", b"{}")
     run = finished(served.url, started["run"])
-    steps = {step["step"]: step for step in run["steps"]}
+    steps = {step["name"]: step for step in run["steps"]}
     assert run["state"] == "succeeded", {name: step.get("reason") for name, step in steps.items()}
 
     client = MlflowClient(served.url)

@@ -36,8 +36,8 @@ impl Interface {
         let rows: Vec<Vec<Value>> =
             (0..rows).map(|row| data.features.iter().map(|column| cell(column, row)).collect()).collect();
         Ok(Self {
-            inputs: data.features.iter().map(input).collect(),
-            outputs: model.outputs().iter().map(output).collect(),
+            inputs: model.inputs().iter().map(tensor).collect(),
+            outputs: model.outputs().iter().map(tensor).collect(),
             example: json!({ "columns": names, "data": rows }),
         })
     }
@@ -87,18 +87,9 @@ pub(super) struct Origin {
     pub(super) created: MachineTime,
 }
 
-/// `ColSpec`. Numbers are declared as doubles, which is what data frames hold; `mlflow.onnx` itself makes
-/// them the floats that the model takes.
-fn input(column: &Column) -> Value {
-    let kind = match column.values {
-        Values::Numeric(_) => "double",
-        Values::Categorical(_) => "string",
-    };
-    json!({ "name": column.name, "type": kind, "required": true })
-}
-
-/// Named `TensorSpec`; -1 is any size, and numpy calls texts objects.
-fn output(spec: &TensorSpec) -> Value {
+/// Named `TensorSpec`; -1 is any size, and numpy calls texts objects. By it the client casts and reshapes the
+/// columns of data frames, which hold doubles, to what the model takes; by `ColSpec` it would not reshape them.
+fn tensor(spec: &TensorSpec) -> Value {
     let dtype = match spec.dtype {
         DType::Str => "object".to_owned(),
         numeric => numeric.to_string(),
