@@ -99,6 +99,7 @@ def test_what_a_script_trained_is_judged_and_served(served):
     assert logged.data.params["C"] == "1.0"
     assert version.source == f"models:/{logged.outputs.model_outputs[0].model_id}"
 
+    served.ready("/v2/models/scripted/ready")
     asked = {
         "inputs": [
             {"name": "temp", "shape": [2, 1], "datatype": "FP32", "data": [10.0, 19.5]},
