@@ -90,14 +90,18 @@ def train(server, experiment, name, start, points, status):
 
 
 def serve(server):
-    """An endpoint whose champion is the demonstration's model."""
-    definition = {"model": "flight-delay", "governed": False,
+    """An endpoint kept by hand: its champion is the first of two models that a script logged."""
+    server.mlflow("registered-models/create", name="by-hand")
+    for version in ["one", "another"]:
+        server.upload(f"{server.experiment}/{server.run}/artifacts/{version}/model.onnx", f"{version} model".encode())
+        server.mlflow("model-versions/create", name="by-hand", source=f"runs:/{server.run}/{version}", run_id=server.run)
+    definition = {"model": "by-hand", "governed": False,
                   "schema": [{"name": "distance", "kind": "float", "range": {"min": 17, "max": 4983}},
                              {"name": "carrier", "kind": "text", "nullable": True}],
                   "labels": {"positive": 1, "horizon_micros": 3_600_000_000, "missing": {"kind": "excluded"}}}
-    server.call("/api/v1/endpoints/delays", definition, "PUT")
+    server.call("/api/v1/endpoints/by-hand", definition, "PUT")
     arms = [{"version": 1, "role": "champion"}]
-    server.call("/api/v1/endpoints/delays/revisions", {"expected": 1, "arms": arms})
+    server.call("/api/v1/endpoints/by-hand/revisions", {"expected": 1, "arms": arms})
 
 
 @pytest.fixture(scope="session")

@@ -57,7 +57,7 @@
   const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (walk.nextNode()) {
     const element = walk.currentNode.parentElement;
-    if (walk.currentNode.data.trim() === "" || !shown(element) || element.closest("svg, script, [aria-hidden=true]")) continue;
+    if (walk.currentNode.data.trim() === "" || !shown(element) || element.closest("svg, script, .unseen, [aria-hidden=true]")) continue;
     const style = getComputedStyle(element);
     const grounds = behind(element);
     const [ink, ground] = [light(over([...grounds, style.color])), light(over(grounds))];

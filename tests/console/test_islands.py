@@ -92,23 +92,21 @@ def test_forms_of_other_pages_are_refused(full):
 
 
 def test_a_rollback_is_asked_for_and_done_on_a_page_of_its_own(browser, full):
-    _, _, text = full.get("/endpoints/delays/rollback")
+    _, _, text = full.get("/endpoints/by-hand/rollback")
     assert "nothing to go back to" in text and '<form method="post"' not in text
-    full.upload(f"{full.experiment}/{full.run}/artifacts/model/model.onnx", b"another model")
-    full.mlflow("model-versions/create", name="flight-delay", source=f"runs:/{full.run}/model", run_id=full.run)
     arms = [{"version": 2, "role": "champion"}]
-    full.call("/api/v1/endpoints/delays/revisions", {"expected": 2, "arms": arms})
+    full.call("/api/v1/endpoints/by-hand/revisions", {"expected": 2, "arms": arms})
     page = browser.page(390, "dark")
-    page.open(full.url + "/endpoints/delays")
+    page.open(full.url + "/endpoints/by-hand")
     page.follow("document.querySelector('a[href$=\"/rollback\"]').click()")
     assert "v1 answers again" in page.evaluate("document.body.innerText")
     page.evaluate("document.querySelector('textarea').value = 'it was <worse>'")
     page.follow("document.querySelector('form[method=post] button').click()")
-    assert page.evaluate("location.pathname") == "/endpoints/delays"
+    assert page.evaluate("location.pathname") == "/endpoints/by-hand"
     text = page.evaluate("document.body.innerText")
     assert "rolled back by hand: it was <worse>" in text and page.settle() == []
     page.close()
-    newest = full.call("/api/v1/endpoints/delays/revisions")["items"][0]
+    newest = full.call("/api/v1/endpoints/by-hand/revisions")["items"][0]
     assert (newest["number"], newest["arms"][0]["version"]) == (4, 1)
 
 
@@ -126,7 +124,7 @@ def test_a_rollout_and_an_alarm_show_their_evidence(browser, alive):
     for signal in raised:
         assert any(name.startswith(signal["series"]["name"]) for name in names), signal
     assert page.evaluate("document.querySelectorAll('.cells .sig').length") > 0, "days on which an alarm stood"
-    page.open(alive.url + "/models/purchases/2/why")
+    page.open(alive.url + "/models/purchase/2/why")
     text = page.evaluate("document.querySelector('main').innerText")
     assert "became champion of purchases" in text and "rollout of v2 on purchases started" in text
     page.close()

@@ -12,8 +12,8 @@ EMPTY = ["/", "/datasets", "/features", "/experiments", "/experiments/0", "/mode
          "/approvals", "/audit"]
 FULL = ["/", "/datasets", "/datasets/flights", "/features", "/experiments", "/experiments/{experiment}",
         "/experiments/{experiment}?filter=metrics.nope%20%3E%201", "/runs/{run}", "/models", "/models/flight-delay",
-        "/models/flight-delay/1", "/models/flight-delay/1/why", "/endpoints", "/endpoints/delays", "/endpoints/delays/rollback",
-        "/endpoints/delays/monitor", "/pipelines", "/pipelines/pipeline",
+        "/models/flight-delay/1", "/models/flight-delay/1/why", "/endpoints", "/endpoints/delays",
+        "/endpoints/by-hand", "/endpoints/by-hand/rollback", "/endpoints/delays/monitor", "/pipelines", "/pipelines/pipeline",
         "/pipeline-runs/{pipeline_run}", "/pipeline-runs/{pipeline_run}?step=train", "/approvals", "/audit",
         "/audit?kind=gates.evaluated", "/audit?subject=model_version%3Aflight-delay%2F1"]
 
@@ -48,7 +48,7 @@ def test_a_full_page_holds_to_what_pages_hold_to(page, full, path):
 
 
 ALIVE = ["/", "/endpoints", "/endpoints/purchases", "/endpoints/purchases/rollback", "/endpoints/purchases/monitor",
-         "/models/purchases/2/why", "/pipelines", "/audit?kind=alarm.raised"]
+         "/models/purchase/2/why", "/pipelines", "/audit?kind=alarm.raised"]
 
 
 @pytest.mark.parametrize("path", ALIVE)
