@@ -28,8 +28,8 @@ use crate::heads::HeadKeeper;
 use crate::layout::Layout;
 use crate::lock::DataLock;
 use crate::loop_tx::{LoopTx, LoopUnit};
-use crate::predictor::{Ports, Predictor, Sources};
 use crate::watch::Decisions;
+use mainstay_predictor::{Ports, Predictor, Sources};
 
 /// What is taken from outside, and with what everything is made.
 #[derive(Clone)]

@@ -15,9 +15,9 @@ use super::{DataArgs, environment};
 use crate::Failed;
 use crate::authority::LocalUser;
 use crate::platform::Platform;
-use crate::replay::{Replay, Wishes};
 use crate::running::Running;
-use crate::terminal::note;
+use crate::terminal::{note, say};
+use mainstay_replay::{Replay, ReplayError, Wishes};
 
 #[derive(Debug, Args)]
 pub(super) struct Demo {
@@ -41,7 +41,7 @@ impl Demo {
     pub(super) async fn run(self, json: bool) -> Result<ExitCode, Failed> {
         refuse_used(&self.data.data)?;
         let wishes = Wishes { shuffled: self.shuffle_days.then_some(self.seed), days: self.days };
-        let replay = Replay::load(&self.folder, wishes).await?;
+        let replay = Replay::load(&self.folder, wishes).await.map_err(failed)?;
 
         let spawner = Arc::new(Spawner::start(SpawnerConfig::this_binary(["__spawner"])?)?);
         let (data, db) = (self.data.data, self.data.db);
@@ -50,10 +50,10 @@ impl Demo {
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let app = App::new(authenticator, platform.authority.clone(), platform.clock.clone(), None);
         let mut running = Running::start(Arc::new(platform), spawner, app, listen).await?;
-        let lived = replay.run(running.address).await;
+        let lived = replay.run(running.address, &|line| say(line)).await;
         running.drain().await;
         running.close().await;
-        let is_good = lived?;
+        let is_good = lived.map_err(failed)?;
 
         let verified = Box::pin(Audit::of(data.clone(), db).run(json)).await?;
         note(format!("look at it with: mainstay up --data {}", data.display()));
@@ -68,4 +68,13 @@ fn refuse_used(data: &Path) -> Result<(), Failed> {
         return Err(Failed::Usage(format!("{data} is not empty; remove it, or name another with --data")));
     }
     Ok(())
+}
+
+fn failed(error: ReplayError) -> Failed {
+    match error {
+        ReplayError::Plan(fault) => Failed::Usage(fault),
+        ReplayError::File { path, error } => Failed::File { path, error },
+        ReplayError::Coded(failure) => Failed::Coded(failure),
+        ReplayError::Outside { what, cause } => Failed::Outside { what, cause },
+    }
 }

@@ -2,8 +2,8 @@
 
 mod console;
 mod process;
+mod progress;
 mod routes;
-mod served;
 mod step_logs;
 
 use std::convert::Infallible;

@@ -7,7 +7,7 @@ use mainstay_core::event::EventSeq;
 use mainstay_core::time::MachineTime;
 use mainstay_store::Database;
 
-use crate::predictor::Predictor;
+use mainstay_predictor::Predictor;
 
 /// The parts of this process that have something to tell.
 pub(super) struct Process {

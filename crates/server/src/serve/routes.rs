@@ -28,8 +28,8 @@ use super::console::console;
 use super::process::Process;
 use crate::endpoint_commands::EndpointLoop;
 use crate::platform::Platform;
-use crate::predictor::Predictor;
 use crate::run_index::RunIndexKeeper;
+use mainstay_predictor::Predictor;
 
 /// Which Mainstay this is.
 const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use super::{BuiltIn, Held, Prepared, StepError};
 use crate::loop_tx::{Conclusion, Effect, EffectError, Tx};
 use crate::platform::Platform;
-use crate::predictor::kind_of;
+use mainstay_predictor::kind_of;
 
 /// `with:` of the step.
 #[derive(Debug, Deserialize)]

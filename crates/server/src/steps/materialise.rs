@@ -29,7 +29,7 @@ use super::frame::FrameOrder;
 use super::{BuiltIn, Held, Prepared, StepError, data_time, read, write};
 use crate::loop_tx::{Conclusion, Effect, EffectError, Tx};
 use crate::platform::Platform;
-use crate::predictor::{online_name, views_of};
+use mainstay_predictor::{online_name, views_of};
 
 /// `with:` of the step.
 #[derive(Debug, Deserialize)]

@@ -22,7 +22,7 @@ use super::endpoint::{Kept, Watched};
 use super::tail::Tail;
 use crate::Failed;
 use crate::platform::Platform;
-use crate::predictor::Predictor;
+use mainstay_predictor::Predictor;
 
 /// The version of the checkpoint's form.
 const FORMAT: u32 = 1;
@@ -212,7 +212,7 @@ impl WatchKeeper {
                 if let Some(parent) = path.parent() {
                     std::fs::create_dir_all(parent).map_err(|error| Failed::directory(parent, error))?;
                 }
-                crate::predictor::write_atomically(path, &bytes)?;
+                mainstay_predictor::write_atomically(path, &bytes)?;
                 place.saved = bytes;
             }
         }

@@ -17,8 +17,8 @@ use super::rows::Requests;
 use super::score::Scores;
 use super::settle::{finish, items, serves, settle, text};
 use super::{table, tell};
-use crate::Failed;
-use crate::terminal::say;
+use crate::Tell;
+use crate::error::ReplayError;
 
 /// The name that the first pipeline is kept under.
 const FIRST: &str = "first";
@@ -40,10 +40,11 @@ pub(super) struct Life<'a> {
     /// The last event that was told.
     seen: u64,
     bar: ProgressBar,
+    tell: Tell<'a>,
 }
 
 impl<'a> Life<'a> {
-    pub(super) fn new(plan: &'a Plan, requests: &'a Requests, client: Client) -> Self {
+    pub(super) fn new(plan: &'a Plan, requests: &'a Requests, client: Client, tell: Tell<'a>) -> Self {
         let bar = if std::io::stderr().is_terminal() {
             let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} days, {eta} left");
             let bar = ProgressBar::new(u64::try_from(plan.until.since(plan.from) / DAY).unwrap_or_default());
@@ -62,14 +63,15 @@ impl<'a> Life<'a> {
             script: plan.script.iter().collect(),
             seen: 0,
             bar,
+            tell,
         }
     }
 
     /// Runs the first pipeline; its relative paths start in `root`.
-    pub(super) async fn begin(&mut self, root: &Path) -> Result<(), Failed> {
+    pub(super) async fn begin(&mut self, root: &Path) -> Result<(), ReplayError> {
         self.line(&self.plan.title);
         let path = root.join(&self.plan.pipeline);
-        let source = std::fs::read(&path).map_err(|error| Failed::directory(&path, error))?;
+        let source = std::fs::read(&path).map_err(|error| ReplayError::file(&path, error))?;
         let place = format!("/api/v1/pipelines/{FIRST}");
         self.client.call(Method::PUT, &place, "application/yaml", source).await?;
         let params: Map<String, Value> = [(ROOT.to_owned(), json!(root))].into_iter().collect();
@@ -78,14 +80,14 @@ impl<'a> Life<'a> {
         let state = finish(&mut self.client, &run).await?;
         self.hear(self.plan.from).await?;
         if state != "succeeded" {
-            return Err(Failed::outside("the first pipeline", state));
+            return Err(ReplayError::outside("the first pipeline", state));
         }
         serves(&mut self.client, self.plan.endpoint.as_str()).await?;
         Ok(())
     }
 
     /// Lives from the first day to the last.
-    pub(super) async fn live(&mut self) -> Result<(), Failed> {
+    pub(super) async fn live(&mut self) -> Result<(), ReplayError> {
         let plan = self.plan;
         let mut now = plan.from;
         let mut row = 0;
@@ -110,7 +112,7 @@ impl<'a> Life<'a> {
         Ok(())
     }
 
-    async fn ask(&mut self, rows: std::ops::Range<usize>) -> Result<(), Failed> {
+    async fn ask(&mut self, rows: std::ops::Range<usize>) -> Result<(), ReplayError> {
         let path = format!("/v2/models/{}/infer", self.plan.endpoint);
         let answer = self.client.post(&path, &self.requests.body(self.plan, &rows)).await?;
         let outcomes = self.requests.outcomes.get(rows).unwrap_or_default();
@@ -119,7 +121,7 @@ impl<'a> Life<'a> {
     }
 
     /// Reports the labels that became known before now. Nothing is known before it was asked for.
-    async fn report(&mut self, now: DataTime) -> Result<(), Failed> {
+    async fn report(&mut self, now: DataTime) -> Result<(), ReplayError> {
         let waiting = self.requests.known.get(self.reported..).unwrap_or_default();
         let ready = waiting.partition_point(|(known, _)| *known < now);
         let mut body = String::new();
@@ -144,7 +146,7 @@ impl<'a> Life<'a> {
         Ok(())
     }
 
-    async fn schedules(&mut self, now: DataTime) -> Result<(), Failed> {
+    async fn schedules(&mut self, now: DataTime) -> Result<(), ReplayError> {
         for schedule in &self.plan.schedules {
             let every = i64::from(schedule.every_days) * DAY;
             let since = now.since(self.plan.from);
@@ -153,7 +155,7 @@ impl<'a> Life<'a> {
                 let run = self.start(schedule.pipeline.as_str(), &Map::new(), ahead).await?;
                 let state = finish(&mut self.client, &run).await?;
                 if state != "succeeded" {
-                    return Err(Failed::outside(
+                    return Err(ReplayError::outside(
                         format!("the scheduled pipeline {}", schedule.pipeline),
                         state,
                     ));
@@ -164,7 +166,7 @@ impl<'a> Life<'a> {
     }
 
     /// Starts the next scene whose time has come, if no run of its pipeline is under way.
-    async fn scene(&mut self, now: DataTime) -> Result<(), Failed> {
+    async fn scene(&mut self, now: DataTime) -> Result<(), ReplayError> {
         let Some(position) = self.script.iter().position(|scene| scene.not_before <= now) else {
             return Ok(());
         };
@@ -185,14 +187,14 @@ impl<'a> Life<'a> {
         pipeline: &str,
         params: &Map<String, Value>,
         at: DataTime,
-    ) -> Result<String, Failed> {
+    ) -> Result<String, ReplayError> {
         let body = json!({ "params": params, "data_time": at.to_string() });
         let started = self.client.post(&format!("/api/v1/pipelines/{pipeline}/runs"), &body).await?;
         Ok(text(&started, "/run").to_owned())
     }
 
     /// Takes in what has happened since, and tells what is worth telling.
-    async fn hear(&mut self, now: DataTime) -> Result<(), Failed> {
+    async fn hear(&mut self, now: DataTime) -> Result<(), ReplayError> {
         loop {
             let page = self.client.get(&format!("/api/v1/events?after={}&limit={PAGE}", self.seen)).await?;
             let events = page.get("events").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
@@ -216,7 +218,7 @@ impl<'a> Life<'a> {
     }
 
     fn line(&self, line: &str) {
-        self.bar.suspend(|| say(line));
+        self.bar.suspend(|| (self.tell)(line));
     }
 
     /// The table, and whether everything happened that was expected.

@@ -10,12 +10,12 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use super::expectation::Expectation;
-use crate::Failed;
+use crate::error::ReplayError;
 
 /// The file. Column expressions are SQL over the table of the requests.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Plan {
+pub(super) struct Plan {
     /// The headline of the story.
     pub(super) title: String,
     /// The pipeline file that is run first; it makes the endpoint.
@@ -126,13 +126,13 @@ fn instant<'de, D: Deserializer<'de>>(deserializer: D) -> Result<DataTime, D::Er
 
 impl Plan {
     /// Reads the file.
-    pub(crate) fn load(path: &Path) -> Result<Self, Failed> {
-        let text = std::fs::read_to_string(path).map_err(|error| Failed::directory(path, error))?;
+    pub(super) fn load(path: &Path) -> Result<Self, ReplayError> {
+        let text = std::fs::read_to_string(path).map_err(|error| ReplayError::file(path, error))?;
         let plan: Self = serde_json::from_value(parse_document(&text)?)
-            .map_err(|error| Failed::Usage(format!("{}: {error}", path.display())))?;
+            .map_err(|error| ReplayError::Plan(format!("{}: {error}", path.display())))?;
         if plan.part_hours == 0 || plan.from >= plan.until {
             let fault = "part_hours must be positive, and from must lie before until";
-            return Err(Failed::Usage(format!("{}: {fault}", path.display())));
+            return Err(ReplayError::Plan(format!("{}: {fault}", path.display())));
         }
         Ok(plan)
     }

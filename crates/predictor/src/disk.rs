@@ -151,7 +151,7 @@ pub(super) fn digest_of(endpoints: &[Entry]) -> Result<Digest, StorageError> {
 }
 
 /// Writes a file so that it is there whole, or as it was before.
-pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), StorageError> {
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), StorageError> {
     let temporary = path.with_extension("incoming");
     let written = (|| {
         let mut file = File::create(&temporary)?;

@@ -256,7 +256,7 @@ impl ReadView {
 }
 
 /// The views that a service reads, each once, by name.
-pub(crate) fn views_of<'d>(
+pub fn views_of<'d>(
     definitions: &'d Definitions,
     service: &'d FeatureService,
 ) -> impl Iterator<Item = &'d FeatureView> {
@@ -277,7 +277,7 @@ pub(super) fn field_type(data_type: DataType) -> Option<Dtype> {
 }
 
 /// The kind of an endpoint's feature that has a type.
-pub(crate) const fn kind_of(dtype: Dtype) -> FeatureKind {
+pub const fn kind_of(dtype: Dtype) -> FeatureKind {
     match dtype {
         Dtype::Bool => FeatureKind::Boolean,
         Dtype::Int64 => FeatureKind::Integer,

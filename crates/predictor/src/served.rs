@@ -1,10 +1,9 @@
 //! What the predictor serves, as the routes on endpoints show it.
 
-use mainstay_api::native::endpoint::{EndpointProgress, EndpointServing, Progress, Served, Trouble};
+use mainstay_api::native::endpoint::{EndpointServing, Served, Trouble};
 use mainstay_core::name::Name;
 
-use crate::predictor::Predictor;
-use crate::watch::Decisions;
+use crate::Predictor;
 
 impl EndpointServing for Predictor {
     fn served(&self, workspace: &Name, endpoint: &Name) -> Served {
@@ -19,16 +18,5 @@ impl EndpointServing for Predictor {
             trouble: trouble.map(|known| Trouble { revision: known.revision, reason: known.reason.clone() }),
             watermark: self.watermark(workspace, endpoint),
         }
-    }
-}
-
-impl EndpointProgress for Decisions {
-    fn progress(&self, workspace: &Name, endpoint: &Name) -> Option<Progress> {
-        let known = Self::progress(self, workspace, endpoint)?;
-        Some(Progress {
-            watermark: Some(known.watermark),
-            folded_until: Some(known.folded_until),
-            busy: known.is_deciding,
-        })
     }
 }

@@ -9,7 +9,7 @@ use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::TcpStream;
 
-use crate::Failed;
+use crate::error::ReplayError;
 
 /// Longest answer that is read, in bytes.
 const ANSWER_LIMIT: usize = 256 << 20;
@@ -24,11 +24,11 @@ impl Client {
         Self { address, connection: None }
     }
 
-    pub(super) async fn get(&mut self, path: &str) -> Result<Value, Failed> {
+    pub(super) async fn get(&mut self, path: &str) -> Result<Value, ReplayError> {
         self.call(Method::GET, path, "application/json", Vec::new()).await
     }
 
-    pub(super) async fn post(&mut self, path: &str, body: &Value) -> Result<Value, Failed> {
+    pub(super) async fn post(&mut self, path: &str, body: &Value) -> Result<Value, ReplayError> {
         self.call(Method::POST, path, "application/json", body.to_string().into_bytes()).await
     }
 
@@ -39,28 +39,28 @@ impl Client {
         path: &str,
         kind: &str,
         body: Vec<u8>,
-    ) -> Result<Value, Failed> {
+    ) -> Result<Value, ReplayError> {
         let what = format!("{method} {path}");
-        let failed = |error: hyper::Error| Failed::outside(what.clone(), error);
+        let failed = |error: hyper::Error| ReplayError::outside(what.clone(), error);
         let request = Request::builder().method(method).uri(path);
         let request = request
             .header(header::HOST, self.address.to_string())
             .header(header::CONTENT_TYPE, kind)
             .body(Body::from(body))
-            .map_err(|error| Failed::outside(what.clone(), error))?;
+            .map_err(|error| ReplayError::outside(what.clone(), error))?;
         let connection = self.connection().await?;
         let answer = connection.send_request(request).await.map_err(failed)?;
         let status = answer.status();
         let bytes = axum::body::to_bytes(Body::new(answer.into_body()), ANSWER_LIMIT).await;
-        let bytes = bytes.map_err(|error| Failed::outside(what.clone(), error))?;
+        let bytes = bytes.map_err(|error| ReplayError::outside(what.clone(), error))?;
         if !status.is_success() || status == StatusCode::NO_CONTENT {
             let said = String::from_utf8_lossy(&bytes).into_owned();
-            return Err(Failed::outside(what, format!("{status} {said}")));
+            return Err(ReplayError::outside(what, format!("{status} {said}")));
         }
-        serde_json::from_slice(&bytes).map_err(|error| Failed::outside(what, error))
+        serde_json::from_slice(&bytes).map_err(|error| ReplayError::outside(what, error))
     }
 
-    async fn connection(&mut self) -> Result<&mut SendRequest<Body>, Failed> {
+    async fn connection(&mut self) -> Result<&mut SendRequest<Body>, ReplayError> {
         let is_open = match &mut self.connection {
             Some(connection) => connection.ready().await.is_ok(),
             None => false,
@@ -71,12 +71,12 @@ impl Client {
         match &mut self.connection {
             Some(connection) => Ok(connection),
             none => {
-                let failed = |error| Failed::outside("connecting to the server", error);
+                let failed = |error| ReplayError::outside("connecting to the server", error);
                 let stream = TcpStream::connect(self.address).await.map_err(failed)?;
                 stream.set_nodelay(true).map_err(failed)?;
                 let made = handshake(TokioIo::new(stream)).await;
                 let (sender, connection) =
-                    made.map_err(|error| Failed::outside("connecting to the server", error))?;
+                    made.map_err(|error| ReplayError::outside("connecting to the server", error))?;
                 tokio::spawn(async move {
                     if let Err(error) = connection.await {
                         tracing::debug!(%error, "the connection of the replay ended");

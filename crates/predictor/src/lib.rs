@@ -1,4 +1,4 @@
-//! The predictor: the part of the server that answers inference requests and takes labels. It needs no
+//! The predictor: the part of Mainstay that answers inference requests and takes labels. It needs no
 //! database.
 //!
 //! It serves by a [`snapshot::Snapshot`]: every endpoint with its newest revision and its models, loaded.
@@ -24,6 +24,7 @@ mod labels;
 mod maintain;
 mod outputs;
 mod rows;
+mod served;
 mod service;
 pub mod snapshot;
 #[cfg(test)]
@@ -46,11 +47,10 @@ use mainstay_segments::online::OnlineStore;
 use mainstay_serving::segment::SegmentKind;
 use tokio::sync::{Mutex, Notify, Semaphore};
 
-pub(crate) use disk::write_atomically;
+pub use disk::write_atomically;
 use disk::{Entry, Kept, PredictorDir};
 pub use error::PredictError;
-pub use features::{LookUpError, online_name};
-pub(crate) use features::{kind_of, views_of};
+pub use features::{LookUpError, kind_of, online_name, views_of};
 pub use follow::{FeatureSource, Sources};
 use journal::Logs;
 use labels::LabelKeeper;

@@ -6,6 +6,7 @@
 //! be decided. So what happens depends on the data, not on the speed of the machine.
 
 mod client;
+mod error;
 mod expectation;
 mod ledger;
 mod life;
@@ -26,14 +27,17 @@ use mainstay_query::session::{SessionOptions, open};
 use tempfile::TempDir;
 
 use self::client::Client;
+pub use self::error::ReplayError;
 use self::expectation::Occasion;
 use self::life::Life;
-pub(crate) use self::plan::Plan;
+use self::plan::Plan;
 use self::rows::Requests;
-use crate::Failed;
+
+/// Takes the lines of the story, one by one.
+pub type Tell<'a> = &'a (dyn Fn(&str) + Send + Sync);
 
 /// What is replayed, and how.
-pub(crate) struct Replay {
+pub struct Replay {
     plan: Plan,
     root: PathBuf,
     requests: Requests,
@@ -44,22 +48,23 @@ pub(crate) struct Replay {
 
 /// How a person wants it.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Wishes {
+pub struct Wishes {
     /// Deal the days in an order drawn from this seed.
-    pub(crate) shuffled: Option<u64>,
+    pub shuffled: Option<u64>,
     /// At most so many days.
-    pub(crate) days: Option<u32>,
+    pub days: Option<u32>,
 }
 
 impl Replay {
     /// Reads the plan in `folder` and the rows that it names.
-    pub(crate) async fn load(folder: &Path, wishes: Wishes) -> Result<Self, Failed> {
-        let folder = std::fs::canonicalize(folder).map_err(|error| Failed::directory(folder, error))?;
+    pub async fn load(folder: &Path, wishes: Wishes) -> Result<Self, ReplayError> {
+        let folder = std::fs::canonicalize(folder).map_err(|error| ReplayError::file(folder, error))?;
         let mut plan = Plan::load(&folder.join("replay.yaml"))?;
         if let Some(days) = wishes.days {
             plan.until = plan.until.min(plan.from.plus(i64::from(days) * DAY));
         }
-        let scratch = tempfile::tempdir().map_err(|error| Failed::outside("a temporary directory", error))?;
+        let scratch =
+            tempfile::tempdir().map_err(|error| ReplayError::outside("a temporary directory", error))?;
         let session = open(&SessionOptions::spilling_to(scratch.path().join("spill")))?;
         let mut files: BTreeMap<String, PathBuf> =
             plan.tables.iter().map(|(name, file)| (name.clone(), folder.join(file))).collect();
@@ -81,9 +86,9 @@ impl Replay {
     }
 
     /// Lives through it with the server at `address`; whether everything came as expected.
-    pub(crate) async fn run(self, address: SocketAddr) -> Result<bool, Failed> {
+    pub async fn run(self, address: SocketAddr, tell: Tell<'_>) -> Result<bool, ReplayError> {
         let client = Client::new(address);
-        let mut life = Life::new(&self.plan, &self.requests, client);
+        let mut life = Life::new(&self.plan, &self.requests, client, tell);
         life.begin(&self.root).await?;
         life.live().await?;
         Ok(life.conclude(self.occasion))
