@@ -21,5 +21,6 @@ pub mod serve;
 pub mod steps;
 mod terminal;
 pub mod watch;
+pub mod webhooks;
 
 pub use failed::Failed;

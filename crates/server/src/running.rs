@@ -14,6 +14,7 @@ use crate::engine::{Engine, EngineOptions};
 use crate::platform::Platform;
 use crate::serve::{HttpLimits, serve};
 use crate::watch::WatchKeeper;
+use crate::webhooks::{Deliveries, DeliveryOptions};
 
 /// A server until it is drained.
 pub(crate) struct Running {
@@ -31,6 +32,7 @@ impl Running {
         spawner: Arc<Spawner>,
         app: App,
         listen: SocketAddr,
+        webhooks: DeliveryOptions,
     ) -> Result<Self, Failed> {
         let listener = TcpListener::bind(listen).await;
         let listener = listener.map_err(|error| Failed::outside(format!("listening on {listen}"), error))?;
@@ -45,12 +47,14 @@ impl Running {
         let options = EngineOptions { url: Some(local_url(address)), ..EngineOptions::default() };
         let engine = Engine::new(platform.clone(), spawner, crate::steps::all(), options);
         let signing = (platform.clone(), stopping.clone());
+        let webhooks = Arc::new(Deliveries::new(&platform, webhooks));
         let tasks = vec![
             tokio::spawn(predictor.clone().follow(platform.sources(), stopping.clone())),
             tokio::spawn(keeper.run(stopping.clone())),
             tokio::spawn(predictor.maintain(registry, stopping.clone())),
             tokio::spawn(engine.run(stopping.clone())),
             tokio::spawn(async move { signing.0.heads.run(signing.1).await }),
+            tokio::spawn(webhooks.run(stopping.clone())),
             tokio::spawn(serve(listener, router, HttpLimits::default(), stopping)),
         ];
         Ok(Self { address, platform, stop, tasks })

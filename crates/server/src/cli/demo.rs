@@ -8,6 +8,7 @@ use std::sync::Arc;
 use clap::Args;
 use mainstay_api::App;
 use mainstay_governance::policy::Mode;
+use mainstay_replay::{Replay, ReplayError, Wishes};
 use mainstay_runner::{Spawner, SpawnerConfig};
 
 use super::audit::Audit;
@@ -17,7 +18,7 @@ use crate::authority::LocalUser;
 use crate::platform::Platform;
 use crate::running::Running;
 use crate::terminal::{note, say};
-use mainstay_replay::{Replay, ReplayError, Wishes};
+use crate::webhooks::DeliveryOptions;
 
 #[derive(Debug, Args)]
 pub(super) struct Demo {
@@ -49,7 +50,8 @@ impl Demo {
         let authenticator = Arc::new(LocalUser { allowed_hosts: Vec::new() });
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let app = App::new(authenticator, platform.authority.clone(), platform.clock.clone(), None);
-        let mut running = Running::start(Arc::new(platform), spawner, app, listen).await?;
+        let mut running =
+            Running::start(Arc::new(platform), spawner, app, listen, DeliveryOptions::default()).await?;
         let lived = replay.run(running.address, &|line| say(line)).await;
         running.drain().await;
         running.close().await;

@@ -18,6 +18,7 @@ use crate::client::ServerFile;
 use crate::platform::Platform;
 use crate::running::Running;
 use crate::terminal::note;
+use crate::webhooks::DeliveryOptions;
 
 #[derive(Debug, Args)]
 pub(super) struct Up {
@@ -35,6 +36,9 @@ pub(super) struct Up {
     /// A further host name to answer to, besides localhost; may be repeated.
     #[arg(long = "allow-host", value_name = "HOST")]
     allowed_hosts: Vec<String>,
+    /// Let webhooks call addresses that are not of the public internet, this machine's among them.
+    #[arg(long)]
+    allow_private_webhooks: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -72,7 +76,9 @@ impl Up {
         let rate = Rate { per_second: self.rate_limit, burst: self.rate_limit.saturating_mul(2) };
         let rate = (self.rate_limit > 0).then_some(rate);
         let app = App::new(authenticator, platform.authority.clone(), platform.clock.clone(), rate);
-        let mut running = Running::start(platform.clone(), spawner, app, self.listen).await?;
+        let webhooks =
+            DeliveryOptions { allow_private: self.allow_private_webhooks, ..DeliveryOptions::default() };
+        let mut running = Running::start(platform.clone(), spawner, app, self.listen, webhooks).await?;
         let address = running.address;
         let here = ServerFile::write(platform.layout.root(), address);
         let here = here.map_err(|error| Failed::directory(platform.layout.root(), error))?;

@@ -13,3 +13,4 @@ mod pipelines;
 mod program;
 mod record;
 mod routes;
+mod webhooks;
