@@ -1,7 +1,7 @@
 # Everything that people and machines do here. `make help` prints the targets.
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo up test test-rust test-docs test-clients test-loop test-console lint advisories fmt
+.PHONY: help build demo up test test-rust test-docs test-clients test-loop test-independent test-console lint advisories fmt
 
 MAINSTAY_CACHE ?= $(HOME)/.cache/mainstay
 export MAINSTAY_CACHE
@@ -30,7 +30,7 @@ demo: build ## Run the demonstration: the year 2013, replayed through the whole 
 up: build ## Build, then start the server on 127.0.0.1:5000 with ./mainstay-data.
 	$(BINARY) up
 
-test: test-rust test-docs test-clients test-loop test-console ## Run all tests, on SQLite and on a PostgreSQL of their own.
+test: test-rust test-docs test-clients test-loop test-independent test-console ## Run all tests, on SQLite and on a PostgreSQL of their own.
 
 test-rust: ## Run the Rust tests.
 	@scripts/need.sh postgresql
@@ -57,6 +57,11 @@ test-loop: ## Run the mini loop with its kills against the binary.
 	@$(MAKE) --no-print-directory build && \
 		python=$$(scripts/python-env.sh tests/loop/requirements.txt) && \
 		MAINSTAY=$(abspath $(BINARY)) $(PHASE) loop scripts/with-postgres.sh "$$python" -m pytest -q tests/loop
+
+# DATA=DIR: what `mainstay demo` left there is compared, instead of some days replayed for it.
+test-independent: build ## Compare the features served in the demonstration with those that DuckDB makes of its tables.
+	@python=$$(scripts/python-env.sh tests/independent/requirements.txt) && \
+		MAINSTAY=$(abspath $(BINARY)) $(PHASE) independent "$$python" -m pytest -q tests/independent $(if $(DATA),--data "$(abspath $(DATA))")
 
 # Every page in Chromium, wide and narrow, light and dark; CONSOLE_PICTURES=FOLDER leaves pictures of them.
 test-console: build ## Open the console's pages in a headless Chromium.

@@ -1,68 +1,36 @@
 """Servers that live and are killed, and what of a life is left on the record."""
 
 import json
-import os
 import random
-import signal
 import sqlite3
 import subprocess
 import threading
 import time
 import urllib.error
-import urllib.request
 from pathlib import Path
 
 import driver
 import psycopg
+import world
+from server import BINARY, Server
 
-BINARY = os.environ.get("MAINSTAY") or str(Path(__file__).parents[2] / "target/release/mainstay")
+
+def bear(root: Path, database: str | None = None):
+    """Makes a data directory in which the first champion serves."""
+    first = world.lay_out(root, world.visits())
+    command = [BINARY, "run", str(first), "--data", str(root / "data")]
+    if database:
+        command += ["--db", database]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    return root
 
 
-class Server:
-    """One process of the server on a data directory."""
-
-    def __init__(self, data: Path, database: str | None = None):
-        self.data = data
-        self.log = open(data.parent / "server.log", "a+")
-        self.log.seek(0, os.SEEK_END)
-        command = [BINARY, "up", "--listen", "127.0.0.1:0", "--data", str(data)]
-        if database:
-            command += ["--db", database]
-        self.process = subprocess.Popen(command, stderr=self.log, stdin=subprocess.DEVNULL)
-        self.url = self._listens()
-        self._ready()
-
-    def _listens(self):
-        mark = self.log.tell()
-        for _ in range(20_000):
-            self.log.seek(mark)
-            for line in self.log.read().splitlines():
-                if "http://" in line:
-                    return "http://" + line.split("http://", 1)[1].split()[0]
-            if self.process.poll() is not None:
-                break
-            time.sleep(0.001)
-        self.log.seek(mark)
-        raise AssertionError("the server does not listen:\n" + self.log.read())
-
-    def _ready(self):
-        for _ in range(20_000):
-            try:
-                with urllib.request.urlopen(self.url + "/v2/health/ready", timeout=5) as answer:
-                    if answer.status == 200:
-                        return
-            except (urllib.error.URLError, ConnectionError):
-                pass
-            time.sleep(0.001)
-        raise AssertionError("the server is not ready")
-
-    def kill(self):
-        self.process.kill()
-        self.process.wait()
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        assert self.process.wait(timeout=60) == 0
+def fresh_database(postgres: str, name: str):
+    """Makes a database on the server at an address; its own address."""
+    with psycopg.connect(postgres, autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {name}")
+    return postgres.rsplit("/", 1)[0] + f"/{name}"
 
 
 class Immortal:

@@ -3,7 +3,6 @@ candidate in other units rolled back; undisturbed, and under `kill -9` in each o
 """
 
 import collections
-import os
 import shutil
 import subprocess
 from datetime import timedelta
@@ -11,29 +10,13 @@ from pathlib import Path
 
 import driver
 import lives
-import psycopg
 import pytest
 import world
+from server import BINARY
 
 SABOTAGE = 30
 """On this day somebody rolls out a candidate that was trained in other units."""
 ENDS = 40
-
-
-def bear(root: Path, database: str | None = None):
-    """Makes a data directory in which the first champion serves."""
-    first = world.lay_out(root, world.visits())
-    command = [lives.BINARY, "run", str(first), "--data", str(root / "data")]
-    if database:
-        command += ["--db", database]
-    run = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert run.returncode == 0, run.stderr
-    return root
-
-
-@pytest.fixture(scope="module")
-def born(tmp_path_factory):
-    return bear(tmp_path_factory.mktemp("born"))
 
 
 def live(born: Path, place: Path, states=(), seed=0, database=None):
@@ -55,7 +38,7 @@ def live(born: Path, place: Path, states=(), seed=0, database=None):
     finally:
         killer.end()
         immortal.server.stop()
-    verify = [lives.BINARY, "audit", "verify"] + (["--db", database] if database else [str(place / "data")])
+    verify = [BINARY, "audit", "verify"] + (["--db", database] if database else [str(place / "data")])
     verified = subprocess.run(verify, capture_output=True, text=True, check=False)
     assert verified.returncode == 0, verified.stdout
     acknowledged = [visit["id"] for visit in life.visits if visit["id"] in life.answers]
@@ -130,20 +113,9 @@ def show(hit, capsys):
     assert all(hit[state] for state in STATES), hit
 
 
-@pytest.fixture(scope="module")
-def postgres():
-    server = os.environ.get("MAINSTAY_TEST_POSTGRES")
-    if not server:
-        assert not os.environ.get("CI"), "run with scripts/with-postgres.sh"
-        pytest.skip("no PostgreSQL: run with scripts/with-postgres.sh")
-    return server
-
-
 def test_on_postgres_a_life_under_kills_comes_to_the_same(undisturbed, postgres, tmp_path_factory, capsys):
-    with psycopg.connect(postgres, autocommit=True) as admin:
-        admin.execute("CREATE DATABASE life")
-    database = postgres.rsplit("/", 1)[0] + "/life"
-    born = bear(tmp_path_factory.mktemp("born-postgres"), database)
+    database = lives.fresh_database(postgres, "life")
+    born = lives.bear(tmp_path_factory.mktemp("born-postgres"), database)
     came_to, hit = live(born, tmp_path_factory.mktemp("killed-postgres"), STATES, 5, database)
     for part, expected in undisturbed.items():
         assert came_to[part] == expected, part
