@@ -6,6 +6,7 @@ import pathlib
 import signal
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 
@@ -57,6 +58,13 @@ class Server:
                 return answer.status, answer.headers, answer.read().decode()
         except urllib.error.HTTPError as refused:
             return refused.code, refused.headers, refused.read().decode()
+
+    def wait_for_endpoint(self, name):
+        """A server that has just started first reads which endpoints there are."""
+        deadline = time.monotonic() + 60
+        while self.get(f"/v2/models/{name}/ready")[0] != 200:
+            assert time.monotonic() < deadline, f"{name} does not answer"
+            time.sleep(0.01)
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
@@ -131,6 +139,7 @@ def alive(tmp_path_factory):
     subprocess.run([BINARY, "run", str(first), "--data", str(root / "data")], check=True, capture_output=True)
     server = Server(root / "data")
     life = driver.Life(driver.Client(server.url), world.visits())
+    server.wait_for_endpoint("purchases")
     life.live(world.SERVES_FROM, 30)
     yield server
     assert server.stop() == 0

@@ -18,6 +18,11 @@ pub enum PredictError {
     /// No such endpoint.
     #[error("there is no endpoint '{0}' in this workspace; see GET /api/v1/endpoints")]
     NoEndpoint(String),
+    /// The record was not read yet.
+    #[error(
+        "endpoint '{0}' is not known here, and the record has not been read since the start; try again shortly"
+    )]
+    NotKnownYet(String),
     /// The endpoint is known, and its first revision cannot be served.
     #[error(
         "endpoint '{0}' cannot be served yet, as one of its models does not load; see GET /api/v1/endpoints/{0}"
@@ -112,7 +117,9 @@ impl Coded for PredictError {
     fn code(&self) -> ErrorCode {
         match self {
             Self::NoEndpoint(_) | Self::Version(_) => ErrorCode::NotFound,
-            Self::NotLoaded(_) | Self::NoAnswer | Self::Stopping => ErrorCode::Unavailable,
+            Self::NotKnownYet(_) | Self::NotLoaded(_) | Self::NoAnswer | Self::Stopping => {
+                ErrorCode::Unavailable
+            }
             Self::NothingServed(error) => error.code(),
             Self::UnknownInput { .. } | Self::GivenTwice(_) | Self::Width { .. } | Self::RowCount { .. } => {
                 ErrorCode::SignatureMismatch

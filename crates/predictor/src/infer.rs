@@ -85,7 +85,7 @@ struct Ask<'r> {
 pub(super) fn infer(inner: &Inner, request: &InferRequest) -> Result<InferAnswer, PredictError> {
     let received = inner.clock.now();
     let snapshot = inner.snapshot.load();
-    let served = snapshot.find(request.workspace.as_str(), &request.endpoint)?;
+    let served = inner.find(&snapshot, &request.workspace, &request.endpoint)?;
     let champion = served.revision.champion().ok_or(NothingServed)?;
     let loaded = served.model(&champion.pinned).ok_or(PredictError::NoAnswer)?;
     let schema = &served.endpoint.schema;

@@ -84,6 +84,8 @@ pub(crate) struct Inner {
     online: Arc<OnlineStore>,
     /// A snapshot was loaded from disk, or made from the record.
     ready: AtomicBool,
+    /// The record was read since this process began: what is not in the snapshot does not exist.
+    has_followed: AtomicBool,
     /// Told of every prediction and label that was logged.
     logged: Notify,
     /// Held by whoever makes the next snapshot.
@@ -116,6 +118,7 @@ impl Predictor {
             online,
             logged: Notify::new(),
             ready: AtomicBool::new(false),
+            has_followed: AtomicBool::new(false),
             following: Mutex::default(),
             heavy: Arc::new(Semaphore::new(cores)),
         }));
@@ -177,6 +180,7 @@ impl Inner {
             let (endpoints, troubles) = (before.endpoints.clone(), before.troubles.clone());
             self.snapshot.store(Arc::new(Snapshot { seq: head, digest: before.digest, endpoints, troubles }));
         }
+        self.has_followed.store(true, Ordering::Release);
         self.ready.store(true, Ordering::Release);
     }
 
@@ -196,7 +200,23 @@ impl Inner {
             Ok(Err(error)) => tracing::warn!(?error, "the snapshot is not kept on disk"),
             Err(error) => tracing::warn!(%error, "the snapshot is not kept on disk"),
         }
+        self.has_followed.store(true, Ordering::Release);
         self.install_kept(next);
+    }
+
+    /// An endpoint of a snapshot. One that is not in it may be on the record, until that was read.
+    fn find<'s>(
+        &self,
+        snapshot: &'s Snapshot,
+        workspace: &Name,
+        endpoint: &str,
+    ) -> Result<&'s Arc<snapshot::Served>, PredictError> {
+        snapshot.find(workspace.as_str(), endpoint).map_err(|error| match error {
+            PredictError::NoEndpoint(name) if !self.has_followed.load(Ordering::Acquire) => {
+                PredictError::NotKnownYet(name)
+            }
+            error => error,
+        })
     }
 
     fn install_kept(&self, mut next: Snapshot) {

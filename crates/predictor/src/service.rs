@@ -34,7 +34,7 @@ impl InferenceService for Predictor {
 
     fn describe(&self, workspace: &Name, endpoint: &str) -> Result<EndpointDescription, Refusal> {
         let snapshot = self.0.snapshot.load();
-        let served = snapshot.find(workspace.as_str(), endpoint).map_err(Refusal::new)?;
+        let served = self.0.find(&snapshot, workspace, endpoint).map_err(Refusal::new)?;
         let champion = served.revision.champion().ok_or_else(|| Refusal::new(NothingServed))?;
         let loaded = served.model(&champion.pinned).ok_or_else(|| Refusal::new(PredictError::NoAnswer))?;
         let canaries = served.revision.arms.iter().filter(|arm| matches!(arm.role, Role::Canary { .. }));

@@ -489,6 +489,8 @@ async fn a_model_that_is_not_what_it_should_be_leaves_the_old_revision_serving()
 async fn an_endpoint_without_a_champion_says_so() {
     let bench = Bench::new().await;
     assert!(!bench.predictor.is_ready());
+    let error = bench.predictor.infer(&request(matrix(&ROW))).unwrap_err();
+    assert_eq!(error.code(), ErrorCode::Unavailable, "it may be on the record, which was not read yet");
     bench.publish(&first()).await;
     assert!(bench.predictor.is_ready());
     let error = bench.predictor.infer(&request(matrix(&ROW))).unwrap_err();

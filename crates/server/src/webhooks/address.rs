@@ -16,13 +16,12 @@ pub(super) fn is_public(address: IpAddr) -> bool {
 
 fn is_public_v4(address: Ipv4Addr) -> bool {
     let [a, b, c, _] = address.octets();
-    let special = match (a, b, c) {
-        // This network; shared (RFC 6598); protocol assignments; benchmarking (RFC 2544); reserved.
-        (0 | 240.., _, _) | (100, 64..=127, _) | (192, 0, 0) | (198, 18 | 19, _) => true,
-        // 6to4 relays (RFC 7526).
-        (192, 88, 99) => true,
-        _ => false,
-    };
+    // This network; reserved; shared (RFC 6598); protocol assignments; 6to4 relays (RFC 7526);
+    // benchmarking (RFC 2544).
+    let special = matches!(
+        (a, b, c),
+        (0 | 240.., _, _) | (100, 64..=127, _) | (192, 0, 0) | (192, 88, 99) | (198, 18 | 19, _)
+    );
     !(special
         || address.is_private()
         || address.is_loopback()
@@ -39,8 +38,9 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
     };
     match segments {
         // IPv4 inside IPv6: mapped (RFC 4291), translated (RFC 6052), 6to4 (RFC 3056).
-        [0, 0, 0, 0, 0, 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => embedded(high, low),
-        [0x2002, high, low, ..] => embedded(high, low),
+        [0, 0, 0, 0, 0, 0xffff, high, low]
+        | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
+        | [0x2002, high, low, ..] => embedded(high, low),
         // Protocol assignments with Teredo, documentation.
         [0x2001, 0..=0x1ff | 0xdb8, ..] | [0x3fff, 0..=0xfff, ..] => false,
         // Global unicast.
@@ -49,7 +49,6 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "in a test a failure is a panic")]
 mod tests {
     use super::*;
 

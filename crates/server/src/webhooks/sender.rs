@@ -168,7 +168,6 @@ fn document(id: &str, event: &RecordedEvent) -> Vec<u8> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "in a test a failure is a panic")]
 mod tests {
     use mainstay_core::entropy::SeededEntropy;
     use mainstay_core::event::EventSeq;
