@@ -23,6 +23,7 @@ use axum::middleware::map_response;
 use mainstay_api::mlflow::RunSearch;
 use mainstay_api::native::endpoint::EndpointCommands;
 use mainstay_api::native::pipeline::StepLogs;
+use mainstay_api::native::why::WhyState;
 use mainstay_api::{App, Route};
 use mainstay_core::command::Commands;
 use mainstay_core::event::EventLog;
@@ -71,6 +72,18 @@ pub struct Console {
 impl Console {
     fn now(&self) -> MachineTime {
         self.clock.now()
+    }
+
+    /// What the account of a version is put together from.
+    fn accounts(&self) -> WhyState {
+        WhyState {
+            events: self.events.clone(),
+            registered: self.registered.clone(),
+            governance: self.governed.clone(),
+            pipelines: self.pipelines.clone(),
+            serving: self.served.clone(),
+            data: self.data.clone(),
+        }
     }
 }
 

@@ -8,7 +8,6 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
-use axum::routing::post;
 use http::{HeaderMap, StatusCode};
 use mainstay_core::entropy::SeededEntropy;
 use mainstay_core::name::Name;
@@ -54,7 +53,7 @@ impl Receiver {
     async fn start(&self) -> String {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/hook", listener.local_addr().unwrap());
-        let router = Router::new().route("/hook", post(receive)).with_state(self.clone());
+        let router = Router::new().fallback(receive).with_state(self.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
         url
     }

@@ -21,7 +21,9 @@ use mainstay_core::id::RunId;
 use mainstay_core::name::Name;
 use mainstay_core::principal::Actor;
 use mainstay_core::scope::ResourceKind;
+use mainstay_core::time::MachineTime;
 use mainstay_data::ports::DataReader;
+use mainstay_governance::gate::GateReport;
 use mainstay_governance::port::GovernanceReader;
 use mainstay_pipelines::port::PipelineReader;
 use mainstay_registry::error::RegistryError;
@@ -29,10 +31,10 @@ use mainstay_registry::model::VersionDetail;
 use mainstay_registry::name::{Alias, ModelName, VersionNumber};
 use mainstay_registry::port::RegistryReader;
 use mainstay_serving::port::ServingStore;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
-use self::origin::{Origin, TableBody};
-use self::release::Release;
+pub use self::origin::{Approval, Origin, Table, Training, Validated};
+pub use self::release::{Moved, Phase, Release, Released};
 use super::Error;
 use super::model::{PathName, PathNumber, ReportBody};
 use super::request::Two;
@@ -67,23 +69,30 @@ pub fn routes() -> Vec<Route<WhyState>> {
 /// The account of a version. Instants are machine time unless said otherwise.
 #[derive(Debug, Serialize)]
 pub struct Why {
-    model: ModelName,
-    version: u32,
-    digest: Option<Digest>,
+    /// Whose version it is.
+    pub model: ModelName,
+    /// Its number.
+    pub version: u32,
+    /// Of its artifact.
+    pub digest: Option<Digest>,
     /// The aliases that point at it now.
-    aliases: Vec<Alias>,
-    registered: String,
-    creator: Option<Actor>,
+    pub aliases: Vec<Alias>,
+    /// When.
+    #[serde(serialize_with = "as_text")]
+    pub registered: MachineTime,
+    /// By whom.
+    pub creator: Option<Actor>,
     /// The tracking run that its script logged, if one did.
-    tracking_run: Option<RunId>,
+    pub tracking_run: Option<RunId>,
     /// The pipeline run that registered it, with the steps that made it; `None` if a client registered it.
-    origin: Option<Origin>,
+    pub origin: Option<Origin>,
     /// The table versions that it was trained on, or, where training did not say, judged on.
-    data: Vec<TableBody>,
+    pub data: Vec<Table>,
     /// What the gates said of its artifact; the newest report counts.
-    gates: Option<ReportBody>,
+    #[serde(serialize_with = "as_report")]
+    pub gates: Option<GateReport>,
     /// How it came to answer, and ceased to.
-    release: Release,
+    pub release: Release,
 }
 
 impl Why {
@@ -113,19 +122,28 @@ impl Why {
             trained_on
         };
         Ok(Some(Self {
-            data: TableBody::gather(state, workspace, &read).await?,
+            data: Table::gather(state, workspace, &read).await?,
             release: Release::find(state, workspace, model, number).await?,
-            gates: newest.map(ReportBody::from),
+            gates: newest,
             origin,
             model: version.model,
             version: version.number.0,
             digest: version.digest,
             aliases,
-            registered: version.created.to_string(),
+            registered: version.created,
             creator: version.creator,
             tracking_run: version.run,
         }))
     }
+}
+
+fn as_text<S: Serializer>(value: &impl ToString, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&value.to_string())
+}
+
+#[expect(clippy::ref_option, reason = "serde passes the field itself")]
+fn as_report<S: Serializer>(report: &Option<GateReport>, serializer: S) -> Result<S::Ok, S::Error> {
+    report.clone().map(ReportBody::from).serialize(serializer)
 }
 
 async fn show(

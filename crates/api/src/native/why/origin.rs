@@ -9,14 +9,15 @@ use mainstay_core::id::{ApprovalId, PipelineRunId};
 use mainstay_core::name::Name;
 use mainstay_core::principal::Actor;
 use mainstay_core::scope::ResourceKind;
+use mainstay_core::time::{DataTime, MachineTime};
 use mainstay_pipelines::definition::{Definition, StepName, Work};
 use mainstay_pipelines::run::{CauseKind, PipelineRun, RunState, StepResult};
 use mainstay_registry::model::version_subject;
 use mainstay_registry::name::{ModelName, VersionNumber};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use super::WhyState;
+use super::{WhyState, as_text};
 
 /// A command that registers a version and accepts its step records these events at most.
 const IN_ONE_COMMAND: usize = 16;
@@ -27,41 +28,68 @@ const VALIDATIONS: usize = 20;
 
 /// The pipeline run that registered a version.
 #[derive(Debug, Serialize)]
-pub(super) struct Origin {
-    run: PipelineRunId,
-    pipeline: Name,
-    state: RunState,
-    author: Actor,
+pub struct Origin {
+    /// Its id.
+    pub run: PipelineRunId,
+    /// Of which pipeline.
+    pub pipeline: Name,
+    /// How far it is.
+    pub state: RunState,
+    /// For whom it works.
+    pub author: Actor,
     /// What started it: a person, a schedule, an alarm.
-    cause: CauseKind,
-    evidence: Value,
-    /// Data time: as of when it worked.
-    data_time: Option<String>,
-    started: Option<String>,
+    pub cause: CauseKind,
+    /// What the cause says of itself.
+    pub evidence: Value,
+    /// As of when it worked.
+    #[serde(serialize_with = "as_text_if_known")]
+    pub data_time: Option<DataTime>,
+    /// When.
+    #[serde(serialize_with = "as_text_if_known")]
+    pub started: Option<MachineTime>,
     /// The step that trained the artifact, if one of this run did.
-    training: Option<StepStory>,
-    approvals: Vec<ApprovalBody>,
+    pub training: Option<Training>,
+    /// What people said to it, in order.
+    pub approvals: Vec<Approval>,
 }
 
 /// A step, as it was defined and what it gave.
 #[derive(Debug, Serialize)]
-struct StepStory {
-    step: StepName,
-    with: Value,
-    accepted: String,
-    output: Value,
+pub struct Training {
+    /// Its name.
+    pub step: StepName,
+    /// What it was told.
+    pub with: Value,
+    /// When its result counted.
+    #[serde(serialize_with = "as_text")]
+    pub accepted: MachineTime,
+    /// Its result.
+    pub output: Value,
 }
 
 /// A person's word on this run.
 #[derive(Debug, Serialize)]
-struct ApprovalBody {
-    id: ApprovalId,
-    step: StepName,
-    digest: Digest,
-    state: &'static str,
-    by: Option<Actor>,
-    at: Option<String>,
-    comment: Option<String>,
+pub struct Approval {
+    /// Its id.
+    pub id: ApprovalId,
+    /// The step that waited for it.
+    pub step: StepName,
+    /// What it is about.
+    pub digest: Digest,
+    /// The word.
+    pub state: &'static str,
+    /// Whose.
+    pub by: Option<Actor>,
+    /// When.
+    #[serde(serialize_with = "as_text_if_known")]
+    pub at: Option<MachineTime>,
+    /// Why.
+    pub comment: Option<String>,
+}
+
+#[expect(clippy::ref_option, reason = "serde passes the field itself")]
+fn as_text_if_known<S: Serializer>(value: &Option<impl ToString>, serializer: S) -> Result<S::Ok, S::Error> {
+    value.as_ref().map(ToString::to_string).serialize(serializer)
 }
 
 impl Origin {
@@ -87,8 +115,8 @@ impl Origin {
             author: run.author,
             cause: run.cause.kind,
             evidence: run.cause.evidence,
-            data_time: run.data_time.map(|at| at.to_string()),
-            started: run.started.map(|at| at.to_string()),
+            data_time: run.data_time,
+            started: run.started,
             training,
             approvals,
         }))
@@ -134,14 +162,14 @@ fn names(event: &RecordedEvent, model: &ModelName, number: VersionNumber) -> boo
 }
 
 /// The step that gave the artifact and registered nothing itself.
-fn training_step(definition: &Definition, results: &[StepResult], digest: &Digest) -> Option<StepStory> {
+fn training_step(definition: &Definition, results: &[StepResult], digest: &Digest) -> Option<Training> {
     results.iter().find_map(|result| {
         let Work::BuiltIn { uses, with } = &definition.stages.get(&result.step)?.work else { return None };
         let trained = uses == "train" && result.output.artifacts.get("model") == Some(digest);
-        trained.then(|| StepStory {
+        trained.then(|| Training {
             step: result.step.clone(),
             with: Value::Object(with.clone()),
-            accepted: result.at.to_string(),
+            accepted: result.at,
             output: result.output.value.clone(),
         })
     })
@@ -152,18 +180,18 @@ async fn approvals(
     state: &WhyState,
     workspace: &Name,
     run: &PipelineRun,
-) -> Result<Vec<ApprovalBody>, StorageError> {
+) -> Result<Vec<Approval>, StorageError> {
     let decided = EventQuery::newest(DECISIONS).of_kind("approval.decided");
     let events = state.events.read(&decided).await?;
     let of_run = events.into_iter().rev().filter(|event| event.workspace == *workspace).filter_map(|event| {
         let approval: mainstay_pipelines::approval::Approval = serde_json::from_value(event.body?).ok()?;
-        (approval.run == run.id).then(|| ApprovalBody {
+        (approval.run == run.id).then(|| Approval {
             id: approval.id,
             step: approval.step,
             digest: approval.digest,
             state: approval.state.as_str(),
             by: approval.decided_by,
-            at: approval.decided_at.map(|at| at.to_string()),
+            at: approval.decided_at,
             comment: approval.comment,
         })
     });
@@ -172,23 +200,34 @@ async fn approvals(
 
 /// A table version that was read.
 #[derive(Debug, Serialize)]
-pub(super) struct TableBody {
-    dataset: String,
-    version: String,
-    digest: Option<Digest>,
-    source: Option<String>,
-    rows: Option<u64>,
-    committed: Option<String>,
-    validations: Vec<ValidationBody>,
+pub struct Table {
+    /// Its name.
+    pub dataset: String,
+    /// The number of the version.
+    pub version: String,
+    /// Of its manifest; `None` if this server does not know it.
+    pub digest: Option<Digest>,
+    /// Where it was imported from.
+    pub source: Option<String>,
+    /// How many.
+    pub rows: Option<u64>,
+    /// When it was imported.
+    #[serde(serialize_with = "as_text_if_known")]
+    pub committed: Option<MachineTime>,
+    /// What it was held against.
+    pub validations: Vec<Validated>,
 }
 
+/// What a suite of expectations said of a table version.
 #[derive(Debug, Serialize)]
-struct ValidationBody {
-    suite: String,
-    success: bool,
+pub struct Validated {
+    /// Its name.
+    pub suite: String,
+    /// Whether all were met.
+    pub success: bool,
 }
 
-impl TableBody {
+impl Table {
     pub(super) async fn gather(
         state: &WhyState,
         workspace: &Name,
@@ -221,11 +260,11 @@ impl TableBody {
         if let Some(found) = state.data.version(workspace, &name, Some(number)).await? {
             table.digest = Some(found.digest);
             table.rows = Some(found.manifest.rows());
-            table.committed = Some(found.committed_at.to_string());
+            table.committed = Some(found.committed_at);
             table.source = Some(found.source);
         }
         let validations = state.data.validations(workspace, &name, number, VALIDATIONS).await?;
-        let brief = |found: mainstay_data::validation::Validation| ValidationBody {
+        let brief = |found: mainstay_data::validation::Validation| Validated {
             suite: found.suite,
             success: found.success,
         };

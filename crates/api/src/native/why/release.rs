@@ -5,13 +5,13 @@ use mainstay_core::event::{EventQuery, EventSeq, RecordedEvent};
 use mainstay_core::id::RolloutId;
 use mainstay_core::name::Name;
 use mainstay_core::page::PageRequest;
-use mainstay_core::principal::Actor;
 use mainstay_core::scope::{ResourceKind, Subject};
+use mainstay_core::time::DataTime;
 use mainstay_registry::model::model_subject;
 use mainstay_registry::name::{ModelName, VersionNumber};
 use mainstay_serving::rollout::Rollout;
-use serde::Serialize;
-use serde_json::Value;
+use serde::{Serialize, Serializer};
+use serde_json::json;
 
 use super::WhyState;
 
@@ -20,44 +20,59 @@ const LIMIT: usize = 500;
 
 /// What happened to a version after it was judged.
 #[derive(Debug, Default, Serialize)]
-pub(super) struct Release {
+pub struct Release {
     /// Newest first.
-    rollouts: Vec<RolloutStory>,
+    pub rollouts: Vec<Released>,
     /// Aliases that moved to it or away from it, in order.
-    moves: Vec<MoveBody>,
+    pub moves: Vec<Moved>,
 }
 
 /// A rollout of the version.
 #[derive(Debug, Serialize)]
-struct RolloutStory {
-    id: RolloutId,
-    endpoint: Name,
+pub struct Released {
+    /// Its id.
+    pub id: RolloutId,
+    /// Where.
+    pub endpoint: Name,
     /// The version that it was compared with.
-    champion: u64,
-    phase: &'static str,
-    /// Data time.
-    started: String,
+    pub champion: u64,
+    /// How far it is.
+    pub phase: &'static str,
+    /// When it began.
+    #[serde(serialize_with = "super::as_text")]
+    pub started: DataTime,
     /// Each phase, with what led to it.
-    history: Vec<PhaseBody>,
+    pub history: Vec<Phase>,
 }
 
-#[derive(Debug, Serialize)]
-struct PhaseBody {
-    at: String,
-    kind: String,
-    actor: Actor,
-    /// The plan, or the verdict with its evidence, or a person's reason.
-    detail: Value,
+/// The event of a rollout's phase: when, by whom, and the plan, or the verdict with its evidence, or a
+/// person's reason.
+#[derive(Debug)]
+pub struct Phase(pub RecordedEvent);
+
+impl Serialize for Phase {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(event) = self;
+        let detail = event.body.as_ref().and_then(|body| body.get("detail"));
+        json!({ "at": event.at.to_string(), "kind": event.kind, "actor": event.actor, "detail": detail })
+            .serialize(serializer)
+    }
 }
 
-#[derive(Debug, Serialize)]
-struct MoveBody {
-    at: String,
-    actor: Actor,
-    alias: Value,
-    from: Value,
-    to: Value,
-    endpoint: Value,
+/// The event of an alias that moved: when, by whom, from where to where, and the endpoint it moved with.
+#[derive(Debug)]
+pub struct Moved(pub RecordedEvent);
+
+impl Serialize for Moved {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(event) = self;
+        let said = |key: &str| event.body.as_ref().and_then(|body| body.get(key));
+        json!({
+            "at": event.at.to_string(), "actor": event.actor,
+            "alias": said("alias"), "from": said("from"), "to": said("to"), "endpoint": said("endpoint"),
+        })
+        .serialize(serializer)
+    }
 }
 
 impl Release {
@@ -82,21 +97,16 @@ impl Release {
     }
 }
 
-async fn story(state: &WhyState, workspace: &Name, rollout: Rollout) -> Result<RolloutStory, StorageError> {
+async fn story(state: &WhyState, workspace: &Name, rollout: Rollout) -> Result<Released, StorageError> {
     let subject = Subject::new(ResourceKind::Rollout, rollout.id);
     let events = state.events.read(&EventQuery::after(EventSeq(0), LIMIT).about(subject)).await?;
-    let history = events.into_iter().filter(|event| event.workspace == *workspace).map(|event| PhaseBody {
-        at: event.at.to_string(),
-        kind: event.kind,
-        actor: event.actor,
-        detail: event.body.and_then(|mut body| body.get_mut("detail").map(Value::take)).unwrap_or_default(),
-    });
-    Ok(RolloutStory {
+    let history = events.into_iter().filter(|event| event.workspace == *workspace).map(Phase);
+    Ok(Released {
         id: rollout.id,
         endpoint: rollout.endpoint,
         champion: rollout.champion.version,
         phase: rollout.state.phase.as_str(),
-        started: rollout.state.started_at.to_string(),
+        started: rollout.state.started_at,
         history: history.collect(),
     })
 }
@@ -107,7 +117,7 @@ async fn moves(
     workspace: &Name,
     model: &ModelName,
     number: VersionNumber,
-) -> Result<Vec<MoveBody>, StorageError> {
+) -> Result<Vec<Moved>, StorageError> {
     let mut moves = Vec::new();
     let mut after = EventSeq(0);
     loop {
@@ -116,18 +126,11 @@ async fn moves(
         let Some(last) = events.last() else { return Ok(moves) };
         after = last.seq;
         let here = events.into_iter().filter(|event| event.workspace == *workspace);
-        moves.extend(here.filter_map(|event| moved(event, number)));
+        moves.extend(here.filter(|event| moved(event, number)).map(Moved));
     }
 }
 
-fn moved(event: RecordedEvent, number: VersionNumber) -> Option<MoveBody> {
-    let body = event.body.filter(|_| event.kind == "alias.moved")?;
-    (body["to"] == number.0 || body["from"] == number.0).then(|| MoveBody {
-        at: event.at.to_string(),
-        actor: event.actor,
-        alias: body["alias"].clone(),
-        from: body["from"].clone(),
-        to: body["to"].clone(),
-        endpoint: body["endpoint"].clone(),
-    })
+fn moved(event: &RecordedEvent, number: VersionNumber) -> bool {
+    let body = event.body.as_ref().filter(|_| event.kind == "alias.moved");
+    body.is_some_and(|body| body["to"] == number.0 || body["from"] == number.0)
 }
