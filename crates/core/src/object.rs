@@ -34,7 +34,31 @@ impl Coded for InvalidObjectPath {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ObjectPath(String);
 
+/// What is kept of a model, by the digest of its graph.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ModelFile {
+    /// The graph itself.
+    Graph,
+    /// What the monitor compares with.
+    Reference,
+    /// How it was trained.
+    Report,
+}
+
 impl ObjectPath {
+    /// The folder of what is kept of models. No client may write or read in it by path.
+    pub const MODELS: &str = "models";
+
+    /// Where a file of a model lies.
+    pub fn of_model(digest: &Digest, file: ModelFile) -> Self {
+        let file = match file {
+            ModelFile::Graph => "model.onnx",
+            ModelFile::Reference => "reference.json",
+            ModelFile::Report => "report.json",
+        };
+        Self(format!("{}/{}/{file}", Self::MODELS, digest.hex()))
+    }
+
     /// Checks a text.
     pub fn new(text: impl Into<String>) -> Result<Self, InvalidObjectPath> {
         let text = text.into();

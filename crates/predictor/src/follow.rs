@@ -11,7 +11,7 @@ use mainstay_core::digest::Digest;
 use mainstay_core::error::StorageError;
 use mainstay_core::event::{EventLog, EventQuery, EventSeq};
 use mainstay_core::name::Name;
-use mainstay_core::object::{ObjectPath, Objects};
+use mainstay_core::object::{ModelFile, ObjectPath, Objects};
 use mainstay_core::scope::ResourceKind;
 use mainstay_data::ports::DataReader as _;
 use mainstay_data::schema::Column;
@@ -320,8 +320,7 @@ fn is_fallback_only(revision: &Revision, version: u64) -> bool {
 
 /// The bytes of a model, which must have its digest.
 async fn fetch(objects: &dyn Objects, digest: &Digest) -> Result<Vec<u8>, Unservable> {
-    let path = ObjectPath::new(format!("models/{}/model.onnx", digest.hex()));
-    let path = path.map_err(|error| StorageError::Failed(error.into()))?;
+    let path = ObjectPath::of_model(digest, ModelFile::Graph);
     let mut content = objects.get(&path, None).await?.ok_or(Unservable::NoObject(*digest))?;
     let limit = Limits::default().max_bytes;
     let mut bytes = Vec::new();

@@ -5,9 +5,9 @@
 //! # How a write goes
 //!
 //! Every change is a command of [`command`]: it reads and writes through [`port::RegistryTx`] and
-//! records one event. [`command::move_alias`] is how a protocol moves an alias: it tries the free way
-//! ([`command::SetAlias`], action `model.write`) and, where an endpoint follows the alias, the
-//! guarded one ([`command::PromoteAlias`], action `model.promote`).
+//! records one event. A protocol that moves an alias tries the free way ([`command::SetAlias`], action
+//! `model.write`) and, where an endpoint follows the alias, the guarded one ([`command::PromoteAlias`],
+//! action `model.promote`) together with the endpoint's revision.
 //!
 //! # How a read goes
 //!

@@ -15,11 +15,12 @@ use mainstay_core::event::Event;
 use mainstay_core::name::Name;
 use mainstay_core::principal::Principal;
 use mainstay_core::scope::Scope;
+use mainstay_registry::command::{PromoteAlias, Promotion};
 use mainstay_registry::model::model_subject;
 use mainstay_registry::name::{Alias, ModelName, VersionNumber};
 use mainstay_serving::command::{FinishRollout, RollBackEndpoint, RolledBack, SetRevision};
 use mainstay_serving::port::ServingTx;
-use mainstay_serving::revision::Revision;
+use mainstay_serving::revision::{Pinned, Revision, RevisionDraft};
 use mainstay_serving::rollout::Rollout;
 use serde_json::json;
 
@@ -85,6 +86,43 @@ pub async fn align_alias(tx: &mut Tx, endpoint: &Name) -> Result<(), EffectError
     Ok(())
 }
 
+/// Moves the alias that follows an endpoint, and makes the version its champion, if it is not yet.
+pub struct Promote(pub PromoteAlias);
+
+#[async_trait]
+impl Command for Promote {
+    type Tx = dyn LoopTx;
+    type Out = Promotion;
+    type Error = EffectError;
+
+    fn action(&self) -> Action {
+        self.0.action()
+    }
+
+    fn scope(&self) -> Scope {
+        self.0.scope()
+    }
+
+    async fn apply(&self, tx: &mut Self::Tx) -> Result<Promotion, EffectError> {
+        let promotion = self.0.apply(tx).await.map_err(EffectError::from_coded)?;
+        let endpoint = promotion.endpoint.clone();
+        let pinned = Pinned { version: u64::from(self.0.set.number.0), digest: promotion.digest };
+        let revision = tx.revision(&endpoint).await?;
+        let is_champion = |revision: &Revision| revision.champion().is_some_and(|arm| arm.pinned == pinned);
+        if !revision.as_ref().is_some_and(is_champion) {
+            let set = SetRevision {
+                workspace: self.0.set.workspace.clone(),
+                endpoint,
+                expected: revision.map_or(0, |revision| revision.number),
+                governed: true,
+                draft: RevisionDraft::champion(pinned),
+            };
+            set.apply(tx).await.map_err(EffectError::from_coded)?;
+        }
+        Ok(promotion)
+    }
+}
+
 /// Runs them over the writer.
 pub struct EndpointLoop(pub Commands<dyn LoopTx>);
 
@@ -102,6 +140,10 @@ impl EndpointLoop {
 impl EndpointCommands for EndpointLoop {
     async fn set_revision(&self, principal: &Principal, command: SetRevision) -> Result<Revision, Refusal> {
         self.run(principal, command.endpoint.clone(), command).await
+    }
+
+    async fn promote(&self, principal: &Principal, command: PromoteAlias) -> Result<Promotion, Refusal> {
+        self.0.run(principal, Promote(command)).await.map_err(Refusal::new)
     }
 
     async fn roll_back(

@@ -15,8 +15,9 @@ from mlflow.exceptions import MlflowException
 ROWS = 200
 
 
-def call(url, method, path, body):
-    request = urllib.request.Request(url + path, data=json.dumps(body).encode(), method=method)
+def call(url, method, path, body=None):
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url + path, data=data, method=method)
     request.add_header("Content-Type", "application/json")
     with urllib.request.urlopen(request) as answer:
         return json.loads(answer.read())
@@ -143,6 +144,17 @@ def test_the_alias_moves_by_passed_gates_only(client, champion):
     assert client.get_model_version_by_alias("purchase", "champion").version == champion.version
     client.set_registered_model_alias("purchase", "challenger", unjudged.version)
     client.set_registered_model_alias("purchase", "champion", champion.version)
+
+
+def test_a_moved_champion_answers(served, client, champion):
+    """The same bytes under another number: their gates have passed, so the endpoint changes with the alias."""
+    again = client.create_model_version("purchase", champion.source, champion.run_id)
+    try:
+        client.set_registered_model_alias("purchase", "champion", again.version)
+        revision = call(served.url, "GET", "/api/v1/endpoints/purchases")["revision"]
+        assert [(str(arm["version"]), arm["role"]) for arm in revision["arms"]] == [(again.version, "champion")]
+    finally:
+        client.set_registered_model_alias("purchase", "champion", champion.version)
 
 
 def test_promotion_is_a_right_of_its_own(shops, tmp_path_factory, monkeypatch):

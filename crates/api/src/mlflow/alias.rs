@@ -1,10 +1,12 @@
-//! Aliases: set, get, delete. Moving one that an endpoint follows is a promotion, and refused here too
-//! unless the version's gates have passed.
+//! Aliases: set, get, delete. Moving one that an endpoint follows is a promotion: the endpoint is revised
+//! with it, and it is refused here too unless the version's gates have passed.
 
 use axum::Json;
 use axum::extract::State;
 use mainstay_core::action::Action;
-use mainstay_registry::command::{DeleteAlias, SetAlias, move_alias};
+use mainstay_core::command::CommandError;
+use mainstay_registry::command::{DeleteAlias, PromoteAlias, SetAlias};
+use mainstay_registry::error::RegistryError;
 use mainstay_registry::name::Alias;
 use serde::{Deserialize, Serialize};
 
@@ -46,7 +48,12 @@ async fn set(
         alias: Alias::new(required("alias", request.alias)?)?,
         number: version_number(request.version)?,
     };
-    move_alias(&state.registry, &caller.principal, set).await?;
+    match state.registry.run(&caller.principal, set.clone()).await {
+        Err(CommandError::Refused(RegistryError::Governed { .. })) => {
+            state.endpoints.promote(&caller.principal, PromoteAlias { set }).await?;
+        }
+        done => done?,
+    }
     Ok(Json(Empty {}))
 }
 

@@ -79,6 +79,10 @@ pub(super) fn checked_location(uri: String) -> Result<String, MlflowError> {
         if ExperimentId::parse(first).is_ok() {
             return Err(wrong("numbered folders belong to experiments without a location; name another"));
         }
+        // Whoever put an experiment there could read models of other workspaces, and replace them.
+        if first == ObjectPath::MODELS {
+            return Err(wrong("this folder holds the models that are served; name another"));
+        }
     }
     Ok(uri)
 }
@@ -155,6 +159,8 @@ mod tests {
             "s3://b/../c",
             "s3://b#x",
             "mlflow-artifacts:/",
+            "mlflow-artifacts:/models",
+            "mlflow-artifacts://host/%6dodels/ab",
         ] {
             assert!(checked_location(bad.to_owned()).is_err(), "{bad}");
         }

@@ -34,6 +34,7 @@ mod server_info;
 mod table;
 mod wire;
 
+use crate::native::endpoint::EndpointCommands;
 use std::sync::Arc;
 
 use mainstay_core::command::Commands;
@@ -67,6 +68,8 @@ pub struct Mlflow {
     pub registry: Commands<dyn RegistryTx>,
     /// Queries on them.
     pub registered: Arc<dyn RegistryReader>,
+    /// Promotes the version that an alias is moved to, where an endpoint follows the alias.
+    pub endpoints: Arc<dyn EndpointCommands>,
     /// Artifacts.
     pub objects: Arc<dyn Objects>,
     /// Machine time.

@@ -2,11 +2,10 @@
 
 use async_trait::async_trait;
 use mainstay_core::action::Action;
-use mainstay_core::command::{Command, CommandError, Commands};
+use mainstay_core::command::Command;
 use mainstay_core::digest::Digest;
 use mainstay_core::event::Event;
 use mainstay_core::name::Name;
-use mainstay_core::principal::Principal;
 use mainstay_core::scope::Scope;
 use serde_json::json;
 
@@ -17,7 +16,7 @@ use crate::name::{Alias, ModelName, VersionNumber};
 use crate::port::{GateStatus, RegistryTx};
 
 /// Points a free alias at a version. An alias that an endpoint follows is refused with
-/// [`RegistryError::Governed`]; see [`move_alias`]. Event: `alias.moved`.
+/// [`RegistryError::Governed`]; see [`PromoteAlias`]. Event: `alias.moved`.
 #[derive(Debug, Clone)]
 pub struct SetAlias {
     /// Where.
@@ -69,8 +68,8 @@ pub struct Promotion {
 /// Points an alias that an endpoint follows at a version whose gates have passed. It is an action of
 /// its own, `model.promote`. Event: `alias.moved`, with the endpoint.
 ///
-/// A command that spans domains (alias, endpoint revision and step acceptance in one transaction)
-/// calls this one's `apply` with its own wider transaction, and uses the [`Promotion`].
+/// The endpoint must be revised in the same transaction: a command that spans domains calls this one's
+/// `apply`, and uses the [`Promotion`].
 #[derive(Debug, Clone)]
 pub struct PromoteAlias {
     /// What to move, and where to.
@@ -112,22 +111,6 @@ impl Command for PromoteAlias {
         });
         tx.record(Event::new("alias.moved", model_subject(name), body));
         Ok(Promotion { endpoint, digest, from })
-    }
-}
-
-/// Moves an alias, whatever protocol the wish came by: the free way first and, if an endpoint follows
-/// the alias, by promotion, for which the caller needs `model.promote`. `Some` tells what was
-/// promoted.
-pub async fn move_alias(
-    commands: &Commands<dyn RegistryTx>,
-    principal: &Principal,
-    set: SetAlias,
-) -> Result<Option<Promotion>, CommandError<RegistryError>> {
-    match commands.run(principal, set.clone()).await {
-        Err(CommandError::Refused(RegistryError::Governed { .. })) => {
-            commands.run(principal, PromoteAlias { set }).await.map(Some)
-        }
-        done => done.map(|()| None),
     }
 }
 

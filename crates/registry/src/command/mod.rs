@@ -7,7 +7,7 @@ mod version;
 
 use mainstay_core::error::StorageError;
 
-pub use alias::{DeleteAlias, PromoteAlias, Promotion, SetAlias, move_alias};
+pub use alias::{DeleteAlias, PromoteAlias, Promotion, SetAlias};
 pub use model::{CreateModel, DeleteModel, DescribeModel, RenameModel};
 pub use tag::{DeleteModelTag, DeleteVersionTag, SetModelTag, SetVersionTag};
 pub use version::{DeleteVersion, DescribeVersion, RegisterVersion, TransitionStage};

@@ -7,8 +7,8 @@ use mainstay_core::name::Name;
 use mainstay_core::principal::Principal;
 use mainstay_core::scope::default_workspace;
 use mainstay_registry::command::{
-    CreateModel, DeleteAlias, DeleteModel, DeleteVersion, DescribeModel, RegisterVersion, RenameModel,
-    SetAlias, SetModelTag, SetVersionTag, TransitionStage, move_alias,
+    CreateModel, DeleteAlias, DeleteModel, DeleteVersion, DescribeModel, PromoteAlias, RegisterVersion,
+    RenameModel, SetAlias, SetModelTag, SetVersionTag, TransitionStage,
 };
 use mainstay_registry::error::RegistryError;
 use mainstay_registry::model::{ModelVersion, Stage};
@@ -46,6 +46,10 @@ fn set(alias: &str, number: u32) -> SetAlias {
         alias: Alias::new(alias).unwrap(),
         number: VersionNumber(number),
     }
+}
+
+fn promote(alias: &str, number: u32) -> PromoteAlias {
+    PromoteAlias { set: set(alias, number) }
 }
 
 async fn run<C>(commands: &Commands<dyn RegistryTx>, command: C) -> Result<C::Out, ErrorCode>
@@ -146,18 +150,19 @@ async fn a_followed_alias_moves_only_by_promotion_through_a_passed_gate() {
     let code = |result: Result<_, CommandError<RegistryError>>| result.map_err(|error| error.code());
 
     assert_eq!(run(&commands, set("champion", 1)).await.err(), Some(ErrorCode::WrongState));
-    let denied = move_alias(&commands, &developer, set("champion", 1)).await;
+    let denied = commands.run(&developer, promote("champion", 1)).await;
     assert_eq!(code(denied).err(), Some(ErrorCode::PermissionDenied));
     for refused in [2, 3] {
-        let done = move_alias(&commands, &approver, set("champion", refused)).await;
+        let done = commands.run(&approver, promote("champion", refused)).await;
         assert_eq!(code(done).err(), Some(ErrorCode::GateNotPassed));
     }
     assert!(memory.0.lock().unwrap().aliases.is_empty());
 
-    let promoted = move_alias(&commands, &approver, set("champion", 1)).await.unwrap().unwrap();
+    let promoted = commands.run(&approver, promote("champion", 1)).await.unwrap();
     assert_eq!((promoted.endpoint, promoted.digest, promoted.from), (endpoint, good, None));
-    let free = move_alias(&commands, &developer, set("spare", 2)).await.unwrap();
-    assert_eq!(free, None);
+    commands.run(&developer, set("spare", 2)).await.unwrap();
+    let promoted = commands.run(&approver, promote("spare", 2)).await;
+    assert_eq!(code(promoted).err(), Some(ErrorCode::WrongState));
 
     let workspace = default_workspace;
     let number = VersionNumber(1);

@@ -166,6 +166,7 @@ fn mlflow(platform: &Platform, runs: Arc<RunIndexKeeper>) -> MlflowState {
         runs,
         registry: platform.registry.clone(),
         registered: reader,
+        endpoints: Arc::new(EndpointLoop(platform.looped.clone())),
         objects: platform.objects.clone(),
         clock: platform.clock.clone(),
         entropy: platform.entropy.clone(),

@@ -221,7 +221,7 @@ impl Frame {
         self.times.extend(times.values().iter().map(|micros| DataTime::from_micros(*micros)));
         self.labels.extend(numbers(column(batch, LABEL)?, LABEL)?);
         for feature in &mut self.features {
-            let values = column(batch, &feature.name)?;
+            let values = last_column(batch, &feature.name)?;
             if values.data_type() == &DataType::Utf8 {
                 let texts = values.as_string::<i32>().iter().map(|text| text.map(str::to_owned));
                 match &mut feature.values {
@@ -248,6 +248,13 @@ impl Frame {
 
 fn column<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a ArrayRef, StepError> {
     batch.column_by_name(name).ok_or_else(|| unreadable(name))
+}
+
+/// Features stand behind what the examples brought along, so that one which is called as a field of the
+/// request is still the feature, as it is when a request is served.
+fn last_column<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a ArrayRef, StepError> {
+    let position = batch.schema_ref().fields().iter().rposition(|field| field.name() == name);
+    position.map(|position| batch.column(position)).ok_or_else(|| unreadable(name))
 }
 
 fn unreadable(name: &str) -> StepError {
@@ -277,4 +284,30 @@ fn numbers(values: &ArrayRef, name: &str) -> Result<Vec<f32>, StepError> {
         }
         _ => return Err(unreadable(name)),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{Float64Array, TimestampMicrosecondArray};
+
+    use super::*;
+
+    #[test]
+    fn a_feature_called_as_a_field_of_the_request_is_the_feature() {
+        let array = |value: f64| Arc::new(Float64Array::from(vec![value])) as ArrayRef;
+        let at = Arc::new(TimestampMicrosecondArray::from(vec![7])) as ArrayRef;
+        let columns =
+            [(EVENT_TIMESTAMP, at), (LABEL, array(1.0)), ("km", array(1_609.0)), ("km", array(1.609))];
+        let batch = RecordBatch::try_from_iter(columns).unwrap();
+        let features = vec![Column::numeric("km", Vec::new())];
+        let mut frame = Frame { features, ..Frame::default() };
+        frame.append(&batch).unwrap();
+        assert_eq!(frame.features.first().map(|feature| &feature.values), Some(&numeric(1.609)));
+    }
+
+    fn numeric(value: f32) -> mainstay_training::Values {
+        mainstay_training::Values::Numeric(vec![value])
+    }
 }

@@ -11,6 +11,7 @@ use mainstay_core::command::Command as _;
 use mainstay_core::digest::Digest;
 use mainstay_core::error::ErrorCode;
 use mainstay_core::name::Name;
+use mainstay_core::object::{ModelFile, ObjectPath};
 use mainstay_core::time::MachineTime;
 use mainstay_data::ports::DataReader as _;
 use mainstay_governance::command::RecordGates;
@@ -25,7 +26,6 @@ use serde_json::{Value, json};
 
 use self::judge::judge;
 use super::frame::FrameOrder;
-use super::train::{MODEL_FILE, model_path};
 use super::{BuiltIn, Held, Prepared, Span, StepError, read, write};
 use crate::loop_tx::{Conclusion, Effect, EffectError, Tx};
 use crate::platform::Platform;
@@ -134,7 +134,7 @@ impl BuiltIn for Gate {
         for digest in [Some(arguments.digest), incumbent].into_iter().flatten() {
             fetch(platform, &digest, held).await?;
         }
-        let report = stored(platform, &arguments.digest, "report.json").await?;
+        let report = stored(platform, &arguments.digest, ModelFile::Report).await?;
         let report: Option<TrainingReport> =
             report.map(|bytes| serde_json::from_slice(&bytes)).transpose().map_err(|error| {
                 StepError::refused(ErrorCode::Corrupt, format!("the training report: {error}"))
@@ -189,8 +189,9 @@ async fn checks(
 }
 
 /// The bytes of a model's file, if there is one.
-async fn stored(platform: &Platform, digest: &Digest, file: &str) -> Result<Option<Vec<u8>>, StepError> {
-    let found = platform.objects.get(&model_path(digest, file)?, None).await.map_err(StepError::of)?;
+async fn stored(platform: &Platform, digest: &Digest, file: ModelFile) -> Result<Option<Vec<u8>>, StepError> {
+    let found =
+        platform.objects.get(&ObjectPath::of_model(digest, file), None).await.map_err(StepError::of)?;
     let Some(mut content) = found.map(|content| content.bytes) else { return Ok(None) };
     let mut all = Vec::new();
     while let Some(chunk) = content.next().await {
@@ -201,10 +202,9 @@ async fn stored(platform: &Platform, digest: &Digest, file: &str) -> Result<Opti
 
 /// Puts a model into the step's directory, checked against its digest.
 async fn fetch(platform: &Platform, digest: &Digest, held: &Held) -> Result<(), StepError> {
-    let missing = || {
-        StepError::refused(ErrorCode::NotFound, format!("there is no {MODEL_FILE} of {digest}; register it"))
-    };
-    let model = stored(platform, digest, MODEL_FILE).await?.ok_or_else(missing)?;
+    let missing =
+        || StepError::refused(ErrorCode::NotFound, format!("there is no model of {digest}; register it"));
+    let model = stored(platform, digest, ModelFile::Graph).await?.ok_or_else(missing)?;
     if Digest::of(&model) != *digest {
         return Err(StepError::refused(
             ErrorCode::Corrupt,

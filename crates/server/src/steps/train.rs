@@ -12,7 +12,7 @@ use futures::stream;
 use mainstay_core::digest::Digest;
 use mainstay_core::error::ErrorCode;
 use mainstay_core::name::Name;
-use mainstay_core::object::{ByteStream, ObjectPath};
+use mainstay_core::object::{ByteStream, ModelFile, ObjectPath};
 use mainstay_core::time::{DAY, DataTime};
 use mainstay_monitoring::reference::ReferencePlan;
 use mainstay_pipelines::run::StepOutput;
@@ -177,24 +177,19 @@ impl BuiltIn for Train {
 /// same whoever writes it, and nobody sees it before the step is accepted.
 async fn store(platform: &Platform, held: &Held, outcome: &Outcome) -> Result<Digest, StepError> {
     let model = left_behind(held, MODEL_FILE)?;
-    let stored = put(platform, &model_path(&outcome.digest, MODEL_FILE)?, model).await?;
+    let stored = put(platform, &ObjectPath::of_model(&outcome.digest, ModelFile::Graph), model).await?;
     if stored != outcome.digest {
         return Err(StepError::lost("the model changed between training and storing"));
     }
     let report = write(&outcome.report)?.to_string().into_bytes();
-    put(platform, &model_path(&outcome.digest, "report.json")?, report).await?;
+    put(platform, &ObjectPath::of_model(&outcome.digest, ModelFile::Report), report).await?;
     let reference = left_behind(held, REFERENCE_FILE)?;
-    put(platform, &model_path(&outcome.digest, REFERENCE_FILE)?, reference).await
+    put(platform, &ObjectPath::of_model(&outcome.digest, ModelFile::Reference), reference).await
 }
 
 /// A file that the child wrote.
 fn left_behind(held: &Held, file: &str) -> Result<Vec<u8>, StepError> {
     std::fs::read(held.directory.join(file)).map_err(|error| StepError::lost(error.to_string()))
-}
-
-/// Where the files of a model lie among the objects.
-pub(super) fn model_path(digest: &Digest, file: &str) -> Result<ObjectPath, StepError> {
-    ObjectPath::new(format!("models/{}/{file}", digest.hex())).map_err(StepError::of)
 }
 
 pub(super) async fn put(platform: &Platform, path: &ObjectPath, bytes: Vec<u8>) -> Result<Digest, StepError> {

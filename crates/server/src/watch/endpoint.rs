@@ -8,7 +8,7 @@ use mainstay_core::digest::Digest;
 use mainstay_core::error::StorageError;
 use mainstay_core::id::{AlarmId, RolloutId};
 use mainstay_core::name::Name;
-use mainstay_core::object::ObjectPath;
+use mainstay_core::object::{ModelFile, ObjectPath};
 use mainstay_core::page::PageRequest;
 use mainstay_core::principal::Principal;
 use mainstay_core::time::{DataTime, HOUR};
@@ -320,7 +320,7 @@ impl Watched {
 
 /// The reference of a model version; `None` if it has none, so that it is served and not monitored.
 async fn reference(platform: &Platform, digest: &Digest) -> Result<Option<Arc<Reference>>, Failed> {
-    let path = ObjectPath::new(format!("models/{}/reference.json", digest.hex()))?;
+    let path = ObjectPath::of_model(digest, ModelFile::Reference);
     let Some(mut content) = platform.objects.get(&path, None).await? else { return Ok(None) };
     let mut bytes = Vec::new();
     while let Some(chunk) = content.bytes.next().await {

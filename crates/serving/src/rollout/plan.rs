@@ -45,7 +45,7 @@ pub enum OnInconclusive {
 
 /// The limits of the guards, which need no labels. The monitor judges them within one data day.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct GuardLimits {
     /// Share of the candidate's scorings that may err or time out.
     pub max_error_rate: f64,
@@ -59,9 +59,9 @@ pub struct GuardLimits {
     pub max_output_shift: f64,
 }
 
-/// A plan as it is written down, not yet checked.
+/// A plan as it is written down, not yet checked. What is left out is as in its default.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct PlanSpec {
     /// How long the candidate only scores.
     pub shadow: Bake,
@@ -111,7 +111,7 @@ impl Coded for InvalidPlan {
 }
 
 /// A checked plan. [`RolloutPlan::default`] is 5 → 25 → 100 %, a day each after a day of shadow.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(try_from = "PlanSpec", into = "PlanSpec")]
 pub struct RolloutPlan(PlanSpec);
 
@@ -158,27 +158,34 @@ impl RolloutPlan {
     }
 }
 
-impl Default for RolloutPlan {
+impl Default for GuardLimits {
+    fn default() -> Self {
+        Self {
+            max_error_rate: 0.01,
+            max_latency_ratio: 3.0,
+            max_fallback_rate: 0.01,
+            max_out_of_range_rate: 0.05,
+            // A sound retraining after a drift moves scores, too.
+            max_output_shift: 0.5,
+        }
+    }
+}
+
+impl Default for PlanSpec {
     fn default() -> Self {
         let day = Bake { micros: DAY, min_pairs: 100 };
         let step = |weight| CanaryStep { weight, bake: day };
         let share = |points| BasisPoints::new(points).unwrap_or(BasisPoints::WHOLE);
-        Self(PlanSpec {
+        Self {
             shadow: day,
             steps: vec![step(share(500)), step(share(2_500)), step(BasisPoints::WHOLE)],
             margin: 0.005,
-            harm_margin: 0.0,
+            harm_margin: 0.005,
             horizon_micros: DAY,
             max_data_time_micros: 21 * DAY,
             on_inconclusive: OnInconclusive::Wait,
-            guards: GuardLimits {
-                max_error_rate: 0.01,
-                max_latency_ratio: 3.0,
-                max_fallback_rate: 0.01,
-                max_out_of_range_rate: 0.05,
-                max_output_shift: 0.2,
-            },
-        })
+            guards: GuardLimits::default(),
+        }
     }
 }
 

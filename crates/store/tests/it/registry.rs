@@ -10,7 +10,7 @@ use mainstay_core::event::{EventLog as _, EventQuery, EventSeq};
 use mainstay_core::name::Name;
 use mainstay_core::principal::Principal;
 use mainstay_core::scope::default_workspace;
-use mainstay_registry::command::{CreateModel, DeleteVersion, RegisterVersion, SetAlias, move_alias};
+use mainstay_registry::command::{CreateModel, DeleteVersion, PromoteAlias, RegisterVersion, SetAlias};
 use mainstay_registry::name::{Alias, ModelName, VersionNumber};
 use mainstay_registry::port::{RegistryReader as _, RegistryTx};
 use mainstay_serving::command::CreateEndpoint;
@@ -113,9 +113,11 @@ both!(an_alias_that_an_endpoint_follows_waits_for_the_gates, async |fresh: Fresh
         alias: Alias::new(alias).unwrap(),
         number: VersionNumber(1),
     };
-    move_alias(&commands, &caller, set("champion")).await.unwrap();
+    commands.run(&caller, set("champion")).await.unwrap();
     serving.run(&caller, governed_endpoint()).await.unwrap();
-    move_alias(&commands, &caller, set("candidate")).await.unwrap();
-    let refused = move_alias(&commands, &caller, set("champion")).await.unwrap_err();
+    commands.run(&caller, set("candidate")).await.unwrap();
+    let refused = commands.run(&caller, set("champion")).await.unwrap_err();
+    assert_eq!(refused.code(), ErrorCode::WrongState);
+    let refused = commands.run(&caller, PromoteAlias { set: set("champion") }).await.unwrap_err();
     assert_eq!(refused.code(), ErrorCode::GateNotPassed);
 });

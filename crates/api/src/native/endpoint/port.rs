@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use mainstay_core::name::Name;
 use mainstay_core::principal::Principal;
 use mainstay_core::time::DataTime;
+use mainstay_registry::command::{PromoteAlias, Promotion};
 use mainstay_serving::command::{FinishRollout, RollBackEndpoint, RolledBack, SetRevision};
 use mainstay_serving::revision::Revision;
 use mainstay_serving::rollout::Rollout;
@@ -16,6 +17,9 @@ use crate::oip::Refusal;
 pub trait EndpointCommands: Send + Sync {
     /// Sets the arms.
     async fn set_revision(&self, principal: &Principal, command: SetRevision) -> Result<Revision, Refusal>;
+
+    /// Makes a version champion by moving the alias that its endpoint follows.
+    async fn promote(&self, principal: &Principal, command: PromoteAlias) -> Result<Promotion, Refusal>;
 
     /// Puts an endpoint back.
     async fn roll_back(

@@ -11,12 +11,17 @@ pub(super) const COLUMN: &str = "made_up_arrival";
 /// How many days the rows are spread over: enough for days to be compared.
 pub(super) const DAYS: i64 = 60;
 
+/// Where the copy lies.
+pub(super) fn path(folder: &Path) -> PathBuf {
+    folder.join("rows.csv")
+}
+
 /// Writes a copy with the column of instants in front, evenly spread from 2000-01-01.
 pub(super) fn write(csv: &Path, folder: &Path) -> Result<PathBuf, Failed> {
     let unreadable = |error: csv::Error| Failed::outside(format!("reading {}", csv.display()), error);
     let rows = csv::Reader::from_path(csv).map_err(unreadable)?.byte_records().count();
     let mut reader = csv::Reader::from_path(csv).map_err(unreadable)?;
-    let path = folder.join("rows.csv");
+    let path = path(folder);
     let unwritable = |error: csv::Error| Failed::outside(format!("writing {}", path.display()), error);
     let mut writer = csv::Writer::from_path(&path).map_err(unwritable)?;
     let headers = reader.byte_headers().map_err(unreadable)?.clone();

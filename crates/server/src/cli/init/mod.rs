@@ -59,12 +59,21 @@ impl Init {
         let name = self.name()?;
         let folder = self.to.clone().unwrap_or_else(|| PathBuf::from(name.as_str()));
         empty_folder(&folder)?;
+        let written = self.write(&name, &folder, json);
+        if written.is_err() {
+            // A second try with other words finds the folder as this one found it.
+            drop(std::fs::remove_file(arrival::path(&folder)));
+        }
+        written
+    }
+
+    fn write(&self, name: &Name, folder: &Path, json: bool) -> Result<ExitCode, Failed> {
         let (csv, time) = if let Some(column) = &self.time {
             let csv = std::fs::canonicalize(&self.csv).map_err(|e| Failed::directory(&self.csv, e))?;
             (csv, column.clone())
         } else {
             refuse_silent_order(&self.csv)?;
-            let copy = arrival::write(&self.csv, &folder)?;
+            let copy = arrival::write(&self.csv, folder)?;
             note("There is no --time column. THE ORDER OF THE ROWS STANDS IN FOR TIME: rows are spread over");
             note(format!(
                 "{} made-up days from 2000-01-01, in the column '{}' of a copy of the file.",
@@ -80,13 +89,13 @@ impl Init {
         let profile = Profile::read(&csv, &time, &self.target)?;
         let question =
             Question { target: &self.target, positive: self.positive.as_deref(), above: self.above };
-        let roles = Roles::of(&profile, &name, &question, &time, &self.keys, self.time.is_none())?;
+        let roles = Roles::of(&profile, name, &question, &time, &self.keys, self.time.is_none())?;
         let files = [
             ("features.yaml", definitions::text(&profile, &roles)),
             ("expectations.json", expectations::text(&profile, &roles)),
-            ("pipeline.yaml", pipelines::first(&roles, &path_in(&csv, &folder))),
+            ("pipeline.yaml", pipelines::first(&roles, &path_in(&csv, folder))),
             ("retrain.yaml", pipelines::retrain(&roles)),
-            ("README.md", readme::text(&profile, &roles, &folder)),
+            ("README.md", readme::text(&profile, &roles, folder)),
         ];
         check(&files)?;
         for (file, text) in &files {

@@ -6,7 +6,7 @@ use mainstay_core::digest::Digest;
 use mainstay_core::error::ErrorCode;
 use mainstay_core::id::RunId;
 use mainstay_core::name::Name;
-use mainstay_core::object::ObjectPath;
+use mainstay_core::object::{ModelFile, ObjectPath};
 use mainstay_inference::{Limits, Model};
 use mainstay_tracking::port::TrackingReader as _;
 
@@ -14,7 +14,7 @@ use super::Artifact;
 use crate::platform::Platform;
 use crate::steps::StepError;
 use crate::steps::train::tracked::kept_here;
-use crate::steps::train::{MODEL_FILE, MODEL_LIMIT, model_path, put};
+use crate::steps::train::{MODEL_FILE, MODEL_LIMIT, put};
 
 /// The one model that a run logged, once it is known that it can be served.
 pub(super) async fn adopt(platform: &Platform, workspace: &Name, run: RunId) -> Result<Artifact, StepError> {
@@ -33,7 +33,7 @@ pub(super) async fn adopt(platform: &Platform, workspace: &Name, run: RunId) -> 
     // What the evaluator cannot run is refused here, with the operator's name, not when it is served.
     Model::load(&bytes, &Limits::default()).map_err(StepError::of)?;
     let digest = Digest::of(&bytes);
-    put(platform, &model_path(&digest, MODEL_FILE)?, bytes).await?;
+    put(platform, &ObjectPath::of_model(&digest, ModelFile::Graph), bytes).await?;
     Ok(Artifact { digest, made_by: Some((run, detail.model.id)) })
 }
 
