@@ -12,6 +12,8 @@ pub struct Layout {
 }
 
 impl Layout {
+    pub(crate) const ARTIFACTS: &str = "artifacts";
+
     /// Creates the directory and its parts where they are missing.
     pub fn create(root: &Path) -> io::Result<Self> {
         std::fs::create_dir_all(root)?;
@@ -29,7 +31,7 @@ impl Layout {
 
     /// Run artifacts, as a plain tree.
     pub fn artifacts(&self) -> PathBuf {
-        self.root.join("artifacts")
+        self.root.join(Self::ARTIFACTS)
     }
 
     /// Parquet files of table versions. Object keys are relative to the root.

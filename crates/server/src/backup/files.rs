@@ -11,6 +11,7 @@ use mainstay_store::database::DATABASE_FILE;
 
 use super::manifest::{StoredFile, copy_hashing};
 use crate::Failed;
+use crate::layout::Layout;
 
 /// How often a directory is copied anew because files of it vanished meanwhile.
 const TRIES: usize = 20;
@@ -96,6 +97,10 @@ impl Copy<'_> {
             }
             match entry.file_type().map_err(failed)? {
                 kind if kind.is_dir() => listing.directories.insert(name),
+                // It may lie on another disk.
+                kind if kind.is_symlink() && relative.join(&name) == Path::new(Layout::ARTIFACTS) => {
+                    listing.directories.insert(name)
+                }
                 kind if kind.is_file() => listing.files.insert(name),
                 kind => return Err(not_copied(&entry.path(), kind_of(kind))),
             };

@@ -27,6 +27,10 @@ pub(super) struct Up {
     /// The address to listen on.
     #[arg(long, default_value = "127.0.0.1:5000")]
     listen: SocketAddr,
+    /// Where artifacts and models are kept, if not in the data directory, which remembers it: a directory,
+    /// or file:///DIRECTORY.
+    #[arg(long, env = "MAINSTAY_ARTIFACTS", value_name = "URL")]
+    artifacts: Option<String>,
     /// Who is let in: 'local' is whoever sits at this machine, on loopback only; 'required' asks for a token.
     #[arg(long, value_enum, default_value = "local")]
     auth: Auth,
@@ -64,6 +68,9 @@ impl Up {
                 self.listen
             );
             return Err(Failed::Usage(message));
+        }
+        if let Some(url) = &self.artifacts {
+            crate::artifacts::keep_at(&self.data.data, url)?;
         }
         let spawner = Arc::new(Spawner::start(SpawnerConfig::this_binary(["__spawner"])?)?);
         let platform = Arc::new(

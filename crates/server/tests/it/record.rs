@@ -131,7 +131,10 @@ async fn write(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_backup_under_load_restores_to_a_whole_record() {
-    let data = Data::new();
+    let (data, disk) = (Data::new(), tempfile::tempdir().unwrap());
+    // As `--artifacts` leaves it.
+    std::os::unix::fs::symlink(disk.path(), data.path().join("artifacts")).unwrap();
+    std::fs::write(disk.path().join("model"), "elsewhere").unwrap();
     let platform = open(data.path()).await;
     let table = data.path().join("tables/part.parquet");
     std::fs::write(&table, vec![7; 3_000_000]).unwrap();
@@ -163,6 +166,8 @@ async fn a_backup_under_load_restores_to_a_whole_record() {
     assert!(events >= before, "{events} of {before} that were acknowledged before");
     assert!(log.check_state().await.unwrap().is_good());
     assert_eq!(std::fs::read(restored.join("tables/part.parquet")).unwrap(), std::fs::read(table).unwrap());
+    assert!(!restored.join("artifacts").is_symlink());
+    assert_eq!(std::fs::read_to_string(restored.join("artifacts/model")).unwrap(), "elsewhere");
     let checked = data.output(&["audit", "verify", "--state", path(&restored)]);
     assert!(checked.status.success(), "{}", text(&checked));
 
