@@ -78,6 +78,16 @@ pub enum PredictError {
         /// The latest that is taken.
         latest: DataTime,
     },
+    /// A label from a time that has not come.
+    #[error(
+        "a label that arrived at {at} is not taken: that is more than a day ahead of this server's clock; the latest is {latest}, check the client's clock and units"
+    )]
+    FutureLabel {
+        /// What the label says.
+        at: DataTime,
+        /// The latest that is taken.
+        latest: DataTime,
+    },
     /// Nothing to predict.
     #[error("the request has no rows; send at least one row")]
     NoRows,
@@ -128,7 +138,9 @@ impl Coded for PredictError {
                 ErrorCode::InvalidArgument
             }
             Self::Schema(error) => error.code(),
-            Self::NoFeatures(_) | Self::RepeatedId(_) | Self::Future { .. } => ErrorCode::InvalidArgument,
+            Self::NoFeatures(_) | Self::RepeatedId(_) | Self::Future { .. } | Self::FutureLabel { .. } => {
+                ErrorCode::InvalidArgument
+            }
             Self::Features(error) => error.code(),
             Self::Run(error) => error.code(),
             Self::Log(error) => error.code(),

@@ -172,8 +172,13 @@ fn ids(inner: &Inner, request: &InferRequest, count: usize) -> Result<Vec<Predic
 /// Refuses an instant that nothing can have happened at yet. It would move the watermark there, and with
 /// it everything that waits for data time: labels would mature, windows close and phases end unseen.
 fn check_past(at: DataTime, received: MachineTime) -> Result<(), PredictError> {
-    let latest = arrival(received).plus(DAY);
+    let latest = latest(received);
     if at <= latest { Ok(()) } else { Err(PredictError::Future { at, latest }) }
+}
+
+/// The latest instant of data that is taken at an instant of the machine's.
+pub(super) const fn latest(received: MachineTime) -> DataTime {
+    arrival(received).plus(DAY)
 }
 
 /// Draws the ids, reads the times and routes the rows.

@@ -21,6 +21,7 @@ use mainstay_serving::traffic::NothingServed;
 
 use super::Predictor;
 use super::error::PredictError;
+use super::infer;
 
 /// A request of more rows than this is computed off the reactor: about 100 µs of the tabular models that
 /// are served (6 µs for the first row of a boosted ensemble and 1.5 µs for each further one).
@@ -84,6 +85,11 @@ impl LabelSink for Predictor {
         labels: Vec<Label>,
         durability: Durability,
     ) -> Result<Kept, Refusal> {
+        // One from far ahead would wait in the monitor's memory for data time to reach it.
+        let latest = infer::latest(self.0.clock.now());
+        if let Some(ahead) = labels.iter().find(|label| label.arrived > latest) {
+            return Err(Refusal::new(PredictError::FutureLabel { at: ahead.arrived, latest }));
+        }
         // The first batch reads the log, and a large one writes for a while.
         let (this, workspace) = (self.clone(), workspace.clone());
         let kept = tokio::task::spawn_blocking(move || this.0.labels.keep(&workspace, &labels, durability));

@@ -531,7 +531,10 @@ async fn sealed_segments_go_on_the_record_once_the_database_answers() {
         predictor.keep(&default_workspace(), labels, Durability::Synced).await.unwrap()
     };
     assert_eq!(keep(vec![label.clone(), label.clone()]).await, Kept { accepted: 1, duplicate: 1 });
-    assert_eq!(keep(vec![label]).await, Kept { accepted: 0, duplicate: 1 });
+    assert_eq!(keep(vec![label.clone()]).await, Kept { accepted: 0, duplicate: 1 });
+    let ahead = Label { arrived: DataTime::MAX, version: 1, ..label };
+    let refused = predictor.keep(&default_workspace(), vec![ahead], Durability::Written).await.unwrap_err();
+    assert_eq!(refused.code(), ErrorCode::InvalidArgument);
     let (registry, mut upkeep) = (Registry::default(), Upkeep::default());
     *registry.down.lock().unwrap() = true;
     for _ in 0..70 {
