@@ -5,7 +5,7 @@
 
 use std::io::IsTerminal as _;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 use crate::terminal::say;
 
@@ -67,9 +67,22 @@ pub(super) fn cell(value: &Value) -> String {
             let pairs = fields.iter().map(|(key, value)| format!("{key}={}", cell(value)));
             pairs.collect::<Vec<_>>().join(",")
         }
+        Value::Number(number) => figure(number),
         plain => plain.to_string(),
     };
     visible(&text)
+}
+
+/// A number with five significant digits; whole numbers as they are. `--json` has all of them.
+fn figure(number: &Number) -> String {
+    let Some(value) = number.as_f64().filter(|_| number.is_f64()) else { return number.to_string() };
+    let size = value.abs();
+    if size != 0.0 && !(1e-4..1e9).contains(&size) {
+        return format!("{value:.4e}");
+    }
+    let decimals = (0..=8).find(|decimals| size * 10_f64.powi(*decimals) >= 1e4).unwrap_or(8);
+    let text = format!("{value:.*}", usize::try_from(decimals).unwrap_or_default());
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 
 fn visible(text: &str) -> String {
@@ -157,6 +170,24 @@ mod tests {
             ["NAME          VERSION  TAGS", "a             12       k=v", "flight delay  -        -"]
         );
         assert_eq!(lines(COLUMNS, rows(), false), ["a\t12\tk=v", "flight delay\t-\t-"]);
+    }
+
+    #[test]
+    fn figures_have_five_digits() {
+        let shown = |value: Value| cell(&value);
+        let cases = [
+            (json!(0.149_746_750_185), "0.14975"),
+            (json!(0.5), "0.5"),
+            (json!(0.0), "0"),
+            (json!(-4.339_712), "-4.3397"),
+            (json!(123_456.789), "123457"),
+            (json!(0.000_012_345_6), "1.2346e-5"),
+            (json!(12), "12"),
+            (json!(1_384_513_200_000_000_u64), "1384513200000000"),
+        ];
+        for (value, text) in cases {
+            assert_eq!(shown(value), text);
+        }
     }
 
     #[test]

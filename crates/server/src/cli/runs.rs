@@ -45,6 +45,8 @@ const COLUMNS: &[Column] = &[
     ("started", "/info/start_time"),
     ("metrics", "/last"),
 ];
+/// Most metrics of a run on its line; `runs show` has all of them.
+const SHOWN: usize = 4;
 /// Most experiments that one search goes over.
 const EXPERIMENTS: usize = 1_000;
 
@@ -108,7 +110,12 @@ fn sum_up(run: &mut Value) {
     let metrics = metrics.into_iter().flatten();
     let last =
         metrics.map(|metric| format!("{}={}", render::cell(&metric["key"]), render::cell(&metric["value"])));
-    run["last"] = last.collect::<Vec<_>>().join(" ").into();
+    let all: Vec<String> = last.collect();
+    let mut shown = all.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(" ");
+    if all.len() > SHOWN {
+        shown.push_str(&format!(" and {} more", all.len() - SHOWN));
+    }
+    run["last"] = shown.into();
     let started = run["info"]["start_time"].as_i64().and_then(|millis| millis.checked_mul(1_000));
     if let Some(micros) = started {
         run["info"]["start_time"] = mainstay_core::time::MachineTime::from_micros(micros).to_string().into();

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use mainstay_core::time::DataTime;
 use serde_json::Value;
 
 use super::at::At;
@@ -81,7 +82,7 @@ fn origin(origin: &Value, tracking: &Value, lines: &mut Vec<String>) {
         "  started by {} ({}): {}",
         at(origin, "/author"),
         at(origin, "/cause"),
-        at(origin, "/evidence")
+        because(&origin["evidence"])
     ));
     let training = &origin["training"];
     if training.is_null() {
@@ -110,6 +111,24 @@ fn origin(origin: &Value, tracking: &Value, lines: &mut Vec<String>) {
             output("features/digest")
         ));
     }
+}
+
+/// What started it, in words where it was an alarm.
+fn because(evidence: &Value) -> String {
+    if !evidence["alarm"].is_string() {
+        return cell(evidence);
+    }
+    let signals = items(evidence, "/cause/signals").iter();
+    let mut names: Vec<String> = signals.map(|signal| at(signal, "/series/name")).collect();
+    names.dedup();
+    let about = if names.is_empty() { String::new() } else { format!(": {}", names.join(", ")) };
+    format!(
+        "by policy '{}' of endpoint {}, because of alarm {} about {}{about}",
+        at(evidence, "/policy"),
+        at(evidence, "/endpoint"),
+        at(evidence, "/alarm"),
+        at(evidence, "/family"),
+    )
 }
 
 fn data(why: &Value, lines: &mut Vec<String>) {
@@ -211,7 +230,8 @@ fn evidence(detail: &Value, lines: &mut Vec<String>) {
     if evidence.is_null() {
         return;
     }
-    lines.push(format!("      {} pairs until {}", at(evidence, "/pairs"), at(evidence, "/watermark")));
+    let until = evidence["watermark"].as_i64().map(|micros| DataTime::from_micros(micros).to_string());
+    lines.push(format!("      {} pairs until {}", at(evidence, "/pairs"), until.unwrap_or_default()));
     for guard in items(evidence, "/guards") {
         let figures = (at(guard, "/observed"), at(guard, "/limit"), at(guard, "/verdict"));
         lines.push(format!(
