@@ -134,13 +134,15 @@ impl Coded for PredictError {
             Self::UnknownInput { .. } | Self::GivenTwice(_) | Self::Width { .. } | Self::RowCount { .. } => {
                 ErrorCode::SignatureMismatch
             }
-            Self::NoRows | Self::TooManyRows(_) | Self::TooManyValues(_) | Self::MixedOutputs => {
-                ErrorCode::InvalidArgument
-            }
             Self::Schema(error) => error.code(),
-            Self::NoFeatures(_) | Self::RepeatedId(_) | Self::Future { .. } | Self::FutureLabel { .. } => {
-                ErrorCode::InvalidArgument
-            }
+            Self::NoRows
+            | Self::TooManyRows(_)
+            | Self::TooManyValues(_)
+            | Self::MixedOutputs
+            | Self::NoFeatures(_)
+            | Self::RepeatedId(_)
+            | Self::Future { .. }
+            | Self::FutureLabel { .. } => ErrorCode::InvalidArgument,
             Self::Features(error) => error.code(),
             Self::Run(error) => error.code(),
             Self::Log(error) => error.code(),

@@ -68,7 +68,7 @@ pub(super) fn cell(value: &Value) -> String {
             pairs.collect::<Vec<_>>().join(",")
         }
         Value::Number(number) => figure(number),
-        plain => plain.to_string(),
+        Value::Bool(flag) => flag.to_string(),
     };
     visible(&text)
 }

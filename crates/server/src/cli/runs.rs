@@ -111,11 +111,9 @@ fn sum_up(run: &mut Value) {
     let last =
         metrics.map(|metric| format!("{}={}", render::cell(&metric["key"]), render::cell(&metric["value"])));
     let all: Vec<String> = last.collect();
-    let mut shown = all.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(" ");
-    if all.len() > SHOWN {
-        shown.push_str(&format!(" and {} more", all.len() - SHOWN));
-    }
-    run["last"] = shown.into();
+    let more = all.len().saturating_sub(SHOWN);
+    let more = (more > 0).then(|| format!("and {more} more"));
+    run["last"] = all.into_iter().take(SHOWN).chain(more).collect::<Vec<_>>().join(" ").into();
     let started = run["info"]["start_time"].as_i64().and_then(|millis| millis.checked_mul(1_000));
     if let Some(micros) = started {
         run["info"]["start_time"] = mainstay_core::time::MachineTime::from_micros(micros).to_string().into();

@@ -27,8 +27,8 @@ pub(super) struct Up {
     /// The address to listen on.
     #[arg(long, default_value = "127.0.0.1:5000")]
     listen: SocketAddr,
-    /// Where artifacts and models are kept, if not in the data directory, which remembers it: a directory,
-    /// or file:///DIRECTORY.
+    /// Where artifacts and models are kept, if not in the data directory, which remembers it: a directory, as
+    /// a path or a file URL.
     #[arg(long, env = "MAINSTAY_ARTIFACTS", value_name = "URL")]
     artifacts: Option<String>,
     /// Who is let in: 'local' is whoever sits at this machine, on loopback only; 'required' asks for a token.

@@ -6,6 +6,8 @@
 //! logs alone, so a server that was killed finds the same things again, and every command that follows
 //! from a finding is idempotent by the finding's key.
 
+#[cfg(test)]
+mod alike;
 mod convert;
 mod endpoint;
 mod keeper;

@@ -32,7 +32,8 @@ async fn what_happened_is_counted() {
     let definition = json!({ "model": "m", "governed": false, "schema": [{ "name": "x", "kind": "float" }] });
     app.put("/api/v1/endpoints/e", &definition).await.expect(201);
     app.get("/api/v1/endpoints/none").await.expect(404);
-    app.post("/v2/models/e/infer", &json!({ "inputs": [] })).await.expect(404);
+    // Nobody follows the record here, so the predictor cannot know it.
+    app.post("/v2/models/e/infer", &json!({ "inputs": [] })).await.expect(503);
     let metrics = app.get("/metrics").await;
     assert_eq!(metrics.headers[header::CONTENT_TYPE], "text/plain; version=0.0.4; charset=utf-8");
     let text = metrics.text();
@@ -40,7 +41,7 @@ async fn what_happened_is_counted() {
         r#"mainstay_http_requests_total{method="PUT",route="/api/v1/endpoints/{name}",status="201"} 1"#,
         r#"mainstay_http_requests_total{method="GET",route="/api/v1/endpoints/{name}",status="404"} 1"#,
         r#"mainstay_http_request_duration_seconds_count{method="PUT",route="/api/v1/endpoints/{name}"} 1"#,
-        r#"mainstay_prediction_refusals_total{code="not-found"} 1"#,
+        r#"mainstay_prediction_refusals_total{code="unavailable"} 1"#,
         "mainstay_writer_groups_total 1",
         "mainstay_writer_commands_total 1",
         "mainstay_event_head 1",
