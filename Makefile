@@ -1,7 +1,7 @@
 # Everything that people and machines do here. `make help` prints the targets.
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo up test test-rust test-docs test-clients test-loop test-independent test-console lint advisories fmt
+.PHONY: help build demo up test test-rust test-docs test-tutorial test-clients test-loop test-independent test-console lint advisories fmt
 
 MAINSTAY_CACHE ?= $(HOME)/.cache/mainstay
 export MAINSTAY_CACHE
@@ -30,7 +30,7 @@ demo: build ## Run the demonstration: the year 2013, replayed through the whole 
 up: build ## Build, then start the server on 127.0.0.1:5000 with ./mainstay-data.
 	$(BINARY) up
 
-test: test-rust test-docs test-clients test-loop test-independent test-console ## Run all tests, on SQLite and on a PostgreSQL of their own.
+test: test-rust test-docs test-tutorial test-clients test-loop test-independent test-console ## Run all tests, on SQLite and on a PostgreSQL of their own.
 
 test-rust: ## Run the Rust tests.
 	@scripts/need.sh postgresql
@@ -42,6 +42,12 @@ test-rust: ## Run the Rust tests.
 
 test-docs: ## Run the examples in the documentation.
 	@$(PHASE) doctest cargo test --release --locked --workspace --doc --quiet
+
+# Servers of its own on free ports of loopback; what a page shows must be printed.
+test-tutorial: build ## Do what the tutorial and the how-tos say.
+	@scripts/need.sh postgresql
+	@python=$$(scripts/python-env.sh tests/clients/requirements.txt) && \
+		MAINSTAY=$(abspath $(BINARY)) $(PHASE) tutorial scripts/with-postgres.sh "$$python" -m pytest -q tests/docs
 
 # With the clients that people have, in their own language.
 test-clients: ## Run the Python clients against the binary, if tests/clients is there.

@@ -1,0 +1,25 @@
+"""The folder that the tutorial leaves, made once by doing what it says."""
+
+from pathlib import Path
+
+import pytest
+from pages import read
+from terminal import Reader
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def follow(path: Path, folder: Path):
+    reader = Reader(folder)
+    try:
+        reader.read(read(path))
+    finally:
+        reader.close()
+
+
+@pytest.fixture(scope="session")
+def after_tutorial(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tutorial") / "shop"
+    folder.mkdir()
+    follow(DOCS / "tutorial.md", folder)
+    return folder
