@@ -1,4 +1,4 @@
-"""The folder that the tutorial leaves, made once by doing what it says."""
+"""The folder that the tutorial leaves, made once by doing what it says, and the tutorial's faults."""
 
 from pathlib import Path
 
@@ -9,17 +9,18 @@ from terminal import Reader
 DOCS = Path(__file__).parents[2] / "docs"
 
 
-def follow(path: Path, folder: Path):
+def follow(path: Path, folder: Path) -> list[str]:
+    """Does what a page says, and gives what it shows otherwise than it was printed."""
     reader = Reader(folder)
     try:
         reader.read(read(path))
     finally:
         reader.close()
+    return reader.faults
 
 
 @pytest.fixture(scope="session")
 def after_tutorial(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tutorial") / "shop"
     folder.mkdir()
-    follow(DOCS / "tutorial.md", folder)
-    return folder
+    return folder, follow(DOCS / "tutorial.md", folder)

@@ -21,7 +21,7 @@ POSTGRES = "5432"
 
 
 class Wrong(AssertionError):
-    """A block failed, or did not print what its page shows."""
+    """A block cannot be done, so the page ends there."""
 
 
 class Ports:
@@ -89,6 +89,8 @@ class Reader:
         self.ports = Ports()
         self.beside = []
         self.blocks = 0
+        self.faults = []
+        """What was printed otherwise than a page shows."""
         programs = folder.parent / "bin"
         programs.mkdir(exist_ok=True)
         if not (programs / "mainstay").exists():
@@ -129,7 +131,7 @@ class Reader:
         if over.search(self.shell.printed, begun)[1] != "0":
             raise Wrong(f"{block.place} fails:\n{block.text}\n{printed}")
         if missed := misses(block.expected, printed):
-            raise Wrong(f"{block.place} does not print\n    {missed}\nbut:\n{printed}")
+            self.faults.append(f"{block.place} does not print\n    {missed}\nbut:\n{printed}")
 
     def _do_python(self, block: Block):
         script = self.folder.parent / f"block-{self.blocks + 1}.py"

@@ -18,7 +18,9 @@ def test_what_is_shown_must_be_printed():
 
 
 def test_the_tutorial(after_tutorial):
-    assert (after_tutorial / "mainstay-data/mainstay.db").exists()
+    folder, faults = after_tutorial
+    assert not faults, "\n".join(faults)
+    assert (folder / "mainstay-data/mainstay.db").exists()
 
 
 @pytest.mark.parametrize("path", HOW_TOS, ids=lambda path: path.stem)
@@ -26,7 +28,9 @@ def test_how_to(path, tmp_path, request):
     page, folder = read(path), tmp_path / "shop"
     assert page.blocks, "nothing of it is run"
     if page.goes_on:
-        shutil.copytree(request.getfixturevalue("after_tutorial"), folder)
+        left, _ = request.getfixturevalue("after_tutorial")
+        shutil.copytree(left, folder)
     else:
         folder.mkdir()
-    follow(path, folder)
+    faults = follow(path, folder)
+    assert not faults, "\n".join(faults)
