@@ -148,7 +148,7 @@ def test_the_alias_moves_by_passed_gates_only(client, champion):
 
 def test_a_moved_champion_answers(served, client, champion):
     """The same bytes under another number: their gates have passed, so the endpoint changes with the alias."""
-    again = client.create_model_version("purchase", champion.source, champion.run_id)
+    again = client.copy_model_version(f"models:/purchase/{champion.version}", "purchase")
     try:
         client.set_registered_model_alias("purchase", "champion", again.version)
         revision = call(served.url, "GET", "/api/v1/endpoints/purchases")["revision"]
