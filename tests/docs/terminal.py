@@ -1,6 +1,8 @@
 """The terminals in which a page is done: one that waits for each block, and one beside it."""
 
+import errno
 import os
+import pty
 import re
 import signal
 import socket
@@ -8,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import tty
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -44,25 +47,30 @@ class Ports:
 
 
 class Listener:
-    """A process and what it has printed so far."""
+    """A process that prints to a terminal, as it does for a reader, and what it has printed so far."""
 
     def __init__(self, command: list[str], folder: Path, environment: dict, stdin):
+        screen, terminal = pty.openpty()
+        tty.setraw(terminal)
         self.process = subprocess.Popen(
-            command, cwd=folder, env=environment, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            text=True, start_new_session=True,
+            command, cwd=folder, env=environment, stdin=stdin, stdout=terminal, stderr=terminal, text=True,
+            start_new_session=True,
         )
+        os.close(terminal)
         self.printed = ""
         self.news = threading.Condition()
-        threading.Thread(target=self._listen, daemon=True).start()
+        threading.Thread(target=self._listen, args=(screen,), daemon=True).start()
 
-    def _listen(self):
-        for line in self.process.stdout:
-            with self.news:
-                self.printed += line
-                self.news.notify_all()
-        with self.news:
-            self.printed += "\n"
-            self.news.notify_all()
+    def _listen(self, screen: int):
+        with open(screen, encoding="utf-8", newline="\n") as lines:
+            try:
+                for line in lines:
+                    with self.news:
+                        self.printed += line
+                        self.news.notify_all()
+            except OSError as error:
+                # So Linux says that nobody has the terminal open any more.
+                assert error.errno == errno.EIO, error
 
     def wait(self, condition, what: str):
         """Waits until `condition` holds of what was printed."""
@@ -97,7 +105,8 @@ class Reader:
             (programs / "mainstay").symlink_to(BINARY)
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("MAINSTAY", "MLFLOW"))}
         path = [str(programs), str(Path(sys.executable).parent), kept["PATH"]]
-        self.environment = kept | {"PATH": ":".join(path), "PYTHONUNBUFFERED": "1", "HOME": str(folder.parent)}
+        told = {"PATH": ":".join(path), "HOME": str(folder.parent), "LC_ALL": "C.UTF-8", "PYTHONUNBUFFERED": "1"}
+        self.environment = kept | told
         self.shell = Listener(["bash", "--noprofile", "--norc"], folder, self.environment, subprocess.PIPE)
         self._type("set -o pipefail; trap 'failed=$?' ERR")
 
