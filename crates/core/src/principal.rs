@@ -67,6 +67,12 @@ impl Role {
     /// Every role.
     pub const ALL: [Self; 4] = [Self::Viewer, Self::Developer, Self::Approver, Self::Admin];
 
+    /// Whether it may do all that the other may.
+    pub fn includes(self, other: Self) -> bool {
+        let rank = |role| Self::ALL.iter().position(|known| *known == role);
+        rank(self) >= rank(other)
+    }
+
     /// The name used in policies, on the wire and on the command line.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -131,7 +131,8 @@ impl Approval {
             return Err(Refusal::OwnRun);
         }
         let named = |who: &String| {
-            who == by.as_str() || Role::named(who).is_some_and(|role| decision.roles.contains(&role))
+            let has = |role| decision.roles.iter().any(|held| held.includes(role));
+            who == by.as_str() || Role::named(who).is_some_and(has)
         };
         if !self.by.is_empty() && !self.by.iter().any(named) {
             return Err(Refusal::NotAsked(self.by.join(", ")));

@@ -376,6 +376,16 @@ impl PipelineReader for MemoryStore {
         Ok(self.read(workspace, |rows| rows.firings.iter().filter_map(of_schedule).max()).await)
     }
 
+    async fn last_firing_until(
+        &self,
+        workspace: &Name,
+        schedule: &str,
+        until_micros: i64,
+    ) -> Result<Option<i64>, StorageError> {
+        let wanted = |(name, at): &(String, i64)| (name == schedule && *at <= until_micros).then_some(*at);
+        Ok(self.read(workspace, |rows| rows.firings.iter().filter_map(wanted).max()).await)
+    }
+
     async fn work(&self, now: MachineTime) -> Result<(Vec<Name>, Option<MachineTime>), StorageError> {
         let state = self.state.lock().await;
         let mut workspaces = Vec::new();

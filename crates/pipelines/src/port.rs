@@ -199,6 +199,14 @@ pub trait PipelineReader: Send + Sync {
     /// The latest firing of a schedule.
     async fn last_firing(&self, workspace: &Name, schedule: &str) -> Result<Option<i64>, StorageError>;
 
+    /// The latest firing of a schedule that is not after an instant of its clock.
+    async fn last_firing_until(
+        &self,
+        workspace: &Name,
+        schedule: &str,
+        until_micros: i64,
+    ) -> Result<Option<i64>, StorageError>;
+
     /// Workspaces that have a ready step or a passed deadline at `now`, and the earliest instant after
     /// `now` at which there will be one.
     async fn work(&self, now: MachineTime) -> Result<(Vec<Name>, Option<MachineTime>), StorageError>;

@@ -88,6 +88,9 @@ pub enum PredictError {
         /// The latest that is taken.
         latest: DataTime,
     },
+    /// Neither features nor entities.
+    #[error("the request gives neither inputs nor parameters.entity; send at least one of them")]
+    NoInputs,
     /// Nothing to predict.
     #[error("the request has no rows; send at least one row")]
     NoRows,
@@ -135,7 +138,8 @@ impl Coded for PredictError {
                 ErrorCode::SignatureMismatch
             }
             Self::Schema(error) => error.code(),
-            Self::NoRows
+            Self::NoInputs
+            | Self::NoRows
             | Self::TooManyRows(_)
             | Self::TooManyValues(_)
             | Self::MixedOutputs

@@ -89,6 +89,9 @@ pub(super) fn infer(inner: &Inner, request: &InferRequest) -> Result<InferAnswer
     let champion = served.revision.champion().ok_or(NothingServed)?;
     let loaded = served.model(&champion.pinned).ok_or(PredictError::NoAnswer)?;
     let schema = &served.endpoint.schema;
+    if request.inputs.is_empty() && request.entities.is_empty() {
+        return Err(PredictError::NoInputs);
+    }
     let hint = rows_of_parameters(request)?;
     let mut rows = Rows::gather(schema, &loaded.columns, &request.inputs, hint)?;
     let mut asks = asks(inner, served, request, rows.count(), received)?;

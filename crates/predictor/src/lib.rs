@@ -45,7 +45,7 @@ use mainstay_core::time::{Clock, DataTime};
 use mainstay_segments::log::{LogError, SegmentLog};
 use mainstay_segments::online::OnlineStore;
 use mainstay_serving::segment::SegmentKind;
-use tokio::sync::{Mutex, Notify, Semaphore};
+use tokio::sync::{Mutex, Notify, Semaphore, watch};
 
 pub use disk::write_atomically;
 use disk::{Entry, Kept, PredictorDir};
@@ -85,7 +85,7 @@ pub(crate) struct Inner {
     /// A snapshot was loaded from disk, or made from the record.
     ready: AtomicBool,
     /// The record was read since this process began: what is not in the snapshot does not exist.
-    has_followed: AtomicBool,
+    has_followed: watch::Sender<bool>,
     /// Told of every prediction and label that was logged.
     logged: Notify,
     /// Held by whoever makes the next snapshot.
@@ -118,7 +118,7 @@ impl Predictor {
             online,
             logged: Notify::new(),
             ready: AtomicBool::new(false),
-            has_followed: AtomicBool::new(false),
+            has_followed: watch::Sender::new(false),
             following: Mutex::default(),
             heavy: Arc::new(Semaphore::new(cores)),
         }));
@@ -140,6 +140,12 @@ impl Predictor {
     /// What it says about itself.
     pub fn status(&self) -> Status {
         Status::from(&**self.0.snapshot.load())
+    }
+
+    /// Waits until the record was read once since the start.
+    pub async fn followed(&self) {
+        // The sender lives as long as this does.
+        drop(self.0.has_followed.subscribe().wait_for(|followed| *followed).await);
     }
 
     /// Answers a request at once, on this thread. Waits for the disk only where the request asks for it.
@@ -180,7 +186,7 @@ impl Inner {
             let (endpoints, troubles) = (before.endpoints.clone(), before.troubles.clone());
             self.snapshot.store(Arc::new(Snapshot { seq: head, digest: before.digest, endpoints, troubles }));
         }
-        self.has_followed.store(true, Ordering::Release);
+        self.has_followed.send_replace(true);
         self.ready.store(true, Ordering::Release);
     }
 
@@ -200,7 +206,7 @@ impl Inner {
             Ok(Err(error)) => tracing::warn!(?error, "the snapshot is not kept on disk"),
             Err(error) => tracing::warn!(%error, "the snapshot is not kept on disk"),
         }
-        self.has_followed.store(true, Ordering::Release);
+        self.has_followed.send_replace(true);
         self.install_kept(next);
     }
 
@@ -212,9 +218,7 @@ impl Inner {
         endpoint: &str,
     ) -> Result<&'s Arc<snapshot::Served>, PredictError> {
         snapshot.find(workspace.as_str(), endpoint).map_err(|error| match error {
-            PredictError::NoEndpoint(name) if !self.has_followed.load(Ordering::Acquire) => {
-                PredictError::NotKnownYet(name)
-            }
+            PredictError::NoEndpoint(name) if !*self.has_followed.borrow() => PredictError::NotKnownYet(name),
             error => error,
         })
     }

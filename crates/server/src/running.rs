@@ -2,8 +2,10 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use mainstay_api::App;
+use mainstay_predictor::Predictor;
 use mainstay_runner::Spawner;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -16,11 +18,15 @@ use crate::serve::{HttpLimits, serve};
 use crate::watch::WatchKeeper;
 use crate::webhooks::{Deliveries, DeliveryOptions};
 
+/// How long a start waits for the database before it serves what was kept.
+const SETTLING: Duration = Duration::from_secs(10);
+
 /// A server until it is drained.
 pub(crate) struct Running {
     /// Where it listens.
     pub(crate) address: SocketAddr,
     platform: Arc<Platform>,
+    predictor: Predictor,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -35,7 +41,12 @@ impl Running {
         webhooks: DeliveryOptions,
     ) -> Result<Self, Failed> {
         let listener = TcpListener::bind(listen).await;
-        let listener = listener.map_err(|error| Failed::outside(format!("listening on {listen}"), error))?;
+        let listener = listener.map_err(|error| match error.kind() {
+            std::io::ErrorKind::AddrInUse => {
+                Failed::Usage(format!("{listen} is in use by another program; choose another with --listen"))
+            }
+            _ => Failed::outside(format!("listening on {listen}"), error),
+        })?;
         let address = listener.local_addr().map_err(|error| Failed::outside("listening", error))?;
         platform.create_default_experiment().await?;
         let predictor = platform.open_predictor().await?;
@@ -51,13 +62,19 @@ impl Running {
         let tasks = vec![
             tokio::spawn(predictor.clone().follow(platform.sources(), stopping.clone())),
             tokio::spawn(keeper.run(stopping.clone())),
-            tokio::spawn(predictor.maintain(registry, stopping.clone())),
+            tokio::spawn(predictor.clone().maintain(registry, stopping.clone())),
             tokio::spawn(engine.run(stopping.clone())),
             tokio::spawn(async move { signing.0.heads.run(signing.1).await }),
             tokio::spawn(webhooks.run(stopping.clone())),
             tokio::spawn(serve(listener, router, HttpLimits::default(), stopping)),
         ];
-        Ok(Self { address, platform, stop, tasks })
+        Ok(Self { address, platform, predictor, stop, tasks })
+    }
+
+    /// Waits until it answers for all endpoints that there are, or until a database that does not answer has been
+    /// waited for long enough.
+    pub(crate) async fn settled(&self) {
+        drop(tokio::time::timeout(SETTLING, self.predictor.followed()).await);
     }
 
     /// Takes no more work and waits until what is under way has ended.

@@ -41,11 +41,18 @@ impl Coded for Missing {
     }
 }
 
-/// An address that no route has: a page for a browser, a bare status for programs.
+/// An address that no route has: a page for a browser, a failure in the words of the protocol for programs.
+/// MLflow's clients go by the bare status of what a server does not have.
 pub(crate) async fn nowhere(uri: Uri, headers: HeaderMap) -> Response {
     let accepted = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let path = uri.path();
+    let missing = |what: &str| Failure::from(Missing(format!("{what} {path}")));
     if accepted.contains("text/html") {
-        render(Protocol::Ui, &Failure::from(Missing(format!("page at {}", uri.path()))))
+        render(Protocol::Ui, &missing("page at"))
+    } else if path.starts_with("/api/v1/") {
+        render(Protocol::Native, &missing("route"))
+    } else if path.starts_with("/v2/") {
+        render(Protocol::Oip, &missing("route"))
     } else {
         StatusCode::NOT_FOUND.into_response()
     }
@@ -151,6 +158,13 @@ mod tests {
         let uri = || Uri::from_static("/modles");
         let bare = nowhere(uri(), HeaderMap::new()).await;
         assert_eq!((bare.status(), bare.extensions().get::<Reported>()), (StatusCode::NOT_FOUND, None));
+        for (path, kind) in
+            [("/api/v1/nothing", "application/problem+json"), ("/v2/nothing", "application/json")]
+        {
+            let answer = nowhere(Uri::from_static(path), HeaderMap::new()).await;
+            assert_eq!(answer.status(), StatusCode::NOT_FOUND);
+            assert_eq!(answer.headers()[header::CONTENT_TYPE], kind);
+        }
         let browser = HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static("text/html,*/*"))]);
         let page = nowhere(uri(), browser).await;
         let reported = page.extensions().get::<Reported>().unwrap();

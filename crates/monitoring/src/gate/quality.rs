@@ -31,11 +31,7 @@ pub fn better_than_trivial(
         Outcome::Failed => "is no better than",
         Outcome::Inconclusive => "is not shown to be better than",
     };
-    let sentence = format!(
-        "{} {said} the trivial answer {constant:.4}: it worsens by {}",
-        metric.name(),
-        shown(worse.value, worse.interval)
-    );
+    let sentence = format!("{} {said} the trivial answer {constant:.4}: it {}", metric.name(), worse.shown());
     let figures = vec![
         figure("model", metric.value(model)?),
         figure("trivial", metric.value(&trivial)?),
@@ -68,8 +64,7 @@ pub fn against_incumbent(
         Outcome::Failed => "the candidate is worse than the incumbent",
         Outcome::Inconclusive => "the candidate is not shown to be as good as the incumbent",
     };
-    let shown = shown(worse.value, worse.interval);
-    let sentence = format!("{said}: {} worsens by {shown}, margin {margin:.4}", metric.name());
+    let sentence = format!("{said}: {} {}, margin {margin:.4}", metric.name(), worse.shown());
     let figures = vec![
         figure("candidate", metric.value(candidate)?),
         figure("incumbent", metric.value(incumbent)?),
@@ -122,6 +117,16 @@ impl Worsening {
         } else {
             Self { value, interval }
         })
+    }
+
+    /// In words: what is less than nothing is an improvement.
+    fn shown(&self) -> String {
+        if self.value.is_some_and(|value| value < 0.0) {
+            let turned =
+                self.interval.map(|Interval { lower, upper }| Interval { lower: -upper, upper: -lower });
+            return format!("improves by {}", shown(self.value.map(|value| -value), turned));
+        }
+        format!("worsens by {}", shown(self.value, self.interval))
     }
 
     fn figure(&self, limit: f64) -> Figure {

@@ -121,6 +121,10 @@ pub(super) async fn a_schedule_fires_once(bench: Bench) -> Checked {
     }
     let last = bench.reader.last_firing(&bench.workspace, "check/on[0]").await?;
     assert_eq!(last, Some(2_000));
+    for (until, last) in [(999, None), (1_000, Some(1_000)), (1_999, Some(1_000)), (3_000, Some(2_000))] {
+        let found = bench.reader.last_firing_until(&bench.workspace, "check/on[0]", until).await?;
+        assert_eq!(found, last);
+    }
     assert_eq!(bench.reader.last_firing(&bench.workspace, "other").await?, None);
     Ok(())
 }

@@ -107,7 +107,10 @@ impl List {
 /// The last value of each metric, and the start as an instant.
 fn sum_up(run: &mut Value) {
     let metrics = run.pointer("/data/metrics").and_then(Value::as_array);
-    let metrics = metrics.into_iter().flatten();
+    let mut metrics: Vec<&Value> = metrics.into_iter().flatten().collect();
+    // A model's own figures first, those of what it is compared with after them.
+    metrics.sort_by_key(|metric| metric["key"].as_str().is_some_and(|key| key.contains('/')));
+    let metrics = metrics.into_iter();
     let last =
         metrics.map(|metric| format!("{}={}", render::cell(&metric["key"]), render::cell(&metric["value"])));
     let all: Vec<String> = last.collect();

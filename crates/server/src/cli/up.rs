@@ -86,6 +86,7 @@ impl Up {
         let webhooks =
             DeliveryOptions { allow_private: self.allow_private_webhooks, ..DeliveryOptions::default() };
         let mut running = Running::start(platform.clone(), spawner, app, self.listen, webhooks).await?;
+        running.settled().await;
         let address = running.address;
         let here = ServerFile::write(platform.layout.root(), address);
         let here = here.map_err(|error| Failed::directory(platform.layout.root(), error))?;

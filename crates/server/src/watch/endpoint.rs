@@ -15,7 +15,7 @@ use mainstay_core::time::{DataTime, HOUR};
 use mainstay_monitoring::alarm::AgeRule;
 use mainstay_monitoring::command::{RaiseAlarm, RecordLooks, ResolveAlarm};
 use mainstay_monitoring::port::{AlarmFilter, MonitoringReader as _};
-use mainstay_monitoring::record::{Cause, Ending, RecordedLook};
+use mainstay_monitoring::record::{Cause, Ending, RecordedAlarm, RecordedLook};
 use mainstay_monitoring::reference::{Family, Reference};
 use mainstay_monitoring::watch::{ChampionWatch, Checkpoint, Finding, FindingKey, Watch};
 use mainstay_pipelines::commands::WakeRun;
@@ -229,7 +229,10 @@ impl Watched {
         }
         for finding in found {
             let (key, cause) = match finding {
-                Finding::Looked { .. } => continue,
+                Finding::Looked { key, .. } => {
+                    self.ask_again(platform, &key).await?;
+                    continue;
+                }
                 Finding::Recovered { key, raised } => {
                     self.resolve(platform, raised, Ending::Recovered, self.known_at(&key)).await?;
                     continue;
@@ -250,7 +253,23 @@ impl Watched {
                 data_time,
             };
             let alarm = platform.monitoring.run(&system, raise).await?;
-            retraining::answer(platform, &self.workspace, &self.endpoint, &alarm).await?;
+            retraining::answer(platform, &self.workspace, &self.endpoint, &alarm, data_time).await?;
+        }
+        Ok(())
+    }
+
+    /// A look at a family whose alarm is still open: what the policies tried did not end it.
+    async fn ask_again(&self, platform: &Platform, key: &FindingKey) -> Result<(), Failed> {
+        let filter = AlarmFilter { endpoint: Some(self.endpoint.name.clone()), open_only: true };
+        let page = PageRequest::first(PAGE);
+        let open = platform.database.reader.alarms(&self.workspace, &filter, &page).await?;
+        let at = self.known_at(key);
+        let same = |alarm: &RecordedAlarm| {
+            let about = &alarm.finding;
+            about.family == key.family && about.champion == key.champion && alarm.data_time < at
+        };
+        for alarm in open.items.into_iter().filter(same) {
+            retraining::answer(platform, &self.workspace, &self.endpoint, &alarm, at).await?;
         }
         Ok(())
     }

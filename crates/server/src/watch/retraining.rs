@@ -3,6 +3,7 @@
 use mainstay_core::id::PipelineRunId;
 use mainstay_core::name::Name;
 use mainstay_core::principal::Principal;
+use mainstay_core::time::DataTime;
 use mainstay_monitoring::record::{Cause, RecordedAlarm};
 use mainstay_monitoring::reference::Family;
 use mainstay_pipelines::commands::{FireSchedule, StartRun};
@@ -16,15 +17,18 @@ use serde_json::{Map, Value, json};
 use crate::Failed;
 use crate::platform::Platform;
 
-/// Starts what the endpoint's policies demand of an alarm. The same alarm again starts nothing.
+/// Starts what the endpoint's policies demand of an alarm, as it stands at a data time: when it is raised, and,
+/// as long as nothing that was tried has ended it, again after each cool-down. The same instant again starts
+/// nothing.
 pub(super) async fn answer(
     platform: &Platform,
     workspace: &Name,
     endpoint: &Endpoint,
     alarm: &RecordedAlarm,
+    at: DataTime,
 ) -> Result<(), Failed> {
     for policy in endpoint.retraining.iter().filter(|policy| demands(policy, alarm)) {
-        if let Err(error) = start(platform, workspace, endpoint, policy, alarm).await {
+        if let Err(error) = start(platform, workspace, endpoint, policy, alarm, at).await {
             tracing::warn!(%error, endpoint = %endpoint.name, policy = %policy.name, "a retraining policy could not start its pipeline");
         }
     }
@@ -45,11 +49,13 @@ async fn start(
     endpoint: &Endpoint,
     policy: &RetrainingPolicy,
     alarm: &RecordedAlarm,
+    at: DataTime,
 ) -> Result<(), Failed> {
     let reader = &platform.database.reader;
     let schedule = format!("retraining/{}/{}", endpoint.name, policy.name);
-    let at_micros = alarm.data_time.micros();
-    let last = reader.last_firing(workspace, &schedule).await?;
+    let at_micros = at.micros();
+    // Of firings at or before this instant: after a restart instants come again that later ones followed.
+    let last = reader.last_firing_until(workspace, &schedule, at_micros).await?;
     if last.is_some_and(|last| at_micros > last && at_micros - last < policy.cool_down_micros) {
         tracing::info!(endpoint = %endpoint.name, policy = %policy.name, "within its cool-down");
         return Ok(());
@@ -71,7 +77,7 @@ async fn start(
         pipeline: pipeline.name,
         definition: definition.into(),
         params,
-        data_time: Some(alarm.data_time),
+        data_time: Some(at),
         cause: RunCause {
             kind: CauseKind::Event,
             evidence: json!({

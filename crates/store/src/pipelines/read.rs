@@ -145,6 +145,18 @@ impl PipelineReader for Reader {
         self.rows(sql, params![workspace.as_str(), schedule]).await?.first().map(|row| row.int(0)).transpose()
     }
 
+    async fn last_firing_until(
+        &self,
+        workspace: &Name,
+        schedule: &str,
+        until_micros: i64,
+    ) -> Result<Option<i64>, StorageError> {
+        let sql = "SELECT at FROM schedule_firings WHERE workspace = $1 AND schedule = $2 AND at <= $3 \
+            ORDER BY at DESC LIMIT 1";
+        let rows = self.rows(sql, params![workspace.as_str(), schedule, until_micros]).await?;
+        rows.first().map(|row| row.int(0)).transpose()
+    }
+
     async fn work(&self, now: MachineTime) -> Result<(Vec<Name>, Option<MachineTime>), StorageError> {
         let now = now.micros();
         self.read(move |tx| {
