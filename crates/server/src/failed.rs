@@ -10,7 +10,9 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum Failed {
     /// Another process has the data directory open.
-    #[error("another Mainstay has {0} open; stop it, or talk to it with --server")]
+    #[error(
+        "another Mainstay has {0} open; stop it, or leave the work to it: most commands ask a server that has it open, and `mainstay pipelines put` and `start` run pipelines there"
+    )]
     Busy(String),
     /// A file or directory could not be used.
     #[error("{path}: {error}")]

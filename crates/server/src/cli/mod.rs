@@ -10,6 +10,7 @@ mod endpoints;
 mod init;
 mod model_ref;
 mod monitors;
+mod pipeline_start;
 mod pipelines;
 mod render;
 mod restore;

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::at::At;
 use super::catalog::{List, PIPELINES, Show};
+use super::pipeline_start::{Put, Start};
 use super::render::{self, Column};
 use crate::Failed;
 use crate::client::{Client, part};
@@ -20,7 +21,11 @@ pub(super) enum Pipelines {
     List(List),
     /// One, with its text.
     Show(Show),
-    /// Runs, the newest first; with --run one of them and its steps.
+    /// Keep a definition under a name: for policies, triggers, and runs on a server.
+    Put(Put),
+    /// Start a run of one that is kept. A server carries it out, now or as soon as one is up.
+    Start(Start),
+    /// Runs, the newest first, of one pipeline or all; or one run with its steps, by --run alone.
     Runs(Runs),
     /// What a step of a run wrote.
     Logs(Logs),
@@ -84,6 +89,8 @@ impl Pipelines {
         match self {
             Self::List(list) => list.run(PIPELINES, json).await,
             Self::Show(show) => show.run(PIPELINES, json).await,
+            Self::Put(put) => put.run(json).await,
+            Self::Start(start) => start.run(json).await,
             Self::Runs(runs) => runs.run(json).await,
             Self::Logs(logs) => logs.run(json).await,
         }

@@ -133,7 +133,7 @@ fn read(path: &Path) -> Result<String, Failed> {
 }
 
 /// `a.b=1` becomes `{"a": {"b": 1}}`; a value that is no JSON is text.
-fn overrides(params: &[String]) -> Result<Map<String, Value>, Failed> {
+pub(super) fn overrides(params: &[String]) -> Result<Map<String, Value>, Failed> {
     let mut all = Map::new();
     for param in params {
         let (name, text) =
