@@ -1,5 +1,5 @@
 //! The vocabulary that every other crate of Mainstay speaks: ids, names, digests, the two times,
-//! randomness, pages, error codes, principals, actions, events and commands.
+//! randomness, pages, the search language, error codes, principals, actions, events and commands.
 //!
 //! Nothing here performs I/O. Time and randomness come through the ports [`time::Clock`] and
 //! [`entropy::Entropy`], so that every test that uses them is deterministic.
@@ -36,6 +36,8 @@ pub mod object;
 pub mod page;
 pub mod principal;
 pub mod scope;
+pub mod search;
+pub mod text;
 pub mod time;
 
 #[doc(hidden)]

@@ -1,5 +1,6 @@
 //! Keyset pages: a token carries the key of the last item shown, never an offset.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
@@ -71,6 +72,11 @@ impl PageRequest {
     pub const fn first(limit: usize) -> Self {
         Self { limit, after: None }
     }
+
+    /// The key of the last item of the page before, of a listing whose keys are `K`.
+    pub fn key<K: DeserializeOwned>(&self) -> Result<Option<K>, InvalidPageToken> {
+        self.after.as_ref().map(PageToken::key).transpose()
+    }
 }
 
 /// One page of a listing.
@@ -91,6 +97,25 @@ impl<T> Page<T> {
         let next = rows.last().filter(|_| more).map(|last| PageToken::after(&key(last)));
         Self { items: rows, next }
     }
+
+    /// Makes the page of `rows`, all of which are at hand, that was asked for; `compare` orders them by
+    /// their keys, which are also the tokens.
+    pub fn sorted<K: Clone + Serialize + DeserializeOwned>(
+        rows: impl IntoIterator<Item = T>,
+        request: &PageRequest,
+        key: impl Fn(&T) -> K,
+        compare: impl Fn(&K, &K) -> Ordering,
+    ) -> Result<Self, InvalidPageToken> {
+        let after: Option<K> = request.key()?;
+        let mut rows: Vec<(K, T)> = rows
+            .into_iter()
+            .map(|row| (key(&row), row))
+            .filter(|(key, _)| after.as_ref().is_none_or(|after| compare(key, after).is_gt()))
+            .collect();
+        rows.sort_by(|(a, _), (b, _)| compare(a, b));
+        let Page { items, next } = Page::of(rows, request.limit, |(key, _)| key.clone());
+        Ok(Self { items: items.into_iter().map(|(_, row)| row).collect(), next })
+    }
 }
 
 #[cfg(test)]
@@ -103,6 +128,22 @@ mod tests {
         assert_eq!(page.items, [1, 2]);
         assert_eq!(page.next.map(|t| t.key()), Some(Ok(2)));
         assert_eq!(Page::of(vec![1, 2], 2, |n| *n).next, None);
+    }
+
+    #[test]
+    fn sorted_pages_show_every_row_once() {
+        let (mut seen, mut request) = (Vec::new(), PageRequest::first(2));
+        loop {
+            let page = Page::sorted([3, 1, 5, 2, 4], &request, |n| *n, |a, b| b.cmp(a)).unwrap();
+            seen.push(page.items);
+            request.after = page.next;
+            if request.after.is_none() {
+                break;
+            }
+        }
+        assert_eq!(seen, [vec![5, 4], vec![3, 2], vec![1]]);
+        let foreign = PageRequest { limit: 1, after: Some(PageToken::after(&"x")) };
+        assert_eq!(Page::sorted([1], &foreign, |n| *n, Ord::cmp), Err(InvalidPageToken));
     }
 
     #[test]

@@ -318,10 +318,8 @@ impl PipelineReader for MemoryStore {
         filter: &RunFilter,
         page: &PageRequest,
     ) -> Result<Page<PipelineRun>, StorageError> {
-        let after: Option<(MachineTime, PipelineRunId)> = match &page.after {
-            None => None,
-            Some(token) => Some(token.key().map_err(|error| StorageError::Failed(error.into()))?),
-        };
+        let after: Option<(MachineTime, PipelineRunId)> =
+            page.key().map_err(|error| StorageError::Failed(error.into()))?;
         let fits = |run: &&PipelineRun| {
             filter.pipeline.as_ref().is_none_or(|pipeline| *pipeline == run.pipeline)
                 && (filter.states.is_empty() || filter.states.contains(&run.state))

@@ -7,10 +7,11 @@ use mainstay_core::digest::Digest;
 use mainstay_core::id::RunId;
 use mainstay_core::principal::Actor;
 use mainstay_core::scope::{ResourceKind, Subject};
+use mainstay_core::text::clip;
 use mainstay_core::time::MachineTime;
 
 use crate::error::RegistryError;
-use crate::name::{Alias, ModelName, VersionNumber, clip};
+use crate::name::{Alias, ModelName, VersionNumber};
 
 /// A registered model: what its versions have in common.
 #[derive(Debug, Clone, PartialEq, Eq)]

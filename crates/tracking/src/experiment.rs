@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use mainstay_core::scope::{ResourceKind, Subject};
+use mainstay_core::text::clip;
 use mainstay_core::time::MachineTime;
 use serde::{Deserialize, Serialize};
 
 use crate::error::TrackingError;
 use crate::run::Lifecycle;
-use crate::text::clip;
 
 /// Longest experiment name, in characters.
 pub const MAX_EXPERIMENT_NAME: usize = 500;

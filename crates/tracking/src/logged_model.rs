@@ -7,6 +7,7 @@ use std::str::FromStr;
 use mainstay_core::entropy::Entropy;
 use mainstay_core::id::{RunId, parse_bytes, to_hex};
 use mainstay_core::scope::{ResourceKind, Subject};
+use mainstay_core::text::clip;
 use mainstay_core::time::MachineTime;
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +15,6 @@ use crate::error::TrackingError;
 use crate::experiment::ExperimentId;
 use crate::metric::Point;
 use crate::run::Lifecycle;
-use crate::text::clip;
 
 /// The id of a logged model: `m-` and 32 hexadecimal characters.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

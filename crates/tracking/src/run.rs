@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use mainstay_core::id::RunId;
 use mainstay_core::scope::{ResourceKind, Subject};
+use mainstay_core::text::clip;
 
 use crate::error::TrackingError;
 use crate::experiment::ExperimentId;
 use crate::input::{DatasetInput, ModelOutput};
 use crate::logged_model::LoggedModelId;
 use crate::metric::Latest;
-use crate::text::clip;
 
 /// The tag that always equals the run's name.
 pub const RUN_NAME_TAG: &str = "mlflow.runName";

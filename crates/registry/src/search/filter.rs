@@ -1,54 +1,14 @@
 //! Filters with their columns and types checked.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+
+use mainstay_core::search::{Column, Comparison, Extra, NumberTest, TextTest, parse};
 
 use super::SearchError;
-use super::pattern::Pattern;
-use super::syntax::{Column, Comparison, Op, Operand, parse};
 use crate::model::{ModelDetail, VersionDetail};
 
 /// The tag that makes a model a prompt.
 pub const IS_PROMPT: &str = "mlflow.prompt.is_prompt";
-
-/// A test of a text.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum TextTest {
-    Equal(String),
-    Differs(String),
-    Like(Pattern),
-    In(BTreeSet<String>),
-    NotIn(BTreeSet<String>),
-}
-
-impl TextTest {
-    fn new(key: &str, op: Op, value: Operand, lists: bool) -> Result<Self, SearchError> {
-        let wrong_op = || SearchError::Comparator { key: key.to_owned(), op: op.as_str() };
-        let value = match (op, value) {
-            (Op::In | Op::NotIn, _) if !lists => return Err(wrong_op()),
-            (Op::In, Operand::List(items)) => return Ok(Self::In(items.into_iter().collect())),
-            (Op::NotIn, Operand::List(items)) => return Ok(Self::NotIn(items.into_iter().collect())),
-            (_, Operand::Text(text)) => text,
-            _ => return Err(SearchError::Value { key: key.to_owned(), expected: "a quoted string" }),
-        };
-        match op {
-            Op::Eq => Ok(Self::Equal(value)),
-            Op::Ne => Ok(Self::Differs(value)),
-            Op::Like => Ok(Self::Like(Pattern::new(&value, false))),
-            Op::ILike => Ok(Self::Like(Pattern::new(&value, true))),
-            _ => Err(wrong_op()),
-        }
-    }
-
-    fn holds(&self, text: &str) -> bool {
-        match self {
-            Self::Equal(value) => text == value,
-            Self::Differs(value) => text != value,
-            Self::Like(pattern) => pattern.matches(text),
-            Self::In(items) => items.contains(text),
-            Self::NotIn(items) => !items.contains(text),
-        }
-    }
-}
 
 /// A test of a tag. One that is missing fails every test; but a model without [`IS_PROMPT`] is a
 /// model, so it counts as `false` there.
@@ -95,7 +55,7 @@ fn kind(column: &Column) -> Result<Kind, SearchError> {
 }
 
 fn tag_test(Comparison { column, op, value }: Comparison) -> Result<TagTest, SearchError> {
-    let test = TextTest::new(&column.key, op, value, false)?;
+    let test = TextTest::new(&column.key, op, value, Extra::Nothing)?;
     Ok(TagTest { key: column.key, test })
 }
 
@@ -118,7 +78,7 @@ impl ModelFilter {
                     if key != "name" {
                         return Err(SearchError::Column { key, valid: "name" });
                     }
-                    filter.names.push(TextTest::new(&key, op, value, true)?);
+                    filter.names.push(TextTest::new(&key, op, value, Extra::Lists)?);
                 }
             }
         }
@@ -130,38 +90,6 @@ impl ModelFilter {
         shown(&self.tags, &detail.tags)
             && self.names.iter().all(|test| test.holds(detail.model.name.as_str()))
             && self.tags.iter().all(|test| test.holds(&detail.tags))
-    }
-}
-
-/// A test of a version's number.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct NumberTest {
-    op: Op,
-    value: f64,
-}
-
-impl NumberTest {
-    fn new(key: &str, op: Op, value: &Operand) -> Result<Self, SearchError> {
-        let Operand::Number(value) = *value else {
-            return Err(SearchError::Value { key: key.to_owned(), expected: "a number" });
-        };
-        match op {
-            Op::Eq | Op::Ne | Op::Lt | Op::Le | Op::Gt | Op::Ge => Ok(Self { op, value }),
-            _ => Err(SearchError::Comparator { key: key.to_owned(), op: op.as_str() }),
-        }
-    }
-
-    #[expect(clippy::float_cmp, reason = "version numbers are exact in f64, and equality is what is asked")]
-    fn holds(&self, number: u32) -> bool {
-        let number = f64::from(number);
-        match self.op {
-            Op::Eq => number == self.value,
-            Op::Ne => number != self.value,
-            Op::Lt => number < self.value,
-            Op::Le => number <= self.value,
-            Op::Gt => number > self.value,
-            _ => number >= self.value,
-        }
     }
 }
 
@@ -186,9 +114,9 @@ impl VersionFilter {
             }
             let Comparison { column: Column { key, .. }, op, value } = comparison;
             match key.as_str() {
-                "name" => filter.names.push(TextTest::new(&key, op, value, true)?),
-                "run_id" => filter.runs.push(TextTest::new(&key, op, value, true)?),
-                "source_path" => filter.sources.push(TextTest::new(&key, op, value, false)?),
+                "name" => filter.names.push(TextTest::new(&key, op, value, Extra::Lists)?),
+                "run_id" => filter.runs.push(TextTest::new(&key, op, value, Extra::Lists)?),
+                "source_path" => filter.sources.push(TextTest::new(&key, op, value, Extra::Nothing)?),
                 "version_number" => filter.numbers.push(NumberTest::new(&key, op, &value)?),
                 _ => {
                     let valid = "name, version_number, run_id, source_path";
@@ -216,7 +144,7 @@ impl VersionFilter {
             && self.names.iter().all(|test| test.holds(version.model.as_str()))
             && self.runs.iter().all(|test| run.as_deref().is_some_and(|run| test.holds(run)))
             && self.sources.iter().all(|test| test.holds(&version.source))
-            && self.numbers.iter().all(|test| test.holds(version.number.0))
+            && self.numbers.iter().all(|test| test.holds(f64::from(version.number.0)))
             && self.tags.iter().all(|test| test.holds(&detail.tags))
     }
 }

@@ -1,30 +1,21 @@
 //! `MLflow`'s search over models and versions: filter and order texts, evaluated over what a
 //! [`RegistryReader`](crate::port::RegistryReader) handed out.
 //!
-//! The language is that of `mlflow/utils/search_utils.py` (`SearchModelUtils`,
-//! `SearchModelVersionUtils`): comparisons joined by `AND`; `name`, `run_id`, `source_path` with
-//! `= != LIKE ILIKE IN 'NOT IN'`, `version_number` with `= != < <= > >=`, `tags.key` with `= != LIKE
-//! ILIKE`; strings in single or double quotes, keys with unusual characters in backticks or double
-//! quotes. A text is never unescaped. Prompts, which are models with the tag
-//! `mlflow.prompt.is_prompt`, are hidden unless the filter names that tag.
+//! The language is that of [`mainstay_core::search`], the columns those of `SearchModelUtils` and
+//! `SearchModelVersionUtils`: `name`, `run_id`, `source_path` with `= != LIKE ILIKE IN 'NOT IN'`,
+//! `version_number` with `= != < <= > >=`, `tags.key` with `= != LIKE ILIKE`. Prompts, which are models
+//! with the tag `mlflow.prompt.is_prompt`, are hidden unless the filter names that tag.
 
 mod filter;
 mod order;
-mod pattern;
-mod syntax;
 
 use mainstay_core::error::{Coded, ErrorCode};
+use mainstay_core::page::InvalidPageToken;
+use mainstay_core::search::{Fault, MAX_ORDERS, MAX_TERMS, MAX_TEXT};
 use thiserror::Error;
 
 pub use filter::{IS_PROMPT, ModelFilter, VersionFilter};
 pub use order::{ModelOrder, VersionOrder, search_models, search_versions};
-
-/// Longest filter or order text, in bytes.
-pub const MAX_TEXT: usize = 64 * 1024;
-/// Most comparisons in one filter.
-pub const MAX_TERMS: usize = 100;
-/// Most columns in one order.
-pub const MAX_ORDERS: usize = 16;
 
 /// Why a filter or order text is refused.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -70,6 +61,25 @@ pub enum SearchError {
     /// The page token does not fit this search.
     #[error("the page token is not one of this search; start again without it")]
     PageToken,
+}
+
+impl From<Fault> for SearchError {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::TooLong => Self::TooLong,
+            Fault::Syntax { near, expected } => Self::Syntax { near, expected },
+            Fault::Comparator { key, op } => Self::Comparator { key, op },
+            Fault::NotText(key) => Self::Value { key, expected: "a quoted string" },
+            Fault::NotNumber(key) => Self::Value { key, expected: "a number" },
+            Fault::Twice(key) => Self::Twice(key),
+        }
+    }
+}
+
+impl From<InvalidPageToken> for SearchError {
+    fn from(InvalidPageToken: InvalidPageToken) -> Self {
+        Self::PageToken
+    }
 }
 
 impl Coded for SearchError {

@@ -3,12 +3,12 @@
 use std::cmp::Ordering;
 
 use mainstay_core::page::{Page, PageRequest};
+use mainstay_core::search::{self, parse_orders};
 use mainstay_core::time::MachineTime;
 use serde::{Deserialize, Serialize};
 
+use super::SearchError;
 use super::filter::{ModelFilter, VersionFilter};
-use super::syntax::parse_order;
-use super::{MAX_ORDERS, SearchError};
 use crate::model::{ModelDetail, VersionDetail};
 use crate::name::{ModelName, VersionNumber};
 
@@ -48,22 +48,11 @@ fn parse(
     columns: &[(&str, Column)],
     valid: &'static str,
 ) -> Result<Vec<(Column, bool)>, SearchError> {
-    if texts.len() > MAX_ORDERS {
-        return Err(SearchError::TooLong);
-    }
-    let mut order: Vec<(Column, bool)> = Vec::new();
-    for text in texts {
-        let (column, ascending) = parse_order(text)?;
-        let known = columns.iter().find(|(key, _)| {
-            *key == column.key && matches!(column.entity.as_deref(), None | Some("attribute"))
-        });
-        let Some((_, known)) = known else { return Err(SearchError::Column { key: column.key, valid }) };
-        if order.iter().any(|(other, _)| other == known) {
-            return Err(SearchError::Twice(column.key));
-        }
-        order.push((*known, ascending));
-    }
-    Ok(order)
+    parse_orders(texts, |search::Column { entity, key }| {
+        let is_attribute = matches!(entity.as_deref(), None | Some("attribute"));
+        let known = columns.iter().find(|(name, _)| *name == key && is_attribute);
+        known.map(|(_, column)| *column).ok_or(SearchError::Column { key, valid })
+    })
 }
 
 /// In which order models come: as asked, then by name.
@@ -125,7 +114,7 @@ pub fn search_models(
         updated: detail.model.updated,
     };
     let wanted = models.into_iter().filter(|detail| filter.matches(detail));
-    one_page(wanted, &order.0, page, key)
+    Ok(Page::sorted(wanted, page, key, |a, b| compare(&order.0, a, b))?)
 }
 
 /// One page of the versions that match.
@@ -142,22 +131,5 @@ pub fn search_versions(
         updated: version.updated,
     };
     let wanted = versions.into_iter().filter(|detail| filter.matches(detail));
-    one_page(wanted, &order.0, page, key)
-}
-
-fn one_page<T>(
-    wanted: impl Iterator<Item = T>,
-    order: &[(Column, bool)],
-    page: &PageRequest,
-    key: impl Fn(&T) -> Key,
-) -> Result<Page<T>, SearchError> {
-    let after: Option<Key> =
-        page.after.as_ref().map(|token| token.key().map_err(|_| SearchError::PageToken)).transpose()?;
-    let mut rows: Vec<(Key, T)> = wanted
-        .map(|row| (key(&row), row))
-        .filter(|(key, _)| after.as_ref().is_none_or(|after| compare(order, key, after).is_gt()))
-        .collect();
-    rows.sort_by(|(a, _), (b, _)| compare(order, a, b));
-    let Page { items, next } = Page::of(rows, page.limit, |(key, _)| key.clone());
-    Ok(Page { items: items.into_iter().map(|(_, row)| row).collect(), next })
+    Ok(Page::sorted(wanted, page, key, |a, b| compare(&order.0, a, b))?)
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use mainstay_core::id::RunId;
-use mainstay_core::page::{Page, PageRequest, PageToken};
+use mainstay_core::page::{Page, PageRequest};
 use serde::{Deserialize, Serialize};
 
 use super::RunIndex;
@@ -107,8 +107,7 @@ impl RunIndex {
         order: &RunOrder,
         page: &PageRequest,
     ) -> Result<Page<RunId>, SearchError> {
-        let after = page.after.as_ref().map(PageToken::key::<Position<'static>>);
-        let after = after.transpose().map_err(|_| SearchError::PageToken)?;
+        let after = page.key::<Position<'static>>()?;
         let after = after.map(|position| self.resolve(position, order)).transpose()?;
 
         let columns = order.columns.iter().map(|(column, ascending)| (self.cells(rows, column), *ascending));

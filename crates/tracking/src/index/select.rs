@@ -1,8 +1,10 @@
 //! Which runs are wanted: the rows that are left after each comparison.
 
+use mainstay_core::search::TextTest;
+
 use super::{DatasetRef, RunIndex};
 use crate::experiment::ExperimentId;
-use crate::search::{DatasetField, RunFilter, RunTest, TextAttribute, TextTest, TimeAttribute, View};
+use crate::search::{DatasetField, RunFilter, RunTest, TextAttribute, TimeAttribute, View};
 
 impl RunIndex {
     /// The slots of the wanted runs, ascending.

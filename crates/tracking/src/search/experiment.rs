@@ -3,11 +3,10 @@
 use std::cmp::Ordering;
 
 use mainstay_core::page::{Page, PageRequest};
+use mainstay_core::search::{Column, Comparison, Extra, NumberTest, TextTest, parse, parse_orders};
 use serde::{Deserialize, Serialize};
 
-use super::syntax::{Column, Comparison, parse, parse_order};
-use super::test::{Extra, NumberTest, TextTest};
-use super::{MAX_ORDERS, SearchError, View};
+use super::{SearchError, View};
 use crate::experiment::{ExperimentDetail, ExperimentId};
 
 const ATTRIBUTES: &str = "name, experiment_id, creation_time, last_update_time";
@@ -90,21 +89,12 @@ pub struct ExperimentOrder(Vec<(Attribute, bool)>);
 impl ExperimentOrder {
     /// Parses order texts; ascending where nothing is said.
     pub fn parse(texts: &[String]) -> Result<Self, SearchError> {
-        if texts.len() > MAX_ORDERS {
-            return Err(SearchError::TooLong);
-        }
-        let mut order: Vec<(Attribute, bool)> = Vec::new();
-        for text in texts {
-            let (Column { entity, key }, ascending) = parse_order(text)?;
-            if let Some(entity) = entity.filter(|entity| entity != "attribute") {
-                return Err(SearchError::Entity { entity, valid: "attribute" });
+        let mut order = parse_orders(texts, |Column { entity, key }| {
+            match entity.filter(|entity| entity != "attribute") {
+                Some(entity) => Err(SearchError::Entity { entity, valid: "attribute" }),
+                None => attribute(&key),
             }
-            let attribute = attribute(&key)?;
-            if order.iter().any(|(other, _)| *other == attribute) {
-                return Err(SearchError::Twice(key));
-            }
-            order.push((attribute, ascending));
-        }
+        })?;
         if order.is_empty() {
             order.push((Attribute::Created, false));
         }
@@ -150,16 +140,9 @@ pub fn search_experiments(
         created: experiment.created.micros(),
         updated: experiment.updated.micros(),
     };
-    let after: Option<Key> =
-        page.after.as_ref().map(|token| token.key().map_err(|_| SearchError::PageToken)).transpose()?;
-    let mut rows: Vec<(Key, ExperimentDetail)> = experiments
+    let wanted = experiments
         .into_iter()
         .filter(|detail| view.shows(detail.experiment.lifecycle))
-        .filter(|detail| filter.0.iter().all(|test| test.holds(detail)))
-        .map(|detail| (key(&detail), detail))
-        .filter(|(key, _)| after.as_ref().is_none_or(|after| compare(order, key, after).is_gt()))
-        .collect();
-    rows.sort_by(|(a, _), (b, _)| compare(order, a, b));
-    let Page { items, next } = Page::of(rows, page.limit, |(key, _)| key.clone());
-    Ok(Page { items: items.into_iter().map(|(_, detail)| detail).collect(), next })
+        .filter(|detail| filter.0.iter().all(|test| test.holds(detail)));
+    Ok(Page::sorted(wanted, page, key, |a, b| compare(order, a, b))?)
 }

@@ -4,10 +4,11 @@
 use std::cmp::Ordering;
 
 use mainstay_core::page::{Page, PageRequest};
+use mainstay_core::search::{
+    Column, Comparison, Extra, MAX_ORDERS, NumberTest, TextTest, parse, parse_order,
+};
 
-use super::syntax::{Column, Comparison, parse, parse_order};
-use super::test::{Extra, NumberTest, TextTest};
-use super::{MAX_ORDERS, SearchError};
+use super::SearchError;
 use crate::logged_model::{LoggedModelDetail, LoggedModelId};
 
 const ENTITIES: &str = "metrics, params, tags, attributes";
@@ -228,7 +229,7 @@ pub fn search_logged_models(
     models.retain(|detail| filter.matches(detail));
     models.sort_by(|a, b| order.compare(a, b));
     if let Some(token) = &page.after {
-        let last: LoggedModelId = token.key().map_err(|_| SearchError::PageToken)?;
+        let last: LoggedModelId = token.key()?;
         let at = models.iter().position(|detail| detail.model.id == last).ok_or(SearchError::PageToken)?;
         models.drain(..=at);
     }

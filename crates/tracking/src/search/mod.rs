@@ -1,9 +1,5 @@
-//! `MLflow`'s search language for runs and experiments (`mlflow/utils/search_utils.py`), as typed
-//! filters and orders.
-//!
-//! A filter is comparisons joined by `AND`; there is no `OR` and no parenthesis. A column is
-//! `entity.key`, or a bare key for an attribute; a key with unusual characters stands in backticks or
-//! double quotes. A string stands in single or double quotes and is taken as it is, never unescaped.
+//! `MLflow`'s search language ([`mainstay_core::search`]) for runs, experiments and logged models, as
+//! typed filters and orders.
 //!
 //! | entity | also | comparators | value |
 //! |---|---|---|---|
@@ -18,28 +14,19 @@
 
 mod experiment;
 mod logged_model;
-mod pattern;
 mod run;
-mod syntax;
-mod test;
 
 use mainstay_core::error::{Coded, ErrorCode};
+use mainstay_core::page::InvalidPageToken;
+use mainstay_core::search::{Fault, MAX_ORDERS, MAX_TERMS, MAX_TEXT};
 use thiserror::Error;
 
 pub use experiment::{ExperimentFilter, ExperimentOrder, search_experiments};
 pub use logged_model::{LoggedModelFilter, LoggedModelOrder, MeasuredOn, search_logged_models};
 pub(crate) use run::{DatasetField, RunColumn, RunTest, TextAttribute, TimeAttribute};
 pub use run::{RunFilter, RunOrder};
-pub(crate) use test::TextTest;
 
 use crate::run::Lifecycle;
-
-/// Longest filter or order text, in bytes; a list of a thousand run ids fits.
-pub const MAX_TEXT: usize = 64 * 1024;
-/// Most comparisons in one filter.
-pub const MAX_TERMS: usize = 100;
-/// Most columns in one order.
-pub const MAX_ORDERS: usize = 16;
 
 /// Whether what is deleted is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,6 +104,25 @@ pub enum SearchError {
     /// The page token does not fit this search.
     #[error("the page token is not one of this search; start again without it")]
     PageToken,
+}
+
+impl From<Fault> for SearchError {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::TooLong => Self::TooLong,
+            Fault::Syntax { near, expected } => Self::Syntax { near, expected },
+            Fault::Comparator { key, op } => Self::Comparator { key, op },
+            Fault::NotText(key) => Self::Value { key, expected: "a quoted string value" },
+            Fault::NotNumber(key) => Self::Value { key, expected: "a numeric value" },
+            Fault::Twice(key) => Self::Twice(key),
+        }
+    }
+}
+
+impl From<InvalidPageToken> for SearchError {
+    fn from(InvalidPageToken: InvalidPageToken) -> Self {
+        Self::PageToken
+    }
 }
 
 impl Coded for SearchError {

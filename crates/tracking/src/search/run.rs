@@ -1,8 +1,8 @@
 //! Filters and orders of runs.
 
-use super::syntax::{Column, Comparison, parse, parse_order};
-use super::test::{Extra, NumberTest, TextTest};
-use super::{MAX_ORDERS, SearchError};
+use mainstay_core::search::{Column, Comparison, Extra, NumberTest, TextTest, parse, parse_orders};
+
+use super::SearchError;
 
 const ENTITIES: &str = "metric, parameter, tag, attribute, dataset";
 const ATTRIBUTES: &str = "run_id, run_name, user_id, status, artifact_uri, start_time, end_time";
@@ -128,23 +128,13 @@ impl Default for RunOrder {
 impl RunOrder {
     /// Parses order texts, such as `metrics.loss DESC`; ascending where nothing is said.
     pub fn parse(texts: &[String]) -> Result<Self, SearchError> {
-        if texts.len() > MAX_ORDERS {
-            return Err(SearchError::TooLong);
-        }
-        let mut columns: Vec<(RunColumn, bool)> = Vec::new();
-        for text in texts {
-            let (column, ascending) = parse_order(text)?;
-            let key = column.key.clone();
-            let column = RunColumn::new(column)?;
-            if let RunColumn::Dataset(_) = column {
+        let mut columns = parse_orders(texts, |column| match RunColumn::new(column)? {
+            RunColumn::Dataset(_) => {
                 let entity = "dataset".to_owned();
-                return Err(SearchError::Entity { entity, valid: "metric, parameter, tag, attribute" });
+                Err(SearchError::Entity { entity, valid: "metric, parameter, tag, attribute" })
             }
-            if columns.iter().any(|(other, _)| *other == column) {
-                return Err(SearchError::Twice(key));
-            }
-            columns.push((column, ascending));
-        }
+            column => Ok(column),
+        })?;
         let start = RunColumn::Time(TimeAttribute::Start);
         if !columns.iter().any(|(column, _)| *column == start) {
             columns.push((start, false));

@@ -1,31 +1,49 @@
 //! The grammar: text to comparisons, before anything is known of columns.
 
-use super::{MAX_TERMS, MAX_TEXT, SearchError};
-use crate::name::clip;
+use super::{Fault, MAX_ORDERS, MAX_TERMS, MAX_TEXT};
+use crate::text::clip;
 
 /// `key` or `entity.key`, with the quotes of the key taken off.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Column {
-    pub(super) entity: Option<String>,
-    pub(super) key: String,
+pub struct Column {
+    /// What stands before the dot.
+    pub entity: Option<String>,
+    /// What stands after it, or alone.
+    pub key: String,
 }
 
+/// A comparator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Op {
+pub enum Op {
+    /// `=`
     Eq,
+    /// `!=`
     Ne,
+    /// `<`
     Lt,
+    /// `<=`
     Le,
+    /// `>`
     Gt,
+    /// `>=`
     Ge,
+    /// `LIKE`
     Like,
+    /// `ILIKE`
     ILike,
+    /// `IN`
     In,
+    /// `NOT IN`
     NotIn,
+    /// `IS NULL`
+    IsNull,
+    /// `IS NOT NULL`
+    IsNotNull,
 }
 
 impl Op {
-    pub(super) const fn as_str(self) -> &'static str {
+    /// As it is written.
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Eq => "=",
             Self::Ne => "!=",
@@ -37,37 +55,49 @@ impl Op {
             Self::ILike => "ILIKE",
             Self::In => "IN",
             Self::NotIn => "NOT IN",
+            Self::IsNull => "IS NULL",
+            Self::IsNotNull => "IS NOT NULL",
         }
     }
 }
 
+/// What stands after a comparator.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Operand {
+pub enum Operand {
+    /// After `IS NULL` and `IS NOT NULL`.
+    Nothing,
+    /// A string, without its quotes.
     Text(String),
+    /// A number.
     Number(f64),
+    /// After `IN` and `NOT IN`: one string or more.
     List(Vec<String>),
 }
 
+/// One comparison, of a column that may or may not exist.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Comparison {
-    pub(super) column: Column,
-    pub(super) op: Op,
-    pub(super) value: Operand,
+pub struct Comparison {
+    /// What is compared.
+    pub column: Column,
+    /// How.
+    pub op: Op,
+    /// With what.
+    pub value: Operand,
 }
 
 /// Parses `comparison (AND comparison)*`; a blank text is no comparison.
-pub(super) fn parse(text: &str) -> Result<Vec<Comparison>, SearchError> {
+pub fn parse(text: &str) -> Result<Vec<Comparison>, Fault> {
     if text.len() > MAX_TEXT {
-        return Err(SearchError::TooLong);
+        return Err(Fault::TooLong);
     }
     let mut rest = Rest(text.trim());
     let mut comparisons = Vec::new();
     while !rest.0.is_empty() {
-        if !comparisons.is_empty() {
-            rest.keyword("AND").ok_or_else(|| rest.wrong("AND"))?;
+        if !comparisons.is_empty() && !rest.keyword("AND") {
+            return Err(rest.wrong("AND"));
         }
         if comparisons.len() == MAX_TERMS {
-            return Err(SearchError::TooLong);
+            return Err(Fault::TooLong);
         }
         let (column, op) = (rest.column()?, rest.op()?);
         let value = rest.operand(op)?;
@@ -77,22 +107,43 @@ pub(super) fn parse(text: &str) -> Result<Vec<Comparison>, SearchError> {
 }
 
 /// Parses `column [ASC|DESC]`; `true` for ascending.
-pub(super) fn parse_order(text: &str) -> Result<(Column, bool), SearchError> {
+pub fn parse_order(text: &str) -> Result<(Column, bool), Fault> {
     if text.len() > MAX_TEXT {
-        return Err(SearchError::TooLong);
+        return Err(Fault::TooLong);
     }
     let mut rest = Rest(text.trim());
     let column = rest.column()?;
-    let ascending = rest.keyword("ASC").is_some() || rest.keyword("DESC").is_none();
+    let ascending = rest.keyword("ASC") || !rest.keyword("DESC");
     if rest.0.is_empty() { Ok((column, ascending)) } else { Err(rest.wrong("ASC or DESC")) }
+}
+
+/// Parses an order of several columns, none twice; `column` says which there are.
+pub fn parse_orders<C: PartialEq, E: From<Fault>>(
+    texts: &[String],
+    column: impl Fn(Column) -> Result<C, E>,
+) -> Result<Vec<(C, bool)>, E> {
+    if texts.len() > MAX_ORDERS {
+        return Err(Fault::TooLong.into());
+    }
+    let mut order: Vec<(C, bool)> = Vec::new();
+    for text in texts {
+        let (named, ascending) = parse_order(text)?;
+        let key = named.key.clone();
+        let column = column(named)?;
+        if order.iter().any(|(other, _)| *other == column) {
+            return Err(Fault::Twice(key).into());
+        }
+        order.push((column, ascending));
+    }
+    Ok(order)
 }
 
 /// What is left of the text, without leading space.
 struct Rest<'a>(&'a str);
 
 impl<'a> Rest<'a> {
-    fn wrong(&self, expected: &'static str) -> SearchError {
-        SearchError::Syntax { near: clip(self.0), expected }
+    fn wrong(&self, expected: &'static str) -> Fault {
+        Fault::Syntax { near: clip(self.0), expected }
     }
 
     /// Takes the first `len` bytes and the space that follows.
@@ -107,16 +158,17 @@ impl<'a> Rest<'a> {
         self.0.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(self.0.len())
     }
 
-    fn keyword(&mut self, keyword: &str) -> Option<()> {
+    /// Takes a word, in any case, if it stands here.
+    fn keyword(&mut self, keyword: &str) -> bool {
         let len = self.word_len();
         let found = self.0.get(..len).is_some_and(|word| word.eq_ignore_ascii_case(keyword));
         if found {
             self.take(len);
         }
-        found.then_some(())
+        found
     }
 
-    /// Takes a text between `quote`s, doubled ones left as they are.
+    /// Takes a text between `quote`s; doubled ones do not end it, and stay doubled.
     fn quoted(&mut self, quote: char) -> Option<&'a str> {
         let inner = self.0.strip_prefix(quote)?;
         let mut from = 0;
@@ -135,12 +187,12 @@ impl<'a> Rest<'a> {
         if let Some(key) = self.quoted('`').or_else(|| self.quoted('"')) {
             return Some(key.to_owned());
         }
-        let dotted = |c: char| !(c.is_alphanumeric() || matches!(c, '_' | '.'));
-        let len = self.0.find(dotted).unwrap_or(self.0.len());
+        let end = |c: char| !(c.is_alphanumeric() || matches!(c, '_' | '.'));
+        let len = self.0.find(end).unwrap_or(self.0.len());
         Some(self.take(len).to_owned()).filter(|key| !key.is_empty())
     }
 
-    fn column(&mut self) -> Result<Column, SearchError> {
+    fn column(&mut self) -> Result<Column, Fault> {
         let len = self.word_len();
         if len > 0 && self.0.get(len..).is_some_and(|after| after.starts_with('.')) {
             let entity = Some(self.take(len).to_owned());
@@ -152,7 +204,8 @@ impl<'a> Rest<'a> {
         Ok(Column { entity: None, key })
     }
 
-    fn op(&mut self) -> Result<Op, SearchError> {
+    fn op(&mut self) -> Result<Op, Fault> {
+        // The longer one of two that begin alike comes first.
         let symbols =
             [("!=", Op::Ne), ("<=", Op::Le), (">=", Op::Ge), ("=", Op::Eq), ("<", Op::Lt), (">", Op::Gt)];
         for (symbol, op) in symbols {
@@ -162,12 +215,16 @@ impl<'a> Rest<'a> {
             }
         }
         for (keyword, op) in [("LIKE", Op::Like), ("ILIKE", Op::ILike), ("IN", Op::In)] {
-            if self.keyword(keyword).is_some() {
+            if self.keyword(keyword) {
                 return Ok(op);
             }
         }
-        if self.keyword("NOT").is_some() && self.keyword("IN").is_some() {
+        if self.keyword("NOT") && self.keyword("IN") {
             return Ok(Op::NotIn);
+        }
+        if self.keyword("IS") {
+            let op = if self.keyword("NOT") { Op::IsNotNull } else { Op::IsNull };
+            return if self.keyword("NULL") { Ok(op) } else { Err(self.wrong("NULL")) };
         }
         Err(self.wrong("a comparator"))
     }
@@ -176,9 +233,11 @@ impl<'a> Rest<'a> {
         self.quoted('\'').or_else(|| self.quoted('"')).map(str::to_owned)
     }
 
-    fn operand(&mut self, op: Op) -> Result<Operand, SearchError> {
-        if matches!(op, Op::In | Op::NotIn) {
-            return self.list();
+    fn operand(&mut self, op: Op) -> Result<Operand, Fault> {
+        match op {
+            Op::IsNull | Op::IsNotNull => return Ok(Operand::Nothing),
+            Op::In | Op::NotIn => return self.list(),
+            _ => {}
         }
         if let Some(text) = self.text() {
             return Ok(Operand::Text(text));
@@ -186,8 +245,9 @@ impl<'a> Rest<'a> {
         let end = |c: char| !(c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '+'));
         let len = self.0.find(end).unwrap_or(self.0.len());
         let digits = self.0.get(..len).unwrap_or_default();
-        let numeric =
-            digits.strip_prefix('-').unwrap_or(digits).starts_with(|c: char| c.is_ascii_digit() || c == '.');
+        let unsigned = digits.strip_prefix('-').unwrap_or(digits);
+        // Rust also reads "inf" and "nan", which are no numbers here.
+        let numeric = unsigned.starts_with(|c: char| c.is_ascii_digit() || c == '.');
         match digits.parse() {
             Ok(number) if numeric => {
                 self.take(len);
@@ -197,7 +257,7 @@ impl<'a> Rest<'a> {
         }
     }
 
-    fn list(&mut self) -> Result<Operand, SearchError> {
+    fn list(&mut self) -> Result<Operand, Fault> {
         const EXPECTED: &str = "a list of quoted strings, such as ('a', 'b')";
         if !self.0.starts_with('(') {
             return Err(self.wrong(EXPECTED));

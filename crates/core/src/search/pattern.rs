@@ -2,18 +2,19 @@
 
 /// A pattern: `%` stands for any characters, `_` for one. There is no escape, as in `MLflow`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Pattern {
+pub struct Pattern {
     chars: Vec<char>,
     ignore_case: bool,
 }
 
 impl Pattern {
-    pub(super) fn new(text: &str, ignore_case: bool) -> Self {
+    /// A pattern; with `ignore_case`, that of `ILIKE`.
+    pub fn new(text: &str, ignore_case: bool) -> Self {
         Self { chars: fold(text, ignore_case), ignore_case }
     }
 
     /// Whether the whole text matches, in O(text × pattern) at worst.
-    pub(super) fn matches(&self, text: &str) -> bool {
+    pub fn matches(&self, text: &str) -> bool {
         let text = fold(text, self.ignore_case);
         let (mut t, mut p) = (0, 0);
         // After the last `%`: where it stands, and how far the text before it has been given to it.
