@@ -149,13 +149,20 @@ impl Predictor {
     }
 
     /// Reads what changed since the snapshot, and replaces it. Endpoints whose newest revision could not be
-    /// served are tried again.
+    /// served are tried again. The first time all endpoints are read: a snapshot that was kept on disk can be
+    /// ahead of a record that was restored from a backup.
     pub async fn catch_up(&self, sources: &Sources) -> Result<(), StorageError> {
         let _one = self.0.following.lock().await;
         let before = self.0.snapshot.load_full();
         let head = *sources.events.head().borrow();
-        let mut places = changed(&*sources.events, &before).await?;
+        let is_first = !*self.0.has_followed.borrow();
+        let after = if is_first { EventSeq(0) } else { before.seq };
+        let mut places = changed(&*sources.events, &before, after).await?;
         places.extend(before.troubles.keys().cloned());
+        if is_first {
+            places
+                .extend(before.served().map(|known| (known.workspace.clone(), known.endpoint.name.clone())));
+        }
         if places.is_empty() {
             self.0.set_followed(head, &before);
             return Ok(());
@@ -180,11 +187,15 @@ impl Predictor {
     }
 }
 
-/// The endpoints that events after a snapshot speak of, or whose features were defined anew.
-async fn changed(events: &dyn EventLog, before: &Snapshot) -> Result<BTreeSet<Place>, StorageError> {
+/// The endpoints that events after an instant of the log speak of, or whose features were defined anew.
+async fn changed(
+    events: &dyn EventLog,
+    before: &Snapshot,
+    since: EventSeq,
+) -> Result<BTreeSet<Place>, StorageError> {
     let mut places = BTreeSet::new();
     for kind in KINDS {
-        let mut after = before.seq;
+        let mut after = since;
         loop {
             let page = events.read(&EventQuery::after(after, PAGE).of_kind(kind)).await?;
             let Some(last) = page.last() else { break };

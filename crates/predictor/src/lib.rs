@@ -182,7 +182,7 @@ impl Predictor {
 impl Inner {
     /// Takes note that nothing changed up to `head`.
     fn set_followed(&self, head: EventSeq, before: &Snapshot) {
-        if head > before.seq {
+        if head != before.seq {
             let (endpoints, troubles) = (before.endpoints.clone(), before.troubles.clone());
             self.snapshot.store(Arc::new(Snapshot { seq: head, digest: before.digest, endpoints, troubles }));
         }

@@ -55,6 +55,16 @@ pub enum ServingError {
         /// Whether they have been judged at all.
         failed: bool,
     },
+    /// Another endpoint decides who is the model's champion.
+    #[error(
+        "endpoint '{other}' governs model '{model}' already, and its alias 'champion' follows that one; serve the model there, or ungoverned here"
+    )]
+    GovernedElsewhere {
+        /// The model.
+        model: Name,
+        /// Its endpoint.
+        other: Name,
+    },
     /// A rollout holds the endpoint.
     #[error("rollout {rollout} runs on endpoint '{endpoint}'; wait for it, or roll the endpoint back")]
     RolloutRunning {
@@ -110,6 +120,7 @@ impl Coded for ServingError {
             | Self::NoChampion(_)
             | Self::AlreadyServes(_)
             | Self::OtherArms(_)
+            | Self::GovernedElsewhere { .. }
             | Self::NothingBefore(_) => ErrorCode::WrongState,
             Self::SegmentDiffers(_) => ErrorCode::Corrupt,
             Self::Storage(error) => error.code(),

@@ -32,6 +32,9 @@ pub trait ServingTx: Journal {
     /// The definition of an endpoint.
     async fn endpoint(&mut self, name: &Name) -> Result<Option<Endpoint>, StorageError>;
 
+    /// The governed endpoint of a model; there is at most one.
+    async fn governed_endpoint(&mut self, model: &Name) -> Result<Option<Name>, StorageError>;
+
     /// Stores a new definition, or replaces the one of that name.
     async fn put_endpoint(&mut self, endpoint: &Endpoint) -> Result<(), StorageError>;
 

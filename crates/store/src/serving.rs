@@ -30,6 +30,13 @@ impl ServingTx for StoreTx {
         document(self.query_one(sql, params![self.workspace().as_str(), name.as_str()]).await?.as_ref())
     }
 
+    async fn governed_endpoint(&mut self, model: &Name) -> Result<Option<Name>, StorageError> {
+        let sql = "SELECT name FROM endpoints WHERE workspace = $1 AND model = $2 AND governed = 1 \
+            ORDER BY name LIMIT 1";
+        let row = self.query_one(sql, params![self.workspace().as_str(), model.as_str()]).await?;
+        row.map(|row| row.parsed(0)).transpose()
+    }
+
     async fn put_endpoint(&mut self, endpoint: &Endpoint) -> Result<(), StorageError> {
         let sql = "INSERT INTO endpoints (workspace, name, model, governed, document) VALUES ($1, $2, $3, $4, $5) \
             ON CONFLICT (workspace, name) DO UPDATE SET model = excluded.model, governed = excluded.governed, \

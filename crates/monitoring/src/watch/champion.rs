@@ -112,6 +112,10 @@ impl Champion {
         &self.folded.watch
     }
 
+    pub(super) fn set_age_rules(&mut self, rules: Vec<AgeRule>) {
+        self.folded.watch.age_rules = rules;
+    }
+
     /// The score that a prediction has from this champion.
     pub(super) fn score(&self, observation: &Observation) -> Option<f64> {
         let score = observation.arm(self.folded.watch.version)?.finite()?;

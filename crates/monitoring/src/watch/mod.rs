@@ -63,7 +63,7 @@ pub use guards::{GUARD_ALPHA, GuardFigure, GuardKind, GuardLimits, GuardVerdict}
 pub use observation::{ArmScore, FeatureValue, Observation, Taken};
 pub use rollout::{BlockEvidence, RolloutWatch};
 
-use crate::alarm::AlarmError;
+use crate::alarm::{AgeRule, AlarmError};
 use crate::maturity::MaturityRule;
 use crate::profile::{Binning, Edges, ProfileError};
 use crate::reference::Reference;
@@ -171,6 +171,14 @@ impl Watch {
     /// The champion that is monitored.
     pub fn champion(&self) -> Option<&ChampionWatch> {
         self.champion.as_ref().map(Champion::watch)
+    }
+
+    /// Takes other rules for the age of the champion, if there is one. A rule that has led to a finding about it
+    /// does so no more.
+    pub fn set_age_rules(&mut self, rules: Vec<AgeRule>) {
+        if let Some(champion) = &mut self.champion {
+            champion.set_age_rules(rules);
+        }
     }
 
     /// Begins to gather evidence about a candidate, in place of any other. Call it before feeding

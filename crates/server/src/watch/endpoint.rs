@@ -6,6 +6,7 @@ use std::sync::Arc;
 use futures::StreamExt as _;
 use mainstay_core::digest::Digest;
 use mainstay_core::error::StorageError;
+use mainstay_core::event::{EventLog as _, EventSeq};
 use mainstay_core::id::{AlarmId, RolloutId};
 use mainstay_core::name::Name;
 use mainstay_core::object::{ModelFile, ObjectPath};
@@ -60,39 +61,49 @@ pub(super) struct Watched {
     /// The newest revision that a prediction was made under.
     revision: u64,
     rollout: Option<Rollout>,
+    /// The head of the log at which a revision was looked for and not found.
+    unknown_at: Option<EventSeq>,
     /// The evidence in hand demands something; no more is taken before it has happened.
     is_deciding: bool,
 }
 
 impl Watched {
-    /// Starts to watch an endpoint, or goes on where a checkpoint was taken.
+    /// Starts to watch an endpoint, or goes on where a checkpoint was taken. `newest` is its newest revision.
     pub(super) async fn open(
         platform: &Platform,
         workspace: &Name,
-        endpoint: Endpoint,
+        (endpoint, newest): (Endpoint, u64),
         kept: Option<Kept>,
     ) -> Result<Self, Failed> {
         let plan = convert::plan(&endpoint);
-        let kept = kept.filter(|kept| *kept.checkpoint.plan() == plan);
-        let (watch, revision) = match kept {
+        let kept = kept.filter(|kept| *kept.checkpoint.plan() == plan && kept.revision <= newest);
+        let (mut watch, revision) = match kept {
             None => (Watch::new(plan)?, 0),
             Some(Kept { checkpoint, revision }) => {
                 let reference = match checkpoint.champion() {
                     Some(champion) => reference(platform, &champion.digest).await?,
                     None => None,
                 };
-                (Watch::restore(checkpoint, reference)?, revision)
+                match Watch::restore(checkpoint, reference) {
+                    Ok(watch) => (watch, revision),
+                    Err(error) => {
+                        tracing::error!(%error, endpoint = %endpoint.name, "its checkpoint does not fit; it is watched anew");
+                        (Watch::new(plan)?, 0)
+                    }
+                }
             }
         };
         let rollout = match watch.rollout() {
             Some(rollout) => platform.database.reader.rollout(workspace, &rollout.id).await?,
             None => None,
         };
+        watch.set_age_rules(age_rules(&endpoint));
         Ok(Self {
             workspace: workspace.clone(),
             endpoint,
             watch,
             stages: BTreeMap::new(),
+            unknown_at: None,
             revision,
             rollout,
             is_deciding: false,
@@ -112,6 +123,7 @@ impl Watched {
     /// Takes over a changed definition. A definition that changes how the logs are folded counts from the
     /// next start on.
     pub(super) fn redefine(&mut self, endpoint: Endpoint) {
+        self.watch.set_age_rules(age_rules(&endpoint));
         self.endpoint = endpoint;
     }
 
@@ -128,7 +140,8 @@ impl Watched {
         platform: &Platform,
         record: &PredictionRecord,
     ) -> Result<(), Failed> {
-        let stage = self.stage(platform, record.revision).await?;
+        // Made under a revision that is not on the record: the database was put back to an earlier state.
+        let Some(stage) = self.stage(platform, record.revision).await? else { return Ok(()) };
         if record.revision > self.revision {
             self.revision = record.revision;
             self.enter(platform, stage, record.at).await?;
@@ -137,8 +150,9 @@ impl Watched {
         Ok(())
     }
 
-    async fn stage(&mut self, platform: &Platform, revision: u64) -> Result<Stage, Failed> {
-        if !self.stages.contains_key(&revision) {
+    async fn stage(&mut self, platform: &Platform, revision: u64) -> Result<Option<Stage>, Failed> {
+        let head = *platform.database.head().borrow();
+        if !self.stages.contains_key(&revision) && self.unknown_at != Some(head) {
             let reader = &platform.database.reader;
             let page = PageRequest::first(PAGE);
             let newest = reader.revisions(&self.workspace, &self.endpoint.name, &page).await?;
@@ -148,7 +162,12 @@ impl Watched {
             }
         }
         let unknown = Stage { champion: None, rollout: None };
-        Ok(self.stages.get(&revision).copied().unwrap_or(unknown))
+        let is_past = self.stages.last_key_value().is_some_and(|(newest, _)| revision <= *newest);
+        if is_past {
+            return Ok(Some(*self.stages.entry(revision).or_insert(unknown)));
+        }
+        self.unknown_at = Some(head);
+        Ok(None)
     }
 
     /// The first prediction under a newer revision: another champion is monitored, another rollout
@@ -157,15 +176,11 @@ impl Watched {
         if let Some(champion) = stage.champion
             && self.watch.champion().is_none_or(|watched| watched.digest != champion.digest)
         {
-            let age_rules = self.endpoint.retraining.iter().filter_map(|policy| match policy.trigger {
-                Trigger::Age { days } => Some(AgeRule { days }),
-                _ => None,
-            });
             let watch = ChampionWatch {
                 version: champion.version,
                 digest: champion.digest,
                 since: at,
-                age_rules: age_rules.collect(),
+                age_rules: age_rules(&self.endpoint),
             };
             self.watch.set_champion(watch, reference(platform, &champion.digest).await?);
             self.replace_alarms(platform, champion, at).await?;
@@ -176,8 +191,11 @@ impl Watched {
             && rollout.state.phase.is_running()
         {
             let champion = reference(platform, &rollout.champion.digest).await?;
-            self.watch.begin_rollout(convert::rollout_watch(&rollout), champion.as_deref())?;
-            self.rollout = Some(rollout);
+            // One that cannot be watched must not keep the others from it; a person can roll it back.
+            match self.watch.begin_rollout(convert::rollout_watch(&rollout), champion.as_deref()) {
+                Ok(()) => self.rollout = Some(rollout),
+                Err(error) => tracing::error!(%error, rollout = %id, "a rollout cannot be watched"),
+            }
         }
         Ok(())
     }
@@ -192,7 +210,10 @@ impl Watched {
         let filter = AlarmFilter { endpoint: Some(self.endpoint.name.clone()), open_only: true };
         let page = PageRequest::first(PAGE);
         let open = platform.database.reader.alarms(&self.workspace, &filter, &page).await?;
-        for alarm in open.items.into_iter().filter(|alarm| alarm.finding.champion != champion.digest) {
+        for alarm in open.items.into_iter().filter(|alarm| {
+            // While the logs are read again, alarms of later days stand on the record.
+            alarm.finding.champion != champion.digest && alarm.data_time <= data_time
+        }) {
             let ending = Ending::Replaced;
             self.resolve(platform, alarm.finding, ending, data_time).await?;
         }
@@ -335,6 +356,15 @@ impl Watched {
     pub(super) const fn is_deciding(&self) -> bool {
         self.is_deciding
     }
+}
+
+/// From which ages on the endpoint's policies want another champion.
+fn age_rules(endpoint: &Endpoint) -> Vec<AgeRule> {
+    let rules = endpoint.retraining.iter().filter_map(|policy| match policy.trigger {
+        Trigger::Age { days } => Some(AgeRule { days }),
+        _ => None,
+    });
+    rules.collect()
 }
 
 /// The reference of a model version; `None` if it has none, so that it is served and not monitored.

@@ -176,8 +176,8 @@ impl WatchKeeper {
             let mut page = PageRequest::first(ENDPOINTS);
             loop {
                 let found = self.platform.database.reader.endpoints(&workspace, &page).await?;
-                for (endpoint, _) in found.items {
-                    place.watch(&self.platform, &workspace, endpoint).await?;
+                for (endpoint, revision) in found.items {
+                    place.watch(&self.platform, &workspace, (endpoint, revision.number)).await?;
                 }
                 let Some(next) = found.next else { break };
                 page = PageRequest { after: Some(next), ..page };
@@ -266,8 +266,8 @@ impl Place {
     /// Starts to watch an endpoint; `false` if there is none of that name.
     async fn open(&mut self, platform: &Platform, workspace: &Name, name: &Name) -> Result<bool, Failed> {
         let found = platform.database.reader.endpoint(workspace, name).await?;
-        let Some((endpoint, _)) = found else { return Ok(false) };
-        self.watch(platform, workspace, endpoint).await?;
+        let Some((endpoint, revision)) = found else { return Ok(false) };
+        self.watch(platform, workspace, (endpoint, revision.number)).await?;
         Ok(true)
     }
 
@@ -275,9 +275,9 @@ impl Place {
         &mut self,
         platform: &Platform,
         workspace: &Name,
-        endpoint: Endpoint,
+        endpoint: (Endpoint, u64),
     ) -> Result<(), Failed> {
-        let name = endpoint.name.clone();
+        let name = endpoint.0.name.clone();
         let kept = self.kept.remove(&name);
         self.watched.insert(name, Watched::open(platform, workspace, endpoint, kept).await?);
         Ok(())

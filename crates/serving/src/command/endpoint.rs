@@ -98,6 +98,12 @@ async fn store(
     endpoint: &Endpoint,
     revision: Revision,
 ) -> Result<Revision, ServingError> {
+    if endpoint.governed
+        && let Some(other) = tx.governed_endpoint(&endpoint.model).await?
+        && other != endpoint.name
+    {
+        return Err(ServingError::GovernedElsewhere { model: endpoint.model.clone(), other });
+    }
     tx.put_endpoint(endpoint).await?;
     tx.insert_revision(&revision).await?;
     let subject = Subject::new(ResourceKind::Endpoint, &endpoint.name);

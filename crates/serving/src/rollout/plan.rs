@@ -96,8 +96,10 @@ pub enum InvalidPlan {
     /// Not enough time for the plan's own phases.
     #[error("max_data_time must be longer than the shadow and canary bakes together, and than the horizon")]
     TooShort,
-    /// A margin that is no number, or below zero.
-    #[error("margin and harm_margin must be finite and not negative")]
+    /// A margin that is no number or not above zero, or a harm margin below it.
+    #[error(
+        "margin must be above 0, and harm_margin not below 0; a candidate that is exactly as good can only be told from a worse one by a margin"
+    )]
     Margins,
     /// A limit outside its range.
     #[error("guard rates lie between 0 and 1, and the latency ratio and output shift above 0")]
@@ -136,7 +138,9 @@ impl RolloutPlan {
         if spec.max_data_time_micros <= baking.max(spec.horizon_micros) {
             return Err(InvalidPlan::TooShort);
         }
-        if [spec.margin, spec.harm_margin].iter().any(|m| !m.is_finite() || *m < 0.0) {
+        // The statistics bound what they look at by four margins.
+        let is_margin = |margin: f64| margin > 0.0 && (4.0 * margin).is_finite();
+        if !is_margin(spec.margin) || !(spec.harm_margin == 0.0 || is_margin(spec.harm_margin)) {
             return Err(InvalidPlan::Margins);
         }
         let g = &spec.guards;
@@ -229,7 +233,9 @@ mod tests {
         assert_eq!(refusal(|p| p.shadow.micros = -1), InvalidPlan::Times);
         assert_eq!(refusal(|p| p.max_data_time_micros = 4 * DAY), InvalidPlan::TooShort);
         assert_eq!(refusal(|p| p.horizon_micros = 21 * DAY), InvalidPlan::TooShort);
-        assert_eq!(refusal(|p| p.margin = f64::NAN), InvalidPlan::Margins);
+        for margin in [f64::NAN, f64::MAX, 0.0] {
+            assert_eq!(refusal(|p| p.margin = margin), InvalidPlan::Margins);
+        }
         assert_eq!(refusal(|p| p.harm_margin = -0.1), InvalidPlan::Margins);
         assert_eq!(refusal(|p| p.guards.max_error_rate = 1.5), InvalidPlan::Guards);
         assert_eq!(refusal(|p| p.guards.max_output_shift = f64::NAN), InvalidPlan::Guards);

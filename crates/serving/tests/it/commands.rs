@@ -38,6 +38,17 @@ async fn an_endpoint_is_created_once_and_the_event_carries_the_arms() {
 }
 
 #[tokio::test]
+async fn a_model_has_one_governed_endpoint() {
+    let mut memory = Memory::serving().await;
+    let other = |governed| Endpoint { name: name("other"), governed, ..endpoint() };
+    let create = |governed| CreateEndpoint { workspace: default_workspace(), endpoint: other(governed) };
+    assert_eq!(memory.run(&create(true)).await.unwrap_err(), ErrorCode::WrongState);
+    memory.run(&create(false)).await.unwrap();
+    let change = ChangeEndpoint { governed: false, ..change(1, other(true)) };
+    assert_eq!(memory.run(&change).await.unwrap_err(), ErrorCode::WrongState);
+}
+
+#[tokio::test]
 async fn of_two_who_read_the_same_revision_one_wins() {
     let mut memory = Memory::serving().await;
     let draft = RevisionDraft::champion(pinned(2));

@@ -133,6 +133,10 @@ impl ServingTx for Memory {
     async fn endpoint(&mut self, name: &Name) -> Result<Option<Endpoint>, StorageError> {
         Ok(self.endpoints.get(name).cloned())
     }
+    async fn governed_endpoint(&mut self, model: &Name) -> Result<Option<Name>, StorageError> {
+        let governs = |endpoint: &&Endpoint| endpoint.governed && endpoint.model == *model;
+        Ok(self.endpoints.values().find(governs).map(|endpoint| endpoint.name.clone()))
+    }
     async fn put_endpoint(&mut self, endpoint: &Endpoint) -> Result<(), StorageError> {
         self.endpoints.insert(endpoint.name.clone(), endpoint.clone());
         Ok(())
