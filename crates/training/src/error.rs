@@ -1,8 +1,7 @@
 //! What can go wrong in training, each case with a sentence that says what to do.
 
 use mainstay_core::error::{Cause, Coded, ErrorCode};
-
-use crate::metrics::MetricError;
+use mainstay_monitoring::performance::PerformanceError;
 
 /// Why a model could not be trained, exported or asked.
 #[derive(Debug, thiserror::Error)]
@@ -129,7 +128,7 @@ pub enum TrainingError {
     },
     /// A metric could not be computed.
     #[error("a metric cannot be computed: {0}")]
-    Metric(#[from] MetricError),
+    Metric(#[from] PerformanceError),
 }
 
 impl Coded for TrainingError {

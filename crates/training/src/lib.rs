@@ -37,7 +37,7 @@ mod ensemble;
 mod error;
 pub mod export;
 mod linear;
-pub mod metrics;
+mod metrics;
 mod predictor;
 mod report;
 mod train;
@@ -48,7 +48,7 @@ pub use dataset::{Column, Dataset, MAX_FEATURES, MAX_MAGNITUDE, MAX_NAME_BYTES, 
 pub use encoding::{Category, Encoding, Feature, FeatureKind, SMOOTHING_ROWS};
 pub use error::TrainingError;
 pub use linear::{LinearModel, MAX_WEIGHTS, Term};
-pub use metrics::{MetricError, Metrics};
+pub use metrics::Metrics;
 pub use predictor::Predictor;
 pub use report::{
     Baseline, CandidateReport, Exported, FeatureImportance, Importance, Rows, TrainingReport, Trees, Versions,

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use mainstay_monitoring::performance::{PerformanceError, Scored};
 use serde::{Deserialize, Serialize};
 
 use crate::booster;
@@ -12,7 +13,7 @@ use crate::ensemble::Ensemble;
 use crate::error::TrainingError;
 use crate::export::{self, Scorer};
 use crate::linear::LinearModel;
-use crate::metrics::{MetricError, Metrics};
+use crate::metrics::Metrics;
 use crate::predictor::{Model, Predictor};
 use crate::report::{
     Baseline, CandidateReport, Exported, FeatureImportance, Importance, Rows, TrainingReport, Trees,
@@ -262,11 +263,16 @@ impl Run<'_> {
         }
     }
 
-    fn metrics(&self, rows: &Range<usize>, predictions: &[f64]) -> Result<Metrics, MetricError> {
-        match self.params.task {
-            Task::BinaryClassification => Metrics::of_probabilities(&self.data.outcomes(rows), predictions),
-            Task::Regression => Metrics::of_numbers(&self.data.targets(rows), predictions),
-        }
+    /// The figures of a part's rows; their days play no role here.
+    fn metrics(&self, rows: &Range<usize>, predictions: &[f64]) -> Result<Metrics, PerformanceError> {
+        let scored: Vec<Scored> = self
+            .data
+            .targets(rows)
+            .into_iter()
+            .zip(predictions)
+            .map(|(label, &score)| Scored { day: 0, score, label })
+            .collect();
+        Metrics::of(self.params.task, &scored)
     }
 
     /// The trivial model: the training rows' mean label, for every row.

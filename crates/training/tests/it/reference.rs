@@ -2,11 +2,8 @@
 
 use std::path::Path;
 
-use mainstay_training::metrics::{
-    MetricError, brier_score, expected_calibration_error, log_loss, mean_absolute_error, r_squared, roc_auc,
-    root_mean_squared_error,
-};
-use mainstay_training::{Candidate, Column, Dataset, Params, Platt, Split, Task, train};
+use mainstay_monitoring::performance::Scored;
+use mainstay_training::{Candidate, Column, Dataset, Metrics, Params, Platt, Split, Task, train};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -73,27 +70,38 @@ fn close(name: &str, ours: f64, theirs: f64, tolerance: f64) {
     assert!((ours - theirs).abs() <= tolerance, "{name}: {ours} against {theirs}");
 }
 
+fn scored(scores: &[f64], labels: impl IntoIterator<Item = f64>) -> Vec<Scored> {
+    scores.iter().zip(labels).map(|(&score, label)| Scored { day: 0, score, label }).collect()
+}
+
 #[test]
 fn classification_metrics_agree_with_scikit_learn() {
     for case in reference().binary {
-        let (y, p) = (&case.positive, &case.probability);
-        close(&case.name, log_loss(y, p).unwrap(), case.log_loss, 1e-9);
-        close(&case.name, brier_score(y, p).unwrap(), case.brier, 1e-9);
-        close(&case.name, expected_calibration_error(y, p, 10).unwrap(), case.ece, 1e-9);
-        match case.auc {
-            Some(auc) => close(&case.name, roc_auc(y, p).unwrap(), auc, 1e-9),
-            None => assert_eq!(roc_auc(y, p), Err(MetricError::OneClass)),
-        }
+        let labels: Vec<f64> = case.positive.iter().map(|&hit| f64::from(u8::from(hit))).collect();
+        let prior = labels.iter().sum::<f64>() / labels.len() as f64;
+        let figures = Metrics::of(Task::BinaryClassification, &scored(&case.probability, labels)).unwrap();
+        let Metrics::BinaryClassification { log_loss, auc, brier, ece, positive_rate } = figures else {
+            panic!("a classification")
+        };
+        close(&case.name, log_loss, case.log_loss, 1e-9);
+        close(&case.name, brier, case.brier, 1e-9);
+        close(&case.name, ece, case.ece, 1e-9);
+        close(&case.name, positive_rate, prior, 1e-12);
+        assert_eq!(auc.is_some(), case.auc.is_some(), "{}", case.name);
+        close(&case.name, auc.unwrap_or(0.0), case.auc.unwrap_or(0.0), 1e-9);
     }
 }
 
 #[test]
 fn regression_metrics_agree_with_scikit_learn() {
-    let Regression { actual, predicted, rmse, mae, r2 } = reference().regression;
-    close("rmse", root_mean_squared_error(&actual, &predicted).unwrap(), rmse, 1e-9);
-    close("mae", mean_absolute_error(&actual, &predicted).unwrap(), mae, 1e-9);
-    close("r2", r_squared(&actual, &predicted).unwrap(), r2, 1e-9);
-    assert_eq!(r_squared(&[1.0, 1.0], &[1.0, 2.0]), Err(MetricError::OneClass));
+    let case = reference().regression;
+    let figures = Metrics::of(Task::Regression, &scored(&case.predicted, case.actual)).unwrap();
+    let Metrics::Regression { rmse, mae, r2 } = figures else { panic!("a regression") };
+    close("rmse", rmse, case.rmse, 1e-9);
+    close("mae", mae, case.mae, 1e-9);
+    close("r2", r2.unwrap(), case.r2, 1e-9);
+    let constant = Metrics::of(Task::Regression, &scored(&[1.0, 2.0], [1.0, 1.0])).unwrap();
+    assert!(matches!(constant, Metrics::Regression { r2: None, .. }));
 }
 
 #[test]
@@ -176,12 +184,12 @@ fn standardiser(column: &Column) -> impl Fn(usize) -> Option<f64> + '_ {
 
 #[test]
 fn figures_are_refused_where_they_are_not_defined() {
-    assert_eq!(log_loss(&[], &[]), Err(MetricError::Empty));
-    assert_eq!(log_loss(&[true], &[]), Err(MetricError::LengthMismatch { labels: 1, predictions: 0 }));
-    assert_eq!(log_loss(&[true, false], &[0.5, 1.5]), Err(MetricError::OutOfRange { row: 1 }));
-    assert_eq!(brier_score(&[true], &[f64::NAN]), Err(MetricError::OutOfRange { row: 0 }));
-    assert_eq!(roc_auc(&[true, false], &[0.0, f64::INFINITY]), Err(MetricError::OutOfRange { row: 1 }));
-    assert_eq!(root_mean_squared_error(&[1.0], &[f64::NAN]), Err(MetricError::OutOfRange { row: 0 }));
+    let refused = |task, rows: &[Scored]| assert!(Metrics::of(task, rows).is_err(), "{rows:?}");
+    refused(Task::BinaryClassification, &[]);
+    refused(Task::Regression, &[]);
+    refused(Task::BinaryClassification, &scored(&[0.5, 1.5], [1.0, 0.0]));
+    refused(Task::BinaryClassification, &scored(&[f64::NAN], [1.0]));
+    refused(Task::Regression, &scored(&[f64::NAN], [1.0]));
     assert!(Platt::fit(&[], &[]).is_none());
     assert!(Platt::fit(&[f64::NAN], &[true]).is_none());
 }

@@ -45,7 +45,8 @@ pub(crate) const LAYERS: &[Layer] = &[
     domain("tracking"),
     adapter("onnx", May::Only(&[])),
     adapter("inference", May::Only(&["core", "serving", "onnx"])),
-    adapter("training", May::Only(&["core", "onnx"])),
+    // A model is reported with the figures that it is judged by later.
+    adapter("training", May::Only(&["core", "monitoring", "onnx"])),
     adapter("segments", May::Only(&["core", "serving", "features"])),
     adapter("runner", May::Only(&["core", "pipelines"])),
     adapter("query", May::Domains(&[])),
