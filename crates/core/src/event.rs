@@ -60,6 +60,8 @@ pub struct EventQuery {
     pub after: EventSeq,
     /// Only events before this position.
     pub before: Option<EventSeq>,
+    /// Only of this workspace.
+    pub workspace: Option<Name>,
     /// Only of this subject.
     pub subject: Option<Subject>,
     /// Only of this kind; ignored where a subject is given.
@@ -73,12 +75,19 @@ pub struct EventQuery {
 impl EventQuery {
     /// The `limit` events that follow `after`.
     pub const fn after(after: EventSeq, limit: usize) -> Self {
-        Self { after, before: None, subject: None, kind: None, newest_first: false, limit }
+        Self { after, before: None, workspace: None, subject: None, kind: None, newest_first: false, limit }
     }
 
     /// The newest `limit` events.
     pub fn newest(limit: usize) -> Self {
         Self { newest_first: true, ..Self::after(EventSeq(0), limit) }
+    }
+
+    /// Of one workspace only.
+    #[must_use]
+    pub fn within(mut self, workspace: &Name) -> Self {
+        self.workspace = Some(workspace.clone());
+        self
     }
 
     /// Of one subject only.

@@ -141,6 +141,9 @@ pub enum ObjectError {
         /// The limit in bytes.
         limit: u64,
     },
+    /// A file stands where a folder would have to be, or a folder where the file would.
+    #[error("there is another object in the way: a file cannot be a folder too; choose another path")]
+    Occupied,
     /// The store failed.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -149,6 +152,7 @@ pub enum ObjectError {
 impl Coded for ObjectError {
     fn code(&self) -> ErrorCode {
         match self {
+            Self::Occupied => ErrorCode::AlreadyExists,
             Self::Interrupted(_) => ErrorCode::MalformedBody,
             Self::TooLarge { .. } => ErrorCode::TooLarge,
             Self::Storage(error) => error.code(),

@@ -109,7 +109,11 @@ impl Command for RevokeToken {
     }
 
     async fn apply(&self, tx: &mut Self::Tx) -> Result<(), GovernanceError> {
-        let token = tx.token(self.id).await?.ok_or(GovernanceError::NoToken(self.id))?;
+        // Whoever manages one workspace does not manage the tokens of others.
+        let token = tx.token(self.id).await?.filter(|token| {
+            token.grants.iter().any(|grant| grant.workspace.as_ref().is_none_or(|at| *at == self.workspace))
+        });
+        let token = token.ok_or(GovernanceError::NoToken(self.id))?;
         // Twice is no mistake, and no event.
         if token.revoked.is_none() {
             let now = tx.now();

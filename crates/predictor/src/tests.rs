@@ -344,7 +344,7 @@ async fn requests_that_do_not_fit_are_refused_and_leave_no_record() {
         (request(matrix(&[f32::INFINITY, 1.0, 1.0, 1.0])), "must be finite"),
         (request(tensor("X", &[1, 4], Data::Text(vec!["a".into(); 4]))), "takes a number"),
         (request(twice), "another input has given already"),
-        (request(Vec::new()), "needs a value"),
+        (request(Vec::new()), "neither inputs nor"),
         (
             InferRequest { data_time: each(2), ..request(matrix(&ROW)) },
             "1 rows where the rest of the request has 2",

@@ -69,6 +69,11 @@ impl From<ModelName> for String {
 pub struct Alias(String);
 
 impl Alias {
+    /// The alias that follows the champion of a governed endpoint.
+    pub fn champion() -> Self {
+        Self("champion".to_owned())
+    }
+
     /// Checks a text.
     pub fn new(text: impl Into<String>) -> Result<Self, RegistryError> {
         let text = text.into();

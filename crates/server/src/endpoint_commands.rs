@@ -26,9 +26,6 @@ use serde_json::json;
 
 use crate::loop_tx::{EffectError, LoopTx, Tx};
 
-/// The alias that follows a governed endpoint.
-const FOLLOWING: &str = "champion";
-
 /// A command of the serving domain, and the alias that follows its endpoint.
 pub struct WithAlias<C> {
     /// The command.
@@ -68,7 +65,7 @@ pub async fn align_alias(tx: &mut Tx, endpoint: &Name) -> Result<(), EffectError
     let champion = tx.revision(endpoint).await?.and_then(|revision| revision.champion().copied());
     let Some(champion) = champion else { return Ok(()) };
     let model = ModelName::new(definition.model.as_str()).map_err(EffectError::from_coded)?;
-    let alias = Alias::new(FOLLOWING).map_err(EffectError::from_coded)?;
+    let alias = Alias::champion();
     if tx.alias_guard(&model, &alias).await?.as_ref() != Some(endpoint) {
         return Ok(());
     }

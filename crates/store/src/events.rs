@@ -73,18 +73,19 @@ pub(crate) async fn frontier(connection: &mut Connection) -> Result<Frontier, St
     Frontier::from_bytes(row.blob(0)?).map_err(|e| StorageError::Corrupt(e.to_string()))
 }
 
-const COLUMNS_AFTER: &str = "SELECT seq, at, kind, actor, workspace, subject, body FROM events \
-    WHERE seq > $1 AND seq < $2 ORDER BY seq ASC LIMIT $3";
-const COLUMNS_BEFORE: &str = "SELECT seq, at, kind, actor, workspace, subject, body FROM events \
-    WHERE seq > $1 AND seq < $2 ORDER BY seq DESC LIMIT $3";
-const KIND_AFTER: &str = "SELECT seq, at, kind, actor, workspace, subject, body FROM events \
-    WHERE kind = $4 AND seq > $1 AND seq < $2 ORDER BY seq ASC LIMIT $3";
-const KIND_BEFORE: &str = "SELECT seq, at, kind, actor, workspace, subject, body FROM events \
-    WHERE kind = $4 AND seq > $1 AND seq < $2 ORDER BY seq DESC LIMIT $3";
-const SUBJECT_AFTER: &str = "SELECT seq, at, kind, actor, workspace, subject, body FROM events \
-    WHERE subject = $4 AND seq > $1 AND seq < $2 ORDER BY seq ASC LIMIT $3";
-const SUBJECT_BEFORE: &str = "SELECT seq, at, kind, actor, workspace, subject, body FROM events \
-    WHERE subject = $4 AND seq > $1 AND seq < $2 ORDER BY seq DESC LIMIT $3";
+/// A query for a stretch of the log, of one workspace if `$4` names it.
+macro_rules! stretch {
+    ($only:literal, $order:literal) => {
+        concat!(
+            "SELECT seq, at, kind, actor, workspace, subject, body FROM events \
+             WHERE seq > $1 AND seq < $2 AND (CAST($4 AS TEXT) IS NULL OR workspace = $4)",
+            $only,
+            " ORDER BY seq ",
+            $order,
+            " LIMIT $3"
+        )
+    };
+}
 
 /// Reads a stretch of the log.
 pub(crate) async fn read(tx: &mut ReadTx, query: &EventQuery) -> Result<Vec<RecordedEvent>, StorageError> {
@@ -92,18 +93,19 @@ pub(crate) async fn read(tx: &mut ReadTx, query: &EventQuery) -> Result<Vec<Reco
         Value::from(query.after.0),
         query.before.map_or(Value::Int(i64::MAX), |seq| Value::from(seq.0)),
         Value::from(query.limit as u64),
+        query.workspace.as_ref().map_or(Value::Null, |workspace| workspace.as_str().into()),
     ];
     let sql = match (&query.subject, &query.kind, query.newest_first) {
         (Some(subject), _, newest) => {
             values.push(subject.to_string().into());
-            if newest { SUBJECT_BEFORE } else { SUBJECT_AFTER }
+            if newest { stretch!(" AND subject = $5", "DESC") } else { stretch!(" AND subject = $5", "ASC") }
         }
         (None, Some(kind), newest) => {
             values.push(kind.into());
-            if newest { KIND_BEFORE } else { KIND_AFTER }
+            if newest { stretch!(" AND kind = $5", "DESC") } else { stretch!(" AND kind = $5", "ASC") }
         }
-        (None, None, true) => COLUMNS_BEFORE,
-        (None, None, false) => COLUMNS_AFTER,
+        (None, None, true) => stretch!("", "DESC"),
+        (None, None, false) => stretch!("", "ASC"),
     };
     tx.query(sql, &values).await?.iter().map(recorded).collect()
 }

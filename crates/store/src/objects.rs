@@ -51,7 +51,12 @@ impl LocalObjects {
             return Err(StorageError::Failed("the name is kept for objects that are being written".into()));
         }
         let mut existing = place.clone();
-        while !fs::try_exists(&existing).await.map_err(failure)? {
+        // Below a file there is nothing.
+        let exists = async |path: &Path| match fs::try_exists(path).await {
+            Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => Ok(false),
+            found => found.map_err(failure),
+        };
+        while !exists(&existing).await? {
             if !existing.pop() {
                 return Ok(place);
             }
@@ -92,14 +97,12 @@ impl Objects for LocalObjects {
     async fn put(&self, path: &ObjectPath, bytes: ByteStream, limit: u64) -> Result<Stored, ObjectError> {
         let place = self.locate(path).await?;
         let parent = place.parent().unwrap_or(&self.root).to_owned();
-        fs::create_dir_all(&parent).await.map_err(failure)?;
+        fs::create_dir_all(&parent).await.map_err(unplaced)?;
         let name = u128::from_le_bytes(self.entropy.bytes16());
         let temporary = self.root.join(INCOMING).join(format!("{name:032x}"));
         let written = self.write(&temporary, bytes, limit).await;
         let placed = match written {
-            Ok(stored) => {
-                fs::rename(&temporary, &place).await.map(|()| stored).map_err(|e| failure(e).into())
-            }
+            Ok(stored) => fs::rename(&temporary, &place).await.map(|()| stored).map_err(unplaced),
             Err(error) => Err(error),
         };
         if placed.is_err() {
@@ -186,6 +189,16 @@ impl Objects for LocalObjects {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
             Err(error) => Err(failure(error)),
         }
+    }
+}
+
+fn unplaced(error: std::io::Error) -> ObjectError {
+    use std::io::ErrorKind as Kind;
+    match error.kind() {
+        Kind::NotADirectory | Kind::IsADirectory | Kind::AlreadyExists | Kind::DirectoryNotEmpty => {
+            ObjectError::Occupied
+        }
+        _ => failure(error).into(),
     }
 }
 

@@ -17,9 +17,6 @@ use crate::params;
 use crate::tx::StoreTx;
 use crate::value::Row;
 
-/// The alias that endpoints follow: it is a projection of what they serve.
-const FOLLOWED: &str = "champion";
-
 const MODEL: &str =
     "SELECT name, description, created, updated FROM registered_models WHERE workspace = $1 AND name = $2";
 const VERSION: &str = "SELECT model, number, created, updated, creator, description, stage, source, \
@@ -216,7 +213,7 @@ impl RegistryTx for StoreTx {
     }
 
     async fn alias_guard(&mut self, name: &ModelName, alias: &Alias) -> Result<Option<Name>, StorageError> {
-        if alias.as_str() != FOLLOWED {
+        if *alias != Alias::champion() {
             return Ok(None);
         }
         let sql = "SELECT name FROM endpoints WHERE workspace = $1 AND model = $2 AND governed = 1 \

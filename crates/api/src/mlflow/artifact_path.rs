@@ -3,12 +3,15 @@
 
 use mainstay_core::name::Name;
 use mainstay_core::object::ObjectPath;
+use mainstay_core::scope::default_workspace;
 use mainstay_tracking::experiment::ExperimentId;
 
 use super::{Error, Mlflow, MlflowError};
 
 /// The scheme of what this server keeps.
 const SCHEME: &str = "mlflow-artifacts:";
+/// The folder below which places of workspaces lie.
+const WORKSPACES: &str = "workspaces";
 /// Longest path before decoding.
 const MAX_RAW: usize = 4_096;
 
@@ -64,7 +67,10 @@ pub(super) fn stored_at(uri: &str) -> Option<Result<ObjectPath, MlflowError>> {
 
 /// Checks the place that a client wants an experiment's artifacts to go to. Numbers below our own root
 /// are the folders of experiments that name no place, so nobody may ask for one.
-pub(super) fn checked_location(uri: String) -> Result<String, MlflowError> {
+///
+/// Whoever names a place can read and write it. So places in our store are those of their workspace: below
+/// `workspaces/<name>`, which nobody else may name; only the default workspace may use other folders.
+pub(super) fn checked_location(uri: String, workspace: &Name) -> Result<String, MlflowError> {
     let wrong = |hint: &str| MlflowError::invalid("artifact_location", &uri, hint);
     let clean = decoded(&uri).map_err(|_| wrong("it cannot be read"))?;
     if clean.split('/').any(|part| part == "..")
@@ -80,6 +86,11 @@ pub(super) fn checked_location(uri: String) -> Result<String, MlflowError> {
             return Err(wrong("numbered folders belong to experiments without a location; name another"));
         }
         // Whoever put an experiment there could read models of other workspaces, and replace them.
+        let own = ObjectPath::new(format!("{WORKSPACES}/{workspace}")).is_ok_and(|own| within(&path, &own));
+        if !own && (first == WORKSPACES || *workspace != default_workspace()) {
+            let hint = format!("in this workspace it must lie below {SCHEME}/{WORKSPACES}/{workspace}");
+            return Err(wrong(&hint));
+        }
         if first == ObjectPath::MODELS {
             return Err(wrong("this folder holds the models that are served; name another"));
         }
@@ -150,8 +161,14 @@ mod tests {
         assert_eq!(path("mlflow-artifacts:/0/r/artifacts"), "0/r/artifacts");
         assert_eq!(path("mlflow-artifacts://host:5000/0/r/"), "0/r");
         assert!(stored_at("s3://bucket/x").is_none());
-        for good in ["s3://bucket/x", "mlflow-artifacts:/team/a", "/srv/shared"] {
-            assert!(checked_location(good.to_owned()).is_ok(), "{good}");
+        let here = default_workspace();
+        for good in [
+            "s3://bucket/x",
+            "mlflow-artifacts:/team/a",
+            "/srv/shared",
+            "mlflow-artifacts:/workspaces/default/a",
+        ] {
+            assert!(checked_location(good.to_owned(), &here).is_ok(), "{good}");
         }
         for bad in [
             "mlflow-artifacts:/7",
@@ -160,9 +177,23 @@ mod tests {
             "s3://b#x",
             "mlflow-artifacts:/",
             "mlflow-artifacts:/models",
+            "mlflow-artifacts:/workspaces/beta/x",
+            "mlflow-artifacts:/workspaces",
             "mlflow-artifacts://host/%6dodels/ab",
         ] {
-            assert!(checked_location(bad.to_owned()).is_err(), "{bad}");
+            assert!(checked_location(bad.to_owned(), &here).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn nobody_names_the_places_of_another_workspace() {
+        let beta = Name::new("beta").unwrap();
+        let at = |uri: &str| checked_location(uri.to_owned(), &beta);
+        assert!(at("mlflow-artifacts:/workspaces/beta").is_ok() && at("s3://bucket/x").is_ok());
+        for bad in
+            ["team", "workspaces", "workspaces/betas/x", "workspaces/default/x", "workspaces/beta/../default"]
+        {
+            assert!(at(&format!("mlflow-artifacts:/{bad}")).is_err(), "{bad}");
         }
     }
 

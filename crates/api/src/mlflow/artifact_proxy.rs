@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use futures::TryStreamExt as _;
 use http::{HeaderValue, header};
 use mainstay_core::action::Action;
-use mainstay_core::object::Content;
+use mainstay_core::object::{Content, ObjectPath};
 use serde::Deserialize;
 
 use super::artifact_list::{Files, files};
@@ -39,6 +39,7 @@ async fn upload(
 ) -> Result<Json<Empty>, Error> {
     let path = artifact_path(&path)?;
     owned(&state, &caller.workspace, &path).await?;
+    refuse_root(&path)?;
     let bytes = body.into_data_stream().map_err(Into::into);
     state.objects.put(&path, Box::pin(bytes), ARTIFACT_LIMIT).await?;
     Ok(Json(Empty {}))
@@ -81,10 +82,16 @@ async fn remove(
 ) -> Result<Json<Empty>, Error> {
     let path = artifact_path(&path)?;
     owned(&state, &caller.workspace, &path).await?;
+    refuse_root(&path)?;
     if !state.objects.delete(&path).await? {
         return Err(MlflowError::NoArtifact(path.to_string()).into());
     }
     Ok(Json(Empty {}))
+}
+
+/// The folder of an experiment is no artifact: nothing is put in its place, and it is not removed as a whole.
+fn refuse_root(path: &ObjectPath) -> Result<(), MlflowError> {
+    if path.as_str().contains('/') { Ok(()) } else { Err(MlflowError::InvalidPath) }
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -139,7 +139,7 @@ async fn create(
     let tags = request.tags.into_iter().map(|tag| Pair::experiment_tag(tag.key, tag.value));
     let location = match request.artifact_location.filter(|uri| !uri.is_empty()) {
         None => ArtifactLocation::Under(ARTIFACT_ROOT.to_owned()),
-        Some(uri) => ArtifactLocation::At(checked_location(uri)?),
+        Some(uri) => ArtifactLocation::At(checked_location(uri, &caller.workspace)?),
     };
     let command = CreateExperiment {
         workspace: caller.workspace,

@@ -1,6 +1,7 @@
 //! `GET /api/v1/events`: the record, as a page of JSON or as a live stream of server-sent events.
 
 use std::convert::Infallible;
+use std::pin::Pin;
 
 use axum::Json;
 use axum::extract::{Query, State};
@@ -88,14 +89,14 @@ async fn list(
     let query = EventQuery {
         after: EventSeq(params.after),
         before: params.before.map(EventSeq),
+        workspace: Some(caller.workspace),
         subject,
         kind: params.kind,
         newest_first: params.newest,
         limit: params.limit.unwrap_or(100).min(PAGE),
     };
     let events = state.events.read(&query).await?;
-    let visible = events.into_iter().filter(|event| event.workspace == caller.workspace);
-    Ok(Json(Listing { events: visible.map(EventBody::from).collect() }))
+    Ok(Json(Listing { events: events.into_iter().map(EventBody::from).collect() }))
 }
 
 /// Follows the log from `Last-Event-ID`, or from now.
@@ -107,7 +108,8 @@ async fn follow(
     let head = state.events.head();
     let named = headers.get("last-event-id").and_then(|value| value.to_str().ok()?.parse().ok());
     let after = EventSeq(named.unwrap_or(head.borrow().0));
-    let start = Follow { state, caller, head, after, ready: Vec::new() };
+    let until = Box::pin(tokio::time::sleep(LONGEST));
+    let start = Follow { state, caller, head, after, until, ready: Vec::new() };
     let events = stream::unfold(start, |mut follow| async move {
         let sent = follow.next().await?;
         Some((Ok(sent), follow))
@@ -115,11 +117,16 @@ async fn follow(
     Sse::new(events).keep_alive(KeepAlive::default())
 }
 
+/// A stream is let in once: so it ends after a while, and a client goes on with `Last-Event-ID`, if it still may.
+const LONGEST: std::time::Duration = std::time::Duration::from_mins(2);
+
 struct Follow {
     state: NativeState,
     caller: Caller,
     head: tokio::sync::watch::Receiver<EventSeq>,
     after: EventSeq,
+    /// When the client must come again, and show again who it is.
+    until: Pin<Box<tokio::time::Sleep>>,
     /// Read and not yet sent, newest first.
     ready: Vec<RecordedEvent>,
 }
@@ -128,17 +135,23 @@ impl Follow {
     /// The next event of the caller's workspace; `None` when the server stops.
     async fn next(&mut self) -> Option<Sent> {
         loop {
-            while let Some(event) = self.ready.pop() {
+            if let Some(event) = self.ready.pop() {
                 self.after = event.seq;
-                if event.workspace == self.caller.workspace {
-                    let body = EventBody::from(event);
-                    let sent = Sent::default().id(body.seq.to_string()).event(body.kind.clone());
-                    return sent.json_data(&body).ok();
-                }
+                let body = EventBody::from(event);
+                let sent = Sent::default().id(body.seq.to_string()).event(body.kind.clone());
+                return sent.json_data(&body).ok();
             }
             let after = self.after;
-            self.head.wait_for(|head| *head > after).await.ok()?;
-            let mut events = self.state.events.read(&EventQuery::after(after, 100)).await.ok()?;
+            let head = tokio::select! {
+                () = &mut self.until => return None,
+                moved = self.head.wait_for(|head| *head > after) => *moved.ok()?,
+            };
+            let query = EventQuery::after(after, 100).within(&self.caller.workspace);
+            let mut events = self.state.events.read(&query).await.ok()?;
+            if events.is_empty() {
+                // All that is new is of other workspaces.
+                self.after = head;
+            }
             events.reverse();
             self.ready = events;
         }

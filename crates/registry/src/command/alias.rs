@@ -9,11 +9,11 @@ use mainstay_core::name::Name;
 use mainstay_core::scope::Scope;
 use serde_json::json;
 
-use super::{alias_target, existing_model, existing_version, refuse_governed};
+use super::{alias_target, existing_model, existing_version, expect_gates, refuse_governed};
 use crate::error::RegistryError;
 use crate::model::model_subject;
 use crate::name::{Alias, ModelName, VersionNumber};
-use crate::port::{GateStatus, RegistryTx};
+use crate::port::RegistryTx;
 
 /// Points a free alias at a version. An alias that an endpoint follows is refused with
 /// [`RegistryError::Governed`]; see [`PromoteAlias`]. Event: `alias.moved`.
@@ -96,14 +96,7 @@ impl Command for PromoteAlias {
         let Some(endpoint) = tx.alias_guard(name, alias).await? else {
             return Err(RegistryError::NotGoverned { model: name.clone(), alias: alias.clone() });
         };
-        let not_passed =
-            |reason| RegistryError::GateNotPassed { model: name.clone(), version: *number, reason };
-        let Some(digest) = version.digest else {
-            return Err(not_passed("its artifacts are not kept here, so no gate can judge them".to_owned()));
-        };
-        if let GateStatus::Missing(reason) = tx.gate_status(&digest).await? {
-            return Err(not_passed(reason));
-        }
+        let digest = expect_gates(tx, name, &version).await?;
         let from = alias_target(tx, name, alias).await?;
         tx.put_alias(name, alias, *number).await?;
         let body = json!({

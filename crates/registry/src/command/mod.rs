@@ -5,6 +5,7 @@ mod model;
 mod tag;
 mod version;
 
+use mainstay_core::digest::Digest;
 use mainstay_core::error::StorageError;
 
 pub use alias::{DeleteAlias, PromoteAlias, Promotion, SetAlias};
@@ -15,7 +16,7 @@ pub use version::{DeleteVersion, DescribeVersion, RegisterVersion, TransitionSta
 use crate::error::RegistryError;
 use crate::model::{Model, ModelVersion};
 use crate::name::{Alias, ModelName, VersionNumber};
-use crate::port::RegistryTx;
+use crate::port::{GateStatus, RegistryTx};
 
 async fn existing_model(tx: &mut dyn RegistryTx, name: &ModelName) -> Result<Model, RegistryError> {
     tx.model(name).await?.ok_or_else(|| RegistryError::NoModel(name.clone()))
@@ -51,6 +52,23 @@ async fn refuse_governed(
         }
     }
     Ok(())
+}
+
+/// The digest of a version whose gates have passed, now.
+async fn expect_gates(
+    tx: &mut dyn RegistryTx,
+    name: &ModelName,
+    version: &ModelVersion,
+) -> Result<Digest, RegistryError> {
+    let not_passed =
+        |reason| RegistryError::GateNotPassed { model: name.clone(), version: version.number, reason };
+    let Some(digest) = version.digest else {
+        return Err(not_passed("its artifacts are not kept here, so no gate can judge them".to_owned()));
+    };
+    match tx.gate_status(&digest).await? {
+        GateStatus::Missing(reason) => Err(not_passed(reason)),
+        GateStatus::Passed => Ok(digest),
+    }
 }
 
 /// Where an alias points.

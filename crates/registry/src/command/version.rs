@@ -10,10 +10,10 @@ use mainstay_core::name::Name;
 use mainstay_core::scope::Scope;
 use serde_json::json;
 
-use super::{existing_model, existing_version, refuse_governed, touch};
+use super::{existing_model, existing_version, expect_gates, refuse_governed, touch};
 use crate::error::RegistryError;
 use crate::model::{ModelVersion, Stage, model_subject, version_subject};
-use crate::name::{ModelName, Tag, VersionNumber, free_text};
+use crate::name::{Alias, ModelName, Tag, VersionNumber, free_text};
 use crate::port::RegistryTx;
 
 /// Registers a version under the next number. Event: `model_version.registered`.
@@ -173,6 +173,11 @@ impl Command for TransitionStage {
             return Err(RegistryError::NotActive(self.stage.as_str()));
         }
         let mut version = existing_version(tx, &self.name, self.number).await?;
+        // Clients load `models:/NAME/Production`: of a governed model no stage leads around the gates.
+        if self.stage == Stage::Production && tx.alias_guard(&self.name, &Alias::champion()).await?.is_some()
+        {
+            expect_gates(tx, &self.name, &version).await?;
+        }
         let now = tx.now();
         let mut archived = Vec::new();
         if self.archive_existing {

@@ -165,6 +165,15 @@ async fn a_followed_alias_moves_only_by_promotion_through_a_passed_gate() {
     assert_eq!(code(promoted).err(), Some(ErrorCode::WrongState));
 
     let workspace = default_workspace;
+    let stage = |number| TransitionStage {
+        workspace: workspace(),
+        name: model(),
+        number: VersionNumber(number),
+        stage: Stage::Production,
+        archive_existing: false,
+    };
+    assert_eq!(run(&commands, stage(2)).await.err(), Some(ErrorCode::GateNotPassed));
+    run(&commands, stage(1)).await.unwrap();
     let number = VersionNumber(1);
     for refused in [
         run(&commands, DeleteVersion { workspace: workspace(), name: model(), number }).await,

@@ -164,13 +164,20 @@ impl Attempt<'_> {
 
     async fn commands(&self, stage: &Stage, lines: &[String]) -> Result<Progress, StepError> {
         let root = self.root();
-        let deps = outputs::digests(&root, stage.deps.iter())?;
+        let deps = {
+            let (root, deps) = (root.clone(), stage.deps.clone());
+            off_the_reactor(move || outputs::digests(&root, deps.iter())).await??
+        };
         let key = cache_key(stage, &deps, env!("CARGO_PKG_VERSION"));
         if let Some(key) = key {
             let reader = &self.engine.platform.database.reader;
             let found = reader.find_cached(&self.workspace, &key).await.map_err(StepError::of)?;
-            if found.is_some_and(|found| outputs::are_in_place(&root, stage, &found.output)) {
-                return Ok(Progress::Cached(key));
+            if let Some(found) = found {
+                let (root, stage) = (root.clone(), stage.clone());
+                let in_place = move || outputs::are_in_place(&root, &stage, &found.output);
+                if off_the_reactor(in_place).await? {
+                    return Ok(Progress::Cached(key));
+                }
             }
         }
         let directory = stage.wdir.as_ref().map_or_else(|| root.clone(), |below| root.join(below));
@@ -178,7 +185,8 @@ impl Attempt<'_> {
         if !exit.succeeded() {
             return Err(self.ended(exit));
         }
-        let output = outputs::collect(&root, stage)?;
+        let stage = stage.clone();
+        let output = off_the_reactor(move || outputs::collect(&root, &stage)).await??;
         Ok(Progress::Effect(Box::new(OutputOnly(output)), key))
     }
 
@@ -305,4 +313,11 @@ pub fn step_main(uses: &str) -> std::io::Result<bool> {
     std::fs::write(&temporary, json!(answer).to_string())?;
     std::fs::rename(&temporary, RESULT_FILE)?;
     Ok(matches!(answer, Answer::Done(_)))
+}
+
+/// Reads of files as large as users have them, beside what must go on meanwhile.
+async fn off_the_reactor<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, StepError> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| StepError::lost(error.to_string()))
 }

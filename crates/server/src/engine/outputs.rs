@@ -58,15 +58,25 @@ pub(super) fn collect(root: &Path, stage: &Stage) -> Result<StepOutput, StepErro
     Ok(StepOutput { value, artifacts })
 }
 
-/// The digest of a file's bytes, or of a directory's names and digests in order.
+/// The digest of a file's bytes, or of a directory's names and digests in order. Nothing else has one: a
+/// device has no end, and links in a directory may form a circle.
 fn digest_of(path: &Path) -> io::Result<Digest> {
-    if fs::metadata(path)?.is_dir() {
+    digest_of_known(path, &fs::metadata(path)?)
+}
+
+fn digest_of_known(path: &Path, known: &fs::Metadata) -> io::Result<Digest> {
+    if !known.is_dir() && !known.is_file() {
+        let message = format!("{} is neither a file nor a directory", path.display());
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+    }
+    if known.is_dir() {
         let mut names: Vec<_> =
             fs::read_dir(path)?.map(|entry| entry.map(|e| e.file_name())).collect::<Result<_, _>>()?;
         names.sort();
         let mut parts = Vec::with_capacity(2 * names.len());
         for name in names {
-            let digest = digest_of(&path.join(&name))?;
+            let below = path.join(&name);
+            let digest = digest_of_known(&below, &fs::symlink_metadata(&below)?)?;
             parts.push(name.into_encoded_bytes());
             parts.push(digest.as_bytes().to_vec());
         }
@@ -85,6 +95,15 @@ fn digest_of(path: &Path) -> io::Result<Digest> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_has_no_end_has_no_digest() {
+        let directory = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink(directory.path(), directory.path().join("again")).unwrap();
+        for path in [Path::new("/dev/zero"), directory.path()] {
+            assert_eq!(digest_of(path).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+        }
+    }
 
     #[test]
     fn a_directory_digest_depends_on_names_and_bytes_alone() {

@@ -97,6 +97,15 @@ impl BuiltIn for DefineEndpoint {
         Ok(Box::new(match present {
             None => Defined::New(CreateEndpoint { workspace: workspace.clone(), endpoint }),
             Some((old, revision)) if old == endpoint => Defined::Same(old.name, revision.number),
+            // The engine may do it, and whoever writes a pipeline may not: it opens a way around the gates.
+            Some((old, _)) if old.governed && !endpoint.governed => {
+                let message = format!(
+                    "endpoint '{}' is governed, and a pipeline does not change that; somebody with the right to \
+                     promote does, by PUT /api/v1/endpoints/{}",
+                    old.name, old.name
+                );
+                return Err(StepError::refused(ErrorCode::PermissionDenied, message));
+            }
             Some((old, revision)) => Defined::Changed(ChangeEndpoint {
                 workspace: workspace.clone(),
                 expected: revision.number,

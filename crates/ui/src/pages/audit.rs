@@ -73,6 +73,7 @@ async fn show(
     };
     let query = EventQuery {
         before: before.map(EventSeq),
+        workspace: Some(caller.workspace.clone()),
         subject: about,
         kind: Some(kind.trim().to_owned()).filter(|kind| !kind.is_empty()),
         ..EventQuery::newest(PAGE + 1)
@@ -85,8 +86,7 @@ async fn show(
         .filter(|_| more)
         .map(|seq| format!("/audit?subject={}&kind={}&before={seq}", segment(&subject), segment(&kind)));
     let now = console.now();
-    let visible = events.into_iter().filter(|event| event.workspace == caller.workspace);
-    let entries = visible.map(|event| Entry {
+    let entries = events.into_iter().map(|event| Entry {
         line: Line::of(&event, now),
         subject: event.subject.to_string(),
         subject_filter: format!("/audit?subject={}", segment(&event.subject)),
@@ -125,9 +125,9 @@ async fn lines(
     query: Result<Query<After>, QueryRejection>,
 ) -> Page {
     let after = asked(query)?.after;
-    let query = EventQuery { after: EventSeq(after), ..EventQuery::newest(LIVE) };
+    let query = EventQuery { after: EventSeq(after), ..EventQuery::newest(LIVE) }.within(&caller.workspace);
     let now = console.now();
     let events = console.events.read(&query).await?;
-    let news = events.iter().filter(|event| event.workspace == caller.workspace && is_news(&event.kind));
+    let news = events.iter().filter(|event| is_news(&event.kind));
     page(&EventLines { lines: news.map(|event| Line::of(event, now)).collect() })
 }
