@@ -1,9 +1,12 @@
 //! How protobuf's JSON writes scalars: <https://protobuf.dev/programming-guides/json/>.
 
+use std::fmt;
+use std::marker::PhantomData;
 use std::str::FromStr as _;
 
 use mainstay_core::page::{PageRequest, PageToken};
 use mainstay_tracking::search::View;
+use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Error, MlflowError};
@@ -35,7 +38,6 @@ enum Integer {
 
 /// An int64: a number or its text.
 pub(super) fn int64<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
-    use serde::de::Error as _;
     let wrong = || D::Error::custom("expected a 64-bit integer, or its text");
     match Option::<Integer>::deserialize(deserializer).map_err(|_| wrong())? {
         None => Ok(None),
@@ -60,7 +62,6 @@ enum Double {
 
 /// A double: a number, its text, or one of `NaN`, `Infinity`, `-Infinity`.
 pub(super) fn double<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
-    use serde::de::Error as _;
     let wrong = || D::Error::custom("expected a number, or one of \"NaN\", \"Infinity\", \"-Infinity\"");
     match Option::<Double>::deserialize(deserializer).map_err(|_| wrong())? {
         None => Ok(None),
@@ -80,13 +81,48 @@ pub(super) fn metric_value<S: Serializer>(value: &f64, serializer: S) -> Result<
     }
 }
 
-/// A list that may be absent or null.
+/// Most items of any list. Calls have limits of their own below it; this one keeps a long list from being
+/// built before it is counted.
+const MAX_ITEMS: usize = 100_000;
+
+/// A list that may be absent or null. A longer one than any call takes is not read to its end.
 pub(super) fn list<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
 where
     D: Deserializer<'de>,
     T: Deserialize<'de>,
 {
-    Option::<Vec<T>>::deserialize(deserializer).map(Option::unwrap_or_default)
+    struct Short<T>(PhantomData<T>);
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for Short<T> {
+        type Value = Vec<T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list")
+        }
+
+        fn visit_none<E>(self) -> Result<Vec<T>, E> {
+            Ok(Vec::new())
+        }
+
+        fn visit_unit<E>(self) -> Result<Vec<T>, E> {
+            Ok(Vec::new())
+        }
+
+        fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Vec<T>, D::Error> {
+            deserializer.deserialize_seq(self)
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Vec<T>, A::Error> {
+            let mut all = Vec::new();
+            while let Some(item) = items.next_element()? {
+                if all.len() == MAX_ITEMS {
+                    return Err(A::Error::custom(format_args!("a list has at most {MAX_ITEMS} items")));
+                }
+                all.push(item);
+            }
+            Ok(all)
+        }
+    }
+    deserializer.deserialize_option(Short(PhantomData))
 }
 
 /// A value of an enumeration: its name or its number.

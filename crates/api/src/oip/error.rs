@@ -53,9 +53,6 @@ pub enum OipError {
         /// Its name.
         name: String,
     },
-    /// Far too many names.
-    #[error("a request has at most 4096 {0}")]
-    TooMany(&'static str),
     /// Shared memory.
     #[error("shared memory is not offered; send the data in the request")]
     SharedMemory,
@@ -102,7 +99,6 @@ impl Coded for OipError {
             | Self::Data(_)
             | Self::Path => ErrorCode::MalformedBody,
             Self::Duplicate { .. }
-            | Self::TooMany(_)
             | Self::SharedMemory
             | Self::Classification
             | Self::DataTime(_)

@@ -7,13 +7,14 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
+use std::marker::PhantomData;
 
 use mainstay_core::id::PredictionId;
 use mainstay_core::name::Name;
 use mainstay_core::time::DataTime;
 use mainstay_serving::value::FeatureValue;
 use serde::Deserialize;
-use serde::de::{Deserializer, Error as _, SeqAccess, Visitor};
+use serde::de::{Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 
 use super::binary;
 use super::error::OipError;
@@ -52,8 +53,9 @@ struct Body {
     id: String,
     #[serde(default)]
     parameters: Parameters,
+    #[serde(deserialize_with = "few")]
     inputs: Vec<Input>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "few")]
     outputs: Vec<Output>,
 }
 
@@ -63,7 +65,7 @@ struct Parameters {
     data_time: Option<PerRow<String>>,
     prediction_id: Option<PerRow<PredictionId>>,
     key: Option<PerRow<FeatureValue>>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "few_named")]
     entity: BTreeMap<String, PerRow<FeatureValue>>,
     #[serde(default)]
     durability: Durability,
@@ -97,6 +99,58 @@ struct OutputParameters {
     binary_data: Option<bool>,
     classification: Option<u64>,
     shared_memory_region: Option<String>,
+}
+
+/// At most [`MAX_NAMES`] items; a longer list is not read to its end.
+fn few<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    struct Few<T>(PhantomData<T>);
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for Few<T> {
+        type Value = Vec<T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list of tensors")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<T>, A::Error> {
+            let mut all = Vec::new();
+            while let Some(item) = list.next_element()? {
+                if all.len() == MAX_NAMES {
+                    return Err(A::Error::custom(format_args!("a request has at most {MAX_NAMES} tensors")));
+                }
+                all.push(item);
+            }
+            Ok(all)
+        }
+    }
+    deserializer.deserialize_seq(Few(PhantomData))
+}
+
+/// At most [`MAX_NAMES`] entity keys; a longer map is not read to its end.
+fn few_named<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<String, PerRow<FeatureValue>>, D::Error> {
+    struct Few;
+    impl<'de> Visitor<'de> for Few {
+        type Value = BTreeMap<String, PerRow<FeatureValue>>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("entity keys by name")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut all = BTreeMap::new();
+            while let Some((name, value)) = map.next_entry()? {
+                if all.len() == MAX_NAMES {
+                    return Err(A::Error::custom(format_args!(
+                        "a request has at most {MAX_NAMES} entity keys"
+                    )));
+                }
+                all.insert(name, value);
+            }
+            Ok(all)
+        }
+    }
+    deserializer.deserialize_map(Few)
 }
 
 /// A shape of at most [`MAX_RANK`] dimensions; a longer list is not read to its end.
@@ -143,13 +197,6 @@ pub(super) fn read(
         }
     };
     let Body { id, parameters, inputs, outputs } = serde_json::from_slice(json).map_err(OipError::Json)?;
-    for (what, count) in
-        [("inputs", inputs.len()), ("outputs", outputs.len()), ("entity", parameters.entity.len())]
-    {
-        if count > MAX_NAMES {
-            return Err(OipError::TooMany(what));
-        }
-    }
     let mut tensors: Vec<Tensor> = Vec::with_capacity(inputs.len());
     let mut names = HashSet::with_capacity(inputs.len());
     for input in inputs {

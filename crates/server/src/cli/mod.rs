@@ -15,6 +15,7 @@ mod pipelines;
 mod render;
 mod restore;
 mod run;
+mod run_logs;
 mod runs;
 mod token;
 mod up;

@@ -13,7 +13,7 @@ use mainstay_core::name::Name;
 use mainstay_core::scope::{ResourceKind, Subject, default_workspace};
 use mainstay_core::time::DataTime;
 use mainstay_governance::policy::Mode;
-use mainstay_pipelines::commands::{How, StartRun};
+use mainstay_pipelines::commands::{CancelRun, How, StartRun};
 use mainstay_pipelines::definition::{
     DEFAULT_PARAMS, Definition, Parameters, ROOT, Source, StepName, parse_document,
 };
@@ -23,6 +23,8 @@ use mainstay_runner::{Spawner, SpawnerConfig};
 use serde_json::{Map, Value, json};
 use tokio::sync::watch;
 
+use super::run_logs::RunLogs;
+use super::up::stop_signal;
 use super::{DataArgs, environment};
 use crate::Failed;
 use crate::authority::local_user;
@@ -72,7 +74,16 @@ impl Run {
         if started.how == How::Queued {
             note("another run of its concurrency group is under way; this one waits for its turn");
         }
-        let ending = follow(&platform, started.run, after, json).await?;
+        let ending = tokio::select! {
+            ending = follow(&platform, started.run, after, json) => ending?,
+            stopped = stop_signal() => {
+                stopped?;
+                let reason = "stopped at the terminal".to_owned();
+                let cancel = CancelRun { workspace: default_workspace(), run: started.run, reason };
+                platform.pipelines.run(&caller, cancel).await?;
+                Ending::Stopped
+            }
+        };
         stop.send_replace(true);
         drop(engine.await);
         let state = ending.state();
@@ -82,8 +93,11 @@ impl Run {
             ending.tell(started.run);
         }
         platform.close().await;
-        let is_well = matches!(state, RunState::Succeeded | RunState::Running);
-        Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        Ok(match (ending, state) {
+            (Ending::Stopped, _) => ExitCode::from(STOPPED),
+            (_, RunState::Succeeded | RunState::Running) => ExitCode::SUCCESS,
+            _ => ExitCode::FAILURE,
+        })
     }
 
     /// Reads the file, and the parameter files that it names.
@@ -160,8 +174,13 @@ fn show(definition: &Definition) -> ExitCode {
     ExitCode::SUCCESS
 }
 
+/// The exit code of what ended by a signal, as shells have it for Ctrl-C.
+const STOPPED: u8 = 130;
+
 /// How the following of a run ended.
 enum Ending {
+    /// Somebody stopped it.
+    Stopped,
     /// Every step is over.
     Over(RunState),
     /// All that is left waits: for the traffic of an endpoint, or for a person.
@@ -177,6 +196,7 @@ impl Ending {
     const fn state(&self) -> RunState {
         match self {
             Self::Over(state) => *state,
+            Self::Stopped => RunState::Cancelled,
             Self::Waits { .. } => RunState::Running,
         }
     }
@@ -221,10 +241,15 @@ async fn follow(
 ) -> Result<Ending, Failed> {
     let subject = Subject::new(ResourceKind::PipelineRun, run);
     let mut head = platform.database.head();
+    let mut logs = RunLogs::of(run);
     let mut after = after;
     loop {
         head.mark_unchanged();
         let events = platform.database.read(&EventQuery::after(after, 100).about(subject.clone())).await?;
+        // Before what the events say: a step's last lines stand above its end.
+        if !quiet {
+            logs.show(platform).await?;
+        }
         for event in &events {
             after = event.seq;
             let body = event.body.clone().unwrap_or_default();

@@ -104,7 +104,7 @@ impl Up {
 }
 
 /// Waits for `SIGTERM` or `SIGINT`.
-async fn stop_signal() -> Result<(), Failed> {
+pub(super) async fn stop_signal() -> Result<(), Failed> {
     let failed = |error| Failed::outside("waiting for signals", error);
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;

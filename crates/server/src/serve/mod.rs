@@ -34,7 +34,7 @@ pub struct HttpLimits {
 
 impl Default for HttpLimits {
     fn default() -> Self {
-        Self { connections: 4_096, head: Duration::from_mins(1), drain: Duration::from_secs(30) }
+        Self { connections: 4_096, head: Duration::from_secs(20), drain: Duration::from_secs(30) }
     }
 }
 
