@@ -1,7 +1,7 @@
 # Everything that people and machines do here. `make help` prints the targets.
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo up test test-rust test-docs test-tutorial test-clients test-loop test-independent test-console lint advisories fmt
+.PHONY: help build demo up test test-rust test-docs test-tutorial test-clients test-loop test-independent test-console bench lint advisories fmt
 
 MAINSTAY_CACHE ?= $(HOME)/.cache/mainstay
 export MAINSTAY_CACHE
@@ -74,6 +74,13 @@ test-console: build ## Open the console's pages in a headless Chromium.
 	@scripts/need.sh chromium
 	@python=$$(scripts/python-env.sh tests/loop/requirements.txt) && \
 		MAINSTAY=$(abspath $(BINARY)) $(PHASE) console "$$python" -m pytest -q tests/console
+
+# Figures, not a test: nothing fails because a machine is slow.
+bench: ## Measure against the targets of docs/performance.md, and write that page.
+	@scripts/need.sh strace
+	@$(PHASE) build $(CARGO_BUILD) --bin mainstay --example latency
+	@python=$$(scripts/python-env.sh bench/requirements.txt) && \
+		$(PHASE) bench "$$python" bench --binary $(BUILT)/mainstay --latency $(BUILT)/examples/latency
 
 lint: ## Check format, lints, layers, budgets, links, vendored assets and dependencies.
 	@$(PHASE) format cargo fmt --all --check

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Sees to it that tools are there: need.sh TOOL…, of postgresql, python-venv, chromium, cargo-deny.
+# Sees to it that tools are there: need.sh TOOL…, of postgresql, python-venv, chromium, strace,
+# cargo-deny.
 #
 # A tool that is missing is installed by apt-get where that can work (root on Debian or a relative of
 # it), cargo-deny into the cache; otherwise this says what to install and fails.
@@ -27,6 +28,10 @@ has_python_venv() {
 
 has_chromium() {
     command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null
+}
+
+has_strace() {
+    command -v strace >/dev/null
 }
 
 has_cargo_deny() {
@@ -66,6 +71,9 @@ for tool in "$@"; do
             ;;
         chromium)
             see_to has_chromium apt chromium || missing "Chromium" "install it (Debian: apt-get install chromium)"
+            ;;
+        strace)
+            see_to has_strace apt strace || missing "strace" "install it (Debian: apt-get install strace)"
             ;;
         cargo-deny)
             see_to has_cargo_deny cargo install --locked --quiet --root "$cache/tools" \

@@ -1,0 +1,60 @@
+"""Logging of metrics over MLflow's protocol, each call durable before it is answered."""
+
+import json
+
+import load
+from disk import Trace
+from figure import Figure
+from server import Server
+
+CONNECTIONS = 8
+CALLS = 600
+"""On each connection, in one repeat."""
+REPEATS = 3
+API = "/api/2.0/mlflow"
+
+
+def log_metric(bench):
+    """Eight connections, each logging one point after the other to a run of its own."""
+    outcomes = []
+    with Server(bench.binary, bench.new_directory("tracking")) as server:
+        # The first calls fill caches and grow files.
+        load.run(server, requests(server, CALLS // 4))
+        for _ in range(REPEATS):
+            queues = requests(server, CALLS)
+            before = server.metric("mainstay_writer_groups_total")
+            outcome = load.run(server, queues)
+            groups = server.metric("mainstay_writer_groups_total") - before
+            outcomes.append((outcome, groups))
+    cpu = [outcome.server_cpu / outcome.count * 1e3 for outcome, _ in outcomes]
+    last, groups = outcomes[-1]
+    beside = [last.said(), f"{last.count / groups:.1f} calls a commit group", bench.disk_said()]
+    calls = f"{CONNECTIONS * CALLS:,} calls"
+    yield Figure("log-metric, CPU a call at 8 connections", "ms", cpu, calls, 0.12, beside)
+    yield Figure("log-metric, syncs a commit group", "", list(syncs_a_group(bench)), calls, 1.15)
+
+
+def syncs_a_group(bench):
+    trace = Trace(bench.directory / "tracking.strace")
+    with Server(bench.binary, bench.new_directory("tracking-traced"), trace) as server:
+        for _ in range(REPEATS):
+            queues = requests(server, CALLS)
+            before = trace.syncs(), server.metric("mainstay_writer_groups_total")
+            load.run(server, queues)
+            after = trace.syncs(), server.metric("mainstay_writer_groups_total")
+            yield (after[0] - before[0]) / (after[1] - before[1])
+
+
+def requests(server, calls):
+    """For each connection a new run, and its calls."""
+    queues = []
+    for _ in range(CONNECTIONS):
+        run = server.call("POST", f"{API}/runs/create", {"experiment_id": "0", "start_time": 1})
+        run = run["run"]["info"]["run_id"]
+        queues.append([metric(run, step) for step in range(calls)])
+    return queues
+
+
+def metric(run, step):
+    point = {"run_id": run, "key": "loss", "value": 1 / (step + 1), "timestamp": 1_700_000_000_000 + step, "step": step}
+    return load.post(f"{API}/runs/log-metric", json.dumps(point).encode())
