@@ -49,6 +49,9 @@ struct Stage {
 pub(super) struct Kept {
     checkpoint: Checkpoint,
     revision: u64,
+    /// The data time of the first prediction.
+    #[serde(default)]
+    began: Option<DataTime>,
 }
 
 /// One endpoint under watch.
@@ -59,6 +62,8 @@ pub(super) struct Watched {
     stages: BTreeMap<u64, Stage>,
     /// The newest revision that a prediction was made under.
     revision: u64,
+    /// The data time of the first prediction.
+    began: Option<DataTime>,
     rollout: Option<Rollout>,
     /// The evidence in hand demands something; no more is taken before it has happened.
     is_deciding: bool,
@@ -74,14 +79,14 @@ impl Watched {
     ) -> Result<Self, Failed> {
         let plan = convert::plan(&endpoint);
         let kept = kept.filter(|kept| *kept.checkpoint.plan() == plan);
-        let (watch, revision) = match kept {
-            None => (Watch::new(plan)?, 0),
-            Some(Kept { checkpoint, revision }) => {
+        let (watch, revision, began) = match kept {
+            None => (Watch::new(plan)?, 0, None),
+            Some(Kept { checkpoint, revision, began }) => {
                 let reference = match checkpoint.champion() {
                     Some(champion) => reference(platform, &champion.digest).await?,
                     None => None,
                 };
-                (Watch::restore(checkpoint, reference)?, revision)
+                (Watch::restore(checkpoint, reference)?, revision, began)
             }
         };
         let rollout = match watch.rollout() {
@@ -94,6 +99,7 @@ impl Watched {
             watch,
             stages: BTreeMap::new(),
             revision,
+            began,
             rollout,
             is_deciding: false,
         })
@@ -101,7 +107,8 @@ impl Watched {
 
     /// What to keep; `None` while a decision is under way, whose evidence would be lost.
     pub(super) fn keep(&self) -> Option<Kept> {
-        (!self.is_deciding).then(|| Kept { checkpoint: self.watch.checkpoint(), revision: self.revision })
+        let (revision, began) = (self.revision, self.began);
+        (!self.is_deciding).then(|| Kept { checkpoint: self.watch.checkpoint(), revision, began })
     }
 
     /// From which data time on its logs must be read again.
@@ -128,6 +135,9 @@ impl Watched {
         platform: &Platform,
         record: &PredictionRecord,
     ) -> Result<(), Failed> {
+        if self.watch.watermark().is_none() {
+            self.began = Some(record.at);
+        }
         let stage = self.stage(platform, record.revision).await?;
         if record.revision > self.revision {
             self.revision = record.revision;
@@ -309,7 +319,8 @@ impl Watched {
     pub(super) fn progress(&self) -> Option<Progress> {
         let watermark = self.watch.watermark()?;
         let folded_until = DataTime::from_micros(watermark.micros().div_euclid(HOUR) * HOUR);
-        Some(Progress { watermark, folded_until, is_deciding: self.is_deciding })
+        let began = self.began.unwrap_or(watermark);
+        Some(Progress { began, watermark, folded_until, is_deciding: self.is_deciding })
     }
 
     /// Whether it waits for something that it must ask for again.
