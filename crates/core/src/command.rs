@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use crate::action::Action;
 use crate::error::{Cause, Coded, ErrorCode, StorageError};
 use crate::event::Event;
+use crate::id::PipelineRunId;
 use crate::name::Name;
 use crate::principal::{Actor, Principal};
 use crate::scope::Scope;
@@ -51,6 +52,11 @@ pub trait Command: Send + Sync + 'static {
     /// On what.
     fn scope(&self) -> Scope;
 
+    /// The pipeline run that it is a step of. Whoever follows the log can learn of which run its events came.
+    fn run(&self) -> Option<PipelineRunId> {
+        None
+    }
+
     /// Writes rows and records events.
     async fn apply(&self, tx: &mut Self::Tx) -> Result<Self::Out, Self::Error>;
 }
@@ -69,6 +75,8 @@ pub struct Context {
     pub actor: Actor,
     /// Where.
     pub workspace: Name,
+    /// As a step of which pipeline run, if it is one's.
+    pub run: Option<PipelineRunId>,
 }
 
 /// A boxed future that borrows.
@@ -167,7 +175,8 @@ impl<Tx: ?Sized + Journal + 'static> Commands<Tx> {
             });
         }
         let (answer, answered) = oneshot::channel();
-        let context = Context { actor: principal.actor.clone(), workspace: scope.workspace };
+        let context =
+            Context { actor: principal.actor.clone(), workspace: scope.workspace, run: command.run() };
         let job = Pending { command, context, outcome: None, answer };
         self.unit.submit(Box::new(job)).await.map_err(CommandError::Storage)?;
         answered.await.unwrap_or_else(|_| Err(CommandError::Storage(stopped())))

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use mainstay_core::command::{BoxFuture, Context, Job, Journal, Unit};
 use mainstay_core::digest::Digest;
 use mainstay_core::error::StorageError;
-use mainstay_core::event::Event;
+use mainstay_core::event::{Event, EventSeq};
 use mainstay_core::id::{ApprovalId, PipelineRunId};
 use mainstay_core::name::Name;
 use mainstay_core::page::{Page, PageRequest};
@@ -20,7 +20,7 @@ use tokio::sync::Mutex;
 
 use crate::approval::{Approval, ApprovalState};
 use crate::definition::{Definition, StepName};
-use crate::port::{LedgerEntry, Pipeline, PipelineReader, PipelineTx, RunFilter};
+use crate::port::{LedgerEntry, Pipeline, PipelineReader, PipelineTx, Position, RunFilter};
 use crate::run::{PipelineRun, RunState, Step, StepResult, StepState};
 
 /// The rows of one workspace.
@@ -34,6 +34,7 @@ struct Rows {
     ledger: Vec<LedgerEntry>,
     approvals: BTreeMap<ApprovalId, Approval>,
     firings: BTreeSet<(String, i64)>,
+    positions: BTreeMap<(Name, usize), Position>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -273,6 +274,15 @@ impl PipelineTx for MemoryTx {
         self.touched_record |= new;
         Ok(new)
     }
+
+    async fn put_position(&mut self, position: &Position) -> Result<(), StorageError> {
+        let key = (position.pipeline.clone(), position.trigger);
+        let age = |position: &Position| (position.revision, position.at);
+        if self.rows.positions.get(&key).is_none_or(|kept| age(kept) < age(position)) {
+            self.rows.positions.insert(key, position.clone());
+        }
+        Ok(())
+    }
 }
 
 impl Rows {
@@ -367,6 +377,31 @@ impl PipelineReader for MemoryStore {
             self.read(workspace, |rows| rows.approvals.values().filter(pending).cloned().collect()).await;
         found.sort_by_key(|approval| (approval.requested, approval.id));
         Ok(found)
+    }
+
+    async fn all_pipelines(&self) -> Result<Vec<(Name, Pipeline)>, StorageError> {
+        let state = self.state.lock().await;
+        let of = |(name, rows): (&Name, &Rows)| {
+            rows.pipelines.values().map(|pipeline| (name.clone(), pipeline.clone())).collect::<Vec<_>>()
+        };
+        Ok(state.workspaces.iter().flat_map(of).collect())
+    }
+
+    async fn position(
+        &self,
+        workspace: &Name,
+        pipeline: &Name,
+        revision: u64,
+        trigger: usize,
+    ) -> Result<Option<i64>, StorageError> {
+        let key = (pipeline.clone(), trigger);
+        let kept = self.read(workspace, |rows| rows.positions.get(&key).cloned()).await;
+        Ok(kept.filter(|kept| kept.revision == revision).map(|kept| kept.at))
+    }
+
+    async fn run_behind(&self, _: EventSeq) -> Result<Option<PipelineRunId>, StorageError> {
+        // Its events have no numbers.
+        Ok(None)
     }
 
     async fn last_firing(&self, workspace: &Name, schedule: &str) -> Result<Option<i64>, StorageError> {

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use mainstay_core::command::Journal;
 use mainstay_core::digest::Digest;
 use mainstay_core::error::StorageError;
+use mainstay_core::event::EventSeq;
 use mainstay_core::id::{ApprovalId, PipelineRunId};
 use mainstay_core::name::Name;
 use mainstay_core::page::{Page, PageRequest};
@@ -46,10 +47,23 @@ pub struct LedgerEntry {
     pub at: MachineTime,
 }
 
+/// From where a trigger of a pipeline goes on: everything at or before it needs no look any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Position {
+    /// The pipeline.
+    pub pipeline: Name,
+    /// The revision that has the trigger.
+    pub revision: u64,
+    /// The place of the trigger in it.
+    pub trigger: usize,
+    /// Microseconds of the data's clock, or the number of an event.
+    pub at: i64,
+}
+
 /// A transaction over pipelines. Everything is within [`Journal::workspace`].
 ///
-/// Tables by class: pipelines, definitions, runs, results, approvals and firings are *record*; steps
-/// and the ledger are *operational* (steps can be told from the results and events).
+/// Tables by class: pipelines, definitions, runs, results, approvals and firings are *record*; steps,
+/// the ledger and positions of triggers are *operational* (steps can be told from the results and events).
 ///
 /// **Locking**: every command that changes a step first calls [`run_for_update`](Self::run_for_update),
 /// so the lock on the run's row guards its steps.
@@ -141,6 +155,10 @@ pub trait PipelineTx: Journal {
     /// Notes that a schedule fired at an instant (microseconds on the schedule's own clock); `false` if
     /// it is noted already.
     async fn insert_firing(&mut self, schedule: &str, at_micros: i64) -> Result<bool, StorageError>;
+
+    /// Keeps a trigger's position: for a newer revision in place of the older one's, for the same revision
+    /// only forward.
+    async fn put_position(&mut self, position: &Position) -> Result<(), StorageError>;
 }
 
 /// Which runs are listed.
@@ -195,6 +213,21 @@ pub trait PipelineReader: Send + Sync {
 
     /// Requests that nobody decided, oldest first.
     async fn pending_approvals(&self, workspace: &Name) -> Result<Vec<Approval>, StorageError>;
+
+    /// All pipelines of all workspaces, by workspace and name.
+    async fn all_pipelines(&self) -> Result<Vec<(Name, Pipeline)>, StorageError>;
+
+    /// The position of a trigger; `None` if none was kept for this revision.
+    async fn position(
+        &self,
+        workspace: &Name,
+        pipeline: &Name,
+        revision: u64,
+        trigger: usize,
+    ) -> Result<Option<i64>, StorageError>;
+
+    /// The run whose step recorded an event; `None` if none is known.
+    async fn run_behind(&self, event: EventSeq) -> Result<Option<PipelineRunId>, StorageError>;
 
     /// The latest firing of a schedule.
     async fn last_firing(&self, workspace: &Name, schedule: &str) -> Result<Option<i64>, StorageError>;

@@ -21,6 +21,7 @@ mod running;
 pub mod serve;
 pub mod steps;
 mod terminal;
+pub mod triggers;
 pub mod watch;
 pub mod webhooks;
 

@@ -124,6 +124,10 @@ impl Command for ConcludeStep {
         Scope::new(self.workspace.clone(), Subject::new(ResourceKind::PipelineRun, self.run))
     }
 
+    fn run(&self) -> Option<PipelineRunId> {
+        Some(self.run)
+    }
+
     async fn apply(&self, tx: &mut Self::Tx) -> Result<(), EffectError> {
         let (run, step, token) = (self.run, self.step.clone(), self.token);
         let done = match self.effect.apply(tx).await? {

@@ -15,6 +15,7 @@ use crate::Failed;
 use crate::engine::{Engine, EngineOptions};
 use crate::platform::Platform;
 use crate::serve::{HttpLimits, serve};
+use crate::triggers::Triggers;
 use crate::watch::WatchKeeper;
 use crate::webhooks::{Deliveries, DeliveryOptions};
 
@@ -59,11 +60,13 @@ impl Running {
         let engine = Engine::new(platform.clone(), spawner, crate::steps::all(), options);
         let signing = (platform.clone(), stopping.clone());
         let webhooks = Arc::new(Deliveries::new(&platform, webhooks));
+        let triggers = Triggers::new(platform.clone());
         let tasks = vec![
             tokio::spawn(predictor.clone().follow(platform.sources(), stopping.clone())),
             tokio::spawn(keeper.run(stopping.clone())),
             tokio::spawn(predictor.clone().maintain(registry, stopping.clone())),
             tokio::spawn(engine.run(stopping.clone())),
+            tokio::spawn(triggers.run(stopping.clone())),
             tokio::spawn(async move { signing.0.heads.run(signing.1).await }),
             tokio::spawn(webhooks.run(stopping.clone())),
             tokio::spawn(serve(listener, router, HttpLimits::default(), stopping)),

@@ -18,6 +18,8 @@ const INSERT: &str = "INSERT INTO events \
     (seq, at, kind, actor, workspace, subject, body, salt, body_digest, leaf) \
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
 
+const INSERT_RUN: &str = "INSERT INTO event_runs (seq, run) VALUES ($1, $2)";
+
 /// Gives events the next sequence numbers, in order, and adds their leaves to the tree. The position
 /// of the last one; `None` if there are none.
 pub(crate) async fn append(
@@ -59,6 +61,9 @@ pub(crate) async fn append(
             leaf.as_bytes().to_vec(),
         ];
         tx.execute(INSERT, row).await?;
+        if let Some(run) = context.run {
+            tx.execute(INSERT_RUN, params![seq, run.to_string()]).await?;
+        }
         tree.append(leaf);
     }
     let row = params![tree.size(), tree.to_bytes()];

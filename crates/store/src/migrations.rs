@@ -19,6 +19,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0008_features.sql"),
     include_str!("../migrations/0009_monitoring.sql"),
     include_str!("../migrations/0010_webhook_cursors.sql"),
+    include_str!("../migrations/0011_triggers.sql"),
 ];
 
 /// Brings the schema up to date. Refuses a database that a newer Mainstay has written.

@@ -90,7 +90,7 @@ impl Writer {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let (announce, committed) = watch::channel(last);
         let (announce_access, access_changes) = watch::channel(last);
-        let context = Context { actor: Actor::system("writer"), workspace: default_workspace() };
+        let context = Context { actor: Actor::system("writer"), workspace: default_workspace(), run: None };
         let counts = Arc::new(Counts::default());
         let tx = StoreTx::new(connection, context);
         let group = Group { tx, surroundings, announce, announce_access, counts: Arc::clone(&counts) };

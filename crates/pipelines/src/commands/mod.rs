@@ -6,6 +6,7 @@ mod claim;
 mod define;
 mod expire;
 mod finish;
+mod fire;
 mod park;
 mod start;
 mod take_back;
@@ -21,8 +22,9 @@ pub use claim::{Claim, ClaimStep, Heartbeat};
 pub use define::DefinePipeline;
 pub use expire::{ExpireDue, Expired};
 pub use finish::{AcceptCached, AcceptStep, FailStep};
+pub use fire::{FireSchedule, KeepPosition, REFUSED, RefuseFiring};
 pub use park::ParkStep;
-pub use start::{FireSchedule, How, StartRun, Started};
+pub use start::{How, StartRun, Started};
 pub use take_back::TakeBack;
 pub use wake::WakeRun;
 

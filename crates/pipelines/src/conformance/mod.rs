@@ -61,6 +61,8 @@ checks! {
     runs::a_failed_step_skips_what_needs_it,
     runs::equal_keys_start_one_run,
     runs::a_schedule_fires_once,
+    runs::a_trigger_counts_only_under_its_revision,
+    runs::positions_go_forward,
     runs::results_are_found_by_their_key,
     runs::runs_are_listed_in_pages,
     runs::workspaces_do_not_meet,

@@ -8,10 +8,13 @@ use mainstay_core::page::PageRequest;
 use serde_json::json;
 
 use super::{Bench, Checked, chain, refused};
-use crate::commands::{AcceptCached, AcceptStep, DefinePipeline, FireSchedule, How};
+use crate::commands::{
+    AcceptCached, AcceptStep, DefinePipeline, FireSchedule, How, KeepPosition, RefuseFiring,
+};
 use crate::engine::Acceptance;
-use crate::port::RunFilter;
-use crate::run::{RunState, StepOutput, StepState};
+use crate::port::{Position, RunFilter};
+use crate::run::{Cause, CauseKind, RunState, StepOutput, StepState};
+use crate::trigger::schedule_name;
 
 pub(super) async fn a_chain_runs_in_order(bench: Bench) -> Checked {
     let run = bench.start(&chain(3)).await?;
@@ -114,7 +117,8 @@ pub(super) async fn a_schedule_fires_once(bench: Bench) -> Checked {
         let mut attempts = Vec::new();
         for _ in 0..4 {
             let start = bench.start_of(&chain(1))?;
-            attempts.push(bench.run(FireSchedule { schedule: "check/on[0]".to_owned(), at_micros, start }));
+            let schedule = "check/on[0]".to_owned();
+            attempts.push(bench.run(FireSchedule { schedule, at_micros, revision: None, start }));
         }
         let fired = join_all(attempts).await.into_iter().collect::<Result<Vec<_>, _>>()?;
         assert_eq!(fired.iter().flatten().count(), 1);
@@ -126,6 +130,60 @@ pub(super) async fn a_schedule_fires_once(bench: Bench) -> Checked {
         assert_eq!(found, last);
     }
     assert_eq!(bench.reader.last_firing(&bench.workspace, "other").await?, None);
+    Ok(())
+}
+
+pub(super) async fn a_trigger_counts_only_under_its_revision(bench: Bench) -> Checked {
+    let name = Name::new("check")?;
+    let fire = |revision, at_micros| -> Result<FireSchedule, Box<dyn std::error::Error + Send + Sync>> {
+        let start = bench.start_of(&chain(1))?;
+        Ok(FireSchedule {
+            schedule: schedule_name(&name, revision, 0),
+            at_micros,
+            revision: Some(revision),
+            start,
+        })
+    };
+    let refuse = |revision, at_micros| RefuseFiring {
+        workspace: bench.workspace.clone(),
+        pipeline: name.clone(),
+        revision,
+        schedule: schedule_name(&name, revision, 0),
+        at_micros,
+        cause: Cause { kind: CauseKind::Cron, evidence: json!(null) },
+        code: ErrorCode::WrongState,
+        reason: "full".to_owned(),
+    };
+    assert!(bench.run(fire(1, 1_000)?).await?.is_none(), "there is no such pipeline");
+    for (steps, revision) in [(1, 1), (2, 2)] {
+        let define = DefinePipeline::new(bench.workspace.clone(), name.clone(), chain(steps))?;
+        bench.run(define).await?;
+        assert!(bench.run(fire(revision, 1_000)?).await?.is_some());
+        bench.run(refuse(revision, 2_000)).await?;
+        assert!(bench.run(fire(revision, 2_000)?).await?.is_none(), "a refusal counts as fired");
+    }
+    assert!(bench.run(fire(1, 3_000)?).await?.is_none(), "it was changed");
+    bench.run(refuse(1, 4_000)).await?;
+    let last =
+        async |revision| bench.reader.last_firing(&bench.workspace, &schedule_name(&name, revision, 0)).await;
+    assert_eq!((last(1).await?, last(2).await?), (Some(2_000), Some(2_000)));
+    let all = bench.reader.all_pipelines().await?;
+    assert!(all.iter().any(|(workspace, found)| *workspace == bench.workspace && found.revision == 2));
+    Ok(())
+}
+
+pub(super) async fn positions_go_forward(bench: Bench) -> Checked {
+    let name = Name::new("check")?;
+    let found =
+        async |revision, trigger| bench.reader.position(&bench.workspace, &name, revision, trigger).await;
+    assert_eq!(found(1, 0).await?, None);
+    for (revision, at, kept) in [(1, i64::MIN, i64::MIN), (1, 7, 7), (1, 3, 7), (2, 5, 5), (1, 9, 5)] {
+        let position = Position { pipeline: name.clone(), revision, trigger: 0, at };
+        bench.run(KeepPosition { workspace: bench.workspace.clone(), position }).await?;
+        let newest = if kept == 5 { 2 } else { 1 };
+        assert_eq!(found(newest, 0).await?, Some(kept));
+    }
+    assert_eq!((found(1, 0).await?, found(2, 1).await?), (None, None));
     Ok(())
 }
 

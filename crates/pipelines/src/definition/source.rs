@@ -116,8 +116,20 @@ impl Source {
         }
     }
 
-    /// Expands, interpolates and links.
-    pub fn resolve(&self, parameters: &Parameters) -> Result<Definition, DefinitionError> {
+    /// The triggers alone: they stand whether or not the stages can be resolved yet.
+    pub fn triggers(&self, parameters: &Parameters) -> Result<Vec<Trigger>, DefinitionError> {
+        if self.triggers.is_none() {
+            return Ok(Vec::new());
+        }
+        self.triggers_with(&self.variables(parameters)?.0)
+    }
+
+    fn triggers_with(&self, globals: &Map<String, Value>) -> Result<Vec<Trigger>, DefinitionError> {
+        Trigger::read("on", &filled("on", self.triggers.as_ref(), globals)?)
+    }
+
+    /// All variables, and the parameter files with the overrides put in.
+    fn variables(&self, parameters: &Parameters) -> Result<(Map<String, Value>, Files), DefinitionError> {
         let mut files = parameters.files.clone();
         let defaults = files.entry(DEFAULT_PARAMS.to_owned()).or_insert_with(|| Value::Object(Map::new()));
         if defaults.is_null() {
@@ -135,24 +147,19 @@ impl Source {
                 merge(&mut globals, &Map::from_iter([(key.clone(), value.clone())]), false)?;
             }
         }
-        let stages = expand(&self.stages, &self.matrix_order, &globals, &files)?;
-        let stages = link::link(stages)?;
-        let context = Context::new(vec![&globals]);
-        let filled = |key: &str, value: &Option<Value>| {
-            let value = value.clone().unwrap_or(Value::Null);
-            interpolate::value(&value, &context, Style::Plain)
-                .map_err(|problem| DefinitionError::at(key, problem))
-        };
-        let mut top = Fields::of(
-            "",
-            Value::Object(Map::from_iter([(
-                "concurrency".to_owned(),
-                filled("concurrency", &self.concurrency)?,
-            )])),
-        )?;
+        Ok((globals, files))
+    }
+
+    /// Expands, interpolates and links.
+    pub fn resolve(&self, parameters: &Parameters) -> Result<Definition, DefinitionError> {
+        let (globals, files) = self.variables(parameters)?;
+        let stages = link::link(expand(&self.stages, &self.matrix_order, &globals, &files)?)?;
+        let concurrency = filled("concurrency", self.concurrency.as_ref(), &globals)?;
+        let mut top =
+            Fields::of("", Value::Object(Map::from_iter([("concurrency".to_owned(), concurrency)])))?;
         Ok(Definition {
             stages,
-            triggers: Trigger::read("on", &filled("on", &self.triggers)?)?,
+            triggers: self.triggers_with(&globals)?,
             concurrency: Concurrency::read(&mut top)?,
             params: globals,
         })
@@ -162,6 +169,16 @@ impl Source {
     pub fn displayed_params(&self) -> Option<&Value> {
         self.params.as_ref()
     }
+}
+
+/// The parameter files by their path.
+type Files = BTreeMap<String, Value>;
+
+/// A value of the top level with the variables put in.
+fn filled(key: &str, value: Option<&Value>, globals: &Map<String, Value>) -> Result<Value, DefinitionError> {
+    let value = value.unwrap_or(&Value::Null);
+    interpolate::value(value, &Context::new(vec![globals]), Style::Plain)
+        .map_err(|problem| DefinitionError::at(key, problem))
 }
 
 /// The variables that a `vars` list defines: mappings in place, and files, whole or by keys

@@ -1,5 +1,6 @@
 //! Lengths of time as people write them: `30s`, `5m`, `2h`, `7d`.
 
+use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -49,6 +50,19 @@ impl Span {
     }
 }
 
+impl fmt::Display for Span {
+    /// In the largest unit that it is a whole number of, as [`Span::parse`] reads it; microseconds below the
+    /// smallest are dropped.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const UNITS: [(i64, &str); 4] =
+            [(86_400_000_000, "d"), (3_600_000_000, "h"), (60_000_000, "m"), (1_000_000, "s")];
+        match UNITS.iter().find(|(unit, _)| self.0 != 0 && self.0 % unit == 0) {
+            Some((unit, name)) => write!(f, "{}{name}", self.0 / unit),
+            None => write!(f, "{}ms", self.0 / 1_000),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -58,6 +72,9 @@ mod tests {
         assert_eq!(Span::parse("90"), Some(Span::seconds(90)));
         assert_eq!(Span::parse("2h"), Some(Span::seconds(7200)));
         assert_eq!(Span::parse("250ms").map(Span::micros), Some(250_000));
+        for text in ["90s", "2h", "250ms", "7d", "36h", "0ms"] {
+            assert_eq!(Span::parse(text).unwrap().to_string(), text);
+        }
         for bad in ["", "h", "-1s", "1y", "1.5h", "99999999999d", "9223372036854775807w"] {
             assert_eq!(Span::parse(bad), None, "{bad}");
         }

@@ -50,6 +50,9 @@ struct Stage {
 pub(super) struct Kept {
     checkpoint: Checkpoint,
     revision: u64,
+    /// The data time of the first prediction.
+    #[serde(default)]
+    began: Option<DataTime>,
 }
 
 /// One endpoint under watch.
@@ -60,6 +63,8 @@ pub(super) struct Watched {
     stages: BTreeMap<u64, Stage>,
     /// The newest revision that a prediction was made under.
     revision: u64,
+    /// The data time of the first prediction.
+    began: Option<DataTime>,
     rollout: Option<Rollout>,
     /// The head of the log at which a revision was looked for and not found.
     unknown_at: Option<EventSeq>,
@@ -77,18 +82,18 @@ impl Watched {
     ) -> Result<Self, Failed> {
         let plan = convert::plan(&endpoint);
         let kept = kept.filter(|kept| *kept.checkpoint.plan() == plan && kept.revision <= newest);
-        let (mut watch, revision) = match kept {
-            None => (Watch::new(plan)?, 0),
-            Some(Kept { checkpoint, revision }) => {
+        let (mut watch, revision, began) = match kept {
+            None => (Watch::new(plan)?, 0, None),
+            Some(Kept { checkpoint, revision, began }) => {
                 let reference = match checkpoint.champion() {
                     Some(champion) => reference(platform, &champion.digest).await?,
                     None => None,
                 };
                 match Watch::restore(checkpoint, reference) {
-                    Ok(watch) => (watch, revision),
+                    Ok(watch) => (watch, revision, began),
                     Err(error) => {
                         tracing::error!(%error, endpoint = %endpoint.name, "its checkpoint does not fit; it is watched anew");
-                        (Watch::new(plan)?, 0)
+                        (Watch::new(plan)?, 0, None)
                     }
                 }
             }
@@ -105,6 +110,7 @@ impl Watched {
             stages: BTreeMap::new(),
             unknown_at: None,
             revision,
+            began,
             rollout,
             is_deciding: false,
         })
@@ -112,7 +118,8 @@ impl Watched {
 
     /// What to keep; `None` while a decision is under way, whose evidence would be lost.
     pub(super) fn keep(&self) -> Option<Kept> {
-        (!self.is_deciding).then(|| Kept { checkpoint: self.watch.checkpoint(), revision: self.revision })
+        let (revision, began) = (self.revision, self.began);
+        (!self.is_deciding).then(|| Kept { checkpoint: self.watch.checkpoint(), revision, began })
     }
 
     /// From which data time on its logs must be read again.
@@ -142,6 +149,9 @@ impl Watched {
     ) -> Result<(), Failed> {
         // Made under a revision that is not on the record: the database was put back to an earlier state.
         let Some(stage) = self.stage(platform, record.revision).await? else { return Ok(()) };
+        if self.watch.watermark().is_none() {
+            self.began = Some(record.at);
+        }
         if record.revision > self.revision {
             self.revision = record.revision;
             self.enter(platform, stage, record.at).await?;
@@ -349,7 +359,8 @@ impl Watched {
     pub(super) fn progress(&self) -> Option<Progress> {
         let watermark = self.watch.watermark()?;
         let folded_until = DataTime::from_micros(watermark.micros().div_euclid(HOUR) * HOUR);
-        Some(Progress { watermark, folded_until, is_deciding: self.is_deciding })
+        let began = self.began.unwrap_or(watermark);
+        Some(Progress { began, watermark, folded_until, is_deciding: self.is_deciding })
     }
 
     /// Whether it waits for something that it must ask for again.

@@ -28,6 +28,8 @@ pub use keeper::WatchKeeper;
 /// How far the fold of an endpoint's logs has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
+    /// The data time of its first prediction.
+    pub began: DataTime,
     /// The greatest data time that was read from its log.
     pub watermark: DataTime,
     /// Everything before this was folded.
@@ -43,6 +45,8 @@ pub struct Decisions {
     progress: Mutex<HashMap<(Name, Name), Progress>>,
     /// Logs from before are still being read.
     is_behind: watch::Sender<bool>,
+    /// Counts how often a watermark moved, or the reading of logs from before ended.
+    moves: watch::Sender<u64>,
 }
 
 impl Decisions {
@@ -69,8 +73,24 @@ impl Decisions {
         drop(is_behind.wait_for(|is_behind| !is_behind).await);
     }
 
+    /// Whether logs from before are still being read.
+    pub fn is_behind(&self) -> bool {
+        *self.is_behind.borrow()
+    }
+
+    /// Changes whenever a watermark has moved, or the logs from before are read.
+    pub fn moves(&self) -> watch::Receiver<u64> {
+        self.moves.subscribe()
+    }
+
     fn set_behind(&self, is_behind: bool) {
-        self.is_behind.send_replace(is_behind);
+        if self.is_behind.send_replace(is_behind) != is_behind {
+            self.moved();
+        }
+    }
+
+    fn moved(&self) {
+        self.moves.send_modify(|count| *count = count.wrapping_add(1));
     }
 
     fn publish(&self, rollout: RolloutId, evidence: Option<Evidence>) {
@@ -81,8 +101,12 @@ impl Decisions {
         }
     }
 
-    fn note(&self, workspace: &Name, endpoint: &Name, progress: Progress) {
+    /// Takes over how far an endpoint's logs are folded.
+    pub fn note(&self, workspace: &Name, endpoint: &Name, progress: Progress) {
         let place = (workspace.clone(), endpoint.clone());
-        self.progress.lock().unwrap_or_else(PoisonError::into_inner).insert(place, progress);
+        let before = self.progress.lock().unwrap_or_else(PoisonError::into_inner).insert(place, progress);
+        if before.is_none_or(|before| before.watermark != progress.watermark) {
+            self.moved();
+        }
     }
 }

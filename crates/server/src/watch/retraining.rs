@@ -90,7 +90,7 @@ async fn start(
         },
         idempotency_key: None,
     };
-    let fire = FireSchedule { schedule, at_micros, start };
+    let fire = FireSchedule { schedule, at_micros, revision: None, start };
     platform.pipelines.run(&Principal::system("watch"), fire).await?;
     Ok(())
 }

@@ -81,13 +81,18 @@ impl TestApp {
 
     /// Callers may ask so often, and no more.
     pub(crate) async fn limited(rate: Option<Rate>) -> Self {
+        Self::with(Arc::new(SystemClock::start()), rate).await
+    }
+
+    /// The machine's time is the test's.
+    pub(crate) async fn at(clock: Arc<ManualClock>) -> Self {
+        Self::with(clock, None).await
+    }
+
+    async fn with(clock: Arc<dyn Clock>, rate: Option<Rate>) -> Self {
         let data = tempfile::tempdir().unwrap();
-        let environment = Environment {
-            clock: Arc::new(SystemClock::start()),
-            entropy: Arc::new(SystemEntropy),
-            mode: Mode::Required,
-            guard_events: true,
-        };
+        let environment =
+            Environment { clock, entropy: Arc::new(SystemEntropy), mode: Mode::Required, guard_events: true };
         let platform = Arc::new(Platform::open(data.path(), None, environment).await.unwrap());
         let says = Arc::new(Says(Mutex::new(Principal::anonymous())));
         // Buckets fill by a clock that stands still, however long the test takes.

@@ -13,4 +13,5 @@ mod pipelines;
 mod program;
 mod record;
 mod routes;
+mod triggers;
 mod webhooks;

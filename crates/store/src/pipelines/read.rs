@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use mainstay_core::digest::Digest;
 use mainstay_core::error::StorageError;
+use mainstay_core::event::EventSeq;
 use mainstay_core::id::PipelineRunId;
 use mainstay_core::name::Name;
 use mainstay_core::page::{Page, PageRequest, PageToken};
@@ -137,6 +138,29 @@ impl PipelineReader for Reader {
     async fn pending_approvals(&self, workspace: &Name) -> Result<Vec<Approval>, StorageError> {
         let sql = "SELECT document FROM approvals WHERE workspace = $1 AND state = 'pending' ORDER BY requested, id";
         documents(&self.rows(sql, params![workspace.as_str()]).await?)
+    }
+
+    async fn all_pipelines(&self) -> Result<Vec<(Name, Pipeline)>, StorageError> {
+        let sql = "SELECT name, revision, source, updated, workspace FROM pipelines ORDER BY workspace, name";
+        self.rows(sql, params![]).await?.iter().map(|row| Ok((row.parsed(4)?, pipeline(row)?))).collect()
+    }
+
+    async fn position(
+        &self,
+        workspace: &Name,
+        pipeline: &Name,
+        revision: u64,
+        trigger: usize,
+    ) -> Result<Option<i64>, StorageError> {
+        let sql = "SELECT position FROM trigger_positions \
+            WHERE workspace = $1 AND pipeline = $2 AND place = $3 AND revision = $4";
+        let key = params![workspace.as_str(), pipeline.as_str(), trigger as u64, revision];
+        self.rows(sql, key).await?.first().map(|row| row.int(0)).transpose()
+    }
+
+    async fn run_behind(&self, event: EventSeq) -> Result<Option<PipelineRunId>, StorageError> {
+        let sql = "SELECT run FROM event_runs WHERE seq = $1";
+        self.rows(sql, params![event.0]).await?.first().map(|row| row.parsed(0)).transpose()
     }
 
     async fn last_firing(&self, workspace: &Name, schedule: &str) -> Result<Option<i64>, StorageError> {

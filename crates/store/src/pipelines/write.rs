@@ -12,7 +12,7 @@ use mainstay_core::name::Name;
 use mainstay_core::time::MachineTime;
 use mainstay_pipelines::approval::Approval;
 use mainstay_pipelines::definition::{Definition, StepName};
-use mainstay_pipelines::port::{LedgerEntry, Pipeline, PipelineTx};
+use mainstay_pipelines::port::{LedgerEntry, Pipeline, PipelineTx, Position};
 use mainstay_pipelines::run::{PipelineRun, Step, StepResult};
 
 use super::{document, documents};
@@ -234,5 +234,16 @@ impl PipelineTx for StoreTx {
         let sql = "INSERT INTO schedule_firings (workspace, schedule, at) VALUES ($1, $2, $3) \
             ON CONFLICT (workspace, schedule, at) DO NOTHING";
         Ok(self.execute(sql, params![self.workspace().as_str(), schedule, at_micros]).await? == 1)
+    }
+
+    async fn put_position(&mut self, position: &Position) -> Result<(), StorageError> {
+        let sql = "INSERT INTO trigger_positions (workspace, pipeline, place, revision, position) \
+            VALUES ($1, $2, $3, $4, $5) ON CONFLICT (workspace, pipeline, place) \
+            DO UPDATE SET revision = excluded.revision, position = excluded.position \
+            WHERE trigger_positions.revision < excluded.revision OR (trigger_positions.revision = excluded.revision \
+            AND trigger_positions.position < excluded.position)";
+        let Position { pipeline, revision, trigger, at } = position;
+        let row = params![self.workspace().as_str(), pipeline.as_str(), *trigger as u64, *revision, *at];
+        self.execute(sql, row).await.map(drop)
     }
 }

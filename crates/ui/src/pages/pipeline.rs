@@ -12,6 +12,7 @@ use mainstay_core::scope::ResourceKind;
 use mainstay_core::time::MachineTime;
 use mainstay_pipelines::port::RunFilter;
 use mainstay_pipelines::run::{PipelineRun, RunState};
+use mainstay_pipelines::trigger::{Instant, Standing, standing};
 use serde::Deserialize;
 
 use super::{Row, asked, reads};
@@ -115,12 +116,37 @@ async fn list(
     })
 }
 
+/// A trigger of a pipeline's text.
+struct TriggerRow {
+    kind: &'static str,
+    when: String,
+    last: Option<Moment>,
+    /// The event that it fired for last.
+    event: Option<i64>,
+    next: Option<Moment>,
+}
+
+impl TriggerRow {
+    fn new(Standing { trigger, last, next }: Standing, now: MachineTime) -> Self {
+        let moment = |instant| match instant {
+            Instant::Machine(at) if at > now => Some(Moment::ahead(at, now)),
+            Instant::Machine(at) => Some(Moment::ago(at, now)),
+            Instant::Data(at) => Some(Moment::of_data(at)),
+            Instant::Event(_) => None,
+        };
+        let event = last.and_then(|last| if let Instant::Event(seq) = last { Some(seq) } else { None });
+        let (last, next) = (last.and_then(moment), next.and_then(moment));
+        Self { kind: trigger.kind().as_str(), when: trigger.when(), last, event, next }
+    }
+}
+
 #[derive(Template)]
 #[template(path = "pipeline.html")]
 struct PipelinePage {
     shell: Shell,
     name: String,
     source: Option<(u64, String)>,
+    triggers: Vec<TriggerRow>,
     runs: Vec<RunRow>,
     next: Option<String>,
 }
@@ -134,13 +160,18 @@ async fn show(
     let name = Name::new(name)?;
     let request = asked(query)?.request()?;
     let now = console.now();
-    let defined = console.pipelines.pipelines(&caller.workspace).await?.into_iter().find(|p| p.name == name);
+    let defined = console.pipelines.pipeline(&caller.workspace, &name).await?;
+    let triggers = match &defined {
+        Some(pipeline) => standing(&*console.pipelines, &caller.workspace, pipeline).await?,
+        None => Vec::new(),
+    };
     let filter = RunFilter { pipeline: Some(name.clone()), states: Vec::new() };
     let runs = console.pipelines.runs(&caller.workspace, &filter, &request).await?;
     page(&PipelinePage {
         shell: Shell::new(name.to_string(), Section::Pipelines).under("Pipelines", "/pipelines"),
         next: runs.next.map(|token| format!("{}?page={token}", link::pipeline(&name))),
         name: name.to_string(),
+        triggers: triggers.into_iter().map(|trigger| TriggerRow::new(trigger, now)).collect(),
         source: defined.map(|pipeline| (pipeline.revision, pipeline.source)),
         runs: runs.items.iter().map(|run| row(run, now)).collect(),
     })

@@ -184,6 +184,10 @@ fn of_pipelines(event: &RecordedEvent, body: &Body<'_>, subject: &Part) -> Told 
             let reason = format!(" skipped: {}", body.text("/reason"));
             (Tone::Plain, vec![text("step "), strong(body.text("/step")), text(" of "), run, text(reason)])
         }
+        "schedule.refused" => {
+            let reason = format!(" was not started by its trigger: {}", body.text("/reason"));
+            (Tone::Bad, vec![text("pipeline "), run, text(reason)])
+        }
         "approval.requested" => {
             let parts = vec![text("approval asked for step "), strong(body.text("/step")), text(": "), run];
             (Tone::Live, parts)

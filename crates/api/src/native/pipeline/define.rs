@@ -13,6 +13,8 @@ use mainstay_core::action::Action;
 use mainstay_core::name::Name;
 use mainstay_pipelines::commands::DefinePipeline;
 use mainstay_pipelines::port::Pipeline;
+use mainstay_pipelines::run::CauseKind;
+use mainstay_pipelines::trigger::{Instant, Standing, standing};
 use serde::Serialize;
 
 use super::{NoPipeline, PIPELINE, PipelineState};
@@ -41,17 +43,38 @@ struct PipelineBody {
     updated: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     source: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    triggers: Option<Vec<TriggerBody>>,
+}
+
+/// A trigger on the wire. `last` and `next` are instants of its own clock (machine time for `cron`, data time
+/// for `schedule`), `last` of an `event` names the event.
+#[derive(Debug, Serialize)]
+struct TriggerBody {
+    kind: CauseKind,
+    when: String,
+    last: Option<String>,
+    next: Option<String>,
+}
+
+impl From<Standing> for TriggerBody {
+    fn from(Standing { trigger, last, next }: Standing) -> Self {
+        let text = |instant: Option<Instant>| instant.map(|instant| instant.to_string());
+        Self { kind: trigger.kind(), when: trigger.when(), last: text(last), next: text(next) }
+    }
 }
 
 impl PipelineBody {
-    fn whole(pipeline: Pipeline) -> Self {
+    async fn whole(state: &PipelineState, workspace: &Name, pipeline: Pipeline) -> Result<Self, Error> {
+        let triggers = standing(&*state.reader, workspace, &pipeline).await?;
+        let triggers = Some(triggers.into_iter().map(TriggerBody::from).collect());
         let source = Some(pipeline.source.clone());
-        Self { source, ..Self::brief(pipeline) }
+        Ok(Self { source, triggers, ..Self::brief(pipeline) })
     }
 
     fn brief(pipeline: Pipeline) -> Self {
         let Pipeline { name, revision, updated, .. } = pipeline;
-        Self { name, revision, updated: updated.to_string(), source: None }
+        Self { name, revision, updated: updated.to_string(), source: None, triggers: None }
     }
 }
 
@@ -68,8 +91,8 @@ async fn one(
     caller: Caller,
     One(name): One<Name>,
 ) -> Result<Json<PipelineBody>, Error> {
-    let found = state.reader.pipeline(&caller.workspace, &name).await?;
-    Ok(Json(PipelineBody::whole(found.ok_or(NoPipeline(name))?)))
+    let found = state.reader.pipeline(&caller.workspace, &name).await?.ok_or(NoPipeline(name))?;
+    Ok(Json(PipelineBody::whole(&state, &caller.workspace, found).await?))
 }
 
 async fn define(
@@ -80,8 +103,9 @@ async fn define(
 ) -> Result<Json<PipelineBody>, Error> {
     let json = is_json(&request);
     let source = text(&whole_body(request, &state).await?, json)?;
-    let command = DefinePipeline::new(caller.workspace, name, source)?;
-    Ok(Json(PipelineBody::whole(state.commands.run(&caller.principal, command).await?)))
+    let command = DefinePipeline::new(caller.workspace.clone(), name, source)?;
+    let defined = state.commands.run(&caller.principal, command).await?;
+    Ok(Json(PipelineBody::whole(&state, &caller.workspace, defined).await?))
 }
 
 fn is_json(request: &Request) -> bool {
