@@ -3,6 +3,7 @@
 
 mod artifacts;
 pub mod authority;
+mod abandoned;
 pub mod backup;
 pub mod cli;
 mod client;
