@@ -330,8 +330,7 @@ impl Watched {
             if block.watermark <= state.entered_at && state.entered_at != state.started_at {
                 continue;
             }
-            let pairs = self.watch.pairs(state.entered_at, block.watermark);
-            let evidence = convert::evidence(&block, pairs);
+            let evidence = convert::evidence(&self.watch, &block, state.entered_at);
             if decide(&rollout.plan, state, &evidence) != Decision::Stay {
                 platform.decisions.publish(known, Some(evidence));
                 // Without a run a person carries it out.

@@ -42,6 +42,7 @@ fn evidence(day: i64, verdict: QualityVerdict) -> Evidence {
     Evidence {
         watermark: DataTime::from_micros(day * DAY),
         pairs: 400,
+        first_pair: Some(DataTime::default()),
         guards: Vec::new(),
         quality: Some(quality),
     }
