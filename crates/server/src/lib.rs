@@ -1,9 +1,9 @@
 //! Configuration, assembly, background tasks and shutdown: the one place where the parts of Mainstay
 //! meet. The binary `mainstay` is [`cli::main`].
 
+mod abandoned;
 mod artifacts;
 pub mod authority;
-mod abandoned;
 pub mod backup;
 pub mod cli;
 mod client;

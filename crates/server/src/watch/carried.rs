@@ -13,7 +13,9 @@ use mainstay_core::principal::Principal;
 use mainstay_core::scope::default_workspace;
 use mainstay_core::time::{DataTime, HOUR, MachineTime, ManualClock};
 use mainstay_governance::policy::Mode;
-use mainstay_pipelines::commands::{CancelRun, Claim, ClaimStep, ExpireDue, FailStep, ParkStep, StartRun, WakeRun};
+use mainstay_pipelines::commands::{
+    CancelRun, Claim, ClaimStep, ExpireDue, FailStep, ParkStep, StartRun, WakeRun,
+};
 use mainstay_pipelines::definition::{Parameters, Source, Work};
 use mainstay_pipelines::port::PipelineReader as _;
 use mainstay_pipelines::run::{Cause, CauseKind, RunState};
@@ -162,7 +164,7 @@ impl Bench {
             step: claim.step.name.clone(),
             token: claim.step.token,
             cache_key: None,
-            effect,
+            effect: effect.into(),
         };
         self.platform.looped.run(&self.system, conclude).await.unwrap();
     }
