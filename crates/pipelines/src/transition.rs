@@ -190,14 +190,8 @@ impl Machine<'_> {
             let at = self.now.plus(retries.wait(failed.attempt, draw));
             self.outcome.facts.push(Fact::Failed(failed.clone(), Some(at)));
             let attempt = failed.attempt + 1;
-            self.put(Step {
-                state: StepState::Ready,
-                attempt,
-                losses: 0,
-                not_before: at,
-                memo: Value::Null,
-                ..failed
-            });
+            // What an attempt left itself is the next one's too: it began something that stands.
+            self.put(Step { state: StepState::Ready, attempt, losses: 0, not_before: at, ..failed });
         } else {
             self.give_up(failed);
         }

@@ -1,6 +1,7 @@
 //! Configuration, assembly, background tasks and shutdown: the one place where the parts of Mainstay
 //! meet. The binary `mainstay` is [`cli::main`].
 
+mod abandoned;
 mod artifacts;
 pub mod authority;
 pub mod backup;

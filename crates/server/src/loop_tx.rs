@@ -1,6 +1,8 @@
 //! The few commands that span domains: the effect of a built-in step and the acceptance of that step
 //! under its token are one command (invariant 4).
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use mainstay_core::action::Action;
 use mainstay_core::command::{BoxFuture, Command, Context, Job, Refused, Unit};
@@ -95,6 +97,7 @@ impl Effect for OutputOnly {
 }
 
 /// Has a step's effect and accepts the step, together or not at all.
+#[derive(Clone)]
 pub struct ConcludeStep {
     /// Where.
     pub workspace: Name,
@@ -107,7 +110,7 @@ pub struct ConcludeStep {
     /// The key under which the result may stand for an equal step.
     pub cache_key: Option<Digest>,
     /// The effect.
-    pub effect: Box<dyn Effect>,
+    pub effect: Arc<dyn Effect>,
 }
 
 #[async_trait]

@@ -22,6 +22,7 @@ use mainstay_store::{Database, Surroundings};
 use mainstay_tracking::command::{ArtifactLocation, CreateDefaultExperiment};
 use mainstay_tracking::port::TrackingTx;
 
+use crate::abandoned::PipelineUnit;
 use crate::authority::Authority;
 use crate::client::ServerFile;
 use crate::heads::HeadKeeper;
@@ -118,7 +119,7 @@ impl Platform {
             features: Commands::new(writer.clone(), policy.clone()),
             monitoring: Commands::new(writer.clone(), policy.clone()),
             decisions: Arc::default(),
-            pipelines: Commands::new(writer.clone(), policy.clone()),
+            pipelines: Commands::new(Arc::new(PipelineUnit(database.writer.clone())), policy.clone()),
             registry: Commands::new(writer.clone(), policy.clone()),
             serving: Commands::new(writer.clone(), policy.clone()),
             tracking: Commands::new(writer, policy.clone()),

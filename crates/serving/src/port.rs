@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use mainstay_core::command::Journal;
 use mainstay_core::digest::Digest;
 use mainstay_core::error::StorageError;
-use mainstay_core::id::RolloutId;
+use mainstay_core::id::{PipelineRunId, RolloutId};
 use mainstay_core::name::Name;
 use mainstay_core::page::{Page, PageRequest};
 
@@ -46,6 +46,9 @@ pub trait ServingTx: Journal {
 
     /// The rollout that runs on an endpoint; there is at most one.
     async fn running_rollout(&mut self, endpoint: &Name) -> Result<Option<Rollout>, StorageError>;
+
+    /// The running rollouts that a pipeline run carries out.
+    async fn rollouts_of(&mut self, run: &PipelineRunId) -> Result<Vec<Rollout>, StorageError>;
 
     /// A rollout, running or over.
     async fn rollout(&mut self, id: &RolloutId) -> Result<Option<Rollout>, StorageError>;

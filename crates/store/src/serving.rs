@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use mainstay_core::command::Journal as _;
 use mainstay_core::digest::Digest;
 use mainstay_core::error::StorageError;
-use mainstay_core::id::RolloutId;
+use mainstay_core::id::{PipelineRunId, RolloutId};
 use mainstay_core::name::Name;
 use mainstay_core::page::{Page, PageRequest};
 use mainstay_governance::port::GovernanceTx as _;
@@ -70,6 +70,15 @@ impl ServingTx for StoreTx {
     async fn running_rollout(&mut self, endpoint: &Name) -> Result<Option<Rollout>, StorageError> {
         let sql = "SELECT document FROM rollouts WHERE workspace = $1 AND endpoint = $2 AND running = 1";
         document(self.query_one(sql, params![self.workspace().as_str(), endpoint.as_str()]).await?.as_ref())
+    }
+
+    async fn rollouts_of(&mut self, run: &PipelineRunId) -> Result<Vec<Rollout>, StorageError> {
+        // Of few running ones.
+        let sql = "SELECT document FROM rollouts WHERE workspace = $1 AND running = 1 ORDER BY id";
+        let rows = self.query(sql, params![self.workspace().as_str()]).await?;
+        let mut running: Vec<Rollout> = documents(&rows)?;
+        running.retain(|rollout| rollout.run == Some(*run));
+        Ok(running)
     }
 
     async fn rollout(&mut self, id: &RolloutId) -> Result<Option<Rollout>, StorageError> {

@@ -41,6 +41,11 @@ impl StoreTx {
         Self { connection, now: MachineTime::default(), context, pending: Vec::new(), trouble: None }
     }
 
+    /// The events of the group so far, those of the present command last.
+    pub fn events(&self) -> impl ExactSizeIterator<Item = &Event> {
+        self.pending.iter().map(|pending| &pending.event)
+    }
+
     /// What went wrong since this was last asked.
     pub(crate) fn take_trouble(&mut self) -> Option<Trouble> {
         self.trouble.take()

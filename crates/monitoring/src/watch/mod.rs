@@ -219,6 +219,12 @@ impl Watch {
         self.rollout.as_ref().map_or(0, |rollout| rollout.pairs(calendar, from, until))
     }
 
+    /// The start of the first data hour with a request that both versions scored under the rollout, as far
+    /// as is known at `until`, the watermark of the evidence.
+    pub fn first_pair(&self, until: DataTime) -> Option<DataTime> {
+        self.rollout.as_ref()?.first_pair(calendar_of(&self.plan), until)
+    }
+
     /// Forgets the rollout, and evidence that was not fetched.
     pub fn end_rollout(&mut self) {
         self.intake.forget_pairs();

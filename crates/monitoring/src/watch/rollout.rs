@@ -107,6 +107,12 @@ impl Rollout {
         if first < end { self.pairs.range(first..end).map(|(_, pairs)| pairs).sum() } else { 0 }
     }
 
+    /// The start of the first hour that has a pair, if it ends at or before `until`.
+    pub(super) fn first_pair(&self, calendar: Calendar, until: DataTime) -> Option<DataTime> {
+        let hour = self.pairs.first_key_value().map(|(hour, _)| *hour)?;
+        (hour < calendar.hour(until)).then(|| calendar.hour_end(hour.saturating_sub(1)))
+    }
+
     /// The scores of both versions, if it was made under this rollout and both gave one.
     pub(super) fn pair(&self, row: &Observation) -> Option<(f64, f64)> {
         if row.under != Some(self.watch.id) {

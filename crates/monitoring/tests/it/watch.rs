@@ -395,6 +395,10 @@ fn pairs_are_counted_between_any_two_hours() {
     assert_eq!(watch.pairs(from, until), sum(&evidence[31..=50]));
     assert_eq!(watch.pairs(from.plus(1), until.plus(1)), sum(&evidence[32..=50]), "whole hours only");
     assert_eq!(watch.pairs(until, from), 0);
+    let first = evidence.iter().find(|e| e.pairs > 0).unwrap().watermark;
+    assert_eq!(watch.first_pair(first), Some(first.plus(-HOUR)));
+    assert_eq!(watch.first_pair(end), Some(first.plus(-HOUR)));
+    assert_eq!(watch.first_pair(first.plus(-1)), None, "its hour is not over");
 }
 
 /// A candidate that was trained on other units sees the same features as the champion, and says

@@ -113,7 +113,7 @@ pub(super) async fn failures_are_retried_after_a_wait(bench: Bench) -> Checked {
 }
 
 pub(super) async fn a_parked_step_wakes_with_its_memo(bench: Bench) -> Checked {
-    let run = bench.start("stages:\n  roll: {uses: rollout}\n").await?;
+    let run = bench.start("stages:\n  roll: {uses: rollout, retries: {max: 1, backoff: 10s}}\n").await?;
     let claim = bench.claim("roll").await?;
     let until = claim.step.started.ok_or("not started")?.after(Duration::from_mins(1));
     let park = ParkStep {
@@ -137,7 +137,10 @@ pub(super) async fn a_parked_step_wakes_with_its_memo(bench: Bench) -> Checked {
     let until = again.step.started.ok_or("not started")?.after(Duration::from_mins(1));
     bench.run(ParkStep { token: 2, until, ..park }).await?;
     assert_eq!(bench.run(wake).await?, 1, "before its time");
+    bench.fail(&bench.claim("roll").await?.step, true).await?;
+    bench.clock.advance(Duration::from_secs(10));
     let last = bench.claim("roll").await?;
+    assert_eq!((last.step.attempt, &last.step.memo), (2, &json!({ "looked": 1 })), "a retry goes on with it");
     bench.accept(&last.step, json!(null)).await?;
     assert_eq!(bench.state(run).await?, RunState::Succeeded);
     Ok(())

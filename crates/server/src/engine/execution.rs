@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use mainstay_core::command::{Command, CommandError, Commands, Journal};
 use mainstay_core::error::{Coded as _, ErrorCode};
 use mainstay_core::name::Name;
 use mainstay_pipelines::cache::cache_key;
@@ -13,9 +14,9 @@ use mainstay_runner::{Cause, Exit, Program, StepCommand, read_log};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Engine, outputs};
+use super::{Engine, PAUSE, outputs};
 use crate::loop_tx::{ConcludeStep, Effect, OutputOnly};
-use crate::steps::{BuiltIn, Held, Prepared, StepError};
+use crate::steps::{BuiltIn, Held, Prepared, StepError, is_store_away};
 
 /// The files between the server and a step's child.
 const ORDER_FILE: &str = "order.json";
@@ -49,15 +50,13 @@ impl Engine {
     /// if even that does not work, the lease runs out.
     pub(super) async fn execute(&self, workspace: Name, claim: Claim) {
         let attempt = Attempt { engine: self, workspace, claim };
-        let performed = tokio::select! {
-            performed = attempt.perform() => performed,
+        tokio::select! {
+            () = attempt.work() => {}
             () = attempt.keep() => {
                 // Somebody else has it, or it was cancelled. Its process ends with its handle.
                 tracing::info!(run = %attempt.claim.run.id, step = %attempt.claim.step.name, "let go");
-                return;
             }
-        };
-        attempt.conclude(performed).await;
+        }
         drop(std::fs::remove_dir_all(attempt.directory()));
     }
 }
@@ -69,6 +68,11 @@ struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
+    async fn work(&self) {
+        let performed = self.perform().await;
+        self.conclude(performed).await;
+    }
+
     /// Sends heartbeats; ends only when the store says that the step is no longer ours.
     async fn keep(&self) {
         let lease = self.engine.options.lease;
@@ -138,12 +142,13 @@ impl Attempt<'_> {
 
     async fn built_in(&self, stage: &Stage, step: &dyn BuiltIn, held: &Held) -> Result<Progress, StepError> {
         let platform = &self.engine.platform;
-        let result = match step.prepare(platform, held).await? {
+        let result = match self.asked(|| step.prepare(platform, held)).await? {
             Prepared::Done(result) => result,
             Prepared::Wait { until, memo } => return Ok(Progress::Park(until, memo)),
             Prepared::Child(order) => self.child(stage, step.name(), &order).await?,
         };
-        Ok(Progress::Effect(step.conclude(platform, held, result).await?, None))
+        let effect = self.asked(|| step.conclude(platform, held, result.clone())).await?;
+        Ok(Progress::Effect(effect, None))
     }
 
     /// Performs a built-in step in a process of its own: this program's `__step`.
@@ -171,8 +176,8 @@ impl Attempt<'_> {
         let key = cache_key(stage, &deps, env!("CARGO_PKG_VERSION"));
         if let Some(key) = key {
             let reader = &self.engine.platform.database.reader;
-            let found = reader.find_cached(&self.workspace, &key).await.map_err(StepError::of)?;
-            if let Some(found) = found {
+            let find = || async { reader.find_cached(&self.workspace, &key).await.map_err(StepError::of) };
+            if let Some(found) = self.asked(find).await? {
                 let (root, stage) = (root.clone(), stage.clone());
                 let in_place = move || outputs::are_in_place(&root, &stage, &found.output);
                 if off_the_reactor(in_place).await? {
@@ -231,18 +236,12 @@ impl Attempt<'_> {
     async fn conclude(&self, performed: Result<Progress, StepError>) {
         let (run, step, token) = self.key();
         let workspace = self.workspace.clone();
-        let (principal, platform) = (&self.engine.principal, &self.engine.platform);
+        let platform = &self.engine.platform;
         let reported = match performed {
             Ok(Progress::Effect(effect, cache_key)) => {
-                let conclude = ConcludeStep {
-                    workspace: workspace.clone(),
-                    run,
-                    step: step.clone(),
-                    token,
-                    cache_key,
-                    effect,
-                };
-                match platform.looped.run(principal, conclude).await {
+                let effect = effect.into();
+                let conclude = ConcludeStep { workspace, run, step, token, cache_key, effect };
+                match self.report(&platform.looped, conclude).await {
                     Ok(()) => Ok(()),
                     Err(error) if error.code() == ErrorCode::StaleToken => Ok(()),
                     Err(error) => self.fail(StepError::of(error)).await,
@@ -250,19 +249,58 @@ impl Attempt<'_> {
             }
             Ok(Progress::Cached(key)) => {
                 let accept = AcceptCached { workspace, run, step, token, key };
-                match platform.pipelines.run(principal, accept).await {
+                match self.report(&platform.pipelines, accept).await {
                     Ok(_) => Ok(()),
                     Err(error) => self.fail(StepError::of(error)).await,
                 }
             }
             Ok(Progress::Park(until, memo)) => {
                 let park = ParkStep { workspace, run, step, token, until, memo };
-                platform.pipelines.run(principal, park).await.map(drop).map_err(|error| error.to_string())
+                self.report(&platform.pipelines, park).await.map_err(|error| error.to_string())
             }
             Err(error) => self.fail(error).await,
         };
         if let Err(error) = reported {
             tracing::warn!(%error, "a step's end could not be reported; it runs again when its lease runs out");
+        }
+    }
+
+    /// Has a command answered, and asks again while the store is away: what is done must neither count as
+    /// failed nor be done once more because nobody could be told of it. Heartbeats go on meanwhile; they
+    /// end this if somebody else takes the step.
+    async fn report<Tx, C>(
+        &self,
+        commands: &Commands<Tx>,
+        command: C,
+    ) -> Result<C::Out, CommandError<C::Error>>
+    where
+        Tx: ?Sized + Journal + 'static,
+        C: Command<Tx = Tx> + Clone,
+    {
+        loop {
+            match commands.run(&self.engine.principal, command.clone()).await {
+                Err(error) if is_store_away(error.code()) => {
+                    tracing::warn!(%error, "the end of a step is reported when the store is back");
+                }
+                answered => return answered,
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// Has the store asked before and after the work, and asks again while it is away.
+    async fn asked<T, F>(&self, ask: impl Fn() -> F + Send) -> Result<T, StepError>
+    where
+        F: Future<Output = Result<T, StepError>> + Send,
+    {
+        loop {
+            match ask().await {
+                Err(error) if error.is_store_away => {
+                    tracing::warn!(%error, "a step goes on when the store is back");
+                }
+                answered => return answered,
+            }
+            tokio::time::sleep(PAUSE).await;
         }
     }
 
@@ -280,8 +318,8 @@ impl Attempt<'_> {
             retryable: error.retryable,
             draw,
         };
-        let reported = self.engine.platform.pipelines.run(&self.engine.principal, failure).await;
-        reported.map(drop).map_err(|error| error.to_string())
+        let reported = self.report(&self.engine.platform.pipelines, failure).await;
+        reported.map_err(|error| error.to_string())
     }
 }
 

@@ -4,6 +4,8 @@
 //! server is claimed again under a new token when its lease runs out, and whatever an earlier holder still
 //! sends is refused.
 
+#[cfg(test)]
+mod away;
 mod execution;
 mod outputs;
 

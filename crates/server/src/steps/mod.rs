@@ -45,22 +45,40 @@ pub struct StepError {
     message: String,
     /// Whether trying again may help: the store was busy, a process was killed.
     pub retryable: bool,
+    /// Whether the store did not answer: the same may be asked again as it is.
+    #[serde(skip)]
+    pub is_store_away: bool,
 }
 
 impl StepError {
     /// A wrong argument, or a state in which the step cannot work.
     pub fn refused(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code: code.as_str().to_owned(), message: message.into(), retryable: false }
+        Self {
+            code: code.as_str().to_owned(),
+            message: message.into(),
+            retryable: false,
+            is_store_away: false,
+        }
     }
 
     /// The command of a step ended badly; another attempt may do better.
     pub fn failed(message: impl Into<String>) -> Self {
-        Self { code: ErrorCode::WrongState.as_str().to_owned(), message: message.into(), retryable: true }
+        Self {
+            code: ErrorCode::WrongState.as_str().to_owned(),
+            message: message.into(),
+            retryable: true,
+            is_store_away: false,
+        }
     }
 
     /// The process or the machine failed, not the work.
     pub fn lost(message: impl Into<String>) -> Self {
-        Self { code: ErrorCode::Unavailable.as_str().to_owned(), message: message.into(), retryable: true }
+        Self {
+            code: ErrorCode::Unavailable.as_str().to_owned(),
+            message: message.into(),
+            retryable: true,
+            is_store_away: false,
+        }
     }
 
     /// The work is right, but must be done again on a newer state.
@@ -69,17 +87,23 @@ impl StepError {
             code: ErrorCode::RevisionConflict.as_str().to_owned(),
             message: message.into(),
             retryable: true,
+            is_store_away: false,
         }
     }
 
     /// Any coded error.
     pub fn of(error: impl Coded) -> Self {
         let failure = Failure::from(error);
-        let class = failure.code().class();
-        let retryable =
-            matches!(class, ErrorClass::Unavailable | ErrorClass::StorageFull | ErrorClass::Internal);
-        Self { code: failure.code().as_str().to_owned(), message: failure.to_string(), retryable }
+        let is_store_away = is_store_away(failure.code());
+        let retryable = is_store_away || failure.code().class() == ErrorClass::Internal;
+        let code = failure.code().as_str().to_owned();
+        Self { code, message: failure.to_string(), retryable, is_store_away }
     }
+}
+
+/// Whether a code says that the store does not answer now, or has no room now.
+pub fn is_store_away(code: ErrorCode) -> bool {
+    matches!(code.class(), ErrorClass::Unavailable | ErrorClass::StorageFull)
 }
 
 impl Coded for StepError {
@@ -210,6 +234,12 @@ pub trait BuiltIn: Send + Sync {
 #[derive(Clone)]
 pub struct Steps(Arc<BTreeMap<&'static str, Box<dyn BuiltIn>>>);
 
+impl FromIterator<Box<dyn BuiltIn>> for Steps {
+    fn from_iter<I: IntoIterator<Item = Box<dyn BuiltIn>>>(steps: I) -> Self {
+        Self(Arc::new(steps.into_iter().map(|step| (step.name(), step)).collect()))
+    }
+}
+
 impl Steps {
     /// The step of that name.
     pub fn get(&self, name: &str) -> Option<&dyn BuiltIn> {
@@ -236,7 +266,7 @@ pub fn all() -> Steps {
         Box::new(train::Train),
         Box::new(validate::Validate),
     ];
-    Steps(Arc::new(steps.into_iter().map(|step| (step.name(), step)).collect()))
+    steps.into_iter().collect()
 }
 
 /// Reads what an order or result holds; they are written by this program itself.

@@ -10,9 +10,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use mainstay_core::command::Command as _;
 use mainstay_core::digest::Digest;
-use mainstay_core::error::ErrorCode;
+use mainstay_core::error::{ErrorCode, StorageError};
 use mainstay_core::id::RolloutId;
 use mainstay_core::name::Name;
+use mainstay_core::page::PageRequest;
 use mainstay_core::time::{DataTime, MachineTime};
 use mainstay_pipelines::run::StepOutput;
 use mainstay_serving::command::{AdvanceRollout, Basis, FinishRollout, Outcome, SetRevision, StartRollout};
@@ -52,6 +53,11 @@ struct Memo {
     rollout: RolloutId,
 }
 
+/// The rollout that a parked step carries out.
+pub fn carried(memo: &Value) -> Option<RolloutId> {
+    Memo::deserialize(memo).ok().map(|memo| memo.rollout)
+}
+
 /// What there is to do.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -62,10 +68,10 @@ enum Task {
     Serves,
     /// Begin.
     Start,
-    /// The evidence demands something.
-    Decide(Box<Evidence>),
-    /// It is over: a person, or an earlier execution, ended it.
-    Over,
+    /// The evidence demands something of the rollout.
+    Decide(RolloutId, Box<Evidence>),
+    /// The rollout is over: a person, or an earlier execution, ended it.
+    Over(RolloutId),
 }
 
 /// The step.
@@ -79,9 +85,12 @@ impl BuiltIn for RollOut {
 
     async fn prepare(&self, platform: &Platform, held: &Held) -> Result<Prepared, StepError> {
         let arguments: Arguments = held.arguments()?;
-        let memo = serde_json::from_value::<Memo>(held.claim.step.memo.clone()).ok();
         platform.decisions.caught_up().await;
-        let task = match memo {
+        let rollout = match carried(&held.claim.step.memo) {
+            None => begun(platform, held, &arguments.endpoint).await?,
+            known => known,
+        };
+        let task = match rollout {
             None => {
                 let (_, revision) = endpoint(platform, held, &arguments.endpoint).await?;
                 match revision.champion() {
@@ -90,15 +99,15 @@ impl BuiltIn for RollOut {
                     Some(_) => Task::Start,
                 }
             }
-            Some(Memo { rollout }) => {
+            Some(rollout) => {
                 let running = rollout_of(platform, held, rollout).await?.state.phase.is_running();
                 match platform.decisions.pending(&rollout).filter(|_| running) {
                     None if running => {
                         let memo = write(&Memo { rollout })?;
                         return Ok(Prepared::Wait { until: platform.clock.now().after(LOOK), memo });
                     }
-                    None => Task::Over,
-                    Some(evidence) => Task::Decide(Box::new(evidence)),
+                    None => Task::Over(rollout),
+                    Some(evidence) => Task::Decide(rollout, Box::new(evidence)),
                 }
             }
         };
@@ -146,12 +155,12 @@ impl BuiltIn for RollOut {
                 };
                 Ok(Box::new(Start { start, until: platform.clock.now().after(LOOK) }))
             }
-            Task::Over => {
-                let rollout = rollout_of(platform, held, memo_of(held)?.rollout).await?;
+            Task::Over(rollout) => {
+                let rollout = rollout_of(platform, held, rollout).await?;
                 Ok(Box::new(OutputOnly(output(rollout.state.phase.as_str(), &rollout.candidate))))
             }
-            Task::Decide(evidence) => {
-                let rollout = rollout_of(platform, held, memo_of(held)?.rollout).await?;
+            Task::Decide(rollout, evidence) => {
+                let rollout = rollout_of(platform, held, rollout).await?;
                 let (_, revision) = endpoint(platform, held, &arguments.endpoint).await?;
                 let until = platform.clock.now().after(LOOK);
                 Ok(Box::new(Move {
@@ -171,8 +180,14 @@ fn output(outcome: &str, pinned: &Pinned) -> StepOutput {
     StepOutput { value, artifacts: [("model".to_owned(), pinned.digest)].into() }
 }
 
-fn memo_of(held: &Held) -> Result<Memo, StepError> {
-    read(held.claim.step.memo.clone())
+/// The rollout that an execution of this very step began and then forgot.
+async fn begun(platform: &Platform, held: &Held, endpoint: &Name) -> Result<Option<RolloutId>, StepError> {
+    // Of all rollouts of an endpoint at most one runs: the newest.
+    let newest = PageRequest::first(1);
+    let newest = platform.database.reader.rollouts(&held.workspace, endpoint, &newest).await;
+    let run = Some(held.claim.run.id);
+    let own = |rollout: &Rollout| rollout.run == run && rollout.state.phase.is_running();
+    Ok(newest.map_err(StepError::of)?.items.into_iter().find(own).map(|rollout| rollout.id))
 }
 
 async fn endpoint(platform: &Platform, held: &Held, name: &Name) -> Result<(Endpoint, Revision), StepError> {
@@ -205,6 +220,12 @@ fn plan_of(endpoint: &Endpoint, arguments: &Arguments) -> Result<RolloutPlan, St
     }
 }
 
+/// Whether an endpoint is no longer as it was read. Then the step parks itself and looks again at once: it
+/// has lost nothing.
+async fn is_overtaken(tx: &mut Tx, endpoint: &Name, read: u64) -> Result<bool, StorageError> {
+    Ok(tx.revision(endpoint).await?.is_none_or(|newest| newest.number != read))
+}
+
 /// The first champion.
 struct First {
     set: WithAlias<SetRevision>,
@@ -214,6 +235,9 @@ struct First {
 #[async_trait]
 impl Effect for First {
     async fn apply(&self, tx: &mut Tx) -> Result<Conclusion, EffectError> {
+        if is_overtaken(tx, &self.set.endpoint, self.set.command.expected).await? {
+            return Ok(Conclusion::Parked { until: tx.now(), memo: Value::Null });
+        }
         self.set.apply(tx).await?;
         Ok(Conclusion::Accepted(output("promoted", &self.pinned)))
     }
@@ -228,6 +252,9 @@ struct Start {
 #[async_trait]
 impl Effect for Start {
     async fn apply(&self, tx: &mut Tx) -> Result<Conclusion, EffectError> {
+        if is_overtaken(tx, &self.start.endpoint, self.start.expected).await? {
+            return Ok(Conclusion::Parked { until: tx.now(), memo: Value::Null });
+        }
         let tx: &mut (dyn ServingTx + 'static) = tx;
         let rollout = self.start.apply(tx).await.map_err(EffectError::from_coded)?;
         Ok(Conclusion::Parked { until: self.until, memo: json!(Memo { rollout: rollout.id }) })
@@ -247,10 +274,14 @@ struct Move {
 impl Effect for Move {
     async fn apply(&self, tx: &mut Tx) -> Result<Conclusion, EffectError> {
         let Rollout { id, endpoint, plan, state, candidate, .. } = &self.rollout;
-        let parked = || Conclusion::Parked { until: self.until, memo: json!(Memo { rollout: *id }) };
+        let parked = |until| Conclusion::Parked { until, memo: json!(Memo { rollout: *id }) };
+        let is_over = !tx.rollout(id).await?.is_some_and(|rollout| rollout.state.phase.is_running());
+        if is_over || is_overtaken(tx, endpoint, self.expected).await? {
+            return Ok(parked(tx.now()));
+        }
         let outcome = match decide(plan, state, &self.evidence) {
             // Somebody moved it meanwhile; the next look decides.
-            Decision::Stay => return Ok(parked()),
+            Decision::Stay => return Ok(parked(self.until)),
             Decision::Advance { .. } | Decision::AskPerson => {
                 let advance = AdvanceRollout {
                     workspace: self.workspace.clone(),
@@ -261,7 +292,7 @@ impl Effect for Move {
                 };
                 let tx: &mut (dyn ServingTx + 'static) = tx;
                 advance.apply(tx).await.map_err(EffectError::from_coded)?;
-                return Ok(parked());
+                return Ok(parked(self.until));
             }
             Decision::Promote(_) => Outcome::Promote,
             Decision::RollBack(_) => Outcome::RollBack,

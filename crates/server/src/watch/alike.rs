@@ -201,7 +201,7 @@ fn live(flights: &Flights, champion: &[f64], candidate: &[f64], from: i64, seed:
             if block.watermark <= state.entered_at && state.entered_at != state.started_at {
                 continue;
             }
-            let evidence = convert::evidence(&block, watch.pairs(state.entered_at, block.watermark));
+            let evidence = convert::evidence(&watch, &block, state.entered_at);
             match decide(&rollout.plan, &state, &evidence) {
                 Decision::Stay => {}
                 Decision::Advance { step } => {

@@ -1,12 +1,12 @@
 //! Between the serving domain and the monitoring domain, which do not know each other.
 
 use mainstay_core::id::RolloutId;
-use mainstay_core::time::DAY;
+use mainstay_core::time::{DAY, DataTime};
 use mainstay_monitoring::maturity::{MaturityRule, Missing};
 use mainstay_monitoring::sequential::{PairedPlan, Standing};
 use mainstay_monitoring::watch::{
     ArmScore, BlockEvidence, FeatureValue, GuardKind, GuardLimits, GuardVerdict, Observation, RolloutWatch,
-    WatchPlan,
+    Watch, WatchPlan,
 };
 use mainstay_serving::endpoint::Endpoint;
 use mainstay_serving::label::LabelKind;
@@ -95,9 +95,9 @@ pub(super) fn rollout_watch(rollout: &Rollout) -> RolloutWatch {
     }
 }
 
-/// What is known at the end of a data hour, as the rollout's rules take it. `pairs` are those of the
-/// present phase.
-pub(super) fn evidence(block: &BlockEvidence, pairs: u64) -> Evidence {
+/// What is known at the end of a data hour of a phase that was entered at an instant, as the rollout's rules
+/// take it.
+pub(super) fn evidence(watch: &Watch, block: &BlockEvidence, entered: DataTime) -> Evidence {
     let guards = block.guards.iter().map(|figure| GuardReading {
         guard: match figure.guard {
             GuardKind::ErrorRate => Guard::ErrorRate,
@@ -126,5 +126,11 @@ pub(super) fn evidence(block: &BlockEvidence, pairs: u64) -> Evidence {
         mature_pairs: block.mature_pairs,
         coverage: block.coverage.unwrap_or(0.0),
     });
-    Evidence { watermark: block.watermark, pairs, guards: guards.collect(), quality }
+    Evidence {
+        watermark: block.watermark,
+        pairs: watch.pairs(entered, block.watermark),
+        first_pair: watch.first_pair(block.watermark),
+        guards: guards.collect(),
+        quality,
+    }
 }

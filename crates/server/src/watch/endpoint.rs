@@ -7,7 +7,7 @@ use futures::StreamExt as _;
 use mainstay_core::digest::Digest;
 use mainstay_core::error::StorageError;
 use mainstay_core::event::{EventLog as _, EventSeq};
-use mainstay_core::id::{AlarmId, RolloutId};
+use mainstay_core::id::{AlarmId, PipelineRunId, RolloutId};
 use mainstay_core::name::Name;
 use mainstay_core::object::{ModelFile, ObjectPath};
 use mainstay_core::page::PageRequest;
@@ -20,6 +20,7 @@ use mainstay_monitoring::record::{Cause, Ending, RecordedAlarm, RecordedLook};
 use mainstay_monitoring::reference::{Family, Reference};
 use mainstay_monitoring::watch::{ChampionWatch, Checkpoint, Finding, FindingKey, Watch};
 use mainstay_pipelines::commands::WakeRun;
+use mainstay_pipelines::port::PipelineReader as _;
 use mainstay_serving::endpoint::Endpoint;
 use mainstay_serving::label::Label;
 use mainstay_serving::port::ServingStore as _;
@@ -31,6 +32,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Progress, convert, retraining};
 use crate::Failed;
+use crate::abandoned::AbortAbandoned;
 use crate::platform::Platform;
 
 /// Largest stored reference, in bytes.
@@ -338,19 +340,29 @@ impl Watched {
             if block.watermark <= state.entered_at && state.entered_at != state.started_at {
                 continue;
             }
-            let pairs = self.watch.pairs(state.entered_at, block.watermark);
-            let evidence = convert::evidence(&block, pairs);
+            let evidence = convert::evidence(&self.watch, &block, state.entered_at);
             if decide(&rollout.plan, state, &evidence) != Decision::Stay {
                 platform.decisions.publish(known, Some(evidence));
-                self.is_deciding = true;
+                // Without a run a person carries it out.
+                self.is_deciding = run.is_some();
             }
         }
         self.rollout = Some(rollout);
         if let Some(run) = run.filter(|_| self.is_deciding) {
-            let wake = WakeRun { workspace: self.workspace.clone(), run };
-            if let Err(error) = platform.pipelines.run(&Principal::system("watch"), wake).await {
-                tracing::warn!(%error, rollout = %known, "the run of a rollout could not be woken");
-            }
+            self.wake(platform, known, run).await?;
+        }
+        Ok(())
+    }
+
+    /// Wakes the run that carries out a rollout. One that is over never will: then nobody waits for it.
+    async fn wake(&self, platform: &Platform, rollout: RolloutId, run: PipelineRunId) -> Result<(), Failed> {
+        let system = Principal::system("watch");
+        let workspace = self.workspace.clone();
+        let found = platform.database.reader.run(&workspace, run).await?;
+        if found.is_none_or(|run| run.state.is_over()) {
+            platform.looped.run(&system, AbortAbandoned { workspace, run }).await?;
+        } else if let Err(error) = platform.pipelines.run(&system, WakeRun { workspace, run }).await {
+            tracing::warn!(%error, %rollout, "the run of a rollout could not be woken");
         }
         Ok(())
     }

@@ -8,6 +8,8 @@
 
 #[cfg(test)]
 mod alike;
+#[cfg(test)]
+mod carried;
 mod convert;
 mod endpoint;
 mod keeper;

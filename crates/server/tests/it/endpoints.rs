@@ -219,10 +219,11 @@ async fn a_person_decides_a_rollout() {
     assert_eq!(shown["rollout"]["started_at"], "2013-03-01T00:00:00Z");
     assert_eq!(shown["rollout"]["plan"]["max_data_time_micros"], 21 * DAY);
 
-    // Time runs out without evidence, and the plan waits for a person.
+    // Time runs out without a verdict, and the plan waits for a person.
     let evidence = Evidence {
         watermark: DataTime::parse("2013-03-23").unwrap(),
-        pairs: 0,
+        pairs: 4,
+        first_pair: Some(DataTime::parse("2013-03-01").unwrap()),
         guards: Vec::new(),
         quality: None,
     };

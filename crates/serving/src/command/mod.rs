@@ -10,6 +10,7 @@
 //! | `rollout.started`, `.advanced`, `.held`, `.promoted`, `.rolled_back`, `.aborted` | rollout | rollout, evidence or reason |
 //! | `segment.sealed` | segment | kind, count, bytes, digest, data times |
 
+mod abort;
 mod endpoint;
 mod finish;
 mod revision;
@@ -17,6 +18,7 @@ mod rollback;
 mod rollout;
 mod segment;
 
+pub use abort::abort;
 pub use endpoint::{ChangeEndpoint, CreateEndpoint};
 pub use finish::{Basis, FinishRollout, Outcome};
 use mainstay_core::event::Event;

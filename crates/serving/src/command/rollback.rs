@@ -6,13 +6,12 @@ use mainstay_core::command::Command;
 use mainstay_core::id::RolloutId;
 use mainstay_core::name::Name;
 use mainstay_core::scope::Scope;
-use serde_json::json;
 
-use super::{Current, endpoint_scope, revise, rollout_event};
+use super::abort::put_aborted;
+use super::{Current, endpoint_scope, revise};
 use crate::error::ServingError;
 use crate::port::ServingTx;
 use crate::revision::{Pinned, Revision, RevisionDraft, Role};
-use crate::rollout::Phase;
 
 /// Undoes the newest change of what answers, whatever runs: canaries go first and the champion
 /// stays; where none answers, the champion gives way to the one before it, which then has none
@@ -77,10 +76,8 @@ impl Command for RollBackEndpoint {
             revision.fallback = None;
         }
         let aborted = running.as_ref().map(|rollout| rollout.id);
-        if let Some(mut rollout) = running {
-            rollout.state = rollout.state.entering(Phase::Aborted, rollout.state.entered_at);
-            tx.put_rollout(&rollout).await?;
-            tx.record(rollout_event("rollout.aborted", &rollout, &json!({ "reason": self.reason })));
+        if let Some(rollout) = running {
+            put_aborted(tx, rollout, &self.reason).await?;
         }
         revise(tx, &revision, "endpoint.rolled_back", &self.reason).await?;
         Ok(RolledBack { revision, champion, aborted })

@@ -60,6 +60,8 @@ pub enum Decision {
 /// 2. The last canary step baked and non-inferiority shown: promote.
 /// 3. `max_data_time` over: the plan's default, or ask a person. One who was asked is waited for.
 /// 4. The present phase baked: on to the next step. Advancing needs no labels, promotion does.
+///
+/// The data time of a bake and of `max_data_time` counts from the first pair on: [`Evidence::seen_since`].
 pub fn decide(plan: &RolloutPlan, state: &RolloutState, evidence: &Evidence) -> Decision {
     if !state.phase.is_running() {
         return Decision::Stay;
@@ -83,7 +85,8 @@ pub fn decide(plan: &RolloutPlan, state: &RolloutState, evidence: &Evidence) -> 
     if last && baked && evidence.quality_verdict() == QualityVerdict::NonInferior {
         return Decision::Promote(PromoteReason::NonInferior);
     }
-    if evidence.watermark.since(state.started_at) >= plan.spec().max_data_time_micros {
+    let is_late = |seen| seen >= plan.spec().max_data_time_micros;
+    if evidence.seen_since(state.started_at).is_some_and(is_late) {
         return match plan.spec().on_inconclusive {
             OnInconclusive::Promote => Decision::Promote(PromoteReason::Inconclusive),
             OnInconclusive::Rollback => Decision::RollBack(RollBackReason::Inconclusive),
@@ -94,12 +97,13 @@ pub fn decide(plan: &RolloutPlan, state: &RolloutState, evidence: &Evidence) -> 
 }
 
 fn baked(bake: Bake, state: &RolloutState, evidence: &Evidence) -> bool {
-    evidence.watermark.since(state.entered_at) >= bake.micros && evidence.pairs >= bake.min_pairs
+    let is_long_enough = |seen| seen >= bake.micros;
+    evidence.seen_since(state.entered_at).is_some_and(is_long_enough) && evidence.pairs >= bake.min_pairs
 }
 
 #[cfg(test)]
 mod tests {
-    use mainstay_core::time::{DAY, DataTime};
+    use mainstay_core::time::{DAY, DataTime, HOUR};
 
     use super::*;
     use crate::rollout::{GuardReading, GuardVerdict, Quality};
@@ -141,6 +145,7 @@ mod tests {
         Evidence {
             watermark: DataTime::from_micros(day * DAY),
             pairs,
+            first_pair: Some(DataTime::default()),
             guards: vec![
                 guard(GuardVerdict::TooFew),
                 guard(if breached { GuardVerdict::Breached } else { GuardVerdict::Holds }),
@@ -207,6 +212,29 @@ mod tests {
         assert_eq!(decide(&plan, &state(Phase::Shadow), &early), Decision::Stay);
         early.watermark = early.watermark.plus(1);
         assert_eq!(decide(&plan, &state(Phase::Shadow), &early), Decision::Advance { step: 0 });
+    }
+
+    #[test]
+    fn the_clock_starts_with_the_first_pair() {
+        let last = state(Phase::Canary { step: 2 });
+        for default in [OnInconclusive::Promote, OnInconclusive::Rollback, OnInconclusive::Wait] {
+            let plan = plan(default);
+            // No traffic before: as if it had started when time began. Or a gap of three weeks.
+            let old = RolloutState::starting(DataTime::MIN);
+            let mut first = evidence(300, 1_000, QualityVerdict::NonInferior, false);
+            first.first_pair = Some(first.watermark.plus(-HOUR));
+            for state in [old, old.entering(Phase::Canary { step: 2 }, DataTime::MIN), last] {
+                assert_eq!(decide(&plan, &state, &first), Decision::Stay);
+                // However late it is, it waits for somebody to have been seen.
+                let unseen = Evidence { first_pair: None, pairs: 0, ..first.clone() };
+                assert_eq!(decide(&plan, &state, &unseen), Decision::Stay);
+            }
+            first.first_pair = Some(first.watermark.plus(-DAY));
+            assert_eq!(decide(&plan, &old, &first), Decision::Advance { step: 0 });
+            first.first_pair = Some(first.watermark.plus(-21 * DAY));
+            first.pairs = 0;
+            assert_ne!(decide(&plan, &old, &first), Decision::Stay, "time is up");
+        }
     }
 
     #[test]

@@ -93,6 +93,10 @@ pub struct Evidence {
     pub watermark: DataTime,
     /// Requests that both versions scored within the present phase.
     pub pairs: u64,
+    /// Start of the first data hour with a request that both versions scored under the rollout; `None`
+    /// before there was one.
+    #[serde(default)]
+    pub first_pair: Option<DataTime>,
     /// The guards.
     pub guards: Vec<GuardReading>,
     /// The paired losses; `None` where labels have not come yet.
@@ -108,6 +112,13 @@ impl Evidence {
             .iter()
             .flat_map(|q| [q.log_e_non_inferior, q.log_e_harm, q.mean_difference, q.coverage]);
         if guards.chain(quality).all(f64::is_finite) { Ok(()) } else { Err(InvalidEvidence) }
+    }
+
+    /// Microseconds of data time from an instant to the watermark, as far as the candidate was seen in
+    /// them: before the first pair no time has passed. So neither a gap in the traffic before the
+    /// rollout's first request, nor an endpoint that had none yet, lets a candidate pass unseen.
+    pub fn seen_since(&self, at: DataTime) -> Option<i64> {
+        self.first_pair.map(|first| self.watermark.since(first.max(at)))
     }
 
     /// The first guard that is breached.

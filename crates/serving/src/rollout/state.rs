@@ -25,7 +25,7 @@ pub enum Phase {
     Promoted,
     /// The candidate was found wanting, or given up.
     RolledBack,
-    /// A person rolled the endpoint back.
+    /// A person rolled the endpoint back, or the run that carried it out ended without a result.
     Aborted,
 }
 

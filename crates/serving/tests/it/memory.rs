@@ -7,7 +7,7 @@ use mainstay_core::command::{Command, Journal};
 use mainstay_core::digest::Digest;
 use mainstay_core::error::{Coded, ErrorCode, StorageError};
 use mainstay_core::event::Event;
-use mainstay_core::id::RolloutId;
+use mainstay_core::id::{PipelineRunId, RolloutId};
 use mainstay_core::name::Name;
 use mainstay_core::principal::Actor;
 use mainstay_core::scope::default_workspace;
@@ -157,6 +157,10 @@ impl ServingTx for Memory {
         let all: Vec<_> = self.rollouts.values().filter(running).collect();
         assert!(all.len() <= 1);
         Ok(all.first().map(|rollout| (*rollout).clone()))
+    }
+    async fn rollouts_of(&mut self, run: &PipelineRunId) -> Result<Vec<Rollout>, StorageError> {
+        let carried = |r: &&Rollout| r.run == Some(*run) && r.state.phase.is_running();
+        Ok(self.rollouts.values().filter(carried).cloned().collect())
     }
     async fn rollout(&mut self, id: &RolloutId) -> Result<Option<Rollout>, StorageError> {
         Ok(self.rollouts.get(id).cloned())

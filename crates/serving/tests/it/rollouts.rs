@@ -5,9 +5,9 @@ use mainstay_core::id::RolloutId;
 use mainstay_core::scope::default_workspace;
 use mainstay_core::time::{DAY, DataTime};
 use mainstay_serving::command::{
-    AdvanceRollout, Basis, FinishRollout, Outcome, RollBackEndpoint, StartRollout,
+    AdvanceRollout, Basis, FinishRollout, Outcome, RollBackEndpoint, StartRollout, abort,
 };
-use mainstay_serving::port::GateStatus;
+use mainstay_serving::port::{GateStatus, ServingTx as _};
 use mainstay_serving::revision::{BasisPoints, RevisionDraft, Role};
 use mainstay_serving::rollout::{
     Evidence, Guard, GuardReading, GuardVerdict, Phase, Quality, QualityVerdict, RolloutPlan,
@@ -42,6 +42,7 @@ fn evidence(day: i64, verdict: QualityVerdict) -> Evidence {
     Evidence {
         watermark: DataTime::from_micros(day * DAY),
         pairs: 400,
+        first_pair: Some(DataTime::default()),
         guards: Vec::new(),
         quality: Some(quality),
     }
@@ -186,4 +187,18 @@ async fn a_persons_rollback_aborts_the_rollout() {
     let mut again = start(5, 2);
     again.rollout = RolloutId::from_bytes([9; 16]);
     memory.run(&again).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_aborted_rollout_leaves_the_champion_alone() {
+    let mut memory = started().await;
+    memory.run(&advance(3, 1)).await.unwrap();
+    let running = memory.running_rollout(&name("e")).await.unwrap().unwrap();
+    abort(&mut memory, running, "its run was stopped").await.unwrap();
+    assert_eq!(memory.kinds()[6..], ["rollout.aborted", "endpoint.revised"]);
+    assert_eq!(memory.events[6].body["detail"]["reason"], "its run was stopped");
+    assert_eq!(memory.rollout(&ID).await.unwrap().unwrap().state.phase, Phase::Aborted);
+    let newest = memory.newest();
+    assert_eq!((newest.arms.len(), newest.champion().unwrap().pinned), (1, pinned(1)));
+    assert_eq!((newest.number, newest.rollout), (5, None));
 }

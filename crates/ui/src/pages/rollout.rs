@@ -267,6 +267,7 @@ mod tests {
         let at = |day: i64, log_e: f64| Evidence {
             watermark: DataTime::from_micros(day * DAY),
             pairs: 400,
+            first_pair: None,
             guards: vec![GuardReading {
                 guard: Guard::OutputShift,
                 observed: 0.4,
