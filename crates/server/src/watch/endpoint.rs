@@ -349,7 +349,7 @@ impl Watched {
     pub(super) fn progress(&self) -> Option<Progress> {
         let watermark = self.watch.watermark()?;
         let folded_until = DataTime::from_micros(watermark.micros().div_euclid(HOUR) * HOUR);
-        Some(Progress { watermark, folded_until, is_deciding: self.is_deciding })
+        Some(Progress { watermark, folded_until, late: self.watch.late(), is_deciding: self.is_deciding })
     }
 
     /// Whether it waits for something that it must ask for again.
