@@ -70,7 +70,7 @@ pub enum PredictError {
     RepeatedId(PredictionId),
     /// A time that has not come.
     #[error(
-        "data_time {at} has not come: it may be a day ahead of this server's clock, so up to {latest}; check the client's clock and units"
+        "data_time {at} has not come: it may be five minutes ahead of this server's clock, so up to {latest}; check the client's clock and units"
     )]
     Future {
         /// What the request says.
@@ -80,7 +80,7 @@ pub enum PredictError {
     },
     /// A label from a time that has not come.
     #[error(
-        "a label that arrived at {at} is not taken: that is more than a day ahead of this server's clock; the latest is {latest}, check the client's clock and units"
+        "a label that arrived at {at} is not taken: that is more than five minutes ahead of this server's clock; the latest is {latest}, check the client's clock and units"
     )]
     FutureLabel {
         /// What the label says.

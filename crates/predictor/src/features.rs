@@ -4,6 +4,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use arc_swap::ArcSwapOption;
+use mainstay_core::digest::Digest;
 use mainstay_core::error::{Coded, ErrorCode};
 use mainstay_core::name::Name;
 use mainstay_core::time::DataTime;
@@ -13,7 +15,7 @@ use mainstay_features::definition::{
 };
 use mainstay_features::online::{EntityKey, KeyError, Value};
 use mainstay_query::features::{FeatureError, RequestFields};
-use mainstay_segments::online::{OnlineError, OnlineStore};
+use mainstay_segments::online::{OnlineError, OnlineStore, OnlineView};
 use mainstay_serving::endpoint::ServiceRef;
 use mainstay_serving::record::{RowStamp, ViewRead};
 use mainstay_serving::schema::{FeatureKind, InputSchema};
@@ -114,6 +116,11 @@ impl fmt::Debug for ServiceFeatures {
 struct ReadView {
     name: String,
     online: String,
+    /// The digest of its definition. The values of stored rows have no names: rows of another definition
+    /// may hold others at the same positions.
+    definition: Digest,
+    /// What was read last: it goes on answering when the store takes over another definition.
+    last: ArcSwapOption<OnlineView>,
     keys: Vec<JoinKey>,
     /// Position among the view's values, and in the schema.
     picks: Vec<(usize, usize)>,
@@ -147,6 +154,13 @@ impl ServiceFeatures {
         let request = RequestFields::new(&service.request, fields)?;
         let computed = service.request.iter().map(|feature| schema.position(&feature.name).ok()).collect();
         Ok(Self { store, views, request, computed, known })
+    }
+
+    /// The first view of which the store has rows of another definition, and none of this one.
+    pub(super) fn outdated(&self) -> Option<&str> {
+        let is_outdated =
+            |view: &&ReadView| view.online(&self.store).is_none() && self.store.view(&view.online).is_some();
+        self.views.iter().find(is_outdated).map(|view| view.name.as_str())
     }
 
     /// Fills what is still null in the rows: the stored features of the entities at each row's data time,
@@ -213,7 +227,7 @@ impl ServiceFeatures {
         };
         let keys: Vec<Value> = view.keys.iter().map(value).collect();
         let mut read = ViewRead { view: view.name.clone(), row: None };
-        let (Some(key), Some(online)) = (EntityKey::of(&keys)?, self.store.view(&view.online)) else {
+        let (Some(key), Some(online)) = (EntityKey::of(&keys)?, view.online(&self.store)) else {
             return Ok(read);
         };
         let reading = online.get(&key, at)?;
@@ -249,9 +263,22 @@ impl ReadView {
         Self {
             name: view.name.clone(),
             online: online_name(workspace, project, &view.name),
+            definition: view.digest(),
+            last: ArcSwapOption::empty(),
             keys: view.keys.clone(),
             picks: picks.collect(),
         }
+    }
+
+    /// The stored rows of this definition, if there are any.
+    fn online(&self, store: &OnlineStore) -> Option<Arc<OnlineView>> {
+        let last = self.last.load();
+        let stored = store.view(&self.online).filter(|online| online.spec().definition == self.definition);
+        let Some(online) = stored else { return last.clone() };
+        if last.as_ref().is_none_or(|last| !Arc::ptr_eq(last, &online)) {
+            self.last.store(Some(Arc::clone(&online)));
+        }
+        Some(online)
     }
 }
 

@@ -18,7 +18,7 @@ use mainstay_data::schema::Column;
 use mainstay_features::definition::Definitions;
 use mainstay_inference::{Limits, LoadError, Model};
 use mainstay_segments::log::LogError;
-use mainstay_serving::endpoint::ServiceRef;
+use mainstay_serving::endpoint::{Endpoint, ServiceRef};
 use mainstay_serving::port::ServingStore;
 use mainstay_serving::revision::Revision;
 use mainstay_store::reader::Reader;
@@ -115,6 +115,15 @@ enum Unservable {
     Features(#[from] ServiceError),
     #[error("there are no feature definitions named {0}; apply them")]
     NoDefinitions(Name),
+}
+
+/// The definition of a view changed, and its rows were not carried anew. `is_kept`: the service that was read
+/// before goes on.
+fn outdated(view: &str, is_kept: bool) -> String {
+    let until_then = if is_kept { "those of the earlier definitions" } else { "missing" };
+    format!(
+        "the online store has rows of an earlier definition of the feature view {view:?}; materialise it, until then the features are {until_then}"
+    )
 }
 
 impl Predictor {
@@ -247,8 +256,13 @@ impl Inner {
                 continue;
             };
             let revision = entry.revision.number;
-            match self.serve(entry, &mut models, objects).await {
-                Ok(served) => {
+            let known = before.endpoints.get(&place.0).and_then(|all| all.get(&place.1));
+            match self.serve(entry, known.map(|known| &**known), &mut models, objects).await {
+                Ok((served, outdated)) => {
+                    if let Some(reason) = outdated {
+                        tracing::warn!(workspace = %place.0, endpoint = %place.1, reason, "features are outdated");
+                        next.troubles.insert(place.clone(), Trouble { revision, reason });
+                    }
                     next.endpoints.entry(place.0).or_default().insert(place.1, Arc::new(served));
                 }
                 Err(error) => {
@@ -261,13 +275,15 @@ impl Inner {
         next
     }
 
-    /// An endpoint with all its models loaded.
+    /// An endpoint with all its models loaded, and why its features are not those of the newest definitions,
+    /// if they are not. `known` is how it was served before.
     async fn serve(
         &self,
         entry: Entry,
+        known: Option<&Served>,
         models: &mut HashMap<Digest, Arc<Model>>,
         objects: Option<&dyn Objects>,
-    ) -> Result<Served, Unservable> {
+    ) -> Result<(Served, Option<String>), Unservable> {
         let Entry { workspace, endpoint, revision, features } = entry;
         let mut loaded = HashMap::new();
         let arms = revision.arms.iter().map(|arm| arm.pinned);
@@ -292,16 +308,34 @@ impl Inner {
         }
         let log = self.predictions.of(&workspace)?;
         let watermark = self.watermarks.of(&workspace, &endpoint.name);
+        let mut trouble = None;
         let features = match (&endpoint.features, features) {
             (None, _) => None,
             (Some(reference), None) => return Err(Unservable::NoDefinitions(reference.project.clone())),
             (Some(reference), Some(kept)) => {
                 let online = Arc::clone(&self.online);
                 let service = ServiceFeatures::new(&workspace, reference, &kept, &endpoint.schema, online)?;
-                Some((kept, service))
+                let outdated_view = service.outdated().map(str::to_owned);
+                let earlier = outdated_view.as_ref().and_then(|_| self.earlier(known?, &endpoint));
+                trouble = outdated_view.map(|view| outdated(&view, earlier.is_some()));
+                earlier.or_else(|| Some((kept, Arc::new(service))))
             }
         };
-        Ok(Served { workspace, endpoint, revision, models: loaded, log, watermark, features })
+        Ok((Served { workspace, endpoint, revision, models: loaded, log, watermark, features }, trouble))
+    }
+
+    /// The feature service that an endpoint was served with, if it can be read still.
+    fn earlier(&self, known: &Served, endpoint: &Endpoint) -> Option<(KeptFeatures, Arc<ServiceFeatures>)> {
+        let reference = endpoint.features.as_ref()?;
+        let (kept, service) =
+            known.features.clone().filter(|_| known.endpoint.features == endpoint.features)?;
+        if known.endpoint.schema == endpoint.schema {
+            return Some((kept, service));
+        }
+        let online = Arc::clone(&self.online);
+        let service =
+            ServiceFeatures::new(&known.workspace, reference, &kept, &endpoint.schema, online).ok()?;
+        service.outdated().is_none().then(|| (kept, Arc::new(service)))
     }
 
     async fn load(

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use mainstay_api::oip::per_row::PerRow;
 use mainstay_api::oip::service::{InferAnswer, InferRequest, Receipt, RowAnswer};
 use mainstay_core::id::PredictionId;
-use mainstay_core::time::{DAY, DataTime, MachineTime};
+use mainstay_core::time::{DataTime, MachineTime, SECOND};
 use mainstay_inference::{RunError, Scratch};
 use mainstay_serving::record::{ArmFailure, ArmRole, ArmScore, PredictionRecord, ViewRead};
 use mainstay_serving::revision::{Arm, Pinned, Revision, Role};
@@ -172,8 +172,12 @@ fn ids(inner: &Inner, request: &InferRequest, count: usize) -> Result<Vec<Predic
     }
 }
 
+/// How far the clock of a client may be ahead of this machine's.
+const AHEAD: i64 = 300 * SECOND;
+
 /// Refuses an instant that nothing can have happened at yet. It would move the watermark there, and with
-/// it everything that waits for data time: labels would mature, windows close and phases end unseen.
+/// it everything that waits for data time: labels would mature, windows close and phases end unseen, and what
+/// happens until then would come too late.
 fn check_past(at: DataTime, received: MachineTime) -> Result<(), PredictError> {
     let latest = latest(received);
     if at <= latest { Ok(()) } else { Err(PredictError::Future { at, latest }) }
@@ -181,7 +185,7 @@ fn check_past(at: DataTime, received: MachineTime) -> Result<(), PredictError> {
 
 /// The latest instant of data that is taken at an instant of the machine's.
 pub(super) const fn latest(received: MachineTime) -> DataTime {
-    arrival(received).plus(DAY)
+    arrival(received).plus(AHEAD)
 }
 
 /// Draws the ids, reads the times and routes the rows.

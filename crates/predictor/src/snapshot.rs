@@ -42,7 +42,7 @@ pub struct Served {
     /// The latest data time that it was asked for, in microseconds.
     pub watermark: Arc<AtomicI64>,
     /// What completes requests that carry entity keys, and what it was made of.
-    pub(super) features: Option<(KeptFeatures, ServiceFeatures)>,
+    pub(super) features: Option<(KeptFeatures, Arc<ServiceFeatures>)>,
 }
 
 impl Served {
@@ -52,7 +52,8 @@ impl Served {
     }
 }
 
-/// Why the newest revision of an endpoint is not served. What was served before still is.
+/// Why the newest revision of an endpoint, or the newest definition of its features, is not served. What was
+/// served before still is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trouble {
     /// The revision that should be served.
@@ -73,7 +74,7 @@ pub struct Snapshot {
     pub digest: Option<Digest>,
     /// The endpoints, by workspace and name.
     pub endpoints: HashMap<Name, HashMap<Name, Arc<Served>>>,
-    /// Endpoints whose newest revision cannot be served.
+    /// Endpoints of which what is newest cannot be served.
     pub troubles: HashMap<Place, Trouble>,
 }
 

@@ -1,5 +1,7 @@
 //! The predictor from the event log to the prediction log, over real scikit-learn models.
 
+mod definitions;
+
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -18,7 +20,7 @@ use mainstay_core::object::ByteStream;
 use mainstay_core::page::{Page, PageRequest};
 use mainstay_core::principal::Actor;
 use mainstay_core::scope::{ResourceKind, Subject, default_workspace};
-use mainstay_core::time::{DAY, DataTime, MachineTime, ManualClock};
+use mainstay_core::time::{DataTime, MachineTime, ManualClock, SECOND};
 use mainstay_data::schema::Column;
 use mainstay_segments::log::Cursor;
 use mainstay_segments::online::{OnlineStore, Options};
@@ -51,6 +53,7 @@ fn iris() -> Name {
 struct Record {
     endpoints: Mutex<Vec<(Endpoint, Revision)>>,
     events: Mutex<Vec<RecordedEvent>>,
+    definitions: Mutex<Option<String>>,
     head: watch::Sender<EventSeq>,
 }
 
@@ -114,11 +117,10 @@ impl ServingStore for Record {
     }
 }
 
-/// No definitions: the endpoints here are sent their features.
 #[async_trait]
 impl FeatureSource for Record {
     async fn definitions(&self, _: &Name, _: &Name) -> Result<Option<String>, StorageError> {
-        Ok(None)
+        Ok(self.definitions.lock().unwrap().clone())
     }
     async fn columns(&self, _: &Name, _: &Name) -> Result<Vec<Column>, StorageError> {
         Ok(Vec::new())
@@ -136,7 +138,12 @@ impl Bench {
     async fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let (head, _) = watch::channel(EventSeq(0));
-        let record = Arc::new(Record { endpoints: Mutex::default(), events: Mutex::default(), head });
+        let record = Arc::new(Record {
+            endpoints: Mutex::default(),
+            events: Mutex::default(),
+            definitions: Mutex::default(),
+            head,
+        });
         let objects = LocalObjects::open(dir.path().join("artifacts"), Arc::new(SeededEntropy::new(2))).await;
         let sources = Sources {
             events: record.clone(),
@@ -303,8 +310,8 @@ async fn features_by_name_are_the_matrix_and_missing_ones_are_null() {
     assert_eq!(logged[0].violations[0].feature, 0);
 }
 
-/// A day and a microsecond after the clock's instant.
-const TOO_LATE: DataTime = DataTime::from_micros(77 + DAY + 1);
+/// Five minutes and a microsecond after the clock's instant.
+const TOO_LATE: DataTime = DataTime::from_micros(77 + 300 * SECOND + 1);
 
 fn id(byte: u8) -> PredictionId {
     PredictionId::from_bytes([byte; 16])
@@ -351,7 +358,7 @@ async fn requests_that_do_not_fit_are_refused_and_leave_no_record() {
         ),
         (
             InferRequest { data_time: Some(PerRow::All(TOO_LATE)), ..request(matrix(&ROW)) },
-            "1970-01-02T00:00:00.000078Z has not come",
+            "1970-01-01T00:05:00.000078Z has not come",
         ),
         (
             InferRequest { ids: ids(&[1, 2]), ..request(matrix(&ROW)) },
@@ -532,7 +539,7 @@ async fn sealed_segments_go_on_the_record_once_the_database_answers() {
     };
     assert_eq!(keep(vec![label.clone(), label.clone()]).await, Kept { accepted: 1, duplicate: 1 });
     assert_eq!(keep(vec![label.clone()]).await, Kept { accepted: 0, duplicate: 1 });
-    let ahead = Label { arrived: DataTime::MAX, version: 1, ..label };
+    let ahead = Label { arrived: TOO_LATE, version: 1, ..label };
     let refused = predictor.keep(&default_workspace(), vec![ahead], Durability::Written).await.unwrap_err();
     assert_eq!(refused.code(), ErrorCode::InvalidArgument);
     let (registry, mut upkeep) = (Registry::default(), Upkeep::default());

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::middleware::map_response;
 use mainstay_api::mlflow::RunSearch;
-use mainstay_api::native::endpoint::EndpointCommands;
+use mainstay_api::native::endpoint::{EndpointCommands, EndpointProgress};
 use mainstay_api::native::pipeline::StepLogs;
 use mainstay_api::native::why::WhyState;
 use mainstay_api::{App, Route};
@@ -53,6 +53,8 @@ pub struct Console {
     pub pipelines: Arc<dyn PipelineReader>,
     /// Endpoints and rollouts.
     pub served: Arc<dyn ServingStore>,
+    /// How far endpoints are watched.
+    pub progress: Arc<dyn EndpointProgress>,
     /// Alarms, and the looks that they come from.
     pub monitored: Arc<dyn MonitoringReader>,
     /// Datasets.

@@ -25,6 +25,12 @@ pub enum OnlineError {
     /// No such view was defined here.
     #[error("the feature view {0:?} is not in the online store; materialise it first")]
     UnknownView(String),
+    /// The name is taken by another definition.
+    #[error("the feature view {0:?} is in the online store with another definition; materialise it anew")]
+    Defined(String),
+    /// The view is not any more what rows were to be added to.
+    #[error("the feature view {0:?} was materialised otherwise meanwhile; materialise it again")]
+    Overtaken(String),
     /// The rows that could answer were dropped.
     #[error("the online store answers from {horizon} on; {at} is earlier")]
     BeforeHorizon {
@@ -47,7 +53,8 @@ pub enum OnlineError {
 impl Coded for OnlineError {
     fn code(&self) -> ErrorCode {
         match self {
-            Self::InUse(_) => ErrorCode::WrongState,
+            Self::InUse(_) | Self::Defined(_) => ErrorCode::WrongState,
+            Self::Overtaken(_) => ErrorCode::RevisionConflict,
             Self::Version { .. } => ErrorCode::Unsupported,
             Self::UnknownView(_) => ErrorCode::NotFound,
             Self::BeforeHorizon { .. } => ErrorCode::InvalidArgument,

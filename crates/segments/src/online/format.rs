@@ -1,4 +1,4 @@
-//! The files of the online store, version 1. All numbers are little-endian.
+//! The files of the online store, version 2. All numbers are little-endian.
 //!
 //! A directory holds `snapshot-<generation>` (absent for generation 0) and `log-<generation>`, both with
 //! the same inside: a header of 16 bytes (`MSONLINE`, the version as four bytes, the CRC-32C of these
@@ -9,11 +9,15 @@
 //! |---|---|
 //! | 1 view | number (4), digest of the definition (32), ttl in µs or 0 (8), name (rest) |
 //! | 2 rows | number of the view (4), then per row: key length (2), key, row length (4), packed row |
-//! | 3 coverage | number of the view (4), horizon in µs (8), until in µs (8) |
+//! | 3 coverage | number of the view (4), horizon in µs (8), until in µs (8), version of the source's table or 0 (8) |
 //! | 4 end | number of frames before it (8); the last frame of a snapshot |
 //!
-//! A later view frame of the same name replaces the view and its rows. Unknown kinds are an error of a
-//! later version, which the header would have said, so they count as damage.
+//! A later view frame of the same name begins another view beside the one there is; with its first coverage
+//! it takes the name, and what had it before is gone. Unknown kinds are an error of a later version, which the
+//! header would have said, so they count as damage.
+//!
+//! Version 1 is read too: its coverage has no source. A directory with such a file is compacted when it is
+//! opened.
 
 use mainstay_core::digest::Digest;
 use mainstay_core::time::DataTime;
@@ -23,8 +27,8 @@ use mainstay_features::span::Span;
 
 use super::view::ViewSpec;
 
-/// The version that is written and read.
-pub(super) const VERSION: u32 = 1;
+/// The version that is written; earlier ones are read.
+pub(super) const VERSION: u32 = 2;
 /// Length of a file's header.
 pub(super) const HEADER: usize = 16;
 /// Length of a frame before its payload.
@@ -65,7 +69,7 @@ pub type PackedEntry = (EntityKey, Box<[u8]>);
 pub(super) enum Frame {
     View { number: u32, spec: ViewSpec },
     Rows { view: u32, rows: Vec<PackedEntry> },
-    Coverage { view: u32, coverage: Coverage },
+    Coverage { view: u32, coverage: Coverage, source: Option<u64> },
     End { frames: u64 },
 }
 
@@ -99,11 +103,12 @@ pub(super) fn write_view(out: &mut Vec<u8>, number: u32, spec: &ViewSpec) {
     });
 }
 
-pub(super) fn write_coverage(out: &mut Vec<u8>, view: u32, coverage: Coverage) {
+pub(super) fn write_coverage(out: &mut Vec<u8>, view: u32, coverage: Coverage, source: Option<u64>) {
     frame(out, 3, |out| {
         out.extend(view.to_le_bytes());
         out.extend(coverage.horizon.micros().to_le_bytes());
         out.extend(coverage.until.micros().to_le_bytes());
+        out.extend(source.unwrap_or(0).to_le_bytes());
     });
 }
 
@@ -181,6 +186,7 @@ pub(super) fn read(bytes: &[u8]) -> Option<(Frame, usize)> {
         3 => Frame::Coverage {
             view: rest.u32()?,
             coverage: Coverage { horizon: rest.time()?, until: rest.time()? },
+            source: rest.source()?,
         },
         4 => Frame::End { frames: u64::from_le_bytes(rest.take()?) },
         _ => return None,
@@ -210,6 +216,14 @@ impl<'a> Rest<'a> {
 
     fn time(&mut self) -> Option<DataTime> {
         self.take().map(|bytes| DataTime::from_micros(i64::from_le_bytes(bytes)))
+    }
+
+    /// `None` within, if it is not told.
+    fn source(&mut self) -> Option<Option<u64>> {
+        if self.0.is_empty() {
+            return Some(None);
+        }
+        self.take().map(u64::from_le_bytes).map(|version| (version != 0).then_some(version))
     }
 
     fn spec(&mut self) -> Option<ViewSpec> {

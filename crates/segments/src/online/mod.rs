@@ -10,6 +10,8 @@
 //!   and a row that comes twice is there once.
 //! * **Reads** take one shared lock of one of 64 shards for one hash look-up and touch no file; a writer
 //!   holds that lock for one row.
+//! * **Whole.** Another definition of a view, or another state of its source, is carried beside the view that
+//!   is there, and takes its name when it is covered: no request finds it half filled.
 //! * **Durable.** A batch is appended to a log of checksummed frames before it is seen; see [`format`] for
 //!   the files. After `kill -9` at any byte the log is read up to the last whole frame. Coverage is a
 //!   frame of the same log behind the rows that it vouches for, so a lost tail makes the store *older*,

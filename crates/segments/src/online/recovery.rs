@@ -26,6 +26,8 @@ pub struct Recovery {
 pub(super) struct State {
     /// By name, with the number under which frames speak of it.
     pub(super) views: BTreeMap<String, (u32, Arc<OnlineView>)>,
+    /// By number, those that are to take a name which another has.
+    filling: BTreeMap<u32, Arc<OnlineView>>,
     /// The number for the next view.
     pub(super) next: u32,
 }
@@ -36,7 +38,12 @@ impl State {
         match frame {
             Frame::View { number, spec } => {
                 self.next = self.next.max(number.saturating_add(1));
-                self.views.insert(spec.name.clone(), (number, Arc::new(OnlineView::new(spec))));
+                let (name, view) = (spec.name.clone(), Arc::new(OnlineView::new(spec)));
+                if self.views.contains_key(&name) {
+                    self.filling.insert(number, view);
+                } else {
+                    self.views.insert(name, (number, view));
+                }
             }
             Frame::Rows { view, rows } => {
                 if let Some(view) = self.numbered(view) {
@@ -45,9 +52,12 @@ impl State {
                     }
                 }
             }
-            Frame::Coverage { view, coverage } => {
-                if let Some(view) = self.numbered(view) {
-                    view.cover(coverage);
+            Frame::Coverage { view: number, coverage, source } => {
+                if let Some(view) = self.numbered(number) {
+                    view.cover(coverage, source);
+                }
+                if let Some(view) = self.filling.remove(&number) {
+                    self.views.insert(view.spec().name.clone(), (number, view));
                 }
             }
             Frame::End { .. } => return Err(corrupt(path, "an end where none belongs")),
@@ -56,14 +66,15 @@ impl State {
     }
 
     fn numbered(&self, number: u32) -> Option<Arc<OnlineView>> {
-        self.views.values().find(|(known, _)| *known == number).map(|(_, view)| Arc::clone(view))
+        let named = self.views.values().find(|(known, _)| *known == number).map(|(_, view)| view);
+        named.or_else(|| self.filling.get(&number)).cloned()
     }
 }
 
-/// Refuses a file that does not begin with our header.
-pub(super) fn check_version(path: &Path, bytes: &[u8]) -> Result<(), OnlineError> {
+/// The version of a file; one that does not begin with our header is refused.
+pub(super) fn check_version(path: &Path, bytes: &[u8]) -> Result<u32, OnlineError> {
     match format::version_of(bytes) {
-        Some(VERSION) => Ok(()),
+        Some(known @ 1..=VERSION) => Ok(known),
         Some(found) => Err(OnlineError::Version { found, known: VERSION }),
         None => Err(corrupt(path, "the header is damaged")),
     }
@@ -85,6 +96,8 @@ pub(super) struct Opened {
     pub(super) generation: u64,
     pub(super) snapshot_length: u64,
     pub(super) journal: Journal,
+    /// A file has an earlier version than the one that is written.
+    pub(super) is_outdated: bool,
     pub(super) recovery: Recovery,
 }
 
@@ -92,10 +105,10 @@ pub(super) struct Opened {
 pub(super) fn open(dir: &Path) -> Result<Opened, OnlineError> {
     let generation = newest_generation(dir)?;
     let mut state = State::default();
-    let mut snapshot_length = 0;
+    let (mut snapshot_length, mut version) = (0, VERSION);
     if generation > 0 {
         let path = snapshot_path(dir, generation);
-        snapshot::read(&path, &mut state)?;
+        version = snapshot::read(&path, &mut state)?;
         snapshot_length = fs::metadata(&path)?.len();
     }
     let path = log_path(dir, generation);
@@ -106,7 +119,7 @@ pub(super) fn open(dir: &Path) -> Result<Opened, OnlineError> {
         recovery.truncated = bytes.len() as u64;
         Journal::create(&path)?
     } else {
-        check_version(&path, &bytes)?;
+        version = version.min(check_version(&path, &bytes)?);
         let mut at = HEADER;
         while let Some((frame, length)) = format::read(bytes.get(at..).unwrap_or_default()) {
             state.take(&path, frame)?;
@@ -123,7 +136,8 @@ pub(super) fn open(dir: &Path) -> Result<Opened, OnlineError> {
         }
     }
     remove_others(dir, generation)?;
-    Ok(Opened { state, generation, snapshot_length, journal, recovery })
+    let is_outdated = version < VERSION;
+    Ok(Opened { state, generation, snapshot_length, journal, is_outdated, recovery })
 }
 
 /// The generation of the newest snapshot; 0 if there is none.

@@ -35,7 +35,7 @@ pub(super) fn write(path: &Path, views: &[(u32, &OnlineView)]) -> Result<u64, On
             return Err(error.into());
         }
         if let Some(coverage) = view.coverage() {
-            format::write_coverage(&mut out, *number, coverage);
+            format::write_coverage(&mut out, *number, coverage, view.source());
             frames += 1;
         }
     }
@@ -50,10 +50,10 @@ pub(super) fn write(path: &Path, views: &[(u32, &OnlineView)]) -> Result<u64, On
 }
 
 /// Reads a snapshot whole: one that ends early or is damaged is an error, because it was renamed into
-/// place only when it was complete.
-pub(super) fn read(path: &Path, state: &mut State) -> Result<(), OnlineError> {
+/// place only when it was complete. Gives its version.
+pub(super) fn read(path: &Path, state: &mut State) -> Result<u32, OnlineError> {
     let bytes = fs::read(path)?;
-    check_version(path, &bytes)?;
+    let version = check_version(path, &bytes)?;
     let (mut at, mut frames) = (HEADER, 0);
     loop {
         let rest = bytes.get(at..).unwrap_or_default();
@@ -66,7 +66,7 @@ pub(super) fn read(path: &Path, state: &mut State) -> Result<(), OnlineError> {
         at += length;
         if let Frame::End { frames: written } = frame {
             let whole = written == frames && at == bytes.len();
-            return if whole { Ok(()) } else { Err(corrupt(path, "frames are missing")) };
+            return if whole { Ok(version) } else { Err(corrupt(path, "frames are missing")) };
         }
         frames += 1;
         state.take(path, frame)?;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use mainstay_features::online::{OnlineRow, PackError, PackedRow, pack};
-use mainstay_features::plan::Coverage;
+use mainstay_features::plan::{Coverage, MaterialisationPlan};
 
 use super::OnlineError;
 use super::format::{self, PackedEntry, ROWS_FRAME, RowsWriter};
@@ -69,7 +69,8 @@ impl OnlineStore {
             Err(TryLockError::WouldBlock) => return Err(OnlineError::InUse(dir.to_owned())),
             Err(TryLockError::Error(error)) => return Err(error.into()),
         }
-        let Opened { state, generation, snapshot_length, journal, recovery } = recovery::open(dir)?;
+        let Opened { state, generation, snapshot_length, journal, is_outdated, recovery } =
+            recovery::open(dir)?;
         let numbers = state.views.iter().map(|(name, (number, _))| (name.clone(), *number)).collect();
         let views = state.views.into_iter().map(|(name, (_, view))| (name, view)).collect();
         let compact_at = options.compact_at.max(2 * snapshot_length);
@@ -81,6 +82,10 @@ impl OnlineStore {
             writer: Mutex::new(writer),
             _lock: lock,
         };
+        if is_outdated {
+            // What is appended from now on must not stand behind an earlier version's header.
+            store.compact()?;
+        }
         Ok((store, recovery))
     }
 
@@ -95,22 +100,57 @@ impl OnlineStore {
         self.views.read().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
     }
 
-    /// Declares a view. The same again changes nothing; another definition of the same name starts empty.
+    /// Declares a view. The same again changes nothing; another definition takes the name by [`Self::carry`].
     pub fn define(&self, spec: &ViewSpec) -> Result<Arc<OnlineView>, OnlineError> {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = self.view(&spec.name).filter(|known| known.spec() == spec) {
-            return Ok(known);
+        match self.view(&spec.name) {
+            Some(known) if known.spec() == spec => return Ok(known),
+            Some(_) => return Err(OnlineError::Defined(spec.name.clone())),
+            None => {}
         }
-        let number = writer.next;
-        let mut frame = Vec::new();
-        format::write_view(&mut frame, number, spec);
-        writer.journal.append(&frame, true)?;
-        writer.next = number.saturating_add(1);
-        writer.numbers.insert(spec.name.clone(), number);
-        let view = Arc::new(OnlineView::new(spec.clone()));
-        let mut views = self.views.write().unwrap_or_else(PoisonError::into_inner);
-        views.insert(spec.name.clone(), Arc::clone(&view));
+        let (number, view) = begin(&mut writer, spec)?;
+        self.name(&mut writer, number, &view);
         Ok(view)
+    }
+
+    /// Carries the rows of a plan, and vouches for its coverage: all of it is on the disk on return.
+    /// `source` is the version of the source's table that they were made of; `batches` yields them.
+    ///
+    /// A plan that starts anew fills a view beside the one of that name, if there is one: that answers until
+    /// the new one is covered and takes its name. A plan that goes on adds to the view that it was made for;
+    /// refused if that was replaced or carried on from another version meanwhile. After an error what was
+    /// there answers as before, but for rows that no request up to its coverage sees.
+    pub fn carry<E: From<OnlineError>>(
+        &self,
+        spec: &ViewSpec,
+        plan: MaterialisationPlan,
+        source: u64,
+        mut batches: impl FnMut() -> Result<Option<Vec<PackedEntry>>, E>,
+    ) -> Result<(), E> {
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = self.view(&spec.name).filter(|known| known.spec() == spec);
+        if !goes_on(known.as_deref(), plan, source) {
+            return Err(OnlineError::Overtaken(spec.name.clone()).into());
+        }
+        let (number, view) = match plan.after {
+            Some(_) => self.numbered(&writer, &spec.name)?,
+            None => begin(&mut writer, spec)?,
+        };
+        while let Some(rows) = batches()? {
+            put(&mut writer, (number, &view), rows, Durability::Written)?;
+        }
+        cover(&mut writer, (number, &view), plan.coverage(), Some(source))?;
+        self.name(&mut writer, number, &view);
+        self.compact_if_due(&mut writer);
+        Ok(())
+    }
+
+    /// From here on the name means this view.
+    fn name(&self, writer: &mut Writer, number: u32, view: &Arc<OnlineView>) {
+        let name = &view.spec().name;
+        writer.numbers.insert(name.clone(), number);
+        let mut views = self.views.write().unwrap_or_else(PoisonError::into_inner);
+        views.insert(name.clone(), Arc::clone(view));
     }
 
     /// Writes rows of any views. They are seen once they are as durable as asked.
@@ -131,21 +171,9 @@ impl OnlineStore {
         rows: Vec<PackedEntry>,
         durability: Durability,
     ) -> Result<(), OnlineError> {
-        for (_, row) in &rows {
-            check(row)?;
-        }
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let (number, view) = self.numbered(&writer, view)?;
-        let mut frames = Vec::new();
-        let mut out = RowsWriter::new(&mut frames, number);
-        for (key, row) in &rows {
-            out.row(key, row);
-        }
-        out.finish();
-        writer.journal.append(&frames, durability == Durability::Synced)?;
-        for (key, row) in rows {
-            view.insert(key, row);
-        }
+        put(&mut writer, (number, &view), rows, durability)?;
         self.compact_if_due(&mut writer);
         Ok(())
     }
@@ -155,12 +183,7 @@ impl OnlineStore {
     pub fn cover(&self, view: &str, coverage: Coverage) -> Result<(), OnlineError> {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let (number, view) = self.numbered(&writer, view)?;
-        let mut frame = Vec::new();
-        format::write_coverage(&mut frame, number, coverage);
-        writer.journal.append(&frame, true)?;
-        if view.cover(coverage) {
-            view.prune(coverage.horizon);
-        }
+        cover(&mut writer, (number, &view), coverage, None)?;
         self.compact_if_due(&mut writer);
         Ok(())
     }
@@ -207,6 +230,68 @@ impl OnlineStore {
         writer.compact_at = self.options.compact_at.max(2 * length);
         remove_others(&self.dir, next)
     }
+}
+
+/// Whether a plan still fits `known`, the view of its definition. It may also have gone on from the same version
+/// of the source: the rows that are carried twice are the same.
+fn goes_on(known: Option<&OnlineView>, plan: MaterialisationPlan, source: u64) -> bool {
+    let present = known.and_then(OnlineView::coverage);
+    match (plan.after, present) {
+        (None, None) => true,
+        (None, Some(present)) => present.until <= plan.until,
+        (Some(_), None) => false,
+        (Some(after), Some(present)) => {
+            let is_same = known.and_then(OnlineView::source) == Some(source);
+            present.until == after || (present.until > after && is_same)
+        }
+    }
+}
+
+/// Begins a view: it has a number, and no name yet.
+fn begin(writer: &mut Writer, spec: &ViewSpec) -> Result<(u32, Arc<OnlineView>), OnlineError> {
+    let number = writer.next;
+    let mut frame = Vec::new();
+    format::write_view(&mut frame, number, spec);
+    writer.journal.append(&frame, true)?;
+    writer.next = number.saturating_add(1);
+    Ok((number, Arc::new(OnlineView::new(spec.clone()))))
+}
+
+fn put(
+    writer: &mut Writer,
+    (number, view): (u32, &OnlineView),
+    rows: Vec<PackedEntry>,
+    durability: Durability,
+) -> Result<(), OnlineError> {
+    for (_, row) in &rows {
+        check(row)?;
+    }
+    let mut frames = Vec::new();
+    let mut out = RowsWriter::new(&mut frames, number);
+    for (key, row) in &rows {
+        out.row(key, row);
+    }
+    out.finish();
+    writer.journal.append(&frames, durability == Durability::Synced)?;
+    for (key, row) in rows {
+        view.insert(key, row);
+    }
+    Ok(())
+}
+
+fn cover(
+    writer: &mut Writer,
+    (number, view): (u32, &OnlineView),
+    coverage: Coverage,
+    source: Option<u64>,
+) -> Result<(), OnlineError> {
+    let mut frame = Vec::new();
+    format::write_coverage(&mut frame, number, coverage, source);
+    writer.journal.append(&frame, true)?;
+    if view.cover(coverage, source) {
+        view.prune(coverage.horizon);
+    }
+    Ok(())
 }
 
 /// Refuses a row that could not be read back, or never be seen.

@@ -6,8 +6,8 @@ use std::path::Path;
 use mainstay_core::digest::Digest;
 use mainstay_core::error::{Coded as _, ErrorCode};
 use mainstay_core::time::DataTime;
-use mainstay_features::online::{EntityKey, OnlineRow, Resolution, Stamp, Value};
-use mainstay_features::plan::Coverage;
+use mainstay_features::online::{EntityKey, OnlineRow, Resolution, Stamp, Value, pack};
+use mainstay_features::plan::{Coverage, MaterialisationPlan};
 use mainstay_features::rule::{Candidate, CreatedCutoff, point_in_time};
 use mainstay_features::span::Span;
 use proptest::prelude::*;
@@ -280,7 +280,7 @@ fn a_long_log_is_compacted_by_itself() {
 }
 
 #[test]
-fn another_definition_starts_empty_and_refusals_leave_no_trace() {
+fn refusals_leave_no_trace() {
     let dir = tempfile::tempdir().unwrap();
     let (store, _) = open(dir.path());
     let unknown = store.put_batch(&[row(1, 1, 1, 1)], Durability::Written).unwrap_err();
@@ -290,17 +290,129 @@ fn another_definition_starts_empty_and_refusals_leave_no_trace() {
     store.define(&spec(None)).unwrap();
     assert_eq!(value(&store, 1, 9), Some(1));
     let mut without_created = Vec::new();
-    mainstay_features::online::pack(&mut without_created, time(5), None, &[]).unwrap();
+    pack(&mut without_created, time(5), None, &[]).unwrap();
     let bad = [(b"garbage".to_vec(), ErrorCode::Corrupt), (without_created, ErrorCode::InvalidData)];
     for (bytes, code) in bad {
         let error = store.put_packed("view", vec![(key(1), bytes.into())], Durability::Written).unwrap_err();
         assert_eq!(error.code(), code);
     }
-    let redefined = ViewSpec { definition: Digest::of(b"another"), ..spec(None) };
-    store.define(&redefined).unwrap();
-    assert_eq!(value(&store, 1, 9), None);
+    let taken = store.define(&another()).unwrap_err();
+    assert_eq!(taken.code(), ErrorCode::WrongState);
     drop(store);
-    assert_eq!(value(&open(dir.path()).0, 1, 9), None);
+    assert_eq!(value(&open(dir.path()).0, 1, 9), Some(1));
+}
+
+fn another() -> ViewSpec {
+    ViewSpec { definition: Digest::of(b"another"), ..spec(None) }
+}
+
+fn plan(after: Option<i64>, horizon: i64, until: i64) -> MaterialisationPlan {
+    MaterialisationPlan { after: after.map(time), horizon: time(horizon), until: time(until) }
+}
+
+/// Carries each row in a batch of its own.
+fn carry(
+    store: &OnlineStore,
+    spec: &ViewSpec,
+    plan: MaterialisationPlan,
+    source: u64,
+    rows: &[OnlineRow],
+) -> Result<(), OnlineError> {
+    let mut rows = rows.iter();
+    store.carry(spec, plan, source, || {
+        let Some(row) = rows.next() else { return Ok(None) };
+        let mut packed = Vec::new();
+        pack(&mut packed, row.stamp.ts, Some(row.stamp.created), &row.values)?;
+        Ok::<_, OnlineError>(Some(vec![(row.key.clone(), packed.into())]))
+    })
+}
+
+/// The view of the old definition answers until the new one is covered, wherever the process dies.
+#[test]
+fn another_definition_takes_the_name_once_it_is_covered() {
+    let full = tempfile::tempdir().unwrap();
+    let log = log_path(full.path(), 0);
+    let (store, _) = open(full.path());
+    carry(&store, &spec(None), plan(None, 10, 20), 1, &[row(1, 5, 5, 1), row(2, 5, 5, 2)]).unwrap();
+    let old = store.view("view").unwrap();
+    let mut rows = [row(1, 4, 4, 7)].into_iter();
+    let answers_meanwhile = store.carry(&another(), plan(None, 8, 20), 1, || {
+        assert_eq!((value(&store, 1, 15), value(&store, 2, 15)), (Some(1), Some(2)));
+        let Some(row) = rows.next() else { return Ok(None) };
+        let mut packed = Vec::new();
+        pack(&mut packed, row.stamp.ts, Some(row.stamp.created), &row.values)?;
+        Ok::<_, OnlineError>(Some(vec![(row.key.clone(), packed.into())]))
+    });
+    answers_meanwhile.unwrap();
+    assert_eq!((value(&store, 1, 9), value(&store, 2, 15)), (Some(7), None));
+    assert_eq!(
+        old.get(&key(1), time(15)).unwrap().values[0],
+        Value::Int(1),
+        "who holds it goes on reading it"
+    );
+    drop(store);
+    let bytes = fs::read(&log).unwrap();
+    let first = frames(&bytes)[3];
+    for cut in first..=bytes.len() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(log_path(dir.path(), 0), &bytes[..cut]).unwrap();
+        let (store, _) = open(dir.path());
+        let expected = if cut == bytes.len() { Some(7) } else { Some(1) };
+        assert_eq!(value(&store, 1, 15), expected, "cut at {cut}");
+        if cut % 16 == 0 {
+            carry(&store, &another(), plan(None, 8, 30), 2, &[row(1, 4, 4, 8)]).unwrap();
+            store.compact().unwrap();
+            drop(store);
+            assert_eq!(value(&open(dir.path()).0, 1, 15), Some(8), "cut at {cut}");
+        }
+    }
+}
+
+/// Where each frame of a log ends.
+fn frames(log: &[u8]) -> Vec<usize> {
+    let mut at = super::format::HEADER;
+    let mut ends = Vec::new();
+    while let Some((_, length)) = super::format::read(&log[at..]) {
+        at += length;
+        ends.push(at);
+    }
+    ends
+}
+
+/// Rows of the same stamp as those that were there, with other values, replace them: what is carried anew is
+/// all that there is.
+#[test]
+fn a_view_that_is_filled_anew_forgets_rows_that_are_gone() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, _) = open(dir.path());
+    carry(&store, &spec(None), plan(None, 10, 20), 1, &[row(1, 5, 5, 9), row(2, 5, 5, 2)]).unwrap();
+    carry(&store, &spec(None), plan(None, 10, 30), 2, &[row(1, 5, 5, 3)]).unwrap();
+    let seen = |store: &OnlineStore| {
+        let view = store.view("view").unwrap();
+        (value(store, 1, 15), value(store, 2, 15), view.source(), view.stats().rows)
+    };
+    assert_eq!(seen(&store), (Some(3), None, Some(2), 1));
+    drop(store);
+    assert_eq!(seen(&open(dir.path()).0), (Some(3), None, Some(2), 1));
+}
+
+#[test]
+fn a_plan_that_was_overtaken_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, _) = open(dir.path());
+    let carry = |spec: &ViewSpec, plan, source| {
+        carry(&store, spec, plan, source, &[row(1, 25, 25, 5)]).map_err(|error| error.code())
+    };
+    let refused = Err(ErrorCode::RevisionConflict);
+    assert_eq!(carry(&spec(None), plan(Some(20), 10, 30), 1), refused, "there is nothing to go on from");
+    assert_eq!(carry(&spec(None), plan(None, 10, 20), 1), Ok(()));
+    assert_eq!(carry(&spec(None), plan(Some(20), 10, 30), 2), Ok(()));
+    assert_eq!(carry(&spec(None), plan(Some(20), 10, 40), 2), Ok(()), "two went on from the same");
+    assert_eq!(carry(&spec(None), plan(Some(20), 10, 40), 3), refused, "of another version since");
+    assert_eq!(carry(&spec(None), plan(Some(50), 10, 60), 2), refused, "rows between would be missing");
+    assert_eq!(carry(&spec(None), plan(None, 10, 30), 3), refused, "it would go back");
+    assert_eq!(carry(&another(), plan(Some(40), 10, 50), 2), refused, "of another definition");
+    assert_eq!(store.view("view").unwrap().coverage(), Some(Coverage { horizon: time(10), until: time(40) }));
 }
 
 #[test]
@@ -313,31 +425,41 @@ fn a_directory_has_one_owner() {
     open(dir.path());
 }
 
-/// Version 1 as it lies on disks: a log with a view, two rows and a coverage, which must stay readable.
+/// Both versions as they lie on disks: a log with a view, two rows and a coverage, which must stay readable.
 #[test]
-fn version_1_files_stay_readable_and_later_ones_are_refused() {
-    let fixture = include_bytes!("fixtures/log-v1.bin");
-    let dir = tempfile::tempdir().unwrap();
-    fs::write(log_path(dir.path(), 0), fixture).unwrap();
-    let (store, recovery) = open(dir.path());
-    assert_eq!(recovery, Recovery { frames: 4, truncated: 0 });
-    assert_eq!((value(&store, 1, 10), value(&store, 1, 20)), (Some(5), Some(6)));
-    assert_eq!(store.view("view").unwrap().coverage(), Some(Coverage { horizon: time(10), until: time(30) }));
-    drop(store);
+fn files_of_each_version_stay_readable_and_later_ones_are_refused() {
+    let fixture = include_bytes!("fixtures/log-v2.bin");
+    let logs = [(include_bytes!("fixtures/log-v1.bin").as_slice(), None), (fixture.as_slice(), Some(7))];
+    let covered = Some(Coverage { horizon: time(10), until: time(30) });
+    for (log, source) in logs {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(log_path(dir.path(), 0), log).unwrap();
+        let (store, recovery) = open(dir.path());
+        assert_eq!(recovery, Recovery { frames: 4, truncated: 0 });
+        let check = |store: &OnlineStore| {
+            let view = store.view("view").unwrap();
+            assert_eq!((value(store, 1, 10), value(store, 1, 20)), (Some(5), Some(6)));
+            assert_eq!((view.coverage(), view.source()), (covered, source));
+        };
+        check(&store);
+        drop(store);
+        check(&open(dir.path()).0);
+        let is_kept = log_path(dir.path(), 0).exists();
+        assert_eq!(is_kept, source.is_some(), "an earlier version is written anew when it is opened");
+    }
 
-    let fresh = tempfile::tempdir().unwrap();
-    let (store, _) = open(fresh.path());
-    store.define(&spec(Some(1_000))).unwrap();
-    store.put_batch(&[row(1, 10, 10, 5)], Durability::Written).unwrap();
-    store.put_batch(&[row(1, 20, 20, 6)], Durability::Written).unwrap();
-    store.cover("view", Coverage { horizon: time(10), until: time(30) }).unwrap();
-    assert_eq!(fs::read(log_path(fresh.path(), 0)).unwrap(), fixture, "version 1 is written as ever");
+    let dir = tempfile::tempdir().unwrap();
+    let (store, _) = open(dir.path());
+    let rows = [row(1, 10, 10, 5), row(1, 20, 20, 6)];
+    carry(&store, &spec(Some(1_000)), plan(None, 10, 30), 7, &rows).unwrap();
+    drop(store);
+    assert_eq!(fs::read(log_path(dir.path(), 0)).unwrap(), fixture, "version 2 is written as ever");
 
     let mut later = fixture.to_vec();
-    later[8] = 2;
+    later[8] = 3;
     let crc = crc32c::crc32c(&later[..12]).to_le_bytes();
     later[12..16].copy_from_slice(&crc);
     fs::write(log_path(dir.path(), 0), later).unwrap();
     let error = OnlineStore::open(dir.path(), Options::default()).unwrap_err();
-    assert!(matches!(error, OnlineError::Version { found: 2, known: 1 }));
+    assert!(matches!(error, OnlineError::Version { found: 3, known: 2 }));
 }

@@ -65,6 +65,8 @@ pub struct OnlineView {
     horizon: AtomicI64,
     /// [`DataTime::MIN`] until there is coverage.
     until: AtomicI64,
+    /// 0 if it is not known.
+    source: AtomicU64,
     rows: AtomicU64,
     row_bytes: AtomicU64,
 }
@@ -76,6 +78,7 @@ impl OnlineView {
             shards: Box::new(std::array::from_fn(|_| RwLock::default())),
             horizon: AtomicI64::new(i64::MIN),
             until: AtomicI64::new(i64::MIN),
+            source: AtomicU64::new(0),
             rows: AtomicU64::new(0),
             row_bytes: AtomicU64::new(0),
         }
@@ -120,6 +123,12 @@ impl OnlineView {
         (until != DataTime::MIN).then_some(Coverage { horizon, until })
     }
 
+    /// The version of the source's table from which the rows were last carried, if it is known.
+    pub fn source(&self) -> Option<u64> {
+        let version = self.source.load(Ordering::Acquire);
+        (version != 0).then_some(version)
+    }
+
     /// How much it holds.
     pub fn stats(&self) -> ViewStats {
         let size = |shard: &RwLock<Shard>| shard.read().unwrap_or_else(PoisonError::into_inner).len() as u64;
@@ -140,9 +149,10 @@ impl OnlineView {
         }
     }
 
-    /// Takes note of the coverage; neither end goes back. `true` if the horizon moved, so that rows may
-    /// have become unreachable.
-    pub(super) fn cover(&self, coverage: Coverage) -> bool {
+    /// Takes note of the coverage, of which neither end goes back, and of the version of the source. `true` if
+    /// the horizon moved, so that rows may have become unreachable.
+    pub(super) fn cover(&self, coverage: Coverage, source: Option<u64>) -> bool {
+        self.source.store(source.unwrap_or(0), Ordering::Release);
         self.until.fetch_max(coverage.until.micros(), Ordering::AcqRel);
         self.horizon.fetch_max(coverage.horizon.micros(), Ordering::AcqRel) < coverage.horizon.micros()
     }

@@ -19,6 +19,7 @@ pub(super) fn console(platform: &Platform, runs: Arc<dyn RunSearch>) -> Console 
         governed: reader.clone(),
         pipelines: reader.clone(),
         served: reader.clone(),
+        progress: platform.decisions.clone(),
         monitored: reader.clone(),
         data: reader.clone(),
         features: reader,

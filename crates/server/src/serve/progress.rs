@@ -11,6 +11,7 @@ impl EndpointProgress for Decisions {
         Some(Progress {
             watermark: Some(known.watermark),
             folded_until: Some(known.folded_until),
+            late: known.late,
             busy: known.is_deciding,
         })
     }

@@ -126,11 +126,16 @@ impl FrameOrder {
         Definitions::parse(&self.definitions).map_err(StepError::of)
     }
 
-    pub(super) fn table(&self, dataset: &str) -> Result<Table, StepError> {
-        let found = self.tables.get(dataset).map(|(_, manifest)| Table::under(&self.root, manifest));
+    /// The version of a dataset that is read.
+    pub(super) fn version(&self, dataset: &str) -> Result<(u64, &Manifest), StepError> {
+        let found = self.tables.get(dataset).map(|(version, manifest)| (*version, manifest));
         found.ok_or_else(|| {
             StepError::refused(ErrorCode::NotFound, format!("the order lacks dataset {dataset}"))
         })
+    }
+
+    pub(super) fn table(&self, dataset: &str) -> Result<Table, StepError> {
+        self.version(dataset).map(|(_, manifest)| Table::under(&self.root, manifest))
     }
 }
 

@@ -9,19 +9,22 @@ use async_trait::async_trait;
 use futures::StreamExt as _;
 use mainstay_core::command::Command as _;
 use mainstay_core::digest::Digest;
-use mainstay_core::error::ErrorCode;
+use mainstay_core::error::{Coded as _, ErrorCode};
 use mainstay_core::name::Name;
 use mainstay_core::time::DataTime;
-use mainstay_features::command::RecordMaterialisation;
-use mainstay_features::definition::FeatureView;
+use mainstay_data::ports::DataReader as _;
+use mainstay_data::scalar::Scalar;
+use mainstay_data::table::{DataFile, Manifest};
+use mainstay_features::command::{FeaturesError, RecordMaterialisation};
+use mainstay_features::definition::{Definitions, FeatureView, Source};
 use mainstay_features::online::EntityKey;
-use mainstay_features::plan::{Coverage, MaterialisationPlan};
+use mainstay_features::plan::MaterialisationPlan;
 use mainstay_features::port::{FeaturesTx, Materialisation};
 use mainstay_pipelines::run::StepOutput;
 use mainstay_query::features::{Visible, emit, online_rows};
 use mainstay_query::import::Target;
 use mainstay_query::session::{SessionOptions, open};
-use mainstay_segments::online::{Durability, PackedEntry, ViewSpec};
+use mainstay_segments::online::{OnlineError, OnlineView, PackedEntry, ViewSpec};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -50,6 +53,8 @@ struct Arguments {
 struct Part {
     view: String,
     definition: Digest,
+    /// The version of the source's table.
+    source: u64,
     after: Option<DataTime>,
     horizon: DataTime,
     until: DataTime,
@@ -91,14 +96,20 @@ impl BuiltIn for Materialise {
         let views = service.into_iter().flat_map(|service| views_of(&definitions, service));
         let mut parts = Vec::new();
         for view in views {
-            let online = define(platform, held, &arguments.project, view)?;
-            let present = online.coverage();
+            let online = platform.online.view(&online_name(&held.workspace, &arguments.project, &view.name));
+            let present = online.as_ref().and_then(|online| online.coverage());
             // What is there beyond `until` stays: a later run may have gone further.
             let until = present.map_or(until, |coverage| coverage.until.max(until));
             let from = from.or(present.map(|coverage| coverage.horizon)).unwrap_or(until);
-            let plan = MaterialisationPlan::next(present, from, until);
+            let (source, manifest) = frame.version(&view.source.dataset)?;
+            let is_going_on = match &online {
+                Some(online) => goes_on(platform, &held.workspace, online, view, (source, manifest)).await?,
+                None => false,
+            };
+            let plan = MaterialisationPlan::next(present.filter(|_| is_going_on), from, until);
             let MaterialisationPlan { after, horizon, until } = plan.map_err(StepError::of)?;
-            parts.push(Part { view: view.name.clone(), definition: view.digest(), after, horizon, until });
+            let (view, definition) = (view.name.clone(), view.digest());
+            parts.push(Part { view, definition, source, after, horizon, until });
         }
         Ok(Prepared::Child(write(&Order { frame, parts })?))
     }
@@ -120,15 +131,22 @@ impl BuiltIn for Materialise {
         let carried: Vec<Carried> = read(result)?;
         let (store, project) = (platform.online.clone(), arguments.project.clone());
         let (workspace, directory) = (held.workspace.clone(), held.directory.clone());
+        let reader = &platform.database.reader;
+        let newest = reader.feature_definitions(&workspace, &project).await.map_err(StepError::of)?;
+        let newest = newest.map(|stored| Definitions::parse(&stored.text)).transpose();
+        let newest = newest.map_err(StepError::of)?;
         let put = tokio::task::spawn_blocking(move || {
             for done in &carried {
-                let view = online_name(&workspace, &project, &done.part.view);
-                let mut rows = Rows::open(&directory, &done.part.view)?;
-                while let Some(batch) = rows.batch()? {
-                    store.put_packed(&view, batch, Durability::Written).map_err(StepError::of)?;
-                }
-                let coverage = Coverage { horizon: done.part.horizon, until: done.part.until };
-                store.cover(&view, coverage).map_err(StepError::of)?;
+                let Part { view, definition, source, after, horizon, until } = done.part.clone();
+                let found = newest.as_ref().and_then(|all| all.view(&view));
+                // Rows of a definition that is not in force any more must not take the view's name.
+                let redefined = || StepError::of(FeaturesError::Redefined(view.clone()));
+                let found = found.filter(|found| found.digest() == definition).ok_or_else(redefined)?;
+                let name = online_name(&workspace, &project, &view);
+                let spec = ViewSpec { name, definition, ttl: found.ttl };
+                let mut rows = Rows::open(&directory, &view)?;
+                let plan = MaterialisationPlan { after, horizon, until };
+                store.carry(&spec, plan, source, || rows.batch())?;
             }
             Ok::<_, StepError>(carried)
         });
@@ -148,18 +166,48 @@ impl BuiltIn for Materialise {
     }
 }
 
-fn define(
+/// Whether rows can be added to those that are there: they are of the same definition, and of a version of the
+/// source that the newest one only adds to, and only with rows that became visible after what is covered. Rows
+/// of before would change what was carried already.
+async fn goes_on(
     platform: &Platform,
-    held: &Held,
-    project: &Name,
+    workspace: &Name,
+    online: &OnlineView,
     view: &FeatureView,
-) -> Result<std::sync::Arc<mainstay_segments::online::OnlineView>, StepError> {
-    let spec = ViewSpec {
-        name: online_name(&held.workspace, project, &view.name),
-        definition: view.digest(),
-        ttl: view.ttl,
+    (version, manifest): (u64, &Manifest),
+) -> Result<bool, StepError> {
+    let (Some(before), Some(coverage)) = (online.source(), online.coverage()) else { return Ok(false) };
+    if online.spec().definition != view.digest() {
+        return Ok(false);
+    }
+    if before == version {
+        return Ok(true);
+    }
+    let dataset = Name::new(view.source.dataset.clone()).map_err(StepError::of)?;
+    let before = platform.database.reader.version(workspace, &dataset, Some(before)).await;
+    let before = before.map_err(StepError::of)?;
+    Ok(before.is_some_and(|before| adds_later(&before.manifest, manifest, &view.source, coverage.until)))
+}
+
+/// Whether a manifest is an earlier one and files whose rows all become visible after an instant. Known by the
+/// least value of the source's instants, where those are columns: a row is visible from the later of the two.
+fn adds_later(before: &Manifest, manifest: &Manifest, source: &Source, instant: DataTime) -> bool {
+    let is_same = |(old, new): (&DataFile, &DataFile)| old.sha256 == new.sha256;
+    let Some((kept, added)) = manifest.files.split_at_checked(before.files.len()) else { return false };
+    // Any other text is an expression, or the name of another column.
+    let is_plain = |name: &str| name.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_'));
+    let is_instant = |name: &String| {
+        is_plain(name) && (source.timestamp == *name || source.created.as_ref() == Some(name))
     };
-    platform.online.define(&spec).map_err(StepError::of)
+    let is_later = |file: &DataFile| {
+        let mut columns = manifest.schema.columns().iter().zip(&file.columns);
+        columns.any(|(column, stats)| {
+            is_instant(&column.name) && matches!(stats.min, Some(Scalar::Timestamp(min)) if min > instant)
+        })
+    };
+    manifest.schema == before.schema
+        && before.files.iter().zip(kept).all(is_same)
+        && added.iter().all(|file| file.rows == 0 || is_later(file))
 }
 
 /// Emits each view's rows and leaves those that are to be carried in a file of its own.
@@ -242,6 +290,15 @@ impl Rows {
     }
 }
 
+impl From<OnlineError> for StepError {
+    fn from(error: OnlineError) -> Self {
+        if error.code() == ErrorCode::RevisionConflict {
+            return Self::overtaken(error.to_string());
+        }
+        Self::of(error)
+    }
+}
+
 struct Recorded(Vec<RecordMaterialisation>);
 
 #[async_trait]
@@ -255,5 +312,54 @@ impl Effect for Recorded {
             views.insert(view.clone(), json!({ "until": until.to_string(), "rows": rows }));
         }
         Ok(Conclusion::Accepted(StepOutput { value: Value::Object(views), ..StepOutput::default() }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mainstay_data::schema::{Column, DataType, Schema};
+    use mainstay_data::table::ColumnStats;
+
+    use super::*;
+
+    fn at(micros: i64) -> DataTime {
+        DataTime::from_micros(micros)
+    }
+
+    /// A table of the least `ts` and `created` of each of its files.
+    fn table(files: &[(i64, i64)]) -> Manifest {
+        let least = |min: i64| ColumnStats { min: Some(Scalar::Timestamp(at(min))), max: None, nulls: 0 };
+        let file = |(ts, created): &(i64, i64)| DataFile {
+            object_key: String::new(),
+            sha256: Digest::of(format!("{ts} {created}").as_bytes()),
+            rows: 1,
+            bytes: 1,
+            columns: vec![least(*ts), least(*created)],
+        };
+        let columns = ["ts", "known"].map(|name| Column::new(name, DataType::Timestamp));
+        let schema = Schema::new(columns.to_vec()).unwrap();
+        Manifest { schema, files: files.iter().map(file).collect(), quarantine: None }
+    }
+
+    #[test]
+    fn rows_are_added_only_if_every_new_file_becomes_visible_later() {
+        let source = |timestamp: &str, created: Option<&str>| Source {
+            name: "facts".to_owned(),
+            dataset: "facts".to_owned(),
+            timestamp: timestamp.to_owned(),
+            created: created.map(str::to_owned),
+            filter: None,
+        };
+        let adds = |files: &[(i64, i64)], source: &Source| {
+            adds_later(&table(&[(1, 1), (5, 5)]), &table(files), source, at(10))
+        };
+        let plain = source("ts", None);
+        assert!(adds(&[(1, 1), (5, 5)], &plain), "nothing was added");
+        assert!(adds(&[(1, 1), (5, 5), (11, 0), (12, 0)], &plain));
+        assert!(!adds(&[(1, 1), (5, 5), (11, 0), (10, 11)], &plain), "visible at what is covered");
+        assert!(adds(&[(1, 1), (5, 5), (3, 11)], &source("ts", Some("known"))), "it became known later");
+        assert!(!adds(&[(1, 1), (5, 5), (11, 11)], &source("ts + INTERVAL '0'", None)), "an expression");
+        assert!(!adds(&[(5, 5), (11, 11)], &plain), "a file is gone");
+        assert!(!adds(&[(1, 1), (6, 6), (11, 11)], &plain), "a file was replaced");
     }
 }

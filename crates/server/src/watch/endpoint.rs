@@ -372,7 +372,8 @@ impl Watched {
         let watermark = self.watch.watermark()?;
         let folded_until = DataTime::from_micros(watermark.micros().div_euclid(HOUR) * HOUR);
         let began = self.began.unwrap_or(watermark);
-        Some(Progress { began, watermark, folded_until, is_deciding: self.is_deciding })
+        let late = self.watch.late();
+        Some(Progress { began, watermark, folded_until, late, is_deciding: self.is_deciding })
     }
 
     /// Whether it waits for something that it must ask for again.

@@ -36,6 +36,8 @@ pub struct Progress {
     pub watermark: DataTime,
     /// Everything before this was folded.
     pub folded_until: DataTime,
+    /// Predictions of before it that were read too late to be folded.
+    pub late: u64,
     /// Whether evidence demands something that has not happened yet.
     pub is_deciding: bool,
 }

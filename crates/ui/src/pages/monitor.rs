@@ -97,6 +97,8 @@ struct MonitorPage {
     name: String,
     here: String,
     open: usize,
+    /// How many predictions came too late; empty if none did.
+    late: String,
     watches: Vec<Watch>,
     drawn: Vec<Drawn>,
     alarms: Vec<AlarmCard>,
@@ -120,6 +122,7 @@ async fn show(axum::extract::State(console): State, caller: Caller, Path(name): 
         watches.push(watch(family, &looks, &of));
         tracks.extend(of);
     }
+    let late = console.progress.progress(workspace, &name).map_or(0, |progress| progress.late);
     page(&MonitorPage {
         shell: Shell::new(format!("{name} monitor"), Section::Endpoints)
             .under("Endpoints", "/endpoints")
@@ -127,6 +130,7 @@ async fn show(axum::extract::State(console): State, caller: Caller, Path(name): 
         here: link::endpoint(&name),
         name: name.to_string(),
         open: alarms.iter().filter(|alarm| alarm.resolution.is_none()).count(),
+        late: if late == 0 { String::new() } else { count(late) },
         watches,
         drawn: drawn(tracks),
         alarms: alarms.iter().map(|alarm| card(alarm, &endpoint.model)).collect(),

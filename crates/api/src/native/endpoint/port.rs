@@ -40,6 +40,8 @@ pub struct Progress {
     pub watermark: Option<DataTime>,
     /// Every logged prediction and label up to here is in the monitor's figures.
     pub folded_until: Option<DataTime>,
+    /// Predictions that came too late to be in them.
+    pub late: u64,
     /// Whether something is being read, folded or decided now.
     pub busy: bool,
 }

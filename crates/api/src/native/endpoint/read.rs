@@ -64,12 +64,13 @@ struct TroubleBody {
     reason: String,
 }
 
-/// How far the monitor has come: what was logged up to `folded_until` is in its figures, and nothing is
-/// being decided while `busy` is false.
+/// How far the monitor has come: what was logged up to `folded_until` is in its figures, but for the `late`
+/// predictions of data time that had been folded before; nothing is being decided while `busy` is false.
 #[derive(Debug, Serialize)]
 struct WatchBody {
     watermark: Option<String>,
     folded_until: Option<String>,
+    late: u64,
     busy: bool,
 }
 
@@ -104,6 +105,7 @@ impl EndpointBody {
             watch: progress.map(|progress| WatchBody {
                 watermark: progress.watermark.map(|at| at.to_string()),
                 folded_until: progress.folded_until.map(|at| at.to_string()),
+                late: progress.late,
                 busy: progress.busy,
             }),
         })
