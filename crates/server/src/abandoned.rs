@@ -52,7 +52,7 @@ fn without_result(event: &Event) -> Option<(PipelineRunId, String)> {
 }
 
 /// The writer, as the unit of commands on pipelines.
-pub struct PipelineUnit(pub Writer);
+pub(crate) struct PipelineUnit(pub(crate) Writer);
 
 struct Followed {
     job: Box<dyn Job<dyn PipelineTx>>,
@@ -99,11 +99,11 @@ impl Unit<dyn PipelineTx> for PipelineUnit {
 /// Aborts the rollouts that a run left behind. There are none, unless another version of this program ended
 /// the run.
 #[derive(Debug, Clone)]
-pub struct AbortAbandoned {
+pub(crate) struct AbortAbandoned {
     /// Where.
-    pub workspace: Name,
+    pub(crate) workspace: Name,
     /// The run.
-    pub run: PipelineRunId,
+    pub(crate) run: PipelineRunId,
 }
 
 #[async_trait]

@@ -69,7 +69,7 @@ impl Bench {
 
     /// What shop 1 is served with, by the names a, b, c, d.
     fn served(&self) -> [FeatureValue; 4] {
-        let entities = vec![("shop".to_owned(), PerRow::All(FeatureValue::Integer(1)))];
+        let entities = vec![("shop".to_owned(), PerRow::Each(vec![FeatureValue::Integer(1)]))];
         self.predictor.infer(&InferRequest { entities, ..request(Vec::new()) }).unwrap();
         self.records().pop().unwrap().features.try_into().unwrap()
     }

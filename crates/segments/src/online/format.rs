@@ -186,7 +186,10 @@ pub(super) fn read(bytes: &[u8]) -> Option<(Frame, usize)> {
         3 => Frame::Coverage {
             view: rest.u32()?,
             coverage: Coverage { horizon: rest.time()?, until: rest.time()? },
-            source: rest.source()?,
+            source: match rest.0 {
+                [] => None,
+                _ => Some(u64::from_le_bytes(rest.take()?)).filter(|version| *version != 0),
+            },
         },
         4 => Frame::End { frames: u64::from_le_bytes(rest.take()?) },
         _ => return None,
@@ -216,14 +219,6 @@ impl<'a> Rest<'a> {
 
     fn time(&mut self) -> Option<DataTime> {
         self.take().map(|bytes| DataTime::from_micros(i64::from_le_bytes(bytes)))
-    }
-
-    /// `None` within, if it is not told.
-    fn source(&mut self) -> Option<Option<u64>> {
-        if self.0.is_empty() {
-            return Some(None);
-        }
-        self.take().map(u64::from_le_bytes).map(|version| (version != 0).then_some(version))
     }
 
     fn spec(&mut self) -> Option<ViewSpec> {

@@ -1,6 +1,7 @@
 //! Opening a directory: the newest snapshot, then its log up to the last whole frame.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -39,10 +40,11 @@ impl State {
             Frame::View { number, spec } => {
                 self.next = self.next.max(number.saturating_add(1));
                 let (name, view) = (spec.name.clone(), Arc::new(OnlineView::new(spec)));
-                if self.views.contains_key(&name) {
-                    self.filling.insert(number, view);
-                } else {
-                    self.views.insert(name, (number, view));
+                match self.views.entry(name) {
+                    Entry::Occupied(_) => drop(self.filling.insert(number, view)),
+                    Entry::Vacant(free) => {
+                        free.insert((number, view));
+                    }
                 }
             }
             Frame::Rows { view, rows } => {

@@ -370,9 +370,9 @@ fn another_definition_takes_the_name_once_it_is_covered() {
 
 /// Where each frame of a log ends.
 fn frames(log: &[u8]) -> Vec<usize> {
-    let mut at = super::format::HEADER;
+    let mut at = format::HEADER;
     let mut ends = Vec::new();
-    while let Some((_, length)) = super::format::read(&log[at..]) {
+    while let Some((_, length)) = format::read(&log[at..]) {
         at += length;
         ends.push(at);
     }

@@ -16,3 +16,25 @@ impl EndpointProgress for Decisions {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use mainstay_core::scope::default_workspace;
+    use mainstay_core::time::DataTime;
+
+    use super::*;
+    use crate::watch;
+
+    #[test]
+    fn what_came_too_late_is_told() {
+        let (decisions, endpoint) = (Decisions::default(), Name::new("delays").unwrap());
+        let (watermark, folded_until) = (DataTime::from_micros(9), DataTime::from_micros(7));
+        let known =
+            watch::Progress { began: watermark, watermark, folded_until, late: 3, is_deciding: false };
+        decisions.note(&default_workspace(), &endpoint, known);
+        let told = EndpointProgress::progress(&decisions, &default_workspace(), &endpoint);
+        let expected =
+            Progress { watermark: Some(watermark), folded_until: Some(folded_until), late: 3, busy: false };
+        assert_eq!(told, Some(expected));
+    }
+}

@@ -26,13 +26,12 @@ impl Office {
         filter: &EventFilter,
         (since, unkept): (&mut Option<i64>, &mut usize),
     ) -> Result<(), Failed> {
-        let mut position = match self.position(place, *since).await? {
-            Some(position) => position,
-            None => {
-                let defined = signed(self.defined(place).await?);
-                self.keep(place, defined).await?;
-                defined
-            }
+        let mut position = if let Some(position) = self.position(place, *since).await? {
+            position
+        } else {
+            let defined = signed(self.defined(place).await?);
+            self.keep(place, defined).await?;
+            defined
         };
         *since = Some(position);
         loop {

@@ -239,7 +239,8 @@ impl Bench {
     }
 
     async fn watch(&self) -> Watched {
-        let (endpoint, _) = self.endpoint().await;
+        let (endpoint, revision) = self.endpoint().await;
+        let endpoint = (endpoint, revision.number);
         Watched::open(&self.platform, &default_workspace(), endpoint, None).await.unwrap()
     }
 }

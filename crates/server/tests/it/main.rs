@@ -8,6 +8,7 @@ mod demo;
 mod endpoints;
 mod flights;
 mod init;
+mod materialise;
 mod metering;
 mod pipelines;
 mod program;

@@ -151,8 +151,7 @@ fn note(app: &TestApp, watermark: &str) {
         began: at("2013-01-01T12:00:00Z"),
         watermark,
         folded_until: watermark,
-        is_deciding: false,
-    };
+        is_deciding: false, late: 0, };
     app.platform.decisions.note(&default_workspace(), &"delays".parse().unwrap(), progress);
 }
 
@@ -218,7 +217,7 @@ async fn conclude_with_a_grant(app: &TestApp, person: &str) {
         step: claim.step.name,
         token: claim.step.token,
         cache_key: None,
-        effect: Box::new(Grants(grant_to(person))),
+        effect: Arc::new(Grants(grant_to(person))),
     };
     app.platform.looped.run(&Principal::system("engine"), conclude).await.unwrap();
 }
