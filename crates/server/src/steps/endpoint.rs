@@ -1,7 +1,5 @@
 //! `uses: endpoint`: makes or changes an endpoint that serves a model of a feature service.
 
-use std::path::Path;
-
 use async_trait::async_trait;
 use mainstay_core::command::Command as _;
 use mainstay_core::error::ErrorCode;
@@ -17,7 +15,7 @@ use mainstay_serving::schema::{FeatureSpec, InputSchema};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{BuiltIn, Held, Prepared, StepError};
+use super::{BuiltIn, Held, StepError};
 use crate::loop_tx::{Conclusion, Effect, EffectError, Tx};
 use crate::platform::Platform;
 use mainstay_predictor::kind_of;
@@ -54,15 +52,6 @@ pub struct DefineEndpoint;
 impl BuiltIn for DefineEndpoint {
     fn name(&self) -> &'static str {
         "endpoint"
-    }
-
-    async fn prepare(&self, _: &Platform, held: &Held) -> Result<Prepared, StepError> {
-        held.arguments::<Arguments>()?;
-        Ok(Prepared::Done(Value::Null))
-    }
-
-    fn perform(&self, _: Value, _: &Path) -> Result<Value, StepError> {
-        Ok(Value::Null)
     }
 
     async fn conclude(

@@ -1,6 +1,6 @@
 //! `uses: features`: puts a definitions file into force.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use async_trait::async_trait;
 use mainstay_core::command::Command as _;
@@ -12,7 +12,7 @@ use mainstay_pipelines::run::StepOutput;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{BuiltIn, Held, Prepared, StepError};
+use super::{BuiltIn, Held, StepError};
 use crate::loop_tx::{Conclusion, Effect, EffectError, Tx};
 use crate::platform::Platform;
 
@@ -33,15 +33,6 @@ pub struct Features;
 impl BuiltIn for Features {
     fn name(&self) -> &'static str {
         "features"
-    }
-
-    async fn prepare(&self, _: &Platform, held: &Held) -> Result<Prepared, StepError> {
-        held.arguments::<Arguments>()?;
-        Ok(Prepared::Done(Value::Null))
-    }
-
-    fn perform(&self, _: Value, _: &Path) -> Result<Value, StepError> {
-        Ok(Value::Null)
     }
 
     async fn conclude(&self, _: &Platform, held: &Held, _: Value) -> Result<Box<dyn Effect>, StepError> {

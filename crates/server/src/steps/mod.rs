@@ -186,11 +186,16 @@ pub trait BuiltIn: Send + Sync {
     /// The name under `uses`.
     fn name(&self) -> &'static str;
 
-    /// In the server: reads the arguments and looks up what the step works on.
-    async fn prepare(&self, platform: &Platform, held: &Held) -> Result<Prepared, StepError>;
+    /// In the server: reads the arguments and looks up what the step works on. By default nothing: the step
+    /// is small enough to be done when it is concluded.
+    async fn prepare(&self, _platform: &Platform, _held: &Held) -> Result<Prepared, StepError> {
+        Ok(Prepared::Done(Value::Null))
+    }
 
-    /// In a child process whose working directory is `directory`.
-    fn perform(&self, order: Value, directory: &Path) -> Result<Value, StepError>;
+    /// In a child process whose working directory is `directory`, if it was prepared for one.
+    fn perform(&self, _order: Value, _directory: &Path) -> Result<Value, StepError> {
+        Ok(Value::Null)
+    }
 
     /// In the server: what the result does to the record.
     async fn conclude(

@@ -1,7 +1,7 @@
 //! `uses: pipeline`: keeps a pipeline file under a name, so that policies, triggers and people can start
 //! it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use async_trait::async_trait;
 use mainstay_core::command::Command as _;
@@ -13,7 +13,7 @@ use mainstay_pipelines::run::StepOutput;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{BuiltIn, Held, Prepared, StepError};
+use super::{BuiltIn, Held, StepError};
 use crate::loop_tx::{Conclusion, Effect, EffectError, Tx};
 use crate::platform::Platform;
 
@@ -34,15 +34,6 @@ pub struct KeepPipeline;
 impl BuiltIn for KeepPipeline {
     fn name(&self) -> &'static str {
         "pipeline"
-    }
-
-    async fn prepare(&self, _: &Platform, held: &Held) -> Result<Prepared, StepError> {
-        held.arguments::<Arguments>()?;
-        Ok(Prepared::Done(Value::Null))
-    }
-
-    fn perform(&self, _: Value, _: &Path) -> Result<Value, StepError> {
-        Ok(Value::Null)
     }
 
     async fn conclude(&self, _: &Platform, held: &Held, _: Value) -> Result<Box<dyn Effect>, StepError> {

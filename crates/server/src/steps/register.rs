@@ -3,8 +3,6 @@
 
 mod logged;
 
-use std::path::Path;
-
 use async_trait::async_trait;
 use mainstay_core::command::Command as _;
 use mainstay_core::digest::Digest;
@@ -19,7 +17,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::train::MODEL_FILE;
-use super::{BuiltIn, Held, Prepared, StepError};
+use super::{BuiltIn, Held, StepError};
 use crate::loop_tx::{Conclusion, Effect, EffectError, Tx};
 use crate::platform::Platform;
 
@@ -44,15 +42,6 @@ pub struct Register;
 impl BuiltIn for Register {
     fn name(&self) -> &'static str {
         "register"
-    }
-
-    async fn prepare(&self, _: &Platform, held: &Held) -> Result<Prepared, StepError> {
-        held.arguments::<Arguments>()?;
-        Ok(Prepared::Done(Value::Null))
-    }
-
-    fn perform(&self, _: Value, _: &Path) -> Result<Value, StepError> {
-        Ok(Value::Null)
     }
 
     async fn conclude(

@@ -5,7 +5,6 @@
 //! when the plan and the evidence demand something. Each phase is a command of its own, written together
 //! with the step's next wait or its acceptance.
 
-use std::path::Path;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -104,10 +103,6 @@ impl BuiltIn for RollOut {
             }
         };
         Ok(Prepared::Done(write(&task)?))
-    }
-
-    fn perform(&self, _: Value, _: &Path) -> Result<Value, StepError> {
-        Ok(Value::Null)
     }
 
     async fn conclude(

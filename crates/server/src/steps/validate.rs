@@ -1,7 +1,7 @@
 //! `uses: validate`: judges a table version by an expectation suite; an expectation of critical severity
 //! that is not met fails the step.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use async_trait::async_trait;
 use mainstay_core::command::Command as _;
@@ -17,7 +17,7 @@ use mainstay_query::scan::Table;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{BuiltIn, Held, Prepared, StepError};
+use super::{BuiltIn, Held, StepError};
 use crate::loop_tx::{Conclusion, Effect, EffectError, Tx};
 use crate::platform::Platform;
 
@@ -39,16 +39,6 @@ pub struct Validate;
 impl BuiltIn for Validate {
     fn name(&self) -> &'static str {
         "validate"
-    }
-
-    async fn prepare(&self, _: &Platform, held: &Held) -> Result<Prepared, StepError> {
-        held.arguments::<Arguments>()?;
-        // One pass in bounded memory: it needs no process of its own.
-        Ok(Prepared::Done(Value::Null))
-    }
-
-    fn perform(&self, _: Value, _: &Path) -> Result<Value, StepError> {
-        Ok(Value::Null)
     }
 
     async fn conclude(
