@@ -77,11 +77,7 @@ impl Seen {
                     Err(error) => tracing::warn!(%error, "a logged label cannot be read"),
                 },
                 Ok(None) => return Ok(seen),
-                Err(LogError::Corrupt { path, offset }) => {
-                    tracing::warn!(?path, offset, "a part of the label log is damaged; the rest is read");
-                    reader.skip_segment();
-                }
-                Err(other) => return Err(other),
+                Err(error) => reader.skip_damage(error)?,
             }
         }
     }

@@ -142,15 +142,7 @@ impl Predictor {
                     Ok(_) => {}
                     Err(error) => tracing::warn!(%error, "a logged prediction cannot be read"),
                 },
-                Err(LogError::Corrupt { path, offset }) => {
-                    tracing::warn!(
-                        ?path,
-                        offset,
-                        "a part of the prediction log is damaged; the rest is read"
-                    );
-                    reader.skip_segment();
-                }
-                Err(other) => return Err(other),
+                Err(error) => reader.skip_damage(error)?,
             }
         }
         let Cursor { sequence, offset } = reader.cursor();

@@ -94,15 +94,7 @@ impl Watermarks {
                     Err(error) => tracing::warn!(%error, %workspace, "a logged prediction cannot be read"),
                 },
                 Ok(None) => break,
-                Err(LogError::Corrupt { path, offset }) => {
-                    tracing::warn!(
-                        ?path,
-                        offset,
-                        "a part of the prediction log is damaged; the rest is read"
-                    );
-                    reader.skip_segment();
-                }
-                Err(other) => return Err(other),
+                Err(error) => reader.skip_damage(error)?,
             }
         }
         let cursor = reader.cursor();

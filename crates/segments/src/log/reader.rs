@@ -77,6 +77,15 @@ impl LogReader {
         self.frames = None;
     }
 
+    /// Goes on behind the segment in which a damaged part was found, with a warning; any other error is
+    /// given back.
+    pub fn skip_damage(&mut self, error: LogError) -> Result<(), LogError> {
+        let LogError::Corrupt { path, offset } = error else { return Err(error) };
+        tracing::warn!(?path, offset, "a part of a log is damaged; what follows its segment is read");
+        self.skip_segment();
+        Ok(())
+    }
+
     /// Goes to where the next frame begins; `false` if there is none yet.
     fn find(&mut self) -> Result<bool, LogError> {
         loop {

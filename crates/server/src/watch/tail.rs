@@ -43,12 +43,10 @@ impl Tail {
             let record = match self.reader.next_record() {
                 Ok(Some(record)) => record,
                 Ok(None) => break,
-                Err(LogError::Corrupt { path, offset }) => {
-                    tracing::warn!(?path, offset, "a part of a log is damaged; the rest is watched");
-                    self.reader.skip_segment();
+                Err(error) => {
+                    self.reader.skip_damage(error)?;
                     continue;
                 }
-                Err(other) => return Err(other),
             };
             let latest = take(record.payload, record.at);
             if self.read.is_multiple_of(STRIDE) || self.marks.is_empty() {
