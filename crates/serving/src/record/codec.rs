@@ -4,7 +4,7 @@ use mainstay_core::id::PredictionId;
 use mainstay_core::name::Name;
 use mainstay_core::time::{DataTime, MachineTime};
 
-use super::wire::{CodecError, MAX_ENCODED, Reader, Writer};
+use super::wire::{CodecError, Reader, Writer};
 use super::{ArmFailure, ArmRole, ArmScore, PredictionRecord, RowStamp, ViewRead};
 use crate::schema::{Breach, Violation};
 
@@ -14,9 +14,7 @@ const FORMAT: u8 = 1;
 impl PredictionRecord {
     /// Appends the binary form to `out`, which is left as it was if the record is too large.
     pub fn encode(&self, out: &mut Vec<u8>) -> Result<(), CodecError> {
-        let start = out.len();
-        let mut w = Writer { out };
-        w.byte(FORMAT);
+        let mut w = Writer::begin(out, FORMAT);
         w.raw(self.id.as_bytes());
         w.text(self.endpoint.as_str());
         w.unsigned(self.revision);
@@ -36,24 +34,12 @@ impl PredictionRecord {
             w.unsigned(violation.feature.into());
             w.byte(breach_code(violation.breach));
         });
-        let length = out.len() - start;
-        if length > MAX_ENCODED {
-            out.truncate(start);
-            return Err(CodecError::TooLarge(length));
-        }
-        Ok(())
+        w.finish()
     }
 
     /// Reads the binary form, all of it.
     pub fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
-        if bytes.len() > MAX_ENCODED {
-            return Err(CodecError::TooLarge(bytes.len()));
-        }
-        let mut r = Reader { rest: bytes };
-        let format = r.byte()?;
-        if format != FORMAT {
-            return Err(CodecError::Version(format));
-        }
+        let mut r = Reader::begin(bytes, FORMAT)?;
         let id = PredictionId::from_bytes(r.array()?);
         let endpoint = Name::new(r.text()?).map_err(|_| CodecError::Field("endpoint"))?;
         let revision = r.unsigned()?;

@@ -3,7 +3,7 @@
 use mainstay_core::id::PredictionId;
 use mainstay_core::time::DataTime;
 
-use super::wire::{CodecError, MAX_ENCODED, Reader, Writer};
+use super::wire::{CodecError, Reader, Writer};
 use crate::label::{Label, LabelValue};
 
 /// The first byte of every label.
@@ -12,9 +12,7 @@ const FORMAT: u8 = 1;
 impl Label {
     /// Appends the binary form to `out`, which is left as it was if the label is too large.
     pub fn encode(&self, out: &mut Vec<u8>) -> Result<(), CodecError> {
-        let start = out.len();
-        let mut w = Writer { out };
-        w.byte(FORMAT);
+        let mut w = Writer::begin(out, FORMAT);
         w.raw(self.prediction.as_bytes());
         w.unsigned(self.version.into());
         match &self.value {
@@ -29,24 +27,12 @@ impl Label {
         }
         w.signed(self.at.micros());
         w.signed(self.arrived.micros());
-        let length = out.len() - start;
-        if length > MAX_ENCODED {
-            out.truncate(start);
-            return Err(CodecError::TooLarge(length));
-        }
-        Ok(())
+        w.finish()
     }
 
     /// Reads the binary form, all of it.
     pub fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
-        if bytes.len() > MAX_ENCODED {
-            return Err(CodecError::TooLarge(bytes.len()));
-        }
-        let mut r = Reader { rest: bytes };
-        let format = r.byte()?;
-        if format != FORMAT {
-            return Err(CodecError::Version(format));
-        }
+        let mut r = Reader::begin(bytes, FORMAT)?;
         let label = Self {
             prediction: PredictionId::from_bytes(r.array()?),
             version: r.small("version")?,

@@ -43,10 +43,28 @@ impl Coded for CodecError {
 
 /// Appends values to a buffer that the caller reuses.
 pub(super) struct Writer<'b> {
-    pub(super) out: &'b mut Vec<u8>,
+    out: &'b mut Vec<u8>,
+    start: usize,
 }
 
-impl Writer<'_> {
+impl<'b> Writer<'b> {
+    /// Begins an item behind what the buffer holds, with the number of its format.
+    pub(super) fn begin(out: &'b mut Vec<u8>, format: u8) -> Self {
+        let start = out.len();
+        out.push(format);
+        Self { out, start }
+    }
+
+    /// Ends the item; one that is too large is taken back.
+    pub(super) fn finish(self) -> Result<(), CodecError> {
+        let length = self.out.len() - self.start;
+        if length > MAX_ENCODED {
+            self.out.truncate(self.start);
+            return Err(CodecError::TooLarge(length));
+        }
+        Ok(())
+    }
+
     pub(super) fn byte(&mut self, value: u8) {
         self.out.push(value);
     }
@@ -106,10 +124,20 @@ impl Writer<'_> {
 
 /// Takes values from the front of a slice.
 pub(super) struct Reader<'b> {
-    pub(super) rest: &'b [u8],
+    rest: &'b [u8],
 }
 
 impl<'b> Reader<'b> {
+    /// Begins to read an item, whose format must be this.
+    pub(super) fn begin(bytes: &'b [u8], format: u8) -> Result<Self, CodecError> {
+        if bytes.len() > MAX_ENCODED {
+            return Err(CodecError::TooLarge(bytes.len()));
+        }
+        let mut reader = Self { rest: bytes };
+        let found = reader.byte()?;
+        if found == format { Ok(reader) } else { Err(CodecError::Version(found)) }
+    }
+
     pub(super) fn raw(&mut self, count: usize) -> Result<&'b [u8], CodecError> {
         let (taken, rest) = self.rest.split_at_checked(count).ok_or(CodecError::Truncated)?;
         self.rest = rest;
