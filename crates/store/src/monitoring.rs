@@ -5,17 +5,16 @@ use mainstay_core::command::Journal as _;
 use mainstay_core::error::StorageError;
 use mainstay_core::id::AlarmId;
 use mainstay_core::name::Name;
-use mainstay_core::page::{Page, PageRequest, PageToken};
+use mainstay_core::page::{Page, PageRequest};
 use mainstay_monitoring::port::{AlarmFilter, MonitoringReader, MonitoringTx};
 use mainstay_monitoring::record::{RecordedAlarm, RecordedLook};
 use mainstay_monitoring::reference::Family;
 use mainstay_monitoring::watch::FindingKey;
-use serde::de::DeserializeOwned;
 
 use crate::params;
 use crate::reader::Reader;
 use crate::tx::StoreTx;
-use crate::value::json_text;
+use crate::value::{after, documents, json_text};
 
 #[async_trait]
 impl MonitoringTx for StoreTx {
@@ -99,13 +98,7 @@ impl MonitoringReader for Reader {
         let (day, finding) = after::<(i64, String)>(page)?.unwrap_or((i64::MAX, String::new()));
         let limit = page.limit as u64 + 1;
         let key = params![workspace.as_str(), endpoint.as_str(), family.as_str(), day, finding, limit];
-        let rows = self.rows(sql, key).await?;
-        let looks: Vec<RecordedLook> = rows.iter().map(|row| row.json(0)).collect::<Result<_, _>>()?;
+        let looks: Vec<RecordedLook> = documents(&self.rows(sql, key).await?)?;
         Ok(Page::of(looks, page.limit, |look| (look.finding.day, look.finding.to_string())))
     }
-}
-
-fn after<K: DeserializeOwned>(page: &PageRequest) -> Result<Option<K>, StorageError> {
-    let key = page.after.as_ref().map(PageToken::key).transpose();
-    key.map_err(|error| StorageError::Failed(error.into()))
 }

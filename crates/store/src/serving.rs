@@ -6,19 +6,18 @@ use mainstay_core::digest::Digest;
 use mainstay_core::error::StorageError;
 use mainstay_core::id::RolloutId;
 use mainstay_core::name::Name;
-use mainstay_core::page::{Page, PageRequest, PageToken};
+use mainstay_core::page::{Page, PageRequest};
 use mainstay_governance::port::GovernanceTx as _;
 use mainstay_serving::endpoint::Endpoint;
 use mainstay_serving::port::{GateStatus, ServingStore, ServingTx};
 use mainstay_serving::revision::Revision;
 use mainstay_serving::rollout::Rollout;
 use mainstay_serving::segment::{SealedSegment, SegmentId, SegmentKind};
-use serde::de::DeserializeOwned;
 
 use crate::params;
 use crate::reader::Reader;
 use crate::tx::StoreTx;
-use crate::value::{Row, json_text};
+use crate::value::{Row, after, document, documents, json_text};
 
 const NEWEST_REVISION: &str = "SELECT document FROM endpoint_revisions \
     WHERE workspace = $1 AND endpoint = $2 ORDER BY number DESC LIMIT 1";
@@ -208,19 +207,6 @@ impl ServingStore for Reader {
     }
 }
 
-fn after<K: DeserializeOwned>(page: &PageRequest) -> Result<Option<K>, StorageError> {
-    let key = page.after.as_ref().map(PageToken::key).transpose();
-    key.map_err(|error| StorageError::Failed(error.into()))
-}
-
 fn with_revision(row: &Row) -> Result<(Endpoint, Revision), StorageError> {
     Ok((row.json(0)?, row.json(1)?))
-}
-
-fn documents<T: DeserializeOwned>(rows: &[Row]) -> Result<Vec<T>, StorageError> {
-    rows.iter().map(|row| row.json(0)).collect()
-}
-
-fn document<T: DeserializeOwned>(row: Option<&Row>) -> Result<Option<T>, StorageError> {
-    row.map(|row| row.json(0)).transpose()
 }

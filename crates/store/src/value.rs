@@ -1,6 +1,8 @@
 //! Values and rows as they pass between SQL and the stores.
 
 use mainstay_core::error::StorageError;
+use mainstay_core::page::PageRequest;
+use serde::de::DeserializeOwned;
 
 /// One SQL value. Times are microseconds in `Int`; a float that may be NaN or infinite is stored as
 /// bits in `Int` or inside a `Blob`, never as `Real` (see the crate's dialect rules).
@@ -149,13 +151,28 @@ impl Row {
     }
 
     /// Text that holds JSON.
-    pub fn json<T: serde::de::DeserializeOwned>(&self, column: usize) -> Result<T, StorageError> {
+    pub fn json<T: DeserializeOwned>(&self, column: usize) -> Result<T, StorageError> {
         serde_json::from_str(self.text(column)?).map_err(|_| damaged(column, "JSON that does not read"))
     }
 }
 
 fn damaged(column: usize, what: &str) -> StorageError {
     StorageError::Corrupt(format!("column {column} of a row holds {what}"))
+}
+
+/// The document in the first column of a row that may be there.
+pub(crate) fn document<T: DeserializeOwned>(row: Option<&Row>) -> Result<Option<T>, StorageError> {
+    row.map(|row| row.json(0)).transpose()
+}
+
+/// The documents in the first column of rows.
+pub(crate) fn documents<T: DeserializeOwned>(rows: &[Row]) -> Result<Vec<T>, StorageError> {
+    rows.iter().map(|row| row.json(0)).collect()
+}
+
+/// The key behind which a page starts. Whoever hands a token to a store has checked that it holds one.
+pub(crate) fn after<K: DeserializeOwned>(page: &PageRequest) -> Result<Option<K>, StorageError> {
+    page.key().map_err(|error| StorageError::Failed(error.into()))
 }
 
 /// Writes JSON for a TEXT column.

@@ -7,17 +7,16 @@ use mainstay_core::digest::Digest;
 use mainstay_core::error::StorageError;
 use mainstay_core::id::PipelineRunId;
 use mainstay_core::name::Name;
-use mainstay_core::page::{Page, PageRequest, PageToken};
+use mainstay_core::page::{Page, PageRequest};
 use mainstay_core::time::MachineTime;
 use mainstay_pipelines::approval::Approval;
 use mainstay_pipelines::definition::{Definition, StepName};
 use mainstay_pipelines::port::{LedgerEntry, Pipeline, PipelineReader, RunFilter};
 use mainstay_pipelines::run::{PipelineRun, RunState, Step, StepResult};
 
-use super::{document, documents};
 use crate::params;
 use crate::reader::Reader;
-use crate::value::{Row, Value};
+use crate::value::{Row, Value, after, document, documents};
 
 pub(super) const CACHED: &str = "SELECT document FROM step_results \
     WHERE workspace = $1 AND cache_key = $2 ORDER BY at DESC, run DESC LIMIT 1";
@@ -78,9 +77,7 @@ impl PipelineReader for Reader {
         filter: &RunFilter,
         page: &PageRequest,
     ) -> Result<Page<PipelineRun>, StorageError> {
-        let after = page.after.as_ref().map(PageToken::key::<(i64, String)>).transpose();
-        let (created, id) =
-            after.map_err(|e| StorageError::Failed(e.into()))?.unwrap_or((i64::MAX, String::new()));
+        let (created, id) = after(page)?.unwrap_or((i64::MAX, String::new()));
         let mut key = params![
             workspace.as_str(),
             filter.pipeline.as_ref().map_or("", Name::as_str),

@@ -15,10 +15,9 @@ use mainstay_pipelines::definition::{Definition, StepName};
 use mainstay_pipelines::port::{LedgerEntry, Pipeline, PipelineTx};
 use mainstay_pipelines::run::{PipelineRun, Step, StepResult};
 
-use super::{document, documents};
 use crate::params;
 use crate::tx::StoreTx;
-use crate::value::{Row, json_text};
+use crate::value::{Row, document, documents, json_text};
 
 fn run_and_step(row: &Row) -> Result<(PipelineRunId, StepName), StorageError> {
     let name = StepName::new(row.text(1)?).map_err(|e| StorageError::Corrupt(e.to_string()))?;
