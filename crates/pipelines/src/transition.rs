@@ -1,7 +1,7 @@
 //! The state machine of a run: pure, total, the same for every store.
 //!
 //! What holds at every moment (and is tested over random interleavings of workers in
-//! `tests/interleavings.rs`):
+//! `tests/it/interleavings.rs`):
 //! - a step has at most one accepted result, and it never changes;
 //! - no step leaves `pending` before all that it needs have ended;
 //! - only the newest claimant's token is listened to.

@@ -202,11 +202,6 @@ impl Revision {
         self.arms.iter().find(|arm| arm.role == Role::Champion)
     }
 
-    /// Whether this very artifact may answer already, as champion or canary.
-    pub fn answers_with(&self, pinned: &Pinned) -> bool {
-        self.arms.iter().any(|arm| arm.answers() && arm.pinned == *pinned)
-    }
-
     /// The revision after this one, with other arms. A champion that goes becomes the fallback.
     pub fn with_arms(
         &self,

@@ -118,13 +118,6 @@ pub enum Breach {
     OutOfRange,
 }
 
-impl Breach {
-    /// Whether the request cannot be answered. An unusual value is answered, and counted.
-    pub const fn refuses(self) -> bool {
-        !matches!(self, Self::OutOfRange)
-    }
-}
-
 /// A breach and where it happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Violation {

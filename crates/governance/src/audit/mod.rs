@@ -18,4 +18,4 @@ pub use frontier::{Frontier, InvalidFrontier, empty_root};
 pub use head::{Head, InvalidKey, KeyId, PublicKey, SignedHead, SigningKey, WrongSignature};
 pub use proof::{InvalidProof, consistency_path, inclusion_path, verify_consistency, verify_inclusion};
 pub use state::{MAX_DIFFERENCES, StateDifference, StateReport};
-pub use verify::{Difference, ERASED, Fault, HeadOrigin, Heads, LogCheck, Report, StoredEvent, verify_log};
+pub use verify::{Difference, ERASED, Fault, HeadOrigin, Heads, LogCheck, Report, StoredEvent};

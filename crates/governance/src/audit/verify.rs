@@ -179,21 +179,7 @@ impl Report {
     }
 }
 
-/// Checks a log: its rows in the order of their numbers, then [`LogCheck::finish`].
-///
-/// An error of the row source ends the check and is passed on.
-pub fn verify_log<E>(
-    rows: impl IntoIterator<Item = Result<StoredEvent, E>>,
-    heads: Heads,
-) -> Result<Report, E> {
-    let mut check = LogCheck::new(heads);
-    for row in rows {
-        check.row(&row?);
-    }
-    Ok(check.finish())
-}
-
-/// A check under way, for sources that hand out rows one by one. Memory: the heads, and one number
+/// A check of a log under way: its rows in the order of their numbers, then [`LogCheck::finish`]. Memory: the heads, and one number
 /// for each erased body whose erasure event has not come yet.
 #[derive(Debug)]
 pub struct LogCheck {

@@ -1,14 +1,12 @@
-//! Tampers with a log in every way that `verify_log` must name.
-
-use std::convert::Infallible;
+//! Tampers with a log in every way that `LogCheck` must name.
 
 use mainstay_core::digest::Digest;
 use mainstay_core::entropy::SeededEntropy;
 use mainstay_core::event::EventSeq;
 use mainstay_core::time::MachineTime;
 use mainstay_governance::audit::{
-    Difference, ERASED, Entry, Frontier, Head, HeadOrigin, Heads, Report, SigningKey, StoredEvent,
-    body_digest, draw_salt, verify_log,
+    Difference, ERASED, Entry, Frontier, Head, HeadOrigin, Heads, LogCheck, Report, SigningKey, StoredEvent,
+    body_digest, draw_salt,
 };
 
 struct Log {
@@ -68,7 +66,9 @@ fn leaf(row: &StoredEvent) -> Digest {
 }
 
 fn check(log: Log) -> Report {
-    verify_log(log.rows.into_iter().map(Ok::<_, Infallible>), log.heads).unwrap()
+    let mut check = LogCheck::new(log.heads);
+    log.rows.iter().for_each(|row| check.row(row));
+    check.finish()
 }
 
 fn first(change: impl FnOnce(&mut Log)) -> (u64, Difference) {

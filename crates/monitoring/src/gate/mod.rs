@@ -55,13 +55,6 @@ pub struct Verdict {
     pub sentence: String,
 }
 
-impl Verdict {
-    /// Whether the version may pass.
-    pub fn has_passed(&self) -> bool {
-        self.outcome == Outcome::Passed
-    }
-}
-
 /// Where an interval lies to a limit that must not be exceeded.
 fn below(interval: Option<Interval>, limit: f64) -> Outcome {
     match interval {

@@ -28,7 +28,7 @@ fn a_model_that_knows_something_beats_the_trivial_answer() {
     let mut draws = Draws::seeded(1);
     for metric in [Metric::LogLoss, Metric::Brier, Metric::Auc] {
         let good = better_than_trivial(metric, &world(20, 1, |p| p), 0.35, RESAMPLING, draws.rng()).unwrap();
-        assert!(good.has_passed(), "{}", good.sentence);
+        assert_eq!(good.outcome, Outcome::Passed, "{}", good.sentence);
         let bad =
             better_than_trivial(metric, &world(20, 1, |p| 0.9 - p), 0.35, RESAMPLING, draws.rng()).unwrap();
         assert_eq!(bad.outcome, Outcome::Failed, "{}", bad.sentence);
@@ -62,7 +62,7 @@ fn calibration_has_a_ceiling() {
         calibration(&world(40, 3, score), 0.08, RESAMPLING, draws.rng()).unwrap()
     };
     let good = judge(|p| p, &mut draws);
-    assert!(good.has_passed(), "{}", good.sentence);
+    assert_eq!(good.outcome, Outcome::Passed, "{}", good.sentence);
     let bad = judge(|p| (p + 0.3).min(1.0), &mut draws);
     assert_eq!(bad.outcome, Outcome::Failed, "{}", bad.sentence);
 }
@@ -104,7 +104,7 @@ fn latency_is_judged_by_order_statistics() {
 fn data_checks_must_be_there_and_pass() {
     let check = |name: &str, passed| (name.to_owned(), passed);
     assert_eq!(data_checks(&[]).outcome, Outcome::Inconclusive);
-    assert!(data_checks(&[check("not null", true)]).has_passed());
+    assert_eq!(data_checks(&[check("not null", true)]).outcome, Outcome::Passed);
     let failed = data_checks(&[check("not null", true), check("range", false)]);
     assert_eq!((failed.outcome, &*failed.sentence), (Outcome::Failed, "1 of 2 data checks failed: range"));
 }

@@ -28,7 +28,6 @@ pub struct Source {
     stages: Map<String, Value>,
     matrix_order: BTreeMap<String, Vec<String>>,
     vars: Vec<Value>,
-    params: Option<Value>,
     triggers: Option<Value>,
     concurrency: Option<Value>,
 }
@@ -50,12 +49,11 @@ impl Source {
             stages,
             matrix_order: matrix_order(text),
             vars,
-            params: top.take("params"),
             triggers: top.take("on"),
             concurrency: top.take("concurrency"),
         };
         // DVC's declarations for its own displays; nothing runs because of them.
-        for key in ["metrics", "plots", "artifacts", "datasets"] {
+        for key in ["params", "metrics", "plots", "artifacts", "datasets"] {
             top.take(key);
         }
         top.finish()?;
@@ -156,11 +154,6 @@ impl Source {
             concurrency: Concurrency::read(&mut top)?,
             params: globals,
         })
-    }
-
-    /// The top-level `params` of the file, which DVC only displays.
-    pub fn displayed_params(&self) -> Option<&Value> {
-        self.params.as_ref()
     }
 }
 
