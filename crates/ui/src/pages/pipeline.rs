@@ -7,7 +7,7 @@ use mainstay_api::Caller;
 use mainstay_api::route::RouteScope;
 use mainstay_core::action::Action;
 use mainstay_core::name::Name;
-use mainstay_core::page::{PageRequest, PageToken};
+use mainstay_core::page::{InvalidPageToken, PageRequest, PageToken};
 use mainstay_core::scope::ResourceKind;
 use mainstay_core::time::MachineTime;
 use mainstay_pipelines::port::RunFilter;
@@ -40,9 +40,13 @@ struct Position {
 }
 
 impl Position {
-    fn request(self) -> Result<PageRequest, mainstay_core::page::InvalidPageToken> {
+    /// A token that holds no key of a run is refused here, and not by the store.
+    fn request(self) -> Result<PageRequest, InvalidPageToken> {
         let after = Some(self.page).filter(|token| !token.is_empty());
-        Ok(PageRequest { limit: PAGE, after: after.map(|token| token.parse::<PageToken>()).transpose()? })
+        let after = after.map(|token| token.parse::<PageToken>()).transpose()?;
+        let request = PageRequest { limit: PAGE, after };
+        request.key::<(i64, String)>()?;
+        Ok(request)
     }
 }
 
@@ -144,4 +148,19 @@ async fn show(
         source: defined.map(|pipeline| (pipeline.revision, pipeline.source)),
         runs: runs.items.iter().map(|run| row(run, now)).collect(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_foreign_position_is_refused() {
+        let request = |page: &str| Position { page: page.to_owned() }.request();
+        assert_eq!(request(""), Ok(PageRequest::first(PAGE)));
+        assert!(request(&PageToken::after(&(7_i64, "run")).to_string()).is_ok());
+        for foreign in ["00", "x", &PageToken::after(&"name").to_string()] {
+            assert_eq!(request(foreign), Err(InvalidPageToken), "{foreign}");
+        }
+    }
 }
