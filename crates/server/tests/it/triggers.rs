@@ -151,7 +151,9 @@ fn note(app: &TestApp, watermark: &str) {
         began: at("2013-01-01T12:00:00Z"),
         watermark,
         folded_until: watermark,
-        is_deciding: false, late: 0, };
+        is_deciding: false,
+        late: 0,
+    };
     app.platform.decisions.note(&default_workspace(), &"delays".parse().unwrap(), progress);
 }
 
