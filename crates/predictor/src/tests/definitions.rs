@@ -25,8 +25,13 @@ fn definitions(order: [&str; 4]) -> String {
 
 fn shops() -> Endpoint {
     let definitions = Definitions::parse(&definitions(NAMES)).unwrap();
-    let columns: Vec<String> =
-        definitions.service("sales").unwrap().features.iter().map(|feature| feature.column()).collect();
+    let columns: Vec<String> = definitions
+        .service("sales")
+        .unwrap()
+        .features
+        .iter()
+        .map(mainstay_features::definition::FeatureRef::column)
+        .collect();
     let feature = |name: String| FeatureSpec { name, kind: FeatureKind::Float, nullable: true, range: None };
     Endpoint {
         features: Some(ServiceRef { project: Name::new("shops").unwrap(), service: "sales".to_owned() }),
