@@ -1,7 +1,7 @@
 # Everything that people and machines do here. `make help` prints the targets.
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo up test test-rust test-docs test-tutorial test-clients test-loop test-independent test-console bench lint advisories fmt
+.PHONY: help build demo up test test-rust test-docs test-tutorial test-clients test-loop test-independent test-console mutants bench lint advisories fmt
 
 MAINSTAY_CACHE ?= $(HOME)/.cache/mainstay
 export MAINSTAY_CACHE
@@ -37,7 +37,7 @@ test-rust: ## Run the Rust tests.
 	@if cargo nextest --version >/dev/null 2>&1; then \
 		$(PHASE) test scripts/with-postgres.sh cargo nextest run --release --locked --workspace; \
 	else \
-		$(PHASE) test scripts/with-postgres.sh cargo test --release --locked --workspace --lib --bins --tests; \
+		$(PHASE) test scripts/with-postgres.sh cargo test --release --locked --workspace --lib --bins --tests -- --test-threads=1; \
 	fi
 
 test-docs: ## Run the examples in the documentation.
@@ -74,6 +74,11 @@ test-console: build ## Open the console's pages in a headless Chromium.
 	@scripts/need.sh chromium
 	@python=$$(scripts/python-env.sh tests/loop/requirements.txt) && \
 		MAINSTAY=$(abspath $(BINARY)) $(PHASE) console "$$python" -m pytest -q tests/console
+
+# Faults planted behind a feature that no other build has; the tests must notice each of them.
+mutants: ## Plant ten faults, one after the other: the tests must fail each time. A quarter of an hour.
+	@scripts/need.sh postgresql
+	@$(PHASE) mutants scripts/with-postgres.sh cargo xtask mutants
 
 # Figures, not a test: nothing fails because a machine is slow.
 bench: ## Measure against the targets of docs/performance.md, and write that page.

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use mainstay_core::digest::Digest;
+use mainstay_core::fault::{Fault, is_planted};
 use mainstay_core::id::ApprovalId;
 use mainstay_core::time::MachineTime;
 use serde::{Deserialize, Serialize};
@@ -155,7 +156,8 @@ pub fn gate_status(
     approvals: &[Approval],
     now: MachineTime,
 ) -> GateStatus {
-    let Some(report) = newest.filter(|report| report.digest == *digest) else {
+    let is_of_this = |report: &&GateReport| report.digest == *digest || is_planted(Fault::VerdictUnbound);
+    let Some(report) = newest.filter(is_of_this) else {
         return GateStatus::Missing(
             "its gates have not been evaluated; run the pipeline that does".to_owned(),
         );

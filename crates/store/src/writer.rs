@@ -15,6 +15,7 @@ use mainstay_core::command::{BoxFuture, Context, Job, Unit};
 use mainstay_core::entropy::Entropy;
 use mainstay_core::error::{Cause, StorageError};
 use mainstay_core::event::EventSeq;
+use mainstay_core::fault::{Fault, is_planted};
 use mainstay_core::principal::Actor;
 use mainstay_core::scope::{ResourceKind, default_workspace};
 use mainstay_core::time::Clock;
@@ -239,6 +240,8 @@ impl Group {
     /// One transaction. Jobs that failed for themselves alone are settled and taken out.
     async fn attempt(&mut self, jobs: &mut Vec<AnyJob>) -> Ended {
         self.tx.pending.clear();
+        // What befell an earlier group, as it was sealed, says nothing about this one.
+        drop(self.tx.take_trouble());
         self.tx.now = self.surroundings.clock.now();
         match self.begin().await {
             Ok(()) => {}
@@ -262,6 +265,9 @@ impl Group {
         }
         if !changed {
             return self.abandon(Ended::Committed).await;
+        }
+        if is_planted(Fault::AnswerBeforeCommit) {
+            self.settle(std::mem::take(jobs));
         }
         match self.seal().await {
             Ok(last) => {
@@ -326,6 +332,10 @@ impl Group {
         let pending = std::mem::take(&mut self.tx.pending);
         let about_access = |kind| matches!(kind, ResourceKind::Token | ResourceKind::Webhook);
         let access = pending.iter().any(|pending| about_access(pending.event.subject.kind));
+        if is_planted(Fault::EventAfterCommit) {
+            self.tx.connection.batch("COMMIT").await?;
+            self.begin().await?;
+        }
         let last = events::append(&mut self.tx, pending, &*self.surroundings.entropy).await?;
         self.tx.connection.batch("COMMIT").await?;
         let last = last.unwrap_or(*self.announce.borrow());

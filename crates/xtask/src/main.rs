@@ -1,4 +1,5 @@
-//! Checks over the repository that the compiler cannot make: `cargo xtask CHECK…`.
+//! Checks over the repository that the compiler cannot make: `cargo xtask CHECK…`, and a check of the
+//! tests themselves: `cargo xtask mutants`.
 //!
 //! Each check is a pure function from what the repository holds to a list of [`Violation`]s, so that a
 //! test can show, with a small made-up repository, that it fails. This file reads the real one.
@@ -11,6 +12,7 @@
 mod budgets;
 mod layers;
 mod links;
+mod mutants;
 mod source;
 mod tree;
 mod vendor;
@@ -47,9 +49,13 @@ fn main() -> ExitCode {
 
 /// Runs the named checks; 0 if all hold, 1 if one does not, 2 for wrong use.
 fn run(names: &[String], out: &mut impl Write) -> Result<ExitCode, CheckError> {
+    if names == [mutants::NAME] {
+        let all_noticed = mutants::run(&tree::root()?, out)?;
+        return Ok(if all_noticed { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+    }
     let known = |name: &String| CHECKS.iter().any(|(known, ..)| known == name);
     if names.is_empty() || !names.iter().all(known) {
-        writeln!(out, "usage: cargo xtask CHECK…")?;
+        writeln!(out, "usage: cargo xtask CHECK…, or cargo xtask {}", mutants::NAME)?;
         for (name, says, _) in CHECKS {
             writeln!(out, "  {name:<10}{says}")?;
         }

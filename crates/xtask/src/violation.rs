@@ -51,6 +51,9 @@ pub(crate) enum CheckError {
     /// Its output is something else than expected.
     #[error("cargo metadata gave something unexpected: {0}")]
     Json(#[from] serde_json::Error),
+    /// The tests do not build.
+    #[error("the tests could not be built; cargo says why above")]
+    Build,
     /// The report could not be written.
     #[error("cannot write the report: {0}")]
     Write(#[from] io::Error),

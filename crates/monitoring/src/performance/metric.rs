@@ -1,5 +1,6 @@
 //! The metrics, over rows whose days carry weights.
 
+use mainstay_core::fault::{Fault, is_planted};
 use serde::{Deserialize, Serialize};
 
 use super::PerformanceError;
@@ -121,10 +122,16 @@ enum Digest {
 impl Prepared {
     pub(super) fn new(metric: Metric, rows: &[Scored]) -> Result<Self, PerformanceError> {
         rows.iter().try_for_each(|row| metric.check(row))?;
-        let mut days: Vec<i64> = rows.iter().map(|row| row.day).collect();
+        // What is drawn, or left out, as one.
+        let unit = |(at, row): (usize, &Scored)| {
+            if is_planted(Fault::BootstrapOverRows) { i64::try_from(at).unwrap_or(i64::MAX) } else { row.day }
+        };
+        let units: Vec<i64> = rows.iter().enumerate().map(unit).collect();
+        let mut days = units.clone();
         days.sort_unstable();
         days.dedup();
-        let indexed = rows.iter().filter_map(|row| Some((days.binary_search(&row.day).ok()?, row)));
+        let indexed =
+            units.iter().zip(rows).filter_map(|(unit, row)| Some((days.binary_search(unit).ok()?, row)));
         let digest = match metric {
             Metric::Auc => {
                 let mut ranks: Vec<(f64, usize, bool)> =

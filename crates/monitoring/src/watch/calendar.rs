@@ -1,5 +1,6 @@
 //! Data hours and data days, cut with one offset.
 
+use mainstay_core::fault::{Fault, is_planted};
 use mainstay_core::time::{DAY, DataTime, HOUR};
 use serde::{Deserialize, Serialize};
 
@@ -42,19 +43,24 @@ impl Calendar {
     }
 
     /// The hour at whose end all predictions of a day are older than `horizon`.
-    pub(super) const fn maturity(day: i64, horizon: i64) -> i64 {
-        let ripe = day.saturating_add(1).saturating_mul(DAY).saturating_add(horizon);
+    pub(super) fn maturity(day: i64, horizon: i64) -> i64 {
+        let ripe = day.saturating_add(1).saturating_mul(DAY).saturating_add(waited(horizon));
         ripe.saturating_add(HOUR - 1).div_euclid(HOUR) - 1
     }
 
     /// The first day that is not mature at the end of an hour.
     pub(super) fn first_immature(self, hour: i64, horizon: i64) -> i64 {
-        self.day(self.hour_end(hour).plus(horizon.saturating_neg()))
+        self.day(self.hour_end(hour).plus(waited(horizon).saturating_neg()))
     }
 
     fn instant(self, local: i64) -> DataTime {
         DataTime::from_micros(local).plus(self.day_offset.saturating_neg())
     }
+}
+
+/// How much of a horizon is waited for: all of it.
+fn waited(horizon: i64) -> i64 {
+    if is_planted(Fault::ImmatureLabels) { 0 } else { horizon }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use mainstay_core::fault::{Fault, is_planted};
 use mainstay_core::id::PredictionId;
 use mainstay_core::time::DataTime;
 
@@ -92,8 +93,14 @@ impl Intake {
             day.late += 1;
             return Taken::Late;
         }
+        let place = if is_planted(Fault::LabelsInArrivalOrder) {
+            let end = self.calendar.hour_end(self.calendar.hour(at));
+            (end.plus(-1), PredictionId::from_bytes((day.seen.len() as u128).to_be_bytes()))
+        } else {
+            (at, id)
+        };
         day.seen.insert(id);
-        self.open.insert((at, id), observation);
+        self.open.insert(place, observation);
         self.watermark = self.watermark.max(Some(at));
         Taken::New
     }
@@ -101,7 +108,10 @@ impl Intake {
     /// Adds a version of a label. The first of a version counts.
     pub(super) fn label(&mut self, prediction: PredictionId, version: u32, arrived: DataTime, value: bool) {
         if self.floor.is_none_or(|floor| arrived >= self.calendar.day_start(floor)) {
-            self.labels.entry(prediction).or_default().entry(version).or_insert((arrived, value));
+            let versions = self.labels.entry(prediction).or_default();
+            let came = || u32::try_from(versions.len()).unwrap_or(u32::MAX);
+            let version = if is_planted(Fault::LabelsInArrivalOrder) { came() } else { version };
+            versions.entry(version).or_insert((arrived, value));
         }
     }
 

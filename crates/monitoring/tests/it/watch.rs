@@ -1,6 +1,6 @@
 //! The watch of an endpoint against a slow reference, and the order of things that must not matter.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use mainstay_core::digest::Digest;
@@ -434,6 +434,30 @@ fn a_unit_error_shows_within_a_data_day_and_a_sound_candidate_never() {
     for guard in [GuardKind::ErrorRate, GuardKind::LatencyRatio] {
         assert_eq!(breach(&wrong, guard), None, "{guard:?}");
     }
+}
+
+/// A correction may overtake the label that it corrects: what counts is its version.
+#[test]
+fn of_the_versions_of_a_label_the_greatest_counts_and_not_the_one_that_came_last() {
+    let reference = reference();
+    let in_order = arrivals(events(4, 60), 0, 0);
+    let correction = |of: &PredictionId| {
+        in_order.iter().find(|event| matches!(event, Event::Label { id, version: 1, .. } if id == of))
+    };
+    let mut overtaken = Vec::new();
+    let mut ahead = BTreeSet::new();
+    for event in &in_order {
+        match event {
+            Event::Label { id, version: 0, .. } => {
+                overtaken.extend(correction(id).cloned().inspect(|_| _ = ahead.insert(*id)));
+            }
+            Event::Label { id, .. } if ahead.contains(id) => continue,
+            _ => {}
+        }
+        overtaken.push(event.clone());
+    }
+    assert!(ahead.len() > 10);
+    assert_eq!(run(&overtaken, &reference), run(&in_order, &reference));
 }
 
 #[test]

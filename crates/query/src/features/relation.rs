@@ -5,6 +5,7 @@ use datafusion::functions::core::expr_fn::greatest;
 use datafusion::logical_expr::{Expr, cast, ident, lit};
 use datafusion::prelude::{DataFrame, SessionContext};
 use datafusion::scalar::ScalarValue;
+use mainstay_core::fault::{Fault, is_planted};
 use mainstay_core::time::DataTime;
 use mainstay_features::definition::{CREATED_TIMESTAMP, EVENT_TIMESTAMP, FeatureView, Source};
 use mainstay_features::rule::CreatedCutoff;
@@ -111,11 +112,11 @@ pub(super) fn packed(
         rows = rows.filter(ident(&key.name).is_not_null())?;
     }
     let visible = match cutoff {
-        CreatedCutoff::On => {
+        CreatedCutoff::On if !is_planted(Fault::CreatedCutoffOff) => {
             rows = rows.filter(created.clone().is_not_null())?;
             greatest(vec![ts.clone(), created.clone()])
         }
-        CreatedCutoff::Off => ts.clone(),
+        CreatedCutoff::On | CreatedCutoff::Off => ts.clone(),
     };
     let key = feature_key(view.keys.iter().map(|key| ident(&key.name)).collect());
     Ok(rows.select(vec![

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::path::Path;
 
 use mainstay_core::digest::Digest;
+use mainstay_core::fault::{Fault, is_planted};
 use mainstay_serving::segment::{LogId, SealedSegment, SegmentId};
 use sha2::{Digest as _, Sha256};
 
@@ -34,7 +35,9 @@ pub(super) fn seal(place: &Place, sequence: u64, extent: &Extent) -> Result<Seal
     let file = place.disk.open(&path)?;
     file.truncate(extent.end)?;
     file.write_all_at(&format::footer(&segment), extent.end)?;
-    file.sync()?;
+    if !is_planted(Fault::NoSync) {
+        file.sync()?;
+    }
     place.disk.rename(&path, &place.sealed_path(sequence))?;
     place.disk.sync_dir(&place.dir)?;
     Ok(segment)

@@ -4,6 +4,7 @@ use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
 
 use mainstay_core::error::{Coded as _, ErrorCode};
 use mainstay_segments::log::{Cursor, Disk, DiskFile, Durability, LocalDisk, LogOptions, Receipt};
@@ -147,6 +148,22 @@ fn sealing_on_a_full_disk_fails_leaves_all_readable_and_works_later() {
     assert_eq!(files(dir.path()), ["00000000000000000001.seg", "00000000000000000002.open"]);
 }
 
+/// Whoever reads `.seg` takes the segment for durable.
+#[test]
+fn what_cannot_be_synced_is_not_sealed() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = Limited::with_room(usize::MAX);
+    let (log, _) = try_open(dir.path(), SMALL, Arc::new(disk.clone())).unwrap();
+    write(&log, 0..10);
+    log.rotate();
+    disk.syncs_fail.store(true, Ordering::SeqCst);
+    assert_eq!(log.seal_closed().unwrap_err().code(), ErrorCode::Internal);
+    assert_eq!(files(dir.path()), ["00000000000000000001.open"]);
+    disk.syncs_fail.store(false, Ordering::SeqCst);
+    assert_eq!(log.seal_closed().unwrap().len(), 1);
+    assert_eq!(files(dir.path()), ["00000000000000000001.seg"]);
+}
+
 #[test]
 fn after_a_failed_sync_nothing_is_called_synced_that_may_not_be() {
     let dir = tempfile::tempdir().unwrap();
@@ -179,7 +196,7 @@ fn threads_that_wait_for_a_sync_share_the_next_one() {
     std::thread::scope(|scope| {
         let log = &log;
         scope.spawn(move || append(log, 0, Durability::Synced).unwrap());
-        has_started.recv().unwrap();
+        has_started.recv_timeout(Duration::from_mins(1)).unwrap();
         for n in 1..=FOLLOWERS {
             scope.spawn(move || append(log, n, Durability::Synced).unwrap());
         }

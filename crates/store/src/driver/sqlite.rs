@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use mainstay_core::error::StorageError;
+use mainstay_core::fault::{Fault, is_planted};
 use rusqlite::backup::StepResult;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql};
@@ -32,7 +33,8 @@ impl SqliteConnection {
     pub(crate) fn writer(path: &Path) -> Result<Self, StorageError> {
         let inner = Connection::open(path).map_err(failure)?;
         inner.pragma_update(None, "journal_mode", "WAL").map_err(failure)?;
-        inner.pragma_update(None, "synchronous", "FULL").map_err(failure)?;
+        let synchronous = if is_planted(Fault::NoSync) { "OFF" } else { "FULL" };
+        inner.pragma_update(None, "synchronous", synchronous).map_err(failure)?;
         Self::configured(inner)
     }
 

@@ -5,6 +5,7 @@
     reason = "in a test a failure is a panic, and says what was skipped"
 )]
 
+mod commit;
 mod data;
 mod databases;
 mod heads;
@@ -13,5 +14,6 @@ mod outage;
 mod pipelines;
 mod projection;
 mod registry;
+mod syncs;
 mod tracking;
 mod writer;

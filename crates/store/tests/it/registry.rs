@@ -1,6 +1,6 @@
 //! Registered models and their versions.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use mainstay_core::command::Commands;
@@ -10,6 +10,10 @@ use mainstay_core::event::{EventLog as _, EventQuery, EventSeq};
 use mainstay_core::name::Name;
 use mainstay_core::principal::Principal;
 use mainstay_core::scope::default_workspace;
+use mainstay_core::time::MachineTime;
+use mainstay_governance::command::RecordGates;
+use mainstay_governance::gate::{GateReport, GateResult, Verdict};
+use mainstay_governance::port::GovernanceTx;
 use mainstay_registry::command::{CreateModel, DeleteVersion, PromoteAlias, RegisterVersion, SetAlias};
 use mainstay_registry::name::{Alias, ModelName, VersionNumber};
 use mainstay_registry::port::{RegistryReader as _, RegistryTx};
@@ -120,4 +124,47 @@ both!(an_alias_that_an_endpoint_follows_waits_for_the_gates, async |fresh: Fresh
     assert_eq!(refused.code(), ErrorCode::WrongState);
     let refused = commands.run(&caller, PromoteAlias { set: set("champion") }).await.unwrap_err();
     assert_eq!(refused.code(), ErrorCode::GateNotPassed);
+});
+
+fn report(artifact: &[u8]) -> RecordGates {
+    let gate = GateResult {
+        name: "calibration".to_owned(),
+        verdict: Verdict::Passed,
+        figures: BTreeMap::new(),
+        sentence: "it is calibrated".to_owned(),
+    };
+    let report = GateReport {
+        model: "flight-delay".to_owned(),
+        version: Some(1),
+        digest: Digest::of(artifact),
+        gates: vec![gate],
+        data: BTreeMap::new(),
+        evaluated: MachineTime::from_micros(1),
+    };
+    RecordGates { workspace: default_workspace(), report }
+}
+
+both!(the_verdict_on_one_artifact_says_nothing_of_another, async |fresh: Fresh| {
+    let (caller, writer) = (Principal::system("test"), Arc::new(fresh.database.writer.clone()));
+    let commands: Commands<dyn RegistryTx> = Commands::new(writer.clone(), Arc::new(AllowAll));
+    let serving: Commands<dyn ServingTx> = Commands::new(writer.clone(), Arc::new(AllowAll));
+    let gates: Commands<dyn GovernanceTx> = Commands::new(writer, Arc::new(AllowAll));
+    commands.run(&caller, create()).await.unwrap();
+    commands.run(&caller, RegisterVersion { digest: Some(Digest::of(b"old")), ..register() }).await.unwrap();
+    commands.run(&caller, RegisterVersion { digest: Some(Digest::of(b"new")), ..register() }).await.unwrap();
+    serving.run(&caller, governed_endpoint()).await.unwrap();
+    let promote = |number| PromoteAlias {
+        set: SetAlias {
+            workspace: default_workspace(),
+            name: ModelName::new("flight-delay").unwrap(),
+            alias: Alias::new("champion").unwrap(),
+            number: VersionNumber(number),
+        },
+    };
+    gates.run(&caller, report(b"old")).await.unwrap();
+    let refused = commands.run(&caller, promote(2)).await.unwrap_err();
+    assert_eq!(refused.code(), ErrorCode::GateNotPassed, "only the old artifact was judged");
+    commands.run(&caller, promote(1)).await.unwrap();
+    gates.run(&caller, report(b"new")).await.unwrap();
+    commands.run(&caller, promote(2)).await.unwrap();
 });

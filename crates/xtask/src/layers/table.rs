@@ -58,7 +58,8 @@ pub(crate) const LAYERS: &[Layer] = &[
     adapter("replay", May::Domains(&["query"])),
     adapter("server", May::All),
     adapter(TESTKIT, May::All),
-    adapter(XTASK, May::Only(&[])),
+    // It plants the faults that the core names.
+    adapter(XTASK, May::Only(&["core"])),
 ];
 
 /// Who may name whom in its tests alone: the protocols are tested with a real evaluator behind them.
