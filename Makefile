@@ -1,7 +1,7 @@
 # Everything that people and machines do here. `make help` prints the targets.
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo up test test-rust test-docs test-tutorial test-clients test-loop test-independent test-console mutants bench lint advisories fmt
+.PHONY: help build demo up test test-rust test-docs test-tutorial test-clients test-loop test-independent test-console soak quiet mutants bench lint advisories fmt
 
 MAINSTAY_CACHE ?= $(HOME)/.cache/mainstay
 export MAINSTAY_CACHE
@@ -86,6 +86,17 @@ bench: ## Measure against the targets of docs/performance.md, and write that pag
 	@$(PHASE) build $(CARGO_BUILD) --bin mainstay --example latency
 	@python=$$(scripts/python-env.sh bench/requirements.txt) && \
 		$(PHASE) bench "$$python" bench --binary $(BUILT)/mainstay --latency $(BUILT)/examples/latency
+
+# SOAK="--days 40 --kills 10" for a short one; "--undisturbed DIR" names what `mainstay demo` left.
+soak: build ## Kill the whole demonstration fifty times, and take databases away for half a minute; 15 minutes.
+	@scripts/need.sh postgresql
+	@python=$$(scripts/python-env.sh tests/loop/requirements.txt) && export MAINSTAY=$(abspath $(BINARY)) && \
+		MAINSTAY_OUTAGE=30 $(PHASE) outages scripts/with-postgres.sh "$$python" -m pytest -q tests/loop/test_outage.py && \
+		$(PHASE) soak "$$python" -m pytest -q tests/soak $(SOAK)
+
+# QUIET="--seeds 2 --days 40" for a short one.
+quiet: build ## Deal the demonstration's days anew, by 20 seeds: none may ask for a retraining by alarm; an hour.
+	@MAINSTAY=$(abspath $(BINARY)) $(PHASE) quiet python3 tests/soak/quiet.py $(QUIET)
 
 lint: ## Check format, lints, layers, budgets, links, vendored assets and dependencies.
 	@$(PHASE) format cargo fmt --all --check

@@ -1,7 +1,7 @@
 """Features that were served, against what DuckDB's ASOF joins make of the tables: see features.sql.
 
-The demonstration replays some days into a data directory, and a server on it is asked about more: any carrier at
-any hour, so that windows have emptied. What its prediction log lists is sampled and computed anew from
+The demonstration replays some days with a server, which is then asked about more: any carrier at any hour, so that
+windows have emptied. What its prediction log lists is sampled and computed anew from
 demo/flights/*.parquet. It must be equal: values to the last bit, and the instants of the rows that were read.
 """
 
@@ -38,22 +38,18 @@ def micros(instant):
 
 
 @pytest.fixture(scope="module")
-def data(pytestconfig, tmp_path_factory):
-    """A data directory that the demonstration left."""
-    if named := pytestconfig.getoption("--data"):
-        return Path(named)
-    made = tmp_path_factory.mktemp("flights") / "data"
-    command = [BINARY, "demo", str(FLIGHTS), "--days", str(DAYS), "--data", str(made)]
-    demo = subprocess.run(command, capture_output=True, text=True, timeout=600)
-    assert demo.returncode == 0, demo.stderr
-    return made
-
-
-@pytest.fixture(scope="module")
-def client(data):
-    server = Server(data)
-    yield driver.Client(server.url)
-    server.stop()
+def client(pytestconfig, tmp_path_factory):
+    """Of a server with which the demonstration was replayed."""
+    named = pytestconfig.getoption("--data")
+    server = Server(Path(named) if named else tmp_path_factory.mktemp("flights") / "data")
+    try:
+        if not named:
+            command = [BINARY, "demo", str(FLIGHTS), "--days", str(DAYS), "--server", server.url]
+            demo = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
+            assert demo.returncode == 0, demo.stderr
+        yield driver.Client(server.url)
+    finally:
+        server.stop()
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +62,7 @@ def tables():
 
 @pytest.fixture(scope="module")
 def drawn(client, tables, pytestconfig):
-    """Requests about no flight in particular, by id: made of a directory of our own only."""
+    """Requests about no flight in particular, by id; none of a data directory that was named."""
     if pytestconfig.getoption("--data"):
         return {}
     draws = random.Random(3)

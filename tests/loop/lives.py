@@ -36,10 +36,10 @@ def fresh_database(postgres: str, name: str):
 class Immortal:
     """A server that is started again whenever it was killed; a client of it that tries again."""
 
-    def __init__(self, data: Path, database: str | None = None):
-        self.data, self.database = data, database
+    def __init__(self, data: Path, database: str | None = None, listen: str = "127.0.0.1:0"):
+        self.data, self.database, self.listen = data, database, listen
         self.lock = threading.Lock()
-        self.server = Server(data, database)
+        self.server = Server(data, database, listen)
         self.kills = 0
         self.lost = 0
 
@@ -47,7 +47,7 @@ class Immortal:
         with self.lock:
             self.server.kill()
             self.kills += 1
-            self.server = Server(self.data, self.database)
+            self.server = Server(self.data, self.database, self.listen)
 
     def call(self, *arguments):
         """As `Client.call`; a request whose answer got lost is sent again, as clients do."""

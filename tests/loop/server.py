@@ -14,11 +14,11 @@ BINARY = os.environ.get("MAINSTAY") or str(Path(__file__).parents[2] / "target/r
 class Server:
     """One process of the server on a data directory."""
 
-    def __init__(self, data: Path, database: str | None = None):
+    def __init__(self, data: Path, database: str | None = None, listen: str = "127.0.0.1:0"):
         self.data = data
         self.log = open(data.parent / "server.log", "a+")
         self.log.seek(0, os.SEEK_END)
-        command = [BINARY, "up", "--listen", "127.0.0.1:0", "--data", str(data)]
+        command = [BINARY, "up", "--listen", listen, "--data", str(data)]
         if database:
             command += ["--db", database]
         self.process = subprocess.Popen(command, stderr=self.log, stdin=subprocess.DEVNULL)

@@ -13,13 +13,13 @@ mod life;
 mod plan;
 mod rows;
 mod score;
+mod server;
 mod settle;
 mod shuffle;
 mod table;
 mod tell;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use mainstay_core::time::DAY;
@@ -32,6 +32,7 @@ use self::expectation::Occasion;
 use self::life::Life;
 use self::plan::Plan;
 use self::rows::Requests;
+pub use self::server::Server;
 
 /// Takes the lines of the story, one by one.
 pub type Tell<'a> = &'a (dyn Fn(&str) + Send + Sync);
@@ -85,9 +86,10 @@ impl Replay {
         Ok(Self { plan, root, requests, occasion, _shuffled: wishes.shuffled.map(|_| scratch) })
     }
 
-    /// Lives through it with the server at `address`; whether everything came as expected.
-    pub async fn run(self, address: SocketAddr, tell: Tell<'_>) -> Result<bool, ReplayError> {
-        let client = Client::new(address);
+    /// Lives through it with a server that has no endpoint yet; whether everything came as expected. While
+    /// the server is away, it is waited for up to a minute, and what got lost is asked again.
+    pub async fn run(self, server: Server, tell: Tell<'_>) -> Result<bool, ReplayError> {
+        let client = Client::new(server);
         let mut life = Life::new(&self.plan, &self.requests, client, tell);
         life.begin(&self.root).await?;
         life.live().await?;

@@ -69,13 +69,18 @@ impl<'a> Life<'a> {
 
     /// Runs the first pipeline; its relative paths start in `root`.
     pub(super) async fn begin(&mut self, root: &Path) -> Result<(), ReplayError> {
+        // Among other versions and figures its own would be no one's.
+        if !items(&self.client.get("/api/v1/endpoints").await?).is_empty() {
+            let fault = "the server has endpoints already; a replay begins with one that has none";
+            return Err(ReplayError::Plan(fault.to_owned()));
+        }
         self.line(&self.plan.title);
         let path = root.join(&self.plan.pipeline);
         let source = std::fs::read(&path).map_err(|error| ReplayError::file(&path, error))?;
         let place = format!("/api/v1/pipelines/{FIRST}");
         self.client.call(Method::PUT, &place, "application/yaml", source).await?;
         let params: Map<String, Value> = [(ROOT.to_owned(), json!(root))].into_iter().collect();
-        let run = self.start(FIRST, &params, self.plan.from).await?;
+        let run = self.start("the beginning", FIRST, &params, self.plan.from).await?;
         self.bar.set_message("first pipeline");
         let state = finish(&mut self.client, &run).await?;
         self.hear(self.plan.from).await?;
@@ -152,7 +157,7 @@ impl<'a> Life<'a> {
             let since = now.since(self.plan.from);
             if every > 0 && since >= every && since % every < self.plan.part() {
                 let ahead = now.plus(i64::from(schedule.ahead_days) * DAY);
-                let run = self.start(schedule.pipeline.as_str(), &Map::new(), ahead).await?;
+                let run = self.start("schedule", schedule.pipeline.as_str(), &Map::new(), ahead).await?;
                 let state = finish(&mut self.client, &run).await?;
                 if state != "succeeded" {
                     return Err(ReplayError::outside(
@@ -177,18 +182,21 @@ impl<'a> Life<'a> {
         }
         self.script.remove(position);
         self.tell(now, "somebody", &scene.say);
-        let run = self.start(scene.pipeline.as_str(), &scene.params, now).await?;
+        let run = self.start(&scene.name, scene.pipeline.as_str(), &scene.params, now).await?;
         self.ledger.scenes.insert(run, scene.name.clone());
         Ok(())
     }
 
+    /// Starts a run, once: `why`, the pipeline and the instant are its key.
     async fn start(
         &mut self,
+        why: &str,
         pipeline: &str,
         params: &Map<String, Value>,
         at: DataTime,
     ) -> Result<String, ReplayError> {
-        let body = json!({ "params": params, "data_time": at.to_string() });
+        let key = format!("replay: {why}, {pipeline} at {at}");
+        let body = json!({ "params": params, "data_time": at.to_string(), "idempotency_key": key });
         let started = self.client.post(&format!("/api/v1/pipelines/{pipeline}/runs"), &body).await?;
         Ok(text(&started, "/run").to_owned())
     }

@@ -23,8 +23,11 @@ pub(super) struct At {
 impl At {
     pub(super) async fn connect(self) -> Result<Client, Failed> {
         let Self { server, data: DataArgs { data, db }, workspace } = self;
-        // Never an argument: those can be read by everybody on the machine.
-        let token = std::env::var("MAINSTAY_TOKEN").ok().filter(|token| !token.is_empty());
-        Client::connect(Place { server, token, workspace, data, db }).await
+        Client::connect(Place { server, token: token(), workspace, data, db }).await
     }
+}
+
+/// What a server is shown. Never an argument: those can be read by everybody on the machine.
+pub(super) fn token() -> Option<String> {
+    std::env::var("MAINSTAY_TOKEN").ok().filter(|token| !token.is_empty())
 }

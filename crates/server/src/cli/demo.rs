@@ -1,4 +1,4 @@
-//! `mainstay demo`: a replay of recorded data through a server of its own.
+//! `mainstay demo`: a replay of recorded data through a server of its own, or one that runs already.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -8,11 +8,11 @@ use std::sync::Arc;
 use clap::Args;
 use mainstay_api::App;
 use mainstay_governance::policy::Mode;
-use mainstay_replay::{Replay, ReplayError, Wishes};
+use mainstay_replay::{Replay, ReplayError, Server, Wishes};
 use mainstay_runner::{Spawner, SpawnerConfig};
 
 use super::audit::Audit;
-use super::{DataArgs, environment};
+use super::{DataArgs, at, environment};
 use crate::Failed;
 use crate::authority::LocalUser;
 use crate::platform::Platform;
@@ -27,6 +27,11 @@ pub(super) struct Demo {
     folder: PathBuf,
     #[command(flatten)]
     data: DataArgs,
+    /// A server on this machine without endpoints, such as <http://127.0.0.1:5000>, instead of one of its
+    /// own on the data directory; it is shown the token in `MAINSTAY_TOKEN`, and waited for where it goes
+    /// away.
+    #[arg(long, value_name = "URL")]
+    server: Option<String>,
     /// Deal the days in a random order, so that nothing drifts.
     #[arg(long)]
     shuffle_days: bool,
@@ -40,8 +45,14 @@ pub(super) struct Demo {
 
 impl Demo {
     pub(super) async fn run(self, json: bool) -> Result<ExitCode, Failed> {
-        refuse_used(&self.data.data)?;
         let wishes = Wishes { shuffled: self.shuffle_days.then_some(self.seed), days: self.days };
+        if let Some(url) = self.server {
+            let server = Server::named(&url, at::token()).map_err(failed)?;
+            let replay = Replay::load(&self.folder, wishes).await.map_err(failed)?;
+            let is_good = replay.run(server, &|line| say(line)).await.map_err(failed)?;
+            return Ok(if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        }
+        refuse_used(&self.data.data)?;
         let replay = Replay::load(&self.folder, wishes).await.map_err(failed)?;
 
         let spawner = Arc::new(Spawner::start(SpawnerConfig::this_binary(["__spawner"])?)?);
@@ -52,7 +63,7 @@ impl Demo {
         let app = App::new(authenticator, platform.authority.clone(), platform.clock.clone(), None);
         let mut running =
             Running::start(Arc::new(platform), spawner, app, listen, DeliveryOptions::default()).await?;
-        let lived = replay.run(running.address, &|line| say(line)).await;
+        let lived = replay.run(running.address.into(), &|line| say(line)).await;
         running.drain().await;
         running.close().await;
         let is_good = lived.map_err(failed)?;

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicU64;
 
 use async_trait::async_trait;
 use mainstay_core::action::Action;
-use mainstay_core::command::{Command, Commands, Journal as _};
+use mainstay_core::command::{Command, Commands};
 use mainstay_core::event::{Event, EventSeq};
 use mainstay_core::id::PipelineRunId;
 use mainstay_core::name::Name;
