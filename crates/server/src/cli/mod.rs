@@ -54,7 +54,7 @@ enum Command {
     /// Run a pipeline file to its end, with no server needed.
     Run(run::Run),
     /// Write definitions, expectations and pipelines for a CSV file of your own.
-    Init(init::Init),
+    Init(mainstay_scaffold::Wishes),
     /// How a version came to be: data, features, run, gates, approvals, rollout.
     Why(why::Why),
     /// Runs of experiments.
@@ -139,7 +139,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Failed> {
     match cli.command {
         Command::Up(up) => block_on(up.run()),
         Command::Run(run) => block_on(run.run(json)),
-        Command::Init(init) => init.run(json),
+        Command::Init(wishes) => init::run(&wishes, json),
         Command::Why(why) => block_on(why.run(json)),
         Command::Monitors(monitors) => block_on(monitors.run(json)),
         Command::Runs(runs) => block_on(runs.run(json)),

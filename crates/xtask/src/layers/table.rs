@@ -56,6 +56,7 @@ pub(crate) const LAYERS: &[Layer] = &[
     adapter("ui", May::Domains(&["api"])),
     adapter("predictor", May::Domains(&["api", "inference", "query", "segments", "store"])),
     adapter("replay", May::Domains(&["query"])),
+    adapter("scaffold", May::Domains(&["query"])),
     adapter("server", May::All),
     adapter(TESTKIT, May::All),
     // It plants the faults that the core names.
@@ -74,7 +75,7 @@ pub(crate) const XTASK: &str = "xtask";
 /// in `*` stands for all that begin so. `deny.toml` says the same of the two that are most tempting.
 pub(crate) const OWNED: &[(&str, &[&str])] = &[
     ("datafusion*", &["query"]),
-    ("arrow*", &["query", "monitoring", "replay", "server", TESTKIT]),
+    ("arrow*", &["query", "monitoring", "replay", "scaffold", "server", TESTKIT]),
     ("parquet", &["query"]),
     ("rusqlite", &["store"]),
     ("libsqlite3-sys", &["store"]),

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use mainstay_core::time::{DAY, DataTime};
 
-use crate::Failed;
+use crate::error::ScaffoldError;
 
 /// The column that is added.
 pub(super) const COLUMN: &str = "made_up_arrival";
@@ -17,12 +17,12 @@ pub(super) fn path(folder: &Path) -> PathBuf {
 }
 
 /// Writes a copy with the column of instants in front, evenly spread from 2000-01-01.
-pub(super) fn write(csv: &Path, folder: &Path) -> Result<PathBuf, Failed> {
-    let unreadable = |error: csv::Error| Failed::outside(format!("reading {}", csv.display()), error);
+pub(super) fn write(csv: &Path, folder: &Path) -> Result<PathBuf, ScaffoldError> {
+    let unreadable = |error: csv::Error| ScaffoldError::outside(format!("reading {}", csv.display()), error);
     let rows = csv::Reader::from_path(csv).map_err(unreadable)?.byte_records().count();
     let mut reader = csv::Reader::from_path(csv).map_err(unreadable)?;
     let path = path(folder);
-    let unwritable = |error: csv::Error| Failed::outside(format!("writing {}", path.display()), error);
+    let unwritable = |error: csv::Error| ScaffoldError::outside(format!("writing {}", path.display()), error);
     let mut writer = csv::Writer::from_path(&path).map_err(unwritable)?;
     let headers = reader.byte_headers().map_err(unreadable)?.clone();
     writer.write_record(std::iter::once(COLUMN.as_bytes()).chain(headers.iter())).map_err(unwritable)?;
@@ -33,6 +33,6 @@ pub(super) fn write(csv: &Path, folder: &Path) -> Result<PathBuf, Failed> {
         let at = start.plus(number * step).to_string();
         writer.write_record(std::iter::once(at.as_bytes()).chain(record.iter())).map_err(unwritable)?;
     }
-    writer.flush().map_err(|error| Failed::directory(&path, error))?;
-    std::fs::canonicalize(&path).map_err(|error| Failed::directory(&path, error))
+    writer.flush().map_err(|error| ScaffoldError::file(&path, error))?;
+    std::fs::canonicalize(&path).map_err(|error| ScaffoldError::file(&path, error))
 }

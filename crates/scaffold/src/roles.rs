@@ -5,7 +5,7 @@ use mainstay_core::time::{DAY, DataTime};
 use mainstay_data::schema::DataType;
 
 use super::profile::{ColumnProfile, MANY, Profile};
-use crate::Failed;
+use crate::error::ScaffoldError;
 
 /// Days that there must be: evidence is taken over days, never over rows.
 const LEAST_DAYS: i64 = 10;
@@ -79,9 +79,9 @@ impl Roles {
         time: &str,
         keys: &[String],
         is_made_up: bool,
-    ) -> Result<Self, Failed> {
+    ) -> Result<Self, ScaffoldError> {
         if profile.rows < LEAST_ROWS {
-            return Err(Failed::Usage(format!(
+            return Err(ScaffoldError::Usage(format!(
                 "there are {} rows; a model needs at least {LEAST_ROWS}",
                 profile.rows
             )));
@@ -102,7 +102,7 @@ impl Roles {
             }
         }
         if features.is_empty() && keys.is_empty() {
-            return Err(Failed::Usage("no column is left to predict from".to_owned()));
+            return Err(ScaffoldError::Usage("no column is left to predict from".to_owned()));
         }
         notes.extend(left_out.iter().map(|(column, why)| format!("column '{column}' is left out: {why}")));
         let numbers = features.iter().filter(|feature| !feature.is_text && !feature.is_bool);
@@ -125,14 +125,14 @@ impl Roles {
 }
 
 impl Days {
-    fn of(profile: &Profile) -> Result<Self, Failed> {
+    fn of(profile: &Profile) -> Result<Self, ScaffoldError> {
         let start = profile.first.day();
         let count = profile.last.day() - start + 1;
         if count < LEAST_DAYS {
             let message = format!(
                 "the rows span {count} days; Mainstay compares whole days, and needs at least {LEAST_DAYS} of them"
             );
-            return Err(Failed::Usage(message));
+            return Err(ScaffoldError::Usage(message));
         }
         let judge = (count / 5).max(3);
         let train = count - judge;
@@ -149,15 +149,21 @@ impl Days {
 }
 
 /// An SQL expression that is true where the answer is yes.
-fn label(profile: &Profile, question: &Question<'_>, notes: &mut Vec<String>) -> Result<String, Failed> {
+fn label(
+    profile: &Profile,
+    question: &Question<'_>,
+    notes: &mut Vec<String>,
+) -> Result<String, ScaffoldError> {
     let target = question.target;
     let column = profile.column(target);
-    let column = column.ok_or_else(|| Failed::Usage(format!("there is no column '{target}'")))?;
+    let column = column.ok_or_else(|| ScaffoldError::Usage(format!("there is no column '{target}'")))?;
     let quoted = quote(target);
     let is_number = matches!(column.data_type, DataType::Int64 | DataType::Float64);
     if let Some(above) = question.above {
         if !is_number {
-            return Err(Failed::Usage(format!("--above needs numbers, and column '{target}' holds none")));
+            return Err(ScaffoldError::Usage(format!(
+                "--above needs numbers, and column '{target}' holds none"
+            )));
         }
         return Ok(format!("{quoted} > {above:?}"));
     }
@@ -169,7 +175,7 @@ fn label(profile: &Profile, question: &Question<'_>, notes: &mut Vec<String>) ->
         Some(value) if column.values.is_none() || values.contains(&value) => value,
         Some(value) => {
             let message = format!("column '{target}' never holds '{value}'; it holds: {}", values.join(", "));
-            return Err(Failed::Usage(message));
+            return Err(ScaffoldError::Usage(message));
         }
         None => {
             if let [_, second] = values.as_slice() {
@@ -183,12 +189,14 @@ fn label(profile: &Profile, question: &Question<'_>, notes: &mut Vec<String>) ->
                         |all| format!("{} values", all.len())
                     )
                 );
-                return Err(Failed::Usage(message));
+                return Err(ScaffoldError::Usage(message));
             }
         }
     };
     if is_number && positive.parse::<f64>().is_err() {
-        return Err(Failed::Usage(format!("column '{target}' holds numbers, and '{positive}' is none")));
+        return Err(ScaffoldError::Usage(format!(
+            "column '{target}' holds numbers, and '{positive}' is none"
+        )));
     }
     notes.push(format!("'{target}' counts as yes where it is {positive}; --positive says otherwise"));
     Ok(match column.data_type {
@@ -197,21 +205,22 @@ fn label(profile: &Profile, question: &Question<'_>, notes: &mut Vec<String>) ->
     })
 }
 
-fn key_of(profile: &Profile, name: &str) -> Result<Key, Failed> {
-    let column = profile.column(name).ok_or_else(|| Failed::Usage(format!("there is no column '{name}'")))?;
+fn key_of(profile: &Profile, name: &str) -> Result<Key, ScaffoldError> {
+    let column =
+        profile.column(name).ok_or_else(|| ScaffoldError::Usage(format!("there is no column '{name}'")))?;
     let dtype = match column.data_type {
         DataType::Utf8 => "string",
         DataType::Int64 => "int64",
         DataType::Bool => "bool",
         _ => {
-            return Err(Failed::Usage(format!(
+            return Err(ScaffoldError::Usage(format!(
                 "column '{name}' cannot be a key; keys are texts or whole numbers"
             )));
         }
     };
     if identifier(name) != name {
         let message = format!("rename column '{name}': a key is named by lower-case letters, digits and _");
-        return Err(Failed::Usage(message));
+        return Err(ScaffoldError::Usage(message));
     }
     Ok(Key { column: name.to_owned(), dtype })
 }

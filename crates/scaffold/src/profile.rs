@@ -16,7 +16,7 @@ use mainstay_query::import::{ImportOptions, Target, import_file};
 use mainstay_query::scan::{Selection, Table, scan};
 use mainstay_query::session::{SessionOptions, open};
 
-use crate::Failed;
+use crate::error::ScaffoldError;
 
 /// Values of a column beyond which it has too many to be listed.
 pub(super) const MANY: usize = 50;
@@ -45,9 +45,9 @@ pub(super) struct ColumnProfile {
 
 impl Profile {
     /// Reads the file; `time` is a column of instants.
-    pub(super) fn read(csv: &Path, time: &str, target: &str) -> Result<Self, Failed> {
-        let place =
-            tempfile::tempdir().map_err(|error| Failed::outside("making a temporary folder", error))?;
+    pub(super) fn read(csv: &Path, time: &str, target: &str) -> Result<Self, ScaffoldError> {
+        let place = tempfile::tempdir()
+            .map_err(|error| ScaffoldError::outside("making a temporary folder", error))?;
         let declared = [(time.to_owned(), DataType::Timestamp)].into();
         let manifest = import(csv, place.path(), declared)?;
         for wanted in [time, target] {
@@ -56,21 +56,21 @@ impl Profile {
                     manifest.schema.columns().iter().map(|column| column.name.as_str()).collect();
                 let message =
                     format!("{} has no column '{wanted}'; it has: {}", csv.display(), all.join(", "));
-                return Err(Failed::Usage(message));
+                return Err(ScaffoldError::Usage(message));
             }
         }
         let values = count(&manifest, place.path())?;
         let columns: Vec<ColumnProfile> = columns(&manifest, values);
         let (first, last) = ends(&manifest, time).ok_or_else(|| {
-            Failed::Usage(format!("column '{time}' holds no instant; give another with --time"))
+            ScaffoldError::Usage(format!("column '{time}' holds no instant; give another with --time"))
         })?;
         Ok(Self { rows: manifest.rows(), columns, first, last })
     }
 
     /// The columns of a file that hold dates or instants.
-    pub(super) fn instants(csv: &Path) -> Result<Vec<String>, Failed> {
-        let place =
-            tempfile::tempdir().map_err(|error| Failed::outside("making a temporary folder", error))?;
+    pub(super) fn instants(csv: &Path) -> Result<Vec<String>, ScaffoldError> {
+        let place = tempfile::tempdir()
+            .map_err(|error| ScaffoldError::outside("making a temporary folder", error))?;
         let manifest = import(csv, place.path(), DeclaredTypes::new())?;
         let columns = manifest.schema.columns().iter();
         let instants =
@@ -83,7 +83,7 @@ impl Profile {
     }
 }
 
-fn import(csv: &Path, place: &Path, declared: DeclaredTypes) -> Result<Manifest, Failed> {
+fn import(csv: &Path, place: &Path, declared: DeclaredTypes) -> Result<Manifest, ScaffoldError> {
     let options = ImportOptions { declared, ..ImportOptions::default() };
     let target = Target { directory: place, key_prefix: "" };
     let imported = import_file(csv, target, &options, &mut |_| ControlFlow::Continue(()))?;
@@ -91,18 +91,18 @@ fn import(csv: &Path, place: &Path, declared: DeclaredTypes) -> Result<Manifest,
 }
 
 /// The values of each column that has not too many.
-fn count(manifest: &Manifest, place: &Path) -> Result<Vec<Option<BTreeSet<String>>>, Failed> {
+fn count(manifest: &Manifest, place: &Path) -> Result<Vec<Option<BTreeSet<String>>>, ScaffoldError> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    let runtime = runtime.map_err(|error| Failed::outside("starting", error))?;
+    let runtime = runtime.map_err(|error| ScaffoldError::outside("starting", error))?;
     runtime.block_on(async {
         let session = open(&SessionOptions::spilling_to(place.join("spill")))?;
         let table = Table::under(place, manifest);
         let mut batches = scan(&session, &table, &Selection::default()).await?;
         let mut found = vec![Some(BTreeSet::new()); manifest.schema.columns().len()];
-        let unreadable = |error| Failed::outside("reading the rows", error);
+        let unreadable = |error| ScaffoldError::outside("reading the rows", error);
         let options = FormatOptions::default();
         while let Some(batch) = batches.next().await {
-            let batch = batch.map_err(|error| Failed::outside("reading the rows", error))?;
+            let batch = batch.map_err(|error| ScaffoldError::outside("reading the rows", error))?;
             for (values, column) in found.iter_mut().zip(batch.columns()) {
                 let text = ArrayFormatter::try_new(column, &options).map_err(unreadable)?;
                 for row in (0..column.len()).filter(|row| column.is_valid(*row)) {
