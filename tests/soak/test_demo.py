@@ -92,8 +92,9 @@ def predictions(data):
 
 
 def digest(item):
-    """Of everything but the machine's time."""
-    del item["received"]
+    """Of everything but the machine's time, and whom a canary's draw of the keys, another in each life, chose."""
+    for differs in ("received", "assigned", "answered"):
+        del item[differs]
     for arm in item["arms"]:
         del arm["latency_micros"]
     return hashlib.blake2b(json.dumps(item, sort_keys=True).encode(), digest_size=12).digest()
