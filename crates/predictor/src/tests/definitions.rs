@@ -66,7 +66,8 @@ impl Bench {
         let at = DataTime::from_micros(1);
         let mut row = Vec::new();
         pack(&mut row, at, Some(at), &values.map(Value::Float)).unwrap();
-        let mut rows = Some(vec![(EntityKey::of(&[Value::Int(1)]).unwrap().unwrap(), row.into())]);
+        let mut rows =
+            Some(vec![(EntityKey::of(&[Value::Text("1".to_owned())]).unwrap().unwrap(), row.into())]);
         let plan = MaterialisationPlan { after: None, horizon: at, until: DataTime::from_micros(100) };
         let batches = || Ok::<_, OnlineError>(rows.take());
         self.predictor.0.online.carry(&spec, plan, 1, batches).unwrap();
@@ -74,7 +75,7 @@ impl Bench {
 
     /// What shop 1 is served with, by the names a, b, c, d.
     fn served(&self) -> [FeatureValue; 4] {
-        let entities = vec![("shop".to_owned(), PerRow::Each(vec![FeatureValue::Integer(1)]))];
+        let entities = vec![("shop".to_owned(), PerRow::Each(vec![FeatureValue::Text("1".to_owned())]))];
         self.predictor.infer(&InferRequest { entities, ..request(Vec::new()) }).unwrap();
         self.records().pop().unwrap().features.try_into().unwrap()
     }

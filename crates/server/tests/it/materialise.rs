@@ -41,7 +41,7 @@ impl Shops {
     /// What is stored of a shop at an instant of January 2020: no values if it has no row.
     fn stored(&self, shop: i64, day: &str) -> Result<Vec<i64>, OnlineError> {
         let (store, _) = OnlineStore::open(&self.data.path().join("segments/online"), Options::default())?;
-        let key = EntityKey::of(&[Value::Int(shop)]).unwrap().unwrap();
+        let key = EntityKey::of(&[Value::Text(shop.to_string())]).unwrap().unwrap();
         let at = DataTime::parse(&format!("2020-01-{day}:00:00Z")).unwrap();
         let values = store.view("default/shops/lately").unwrap().get(&key, at)?.values;
         Ok(values
