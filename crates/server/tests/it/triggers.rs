@@ -139,7 +139,9 @@ async fn cron_fires_each_instant_once_and_for_what_was_missed_the_newest() {
     keep(&app, "nightly", "manual").await;
     clock.advance(HOUR);
     assert_eq!(service.look().await.unwrap().next, None);
-    assert_eq!(runs(&app, "nightly").await.len(), 2);
+    let fired = ["2026-01-05T05:00:00Z", "2026-01-08T05:00:00Z", "2026-01-08T06:00:00Z"];
+    assert_eq!(instants(&app, "nightly").await, fired, "not at five on the 9th");
+    assert_eq!(runs(&app, "nightly").await.len(), 3);
     app.platform.close().await;
 }
 
