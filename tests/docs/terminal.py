@@ -55,6 +55,8 @@ class Listener:
         self.process = subprocess.Popen(
             command, cwd=folder, env=environment, stdin=stdin, stdout=terminal, stderr=terminal, text=True,
             start_new_session=True,
+            # A shell that runs the tests in its background has Ctrl-C ignored, also by what they start.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         os.close(terminal)
         self.printed = ""
