@@ -38,7 +38,7 @@ def live(born: Path, place: Path, states=(), seed=0, database=None):
     finally:
         killer.end()
         immortal.server.stop()
-    verify = [BINARY, "audit", "verify"] + (["--db", database] if database else [str(place / "data")])
+    verify = [BINARY, "audit", "verify"] + [str(place / "data")] + (["--db", database] if database else [])
     verified = subprocess.run(verify, capture_output=True, text=True, check=False)
     assert verified.returncode == 0, verified.stdout
     acknowledged = [visit["id"] for visit in life.visits if visit["id"] in life.answers]

@@ -123,7 +123,7 @@ def stand(name, born, place, database, outage, capsys):
         check_logs(client, load)
     finally:
         server.stop()
-    verify = [BINARY, "audit", "verify", "--state"] + (["--db", database] if database else [str(place / "data")])
+    verify = [BINARY, "audit", "verify", "--state"] + [str(place / "data")] + (["--db", database] if database else [])
     verified = subprocess.run(verify, capture_output=True, text=True, check=False)
     assert verified.returncode == 0, verified.stdout + verified.stderr
 
