@@ -95,7 +95,8 @@ soak: build ## Kill the whole demonstration fifty times, and take databases away
 		$(PHASE) soak "$$python" -m pytest -q tests/soak $(SOAK)
 
 # QUIET="--seeds 2 --days 40" for a short one.
-quiet: build ## Deal the demonstration's days anew, by 20 seeds: none may ask for a retraining by alarm; an hour.
+quiet: build ## What must not happen without a cause: days dealt anew by 20 seeds ask for no retraining, 200 rollouts of equals do no rollback; an hour.
+	@$(PHASE) equals cargo test --release --locked --workspace --lib --quiet -- --ignored --nocapture what_is_no_worse
 	@MAINSTAY=$(abspath $(BINARY)) $(PHASE) quiet python3 tests/soak/quiet.py $(QUIET)
 
 lint: ## Check format, lints, layers, budgets, links, vendored assets and dependencies.
