@@ -136,6 +136,6 @@ where
     }
     let mut tx = ReadTx { connection };
     let answer = work(&mut tx).await;
-    let ended = tx.connection.batch("COMMIT").await;
+    let ended = tx.connection.commit().await;
     (answer, ended.is_ok().then_some(tx.connection))
 }

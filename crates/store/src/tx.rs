@@ -8,6 +8,7 @@ use mainstay_core::principal::Actor;
 use mainstay_core::time::MachineTime;
 
 use crate::driver::Connection;
+use crate::pipelines::KnownDefinitions;
 use crate::value::{Row, Value};
 
 /// An event that waits for its sequence number.
@@ -33,12 +34,23 @@ pub struct StoreTx {
     pub(crate) now: MachineTime,
     pub(crate) context: Context,
     pub(crate) pending: Vec<Pending>,
+    /// A run or step of a pipeline was written since the group began.
+    pub(crate) has_moved_steps: bool,
+    pub(crate) definitions: KnownDefinitions,
     trouble: Option<Trouble>,
 }
 
 impl StoreTx {
     pub(crate) fn new(connection: Connection, context: Context) -> Self {
-        Self { connection, now: MachineTime::default(), context, pending: Vec::new(), trouble: None }
+        Self {
+            connection,
+            now: MachineTime::default(),
+            context,
+            pending: Vec::new(),
+            has_moved_steps: false,
+            definitions: KnownDefinitions::default(),
+            trouble: None,
+        }
     }
 
     /// The events of the group so far, those of the present command last.

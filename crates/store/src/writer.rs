@@ -58,6 +58,7 @@ pub struct Writer {
     queue: mpsc::Sender<Message>,
     committed: watch::Receiver<EventSeq>,
     access_changes: watch::Receiver<EventSeq>,
+    step_changes: watch::Receiver<()>,
     counts: Arc<Counts>,
 }
 
@@ -92,16 +93,18 @@ impl Writer {
         let (announce, committed) = watch::channel(last);
         let (announce_access, access_changes) = watch::channel(last);
         let context = Context { actor: Actor::system("writer"), workspace: default_workspace(), run: None };
+        let (announce_steps, step_changes) = watch::channel(());
         let counts = Arc::new(Counts::default());
         let tx = StoreTx::new(connection, context);
-        let group = Group { tx, surroundings, announce, announce_access, counts: Arc::clone(&counts) };
+        let counting = Arc::clone(&counts);
+        let group = Group { tx, surroundings, announce, announce_access, announce_steps, counts: counting };
         let run = move || match &group.tx.connection {
             Connection::Sqlite(_) => futures::executor::block_on(group.run(jobs)),
             Connection::Postgres(_) => runtime.block_on(group.run(jobs)),
         };
         let thread = std::thread::Builder::new().name("writer".into()).spawn(run);
         thread.map_err(|e| StorageError::Failed(e.into()))?;
-        Ok(Self { queue, committed, access_changes, counts })
+        Ok(Self { queue, committed, access_changes, step_changes, counts })
     }
 
     /// What it did since it started.
@@ -122,6 +125,12 @@ impl Writer {
     /// before whoever asked for that is answered.
     pub fn access_changes(&self) -> watch::Receiver<EventSeq> {
         self.access_changes.clone()
+    }
+
+    /// Marked changed by every group of this process that wrote runs or steps of pipelines, whether or not
+    /// that left an event: the engine need not look after every other commit.
+    pub fn step_changes(&self) -> watch::Receiver<()> {
+        self.step_changes.clone()
     }
 
     /// Commits what is queued and stops. Commands submitted later are refused.
@@ -159,6 +168,7 @@ struct Group {
     surroundings: Surroundings,
     announce: watch::Sender<EventSeq>,
     announce_access: watch::Sender<EventSeq>,
+    announce_steps: watch::Sender<()>,
     counts: Arc<Counts>,
 }
 
@@ -242,6 +252,7 @@ impl Group {
         self.tx.pending.clear();
         // What befell an earlier group, as it was sealed, says nothing about this one.
         drop(self.tx.take_trouble());
+        self.tx.has_moved_steps = false;
         self.tx.now = self.surroundings.clock.now();
         match self.begin().await {
             Ok(()) => {}
@@ -337,10 +348,13 @@ impl Group {
             self.begin().await?;
         }
         let last = events::append(&mut self.tx, pending, &*self.surroundings.entropy).await?;
-        self.tx.connection.batch("COMMIT").await?;
+        self.tx.connection.commit().await?;
         let last = last.unwrap_or(*self.announce.borrow());
         if access {
             self.announce_access.send_replace(last);
+        }
+        if self.tx.has_moved_steps {
+            self.announce_steps.send_replace(());
         }
         Ok(last)
     }

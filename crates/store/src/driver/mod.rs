@@ -49,7 +49,7 @@ impl Connection {
     pub(crate) async fn begin(&mut self) -> Result<(), StorageError> {
         match self {
             // The write lock is taken at once, so that no statement inside can fail for want of it.
-            Self::Sqlite(c) => c.batch("BEGIN IMMEDIATE"),
+            Self::Sqlite(c) => c.execute("BEGIN IMMEDIATE", &[]).map(drop),
             Self::Postgres(c) => c.batch("BEGIN ISOLATION LEVEL SERIALIZABLE").await,
         }
     }
@@ -57,8 +57,16 @@ impl Connection {
     /// Opens a transaction that reads one state of the database.
     pub(crate) async fn begin_read(&mut self) -> Result<(), StorageError> {
         match self {
-            Self::Sqlite(c) => c.batch("BEGIN DEFERRED"),
+            Self::Sqlite(c) => c.execute("BEGIN DEFERRED", &[]).map(drop),
             Self::Postgres(c) => c.batch("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await,
+        }
+    }
+
+    /// Ends a transaction: what it wrote is durable.
+    pub(crate) async fn commit(&mut self) -> Result<(), StorageError> {
+        match self {
+            Self::Sqlite(c) => c.execute("COMMIT", &[]).map(drop),
+            Self::Postgres(c) => c.batch("COMMIT").await,
         }
     }
 

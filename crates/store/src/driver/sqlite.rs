@@ -7,6 +7,7 @@ use std::time::Duration;
 use mainstay_core::error::StorageError;
 use mainstay_core::fault::{Fault, is_planted};
 use rusqlite::backup::StepResult;
+use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql};
 
@@ -14,6 +15,10 @@ use crate::value::{Row, Value};
 
 /// How long a statement waits for another process that holds the lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Pages in the log after which it is copied into the database, with two syncs: 16 MiB. A page that many
+/// groups change is copied once.
+const CHECKPOINT_PAGES: i64 = 4_096;
 
 /// How long a copy waits for whoever is in its way.
 const BACKUP_PAUSE: Duration = Duration::from_millis(5);
@@ -35,6 +40,7 @@ impl SqliteConnection {
         inner.pragma_update(None, "journal_mode", "WAL").map_err(failure)?;
         let synchronous = if is_planted(Fault::NoSync) { "OFF" } else { "FULL" };
         inner.pragma_update(None, "synchronous", synchronous).map_err(failure)?;
+        inner.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES).map_err(failure)?;
         Self::configured(inner)
     }
 
@@ -48,6 +54,9 @@ impl SqliteConnection {
         inner.busy_timeout(BUSY_TIMEOUT).map_err(failure)?;
         inner.pragma_update(None, "foreign_keys", "ON").map_err(failure)?;
         inner.pragma_update(None, "cache_size", -8_000).map_err(failure)?;
+        // Otherwise a statement whose plan might gain by knowing its values is prepared again whenever they
+        // change, which costs more than most statements do.
+        inner.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(failure)?;
         inner.set_prepared_statement_cache_capacity(256);
         Ok(Self { inner, spelled: HashMap::new() })
     }

@@ -54,9 +54,16 @@ impl PipelineTx for StoreTx {
     }
 
     async fn definition(&mut self, digest: &Digest) -> Result<Option<Arc<Definition>>, StorageError> {
+        if let Some(known) = self.definitions.get(digest) {
+            return Ok(Some(known));
+        }
         let sql = "SELECT document FROM pipeline_definitions WHERE digest = $1";
         let row = self.query_one(sql, params![digest.to_string()]).await?;
-        Ok(document(row.as_ref())?.map(Arc::new))
+        let read: Option<Arc<Definition>> = document(row.as_ref())?.map(Arc::new);
+        if let Some(definition) = &read {
+            self.definitions.keep(*digest, definition);
+        }
+        Ok(read)
     }
 
     async fn run_by_key(&mut self, key: &str) -> Result<Option<PipelineRunId>, StorageError> {
@@ -96,6 +103,7 @@ impl PipelineTx for StoreTx {
     async fn update_run(&mut self, run: &PipelineRun) -> Result<(), StorageError> {
         let sql = "UPDATE pipeline_runs SET state = $2, document = $3 WHERE id = $1";
         let row = params![run.id.to_string(), run.state.as_str(), json_text(run)?];
+        self.has_moved_steps = true;
         self.execute(sql, row).await.map(drop)
     }
 
@@ -124,6 +132,7 @@ impl PipelineTx for StoreTx {
             step.deadline.map(MachineTime::micros),
             json_text(step)?,
         ];
+        self.has_moved_steps = true;
         self.execute(sql, row).await.map(drop)
     }
 
