@@ -14,18 +14,21 @@ use mainstay_store::Database;
 use mainstay_tracking::error::TrackingError;
 use mainstay_tracking::index::{RunIndex, changes_of};
 use mainstay_tracking::port::TrackingReader as _;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 /// How many runs, or events, are read at once.
 const CHUNK: usize = 1_000;
 /// How long to wait before trying again when the database does not answer.
 const PAUSE: Duration = Duration::from_secs(1);
+/// How long events gather before they are read together, unless a search waits for them.
+const GATHER: Duration = Duration::from_millis(100);
 
 /// The index, and how far in the log it is.
 pub struct RunIndexKeeper {
     index: Arc<RwLock<RunIndex>>,
     head: watch::Receiver<EventSeq>,
     applied: watch::Receiver<Option<EventSeq>>,
+    wanted: Arc<Notify>,
 }
 
 impl RunIndexKeeper {
@@ -33,9 +36,11 @@ impl RunIndexKeeper {
     pub fn start(database: &Database) -> Self {
         let index = Arc::new(RwLock::new(RunIndex::new()));
         let (announce, applied) = watch::channel(None);
-        let keeping = Keeping { database: database.clone(), index: Arc::clone(&index), announce };
+        let wanted = Arc::new(Notify::new());
+        let (database, head) = (database.clone(), database.head());
+        let keeping = Keeping { database, index: Arc::clone(&index), announce, wanted: wanted.clone() };
         tokio::spawn(keeping.run());
-        Self { index, head: database.head(), applied }
+        Self { index, head, applied, wanted }
     }
 }
 
@@ -44,7 +49,11 @@ impl RunSearch for RunIndexKeeper {
     async fn search(&self, query: &RunQuery) -> Result<Page<RunId>, TrackingError> {
         let head = *self.head.borrow();
         let mut applied = self.applied.clone();
-        let reached = applied.wait_for(|applied| applied.is_some_and(|applied| applied >= head)).await;
+        let is_reached = |applied: &Option<EventSeq>| applied.is_some_and(|applied| applied >= head);
+        if !is_reached(&applied.borrow()) {
+            self.wanted.notify_one();
+        }
+        let reached = applied.wait_for(is_reached).await;
         let stopped = |_| StorageError::Unavailable("the index of runs has stopped".into());
         drop(reached.map_err(stopped)?);
         let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
@@ -57,6 +66,8 @@ struct Keeping {
     database: Database,
     index: Arc<RwLock<RunIndex>>,
     announce: watch::Sender<Option<EventSeq>>,
+    /// Told by a search that waits.
+    wanted: Arc<Notify>,
 }
 
 impl Keeping {
@@ -73,13 +84,19 @@ impl Keeping {
         let mut applied = self.fill().await?;
         self.announce.send_replace(Some(applied));
         let mut head = self.database.head();
+        let mut is_behind = false;
         while head.wait_for(|head| *head > applied).await.is_ok() {
+            if !is_behind {
+                // An elapsed wait is as good as a search.
+                drop(tokio::time::timeout(GATHER, self.wanted.notified()).await);
+            }
             let events = self.database.read(&EventQuery::after(applied, CHUNK)).await?;
             let mut changes = Vec::new();
             for event in &events {
                 changes.extend(changes_of(event)?);
             }
             applied = events.last().map_or(applied, |event| event.seq);
+            is_behind = events.len() == CHUNK;
             self.apply(changes)?;
             self.announce.send_replace(Some(applied));
         }

@@ -13,6 +13,7 @@ use mainstay_pipelines::run::StepOutput;
 use mainstay_runner::{Cause, Exit, Program, StepCommand, read_log};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tokio::sync::watch;
 
 use super::{Engine, PAUSE, outputs};
 use crate::loop_tx::{ConcludeStep, Effect, OutputOnly};
@@ -46,18 +47,27 @@ enum Progress {
 }
 
 impl Engine {
-    /// Performs and concludes a claimed step. Never fails: what goes wrong is reported to the store, and
-    /// if even that does not work, the lease runs out.
-    pub(super) async fn execute(&self, workspace: Name, claim: Claim) {
-        let attempt = Attempt { engine: self, workspace, claim };
-        tokio::select! {
-            () = attempt.work() => {}
+    /// Performs and concludes a claimed step; gives the one that was claimed with its end. Never fails: what
+    /// goes wrong is reported to the store, and if even that does not work, the lease runs out.
+    pub(super) async fn execute(
+        &self,
+        workspace: &Name,
+        claim: Claim,
+        stop: &watch::Receiver<bool>,
+    ) -> Option<Claim> {
+        let attempt = Attempt { engine: self, workspace: workspace.clone(), claim };
+        let next = tokio::select! {
+            // In this order: a heartbeat that is answered together with the end of the step is refused.
+            biased;
+            next = attempt.work(stop) => next,
             () = attempt.keep() => {
                 // Somebody else has it, or it was cancelled. Its process ends with its handle.
                 tracing::info!(run = %attempt.claim.run.id, step = %attempt.claim.step.name, "let go");
+                None
             }
-        }
+        };
         drop(std::fs::remove_dir_all(attempt.directory()));
+        next
     }
 }
 
@@ -68,9 +78,13 @@ struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    async fn work(&self) {
+    async fn work(&self, stop: &watch::Receiver<bool>) -> Option<Claim> {
         let performed = self.perform().await;
-        self.conclude(performed).await;
+        let (reported, next) = tokio::join!(self.conclude(performed), self.claim_next(stop));
+        if let Err(error) = reported {
+            tracing::warn!(%error, "a step's end could not be reported; it runs again when its lease runs out");
+        }
+        next
     }
 
     /// Sends heartbeats; ends only when the store says that the step is no longer ours.
@@ -233,11 +247,12 @@ impl Attempt<'_> {
         StepError::failed(message)
     }
 
-    async fn conclude(&self, performed: Result<Progress, StepError>) {
+    /// Reports how the step ended.
+    async fn conclude(&self, performed: Result<Progress, StepError>) -> Result<(), String> {
         let (run, step, token) = self.key();
         let workspace = self.workspace.clone();
         let platform = &self.engine.platform;
-        let reported = match performed {
+        match performed {
             Ok(Progress::Effect(effect, cache_key)) => {
                 let effect = effect.into();
                 let conclude = ConcludeStep { workspace, run, step, token, cache_key, effect };
@@ -259,10 +274,21 @@ impl Attempt<'_> {
                 self.report(&platform.pipelines, park).await.map_err(|error| error.to_string())
             }
             Err(error) => self.fail(error).await,
-        };
-        if let Err(error) = reported {
-            tracing::warn!(%error, "a step's end could not be reported; it runs again when its lease runs out");
         }
+    }
+
+    /// Claims what the end of this step makes ready. Asked for together with it, it stands right behind it in
+    /// the writer's queue, so that one sync is for both.
+    async fn claim_next(&self, stop: &watch::Receiver<bool>) -> Option<Claim> {
+        if *stop.borrow() {
+            return None;
+        }
+        let claimed = self.engine.claim(&self.workspace).await;
+        claimed.unwrap_or_else(|error| {
+            // The engine looks again.
+            tracing::debug!(%error, "no step could be claimed");
+            None
+        })
     }
 
     /// Has a command answered, and asks again while the store is away: what is done must neither count as

@@ -56,7 +56,7 @@ pub struct Engine {
     principal: Principal,
 }
 
-/// How often it looks for work when nothing tells it: for the store may be shared with other processes.
+/// How often it looks for work in a store that other processes may share: what they do, nothing tells it.
 const LOOK: Duration = Duration::from_millis(500);
 /// After a failure of the store.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -74,22 +74,26 @@ impl Engine {
             tracing::warn!(%error, "steps of a process that is gone are claimed when their leases run out");
         }
         let mut running = JoinSet::new();
-        let mut head = self.platform.database.writer.committed();
+        let mut moved = self.platform.database.writer.step_changes();
         while !*stop.borrow() {
             // Marked seen before looking, so that nothing that commits while we look is missed.
-            head.mark_unchanged();
-            let wait = match self.start_ready(&mut running).await {
-                Ok(next) => next.map_or(LOOK, |at| until(self.platform.clock.now(), at).min(LOOK)),
+            moved.mark_unchanged();
+            let wait = match self.start_ready(&mut running, &stop).await {
+                Ok(next) => {
+                    let due = next.map(|at| until(self.platform.clock.now(), at));
+                    let look = (!self.platform.is_sole).then_some(LOOK);
+                    due.into_iter().chain(look).min()
+                }
                 Err(error) => {
                     tracing::warn!(%error, "the engine could not look for work");
-                    PAUSE
+                    Some(PAUSE)
                 }
             };
             tokio::select! {
                 _ = stop.wait_for(|stop| *stop) => {}
-                _ = head.changed() => {}
+                _ = moved.changed() => {}
                 Some(_) = running.join_next(), if !running.is_empty() => {}
-                () = tokio::time::sleep(wait) => {}
+                () = sleep(wait) => {}
             }
         }
         let drained = async { while running.join_next().await.is_some() {} };
@@ -115,18 +119,31 @@ impl Engine {
 
     /// Claims as many ready steps as there are free places. The earliest instant at which there will be
     /// more to do.
-    async fn start_ready(&self, running: &mut JoinSet<()>) -> Result<Option<MachineTime>, crate::Failed> {
+    async fn start_ready(
+        &self,
+        running: &mut JoinSet<()>,
+        stop: &watch::Receiver<bool>,
+    ) -> Result<Option<MachineTime>, crate::Failed> {
         let (busy, next) = self.platform.database.reader.work(self.platform.clock.now()).await?;
         for workspace in &busy {
             let expire = ExpireDue { workspace: workspace.clone(), limit: 100 };
             self.platform.pipelines.run(&self.principal, expire).await?;
             while running.len() < self.options.parallel {
                 let Some(claim) = self.claim(workspace).await? else { break };
-                let (engine, workspace) = (self.clone(), workspace.clone());
-                running.spawn(async move { engine.execute(workspace, claim).await });
+                let (engine, workspace, stop) = (self.clone(), workspace.clone(), stop.clone());
+                running.spawn(async move { engine.work_on(workspace, claim, stop).await });
             }
         }
         Ok(next)
+    }
+
+    /// Performs a step, and then whatever the end of one has made ready, until there is nothing or `stop`
+    /// turns true. The end of a step and the claim of the next are in one commit.
+    async fn work_on(self, workspace: Name, claim: Claim, stop: watch::Receiver<bool>) {
+        let mut next = Some(claim);
+        while let Some(claim) = next {
+            next = self.execute(&workspace, claim, &stop).await;
+        }
     }
 
     async fn claim(&self, workspace: &Name) -> Result<Option<Claim>, crate::Failed> {
@@ -136,6 +153,14 @@ impl Engine {
             lease: self.options.lease,
         };
         Ok(self.platform.pipelines.run(&self.principal, command).await?)
+    }
+}
+
+/// For so long; for ever without a length.
+async fn sleep(wait: Option<Duration>) {
+    match wait {
+        Some(wait) => tokio::time::sleep(wait).await,
+        None => std::future::pending().await,
     }
 }
 
