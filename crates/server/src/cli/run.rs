@@ -24,7 +24,7 @@ use serde_json::{Map, Value, json};
 use tokio::sync::watch;
 
 use super::run_logs::RunLogs;
-use super::up::stop_signal;
+use super::up::StopSignals;
 use super::{DataArgs, environment};
 use crate::Failed;
 use crate::authority::local_user;
@@ -74,10 +74,10 @@ impl Run {
         if started.how == How::Queued {
             note("another run of its concurrency group is under way; this one waits for its turn");
         }
+        let mut signals = StopSignals::catch()?;
         let ending = tokio::select! {
             ending = follow(&platform, started.run, after, json) => ending?,
-            stopped = stop_signal() => {
-                stopped?;
+            () = signals.next() => {
                 let reason = "stopped at the terminal".to_owned();
                 let cancel = CancelRun { workspace: default_workspace(), run: started.run, reason };
                 platform.pipelines.run(&caller, cancel).await?;

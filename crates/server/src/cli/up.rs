@@ -9,7 +9,7 @@ use mainstay_api::route::Rate;
 use mainstay_api::{App, Authenticator};
 use mainstay_governance::policy::Mode;
 use mainstay_runner::{Spawner, SpawnerConfig};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{DataArgs, environment};
 use crate::Failed;
@@ -85,32 +85,45 @@ impl Up {
         let app = App::new(authenticator, platform.authority.clone(), platform.clock.clone(), rate);
         let webhooks =
             DeliveryOptions { allow_private: self.allow_private_webhooks, ..DeliveryOptions::default() };
+        // Before it answers anybody, who may ask it to stop at once.
+        let mut stop = StopSignals::catch()?;
         let mut running = Running::start(platform.clone(), spawner, app, self.listen, webhooks).await?;
         running.settled().await;
         let address = running.address;
         let here = ServerFile::write(platform.layout.root(), address);
         let here = here.map_err(|error| Failed::directory(platform.layout.root(), error))?;
         note(format!("Mainstay is at http://{address} · data in {}", platform.layout.root().display()));
-        stop_signal().await?;
+        stop.next().await;
         note("draining; a second signal ends at once");
         drop(here);
         tokio::select! {
             () = running.drain() => {}
-            again = stop_signal() => again?,
+            () = stop.next() => {}
         }
         running.close().await;
         Ok(ExitCode::SUCCESS)
     }
 }
 
-/// Waits for `SIGTERM` or `SIGINT`.
-pub(super) async fn stop_signal() -> Result<(), Failed> {
-    let failed = |error| Failed::outside("waiting for signals", error);
-    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// The requests to stop, `SIGTERM` and `SIGINT`; caught as long as this is there.
+pub(super) struct StopSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignals {
+    pub(super) fn catch() -> Result<Self, Failed> {
+        let failed = |error| Failed::outside("waiting for signals", error);
+        Ok(Self {
+            terminate: signal(SignalKind::terminate()).map_err(failed)?,
+            interrupt: signal(SignalKind::interrupt()).map_err(failed)?,
+        })
     }
-    Ok(())
+
+    pub(super) async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }
