@@ -18,6 +18,8 @@ use super::tensor::{Data, Tensor};
 
 /// The header that gives the length of the JSON part.
 pub(super) const HEADER_LENGTH: &str = "inference-header-content-length";
+/// Bytes that the answer for a row or two takes.
+const SHORT_ANSWER: usize = 1 << 10;
 
 #[derive(Serialize)]
 struct Body<'a> {
@@ -107,7 +109,8 @@ pub(super) fn write(endpoint: &str, answer: &InferAnswer, wanted: &Wanted) -> Re
         },
         outputs,
     };
-    let mut bytes = serde_json::to_vec(&body).map_err(OipError::Json)?;
+    let mut bytes = Vec::with_capacity(SHORT_ANSWER);
+    serde_json::to_writer(&mut bytes, &body).map_err(OipError::Json)?;
     if !any_binary {
         return Ok(([(header::CONTENT_TYPE, "application/json")], bytes).into_response());
     }

@@ -1,10 +1,13 @@
 //! `POST /v2/models/{model}[/versions/{version}]/infer`.
 
+use std::convert::Infallible;
+
 use axum::extract::rejection::{BytesRejection, PathRejection};
-use axum::extract::{Path, State};
+use axum::extract::{FromRequestParts, Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use bytes::Bytes;
+use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode, header};
 use mainstay_core::action::Action;
 use mainstay_core::name::Name;
@@ -36,10 +39,10 @@ async fn infer(
     State(state): State<OipState>,
     caller: Caller,
     path: Result<Path<ModelPath>, PathRejection>,
-    headers: HeaderMap,
+    framing: Framing,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Error> {
-    let answered = respond(&state, caller, path, &headers, body).await;
+    let answered = respond(&state, caller, path, framing, body).await;
     if let Err(error) = &answered {
         state.meter.refused(error.code());
     }
@@ -50,17 +53,17 @@ async fn respond(
     state: &OipState,
     caller: Caller,
     path: Result<Path<ModelPath>, PathRejection>,
-    headers: &HeaderMap,
+    framing: Framing,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Error> {
     let path = ModelPath::read(path)?;
-    if let Some(refused) = compressed(headers) {
-        return Ok(refused);
+    if framing.is_compressed {
+        return Ok(compressed());
     }
     let body = body.map_err(|rejection| refusal(&rejection))?;
     let version = path.version()?;
     let target = Target { workspace: caller.workspace, endpoint: path.model.clone(), version };
-    let (request, wanted) = request::read(target, &body, header_length(headers)?)?;
+    let (request, wanted) = request::read(target, &body, framing.header_length?)?;
     drop(body);
     if let Some(outputs) = &wanted.outputs {
         // Nobody's prediction is logged for a request that cannot be answered as asked.
@@ -90,15 +93,28 @@ fn count(meter: &Meter, workspace: &Name, endpoint: &str, given: &InferAnswer) {
     meter.logged(given.receipt.as_str(), given.rows.len() as u64);
 }
 
-/// Refuses a compressed body: it is not decompressed here.
-fn compressed(headers: &HeaderMap) -> Option<Response> {
-    let coding = headers.get(header::CONTENT_ENCODING)?;
-    if coding.as_bytes().eq_ignore_ascii_case(b"identity") {
-        return None;
+/// What the headers say about the body.
+struct Framing {
+    is_compressed: bool,
+    /// Of the JSON part, if a binary part follows.
+    header_length: Result<Option<usize>, OipError>,
+}
+
+impl<S: Sync> FromRequestParts<S> for Framing {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let coding = parts.headers.get(header::CONTENT_ENCODING);
+        let is_compressed = coding.is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"));
+        Ok(Self { is_compressed, header_length: header_length(&parts.headers) })
     }
+}
+
+/// Refuses a compressed body: it is not decompressed here.
+fn compressed() -> Response {
     let body = r#"{"error":"compressed bodies are not taken here; send the body as it is, without Content-Encoding"}"#;
     let json = [(header::CONTENT_TYPE, "application/json")];
-    Some((StatusCode::UNSUPPORTED_MEDIA_TYPE, json, body).into_response())
+    (StatusCode::UNSUPPORTED_MEDIA_TYPE, json, body).into_response()
 }
 
 fn header_length(headers: &HeaderMap) -> Result<Option<usize>, OipError> {

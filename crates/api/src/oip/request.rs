@@ -5,6 +5,7 @@
 //! all rows or a list with one for each; `prediction_id`, one for each row, by which a client that lost the
 //! answer asks again without predicting twice; and `durability` (`written` or `synced`).
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::marker::PhantomData;
@@ -48,13 +49,13 @@ pub(super) struct Wanted {
 }
 
 #[derive(Deserialize)]
-struct Body {
+struct Body<'a> {
     #[serde(default)]
     id: String,
     #[serde(default)]
     parameters: Parameters,
-    #[serde(deserialize_with = "few")]
-    inputs: Vec<Input>,
+    #[serde(borrow, deserialize_with = "few")]
+    inputs: Vec<Input<'a>>,
     #[serde(default, deserialize_with = "few")]
     outputs: Vec<Output>,
 }
@@ -72,10 +73,11 @@ struct Parameters {
 }
 
 #[derive(Deserialize)]
-struct Input {
+struct Input<'a> {
     name: String,
     shape: Dimensions,
-    datatype: String,
+    #[serde(borrow)]
+    datatype: Cow<'a, str>,
     #[serde(default)]
     parameters: InputParameters,
     data: Option<Elements>,
@@ -154,7 +156,16 @@ fn few_named<'de, D: Deserializer<'de>>(
 }
 
 /// A shape of at most [`MAX_RANK`] dimensions; a longer list is not read to its end.
-struct Dimensions(Vec<i64>);
+struct Dimensions {
+    sizes: [i64; MAX_RANK],
+    rank: usize,
+}
+
+impl Dimensions {
+    fn sizes(&self) -> &[i64] {
+        self.sizes.get(..self.rank).unwrap_or_default()
+    }
+}
 
 impl<'de> Deserialize<'de> for Dimensions {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -167,16 +178,17 @@ impl<'de> Deserialize<'de> for Dimensions {
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Dimensions, A::Error> {
-                let mut dimensions = Vec::with_capacity(2);
+                let mut dimensions = Dimensions { sizes: [0; MAX_RANK], rank: 0 };
                 while let Some(dimension) = list.next_element()? {
-                    if dimensions.len() == MAX_RANK {
+                    let Some(size) = dimensions.sizes.get_mut(dimensions.rank) else {
                         return Err(A::Error::custom(format_args!(
                             "a shape has at most {MAX_RANK} dimensions"
                         )));
-                    }
-                    dimensions.push(dimension);
+                    };
+                    *size = dimension;
+                    dimensions.rank += 1;
                 }
-                Ok(Dimensions(dimensions))
+                Ok(dimensions)
             }
         }
         deserializer.deserialize_seq(Short)
@@ -198,13 +210,12 @@ pub(super) fn read(
     };
     let Body { id, parameters, inputs, outputs } = serde_json::from_slice(json).map_err(OipError::Json)?;
     let mut tensors: Vec<Tensor> = Vec::with_capacity(inputs.len());
-    let mut names = HashSet::with_capacity(inputs.len());
     for input in inputs {
-        let tensor = tensor(input, &mut tail)?;
-        if !names.insert(tensor.name.clone()) {
-            return Err(OipError::Duplicate { what: "input", name: tensor.name });
-        }
-        tensors.push(tensor);
+        tensors.push(tensor(input, &mut tail)?);
+    }
+    let mut names = HashSet::with_capacity(tensors.len());
+    if let Some(twice) = tensors.iter().find(|tensor| !names.insert(tensor.name.as_str())) {
+        return Err(OipError::Duplicate { what: "input", name: twice.name.clone() });
     }
     if !tail.is_empty() {
         return Err(OipError::Trailing(tail.len()));
@@ -226,14 +237,14 @@ pub(super) fn read(
 }
 
 /// Takes a tensor from its JSON, or from the front of the binary part.
-fn tensor(input: Input, tail: &mut &[u8]) -> Result<Tensor, OipError> {
+fn tensor(input: Input<'_>, tail: &mut &[u8]) -> Result<Tensor, OipError> {
     let Input { name, shape, datatype, parameters, data } = input;
     if parameters.shared_memory_region.is_some() {
         return Err(OipError::SharedMemory);
     }
-    let datatype =
-        Datatype::named(&datatype).ok_or_else(|| TensorError::Datatype { name: name.clone(), datatype })?;
-    let (shape, count) = elements(&name, &shape.0)?;
+    let datatype = Datatype::named(&datatype)
+        .ok_or_else(|| TensorError::Datatype { name: name.clone(), datatype: datatype.into_owned() })?;
+    let (shape, count) = elements(&name, shape.sizes())?;
     let data = match (data, parameters.binary_data_size) {
         (Some(data), None) => data.into_data(&name, datatype)?,
         (None, Some(size)) => {

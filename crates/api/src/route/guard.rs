@@ -1,8 +1,9 @@
 //! What stands before every handler: who calls, on which workspace, and may they.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
-use axum::extract::{Path, Request, State};
+use axum::extract::{RawPathParams, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use http::{HeaderValue, header};
@@ -65,7 +66,7 @@ impl Refused {
     }
 }
 
-pub(super) async fn check(State(guarded): State<Guarded>, request: Request, next: Next) -> Response {
+pub(super) async fn check(State(guarded): State<Arc<Guarded>>, request: Request, next: Next) -> Response {
     let started = guarded.app.clock.now();
     let response = match admit(&guarded, request).await {
         Ok(request) => next.run(request).await,
@@ -107,8 +108,8 @@ async fn admit(guarded: &Guarded, request: Request) -> Result<Request, Refused> 
 
 async fn path_parameter(parts: &mut http::request::Parts, parameter: &str) -> String {
     use axum::extract::FromRequestParts as _;
-    let named: Option<Path<Vec<(String, String)>>> = Path::from_request_parts(parts, &()).await.ok();
-    let value = named.and_then(|Path(all)| all.into_iter().find(|(name, _)| name == parameter));
+    let named = RawPathParams::from_request_parts(parts, &()).await.ok();
+    let value = named.as_ref().and_then(|all| all.iter().find(|(name, _)| *name == parameter));
     // An empty name matches no policy that speaks of one thing.
-    value.map_or_else(String::new, |(_, value)| value)
+    value.map_or_else(String::new, |(_, value)| value.to_owned())
 }

@@ -102,8 +102,7 @@ impl App {
     }
 }
 
-/// What a guard knows of its route.
-#[derive(Clone)]
+/// What a guard knows of its route. One for all its requests.
 pub(crate) struct Guarded {
     app: App,
     protocol: Protocol,
@@ -126,7 +125,7 @@ pub fn router<S: Clone + Send + Sync + 'static>(app: &App, table: Vec<Route<S>>,
         let handler = route
             .handler
             .layer(DefaultBodyLimit::max(route.body_limit))
-            .layer(from_fn_with_state(guarded, guard::check));
+            .layer(from_fn_with_state(Arc::new(guarded), guard::check));
         router = register(router, &route.path, handler);
     }
     router.with_state(state)
