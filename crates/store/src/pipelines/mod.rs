@@ -7,7 +7,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use mainstay_core::digest::Digest;
-use mainstay_core::error::StorageError;
 use mainstay_pipelines::definition::Definition;
 
 /// How many definitions are kept before they are forgotten together.
