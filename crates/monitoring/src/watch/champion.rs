@@ -10,6 +10,7 @@ use super::calendar::Calendar;
 use super::finding::{Finding, FindingKey};
 use super::intake::Intake;
 use super::observation::{FeatureValue, Observation};
+use super::rows::Rows;
 use crate::alarm::{AgeRule, AlarmError, Look, Monitor, MonitorState, Series};
 use crate::maturity::MaturityRule;
 use crate::profile::{Binning, Profile, Value};
@@ -134,7 +135,7 @@ impl Champion {
     pub(super) fn fold(
         &mut self,
         hour: i64,
-        rows: &[Observation],
+        rows: &Rows,
         intake: &Intake,
         rule: &MaturityRule,
         found: &mut impl Extend<Finding>,
@@ -153,10 +154,10 @@ impl Champion {
         self.check_age(calendar.hour_end(hour), found);
     }
 
-    fn count(&mut self, day: i64, rows: &[Observation]) {
+    fn count(&mut self, day: i64, rows: &Rows) {
         let Some(reference) = self.reference.clone() else { return };
-        for row in rows {
-            let Some(score) = self.score(row) else { continue };
+        for row in rows.iter() {
+            let Some(score) = self.score(&row) else { continue };
             let features = reference.profile.features.iter().zip(&self.places);
             let values: Vec<Value<'_>> = features
                 .map(|(feature, place)| {

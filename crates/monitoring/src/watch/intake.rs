@@ -8,6 +8,7 @@ use mainstay_core::time::DataTime;
 
 use super::calendar::Calendar;
 use super::observation::{Observation, Taken};
+use super::rows::Rows;
 use crate::maturity::Missing;
 
 /// Data times further from 1970, in microseconds, than about 146,000 years are no data times.
@@ -45,7 +46,8 @@ pub(super) struct Intake {
     /// Microseconds of data time that an hour stays open after its end.
     disorder: i64,
     watermark: Option<DataTime>,
-    open: BTreeMap<(DataTime, PredictionId), Observation>,
+    /// By hour, in the order in which they came.
+    open: BTreeMap<i64, Rows>,
     days: BTreeMap<i64, Day>,
     labels: HashMap<PredictionId, Versions>,
     /// The first day that is still held; `None` until a day was let go.
@@ -70,7 +72,7 @@ impl Intake {
         }
     }
 
-    pub(super) fn observe(&mut self, observation: Observation) -> Taken {
+    pub(super) fn observe(&mut self, observation: &Observation) -> Taken {
         let (id, at) = (observation.id, observation.at);
         let number = self.calendar.day(at);
         if at.micros().unsigned_abs() > FURTHEST {
@@ -84,7 +86,8 @@ impl Intake {
             self.late_before += 1;
             return Taken::Late;
         }
-        let is_closed = self.is_closed(self.calendar.hour(at));
+        let hour = self.calendar.hour(at);
+        let is_closed = self.is_closed(hour);
         let day = self.days.entry(number).or_default();
         if day.seen.contains(&id) {
             return Taken::Known;
@@ -93,14 +96,8 @@ impl Intake {
             day.late += 1;
             return Taken::Late;
         }
-        let place = if is_planted(Fault::LabelsInArrivalOrder) {
-            let end = self.calendar.hour_end(self.calendar.hour(at));
-            (end.plus(-1), PredictionId::from_bytes((day.seen.len() as u128).to_be_bytes()))
-        } else {
-            (at, id)
-        };
         day.seen.insert(id);
-        self.open.insert(place, observation);
+        self.open.entry(hour).or_default().push(observation);
         self.watermark = self.watermark.max(Some(at));
         Taken::New
     }
@@ -138,14 +135,16 @@ impl Intake {
 
     /// The first hour with predictions that are not folded.
     pub(super) fn first_open(&self) -> Option<i64> {
-        self.open.first_key_value().map(|((at, _), _)| self.calendar.hour(*at))
+        self.open.first_key_value().map(|(hour, _)| *hour)
     }
 
-    /// Takes the predictions of all hours up to this one, by (data time, id).
-    pub(super) fn take(&mut self, hour: i64) -> Vec<Observation> {
-        let end = (self.calendar.hour_end(hour), PredictionId::from_bytes([0; 16]));
-        let rest = self.open.split_off(&end);
-        std::mem::replace(&mut self.open, rest).into_values().collect()
+    /// Takes the predictions of an hour, by (data time, id).
+    pub(super) fn take(&mut self, hour: i64) -> Rows {
+        let mut rows = self.open.remove(&hour).unwrap_or_default();
+        if !is_planted(Fault::LabelsInArrivalOrder) {
+            rows.sort();
+        }
+        rows
     }
 
     pub(super) fn wait(&mut self, waiting: Waiting) {

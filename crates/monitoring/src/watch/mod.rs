@@ -27,7 +27,8 @@
 //!
 //! # Memory
 //!
-//! Predictions of open hours are held whole; those of immature days in about 130 bytes each, and a
+//! Predictions of open hours are held packed, in 50 bytes each and 10 more a feature; those of immature
+//! days in about 130 bytes each, and a
 //! label in about 120. A label is held until its arrival lies before the first immature day: do not feed
 //! labels that say they arrived far in the future. All else is small and does not grow with traffic:
 //! some kilobytes a feature, and some hundred bytes for each data hour of a rollout.
@@ -41,6 +42,7 @@ mod intake;
 mod latency;
 mod observation;
 mod rollout;
+mod rows;
 mod shift;
 
 use std::collections::VecDeque;
@@ -139,7 +141,7 @@ impl Watch {
     }
 
     /// Feeds a prediction.
-    pub fn observe(&mut self, observation: Observation) -> Taken {
+    pub fn observe(&mut self, observation: &Observation) -> Taken {
         let taken = self.intake.observe(observation);
         while let Some(hour) = self.next_due().filter(|hour| self.intake.is_closed(*hour)) {
             self.close(hour);
@@ -263,9 +265,9 @@ impl Watch {
 
     fn close(&mut self, hour: i64) {
         let rows = self.intake.take(hour);
-        for row in &rows {
-            let champion = self.champion.as_ref().and_then(|champion| champion.score(row));
-            let pair = self.rollout.as_ref().and_then(|rollout| rollout.pair(row));
+        for row in rows.iter() {
+            let champion = self.champion.as_ref().and_then(|champion| champion.score(&row));
+            let pair = self.rollout.as_ref().and_then(|rollout| rollout.pair(&row));
             if champion.is_some() || pair.is_some() {
                 self.intake.wait(Waiting { id: row.id, at: row.at, champion, pair });
             }

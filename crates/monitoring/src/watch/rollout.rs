@@ -10,6 +10,7 @@ use super::calendar::Calendar;
 use super::guards::{GuardFigure, GuardLimits, Guarding};
 use super::intake::Intake;
 use super::observation::Observation;
+use super::rows::Rows;
 use crate::maturity::MaturityRule;
 use crate::performance::Metric;
 use crate::profile::Edges;
@@ -131,7 +132,7 @@ impl Rollout {
     pub(super) fn fold(
         &mut self,
         hour: i64,
-        rows: &[Observation],
+        rows: &Rows,
         intake: &Intake,
         rule: &MaturityRule,
     ) -> Result<(), SequentialError> {
@@ -144,8 +145,8 @@ impl Rollout {
         self.guards.begin_hour();
         let mut pairs = 0;
         for row in rows.iter().filter(|row| row.under == Some(self.watch.id)) {
-            pairs += u64::from(self.pair(row).is_some());
-            self.guards.fold(day, row, [self.watch.champion, self.watch.candidate])?;
+            pairs += u64::from(self.pair(&row).is_some());
+            self.guards.fold(day, &row, [self.watch.champion, self.watch.candidate])?;
         }
         if pairs > 0 {
             self.pairs.insert(hour, pairs);

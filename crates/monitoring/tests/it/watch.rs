@@ -161,7 +161,7 @@ fn fresh(reference: &Arc<Reference>) -> Watch {
 
 fn feed(watch: &mut Watch, event: &Event, reference: &Reference) {
     match event.clone() {
-        Event::Observe(observation) => drop(watch.observe(observation)),
+        Event::Observe(observation) => drop(watch.observe(&observation)),
         Event::Label { id, version, arrived, value } => watch.label(id, version, arrived, value),
         Event::Begin if watch.rollout().is_none() => watch.begin_rollout(rollout(), Some(reference)).unwrap(),
         Event::Begin => {}
@@ -474,18 +474,18 @@ fn what_comes_after_its_hour_is_counted_and_no_more() {
         under: None,
     };
     let noon = 200 * DAY + 12 * HOUR;
-    assert_eq!(watch.observe(made(1, noon)), Taken::New);
-    assert_eq!(watch.observe(made(1, noon)), Taken::Known);
-    assert_eq!(watch.observe(made(1, noon + 5)), Taken::Known, "an id counts once a day");
-    assert_eq!(watch.observe(made(2, noon + 2 * HOUR - 1)), Taken::New);
-    assert_eq!(watch.observe(made(3, noon + HOUR - 1)), Taken::New, "one hour of disorder is allowed");
-    assert_eq!(watch.observe(made(4, noon + 2 * HOUR)), Taken::New);
-    assert_eq!(watch.observe(made(5, noon + HOUR - 1)), Taken::Late);
-    assert_eq!(watch.observe(made(6, i64::MAX)), Taken::Late, "no data time");
-    assert_eq!(watch.observe(made(7, i64::MIN)), Taken::Late);
+    assert_eq!(watch.observe(&made(1, noon)), Taken::New);
+    assert_eq!(watch.observe(&made(1, noon)), Taken::Known);
+    assert_eq!(watch.observe(&made(1, noon + 5)), Taken::Known, "an id counts once a day");
+    assert_eq!(watch.observe(&made(2, noon + 2 * HOUR - 1)), Taken::New);
+    assert_eq!(watch.observe(&made(3, noon + HOUR - 1)), Taken::New, "one hour of disorder is allowed");
+    assert_eq!(watch.observe(&made(4, noon + 2 * HOUR)), Taken::New);
+    assert_eq!(watch.observe(&made(5, noon + HOUR - 1)), Taken::Late);
+    assert_eq!(watch.observe(&made(6, i64::MAX)), Taken::Late, "no data time");
+    assert_eq!(watch.observe(&made(7, i64::MIN)), Taken::Late);
     assert_eq!((watch.late(), watch.watermark()), (3, Some(DataTime::from_micros(noon + 2 * HOUR))));
     // A leap of ten thousand years costs no more than an hour.
-    assert_eq!(watch.observe(made(8, 3_650_000 * DAY)), Taken::New);
+    assert_eq!(watch.observe(&made(8, 3_650_000 * DAY)), Taken::New);
     assert!(watch.unfolded_from() > DataTime::from_micros(190 * DAY));
 }
 

@@ -184,7 +184,7 @@ fn live(flights: &Flights, champion: &[f64], candidate: &[f64], from: i64, seed:
                 latency_micros: 4,
                 failed: false,
             };
-            watch.observe(Observation {
+            watch.observe(&Observation {
                 id: id(at),
                 at: DataTime::from_micros(flights.times[at]),
                 features: Vec::new(),

@@ -340,7 +340,7 @@ async fn a_step_that_is_overtaken_looks_again() {
     let mut watched = bench.watch().await;
     let (_, revision) = bench.endpoint().await;
     for hour in 0..4 {
-        watched.observe(&bench.platform, &record(revision.number, hour)).await.unwrap();
+        watched.observe(&bench.platform, record(revision.number, hour)).await.unwrap();
     }
     watched.decide(&bench.platform).await.unwrap();
     assert!(watched.is_deciding());
@@ -375,7 +375,7 @@ async fn a_rollout_whose_run_is_over_keeps_nobody_busy() {
     bench.platform.serving.run(&bench.system, start).await.unwrap();
     let mut watched = bench.watch().await;
     for hour in 0..4 {
-        watched.observe(&bench.platform, &record(3, hour)).await.unwrap();
+        watched.observe(&bench.platform, record(3, hour)).await.unwrap();
     }
     watched.decide(&bench.platform).await.unwrap();
     bench.assert_aborted("its run is over").await;

@@ -34,7 +34,7 @@ pub(super) fn plan(endpoint: &Endpoint) -> WatchPlan {
 }
 
 /// A logged prediction, as the watch takes it.
-pub(super) fn observation(record: &PredictionRecord, under: Option<RolloutId>) -> Observation {
+pub(super) fn observation(record: PredictionRecord, under: Option<RolloutId>) -> Observation {
     let arm = |arm: &mainstay_serving::record::ArmScore| ArmScore {
         version: arm.version,
         // The class that a score speaks of comes last: one probability, or one for each class.
@@ -46,22 +46,22 @@ pub(super) fn observation(record: &PredictionRecord, under: Option<RolloutId>) -
     Observation {
         id: record.id,
         at: record.at,
-        features: record.features.iter().map(feature).collect(),
         arms: record.arms.iter().map(arm).collect(),
         assigned: version(record.assigned).unwrap_or_default(),
         answered: record.answered.and_then(version),
+        features: record.features.into_iter().map(feature).collect(),
         out_of_range: u32::try_from(record.violations.len()).unwrap_or(u32::MAX),
         under,
     }
 }
 
-fn feature(value: &value::FeatureValue) -> FeatureValue {
+fn feature(value: value::FeatureValue) -> FeatureValue {
     match value {
         value::FeatureValue::Null => FeatureValue::Missing,
-        value::FeatureValue::Boolean(flag) => FeatureValue::Number(f64::from(u8::from(*flag))),
-        value::FeatureValue::Integer(int) => FeatureValue::Number(*int as f64),
-        value::FeatureValue::Float(number) => FeatureValue::Number(*number),
-        value::FeatureValue::Text(text) => FeatureValue::Category(text.as_str().into()),
+        value::FeatureValue::Boolean(flag) => FeatureValue::Number(f64::from(u8::from(flag))),
+        value::FeatureValue::Integer(int) => FeatureValue::Number(int as f64),
+        value::FeatureValue::Float(number) => FeatureValue::Number(number),
+        value::FeatureValue::Text(text) => FeatureValue::Category(text.into_boxed_str()),
     }
 }
 

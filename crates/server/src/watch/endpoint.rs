@@ -147,7 +147,7 @@ impl Watched {
     pub(super) async fn observe(
         &mut self,
         platform: &Platform,
-        record: &PredictionRecord,
+        record: PredictionRecord,
     ) -> Result<(), Failed> {
         // Made under a revision that is not on the record: the database was put back to an earlier state.
         let Some(stage) = self.stage(platform, record.revision).await? else { return Ok(()) };
@@ -158,13 +158,16 @@ impl Watched {
             self.revision = record.revision;
             self.enter(platform, stage, record.at).await?;
         }
-        self.watch.observe(convert::observation(record, stage.rollout));
+        self.watch.observe(&convert::observation(record, stage.rollout));
         Ok(())
     }
 
     async fn stage(&mut self, platform: &Platform, revision: u64) -> Result<Option<Stage>, Failed> {
+        if let Some(known) = self.stages.get(&revision) {
+            return Ok(Some(*known));
+        }
         let head = *platform.database.head().borrow();
-        if !self.stages.contains_key(&revision) && self.unknown_at != Some(head) {
+        if self.unknown_at != Some(head) {
             let reader = &platform.database.reader;
             let page = PageRequest::first(PAGE);
             let newest = reader.revisions(&self.workspace, &self.endpoint.name, &page).await?;

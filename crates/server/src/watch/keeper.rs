@@ -28,6 +28,8 @@ use mainstay_predictor::Predictor;
 const FORMAT: u32 = 1;
 /// Records of a log that are taken between two looks at what they lead to.
 const BATCH: usize = 4_096;
+/// Predictions that are unpacked together: they stay in the nearest memory meanwhile.
+const CHUNK: usize = 64;
 /// How often it looks while nothing tells it that there is something.
 const IDLE: Duration = Duration::from_secs(1);
 /// How often it looks while a decision is being carried out.
@@ -242,25 +244,32 @@ impl Place {
         if read_labels == BATCH {
             return Ok(true);
         }
-        let mut records = Vec::new();
-        let read = self.predictions.read(BATCH, |payload, at| {
-            match PredictionRecord::decode(payload) {
-                Ok(record) => records.push(record),
-                Err(error) => tracing::warn!(%error, "a logged prediction cannot be read"),
+        let mut records = Vec::with_capacity(CHUNK);
+        for _ in 0..BATCH / CHUNK {
+            let read = self.predictions.read(CHUNK, |payload, at| {
+                match PredictionRecord::decode(payload) {
+                    Ok(record) => records.push(record),
+                    Err(error) => tracing::warn!(%error, "a logged prediction cannot be read"),
+                }
+                at
+            })?;
+            for record in records.drain(..) {
+                if !self.watched.contains_key(&record.endpoint)
+                    && !self.open(platform, workspace, &record.endpoint).await?
+                {
+                    continue;
+                }
+                if let Some(watched) = self.watched.get_mut(&record.endpoint) {
+                    watched.observe(platform, record).await?;
+                }
             }
-            at
-        })?;
-        for record in &records {
-            if !self.watched.contains_key(&record.endpoint)
-                && !self.open(platform, workspace, &record.endpoint).await?
-            {
-                continue;
+            if read < CHUNK {
+                return Ok(false);
             }
-            if let Some(watched) = self.watched.get_mut(&record.endpoint) {
-                watched.observe(platform, record).await?;
-            }
+            // Requests are answered by the same threads.
+            tokio::task::yield_now().await;
         }
-        Ok(read == BATCH)
+        Ok(true)
     }
 
     /// Starts to watch an endpoint; `false` if there is none of that name.

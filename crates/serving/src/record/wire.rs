@@ -10,6 +10,8 @@ use crate::value::FeatureValue;
 
 /// Longest encoded record, in bytes.
 pub const MAX_ENCODED: usize = 1 << 20;
+/// Items of a list for which memory is taken before they are read.
+const RESERVED: usize = 64;
 
 /// Why bytes are not a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -199,7 +201,11 @@ impl<'b> Reader<'b> {
         if count > self.rest.len() {
             return Err(CodecError::Truncated);
         }
-        (0..count).map(|_| item(self)).collect()
+        let mut items = Vec::with_capacity(count.min(RESERVED));
+        for _ in 0..count {
+            items.push(item(self)?);
+        }
+        Ok(items)
     }
 
     pub(super) fn value(&mut self) -> Result<FeatureValue, CodecError> {
