@@ -99,6 +99,15 @@ impl Shape {
         shape
     }
 
+    /// The same with another extent of the first dimension; a scalar has none.
+    #[must_use]
+    pub const fn with_first(mut self, extent: usize) -> Self {
+        if self.rank > 0 {
+            self.dims[0] = extent;
+        }
+        self
+    }
+
     /// The dimensions.
     pub fn dims(&self) -> &[usize] {
         self.dims.get(..self.rank).unwrap_or_default()

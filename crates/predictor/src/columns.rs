@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use mainstay_core::error::{Coded, ErrorCode};
-use mainstay_inference::{DType, Data, Model, Tensor, TensorError, TensorSpec};
+use mainstay_inference::{DType, Data, Model, Shape, Tensor, TensorError, TensorSpec};
 use mainstay_serving::schema::{FeatureKind, InputSchema};
 use mainstay_serving::value::FeatureValue;
 use thiserror::Error;
@@ -72,8 +72,8 @@ pub(super) struct Input {
     /// Positions in the schema.
     pub(super) features: Vec<usize>,
     dtype: DType,
-    /// The dimensions behind the first.
-    inner: Vec<usize>,
+    /// That of one row.
+    shape: Shape,
 }
 
 /// The inputs of a model, in its order.
@@ -97,19 +97,20 @@ impl Columns {
             if spec.shape.first() != Some(&None) {
                 return Err(FitError::FixedRows(name()));
             }
-            let (features, inner) = if let Some(position) = named(spec) {
-                (vec![position], vec![1; spec.shape.len() - 1])
+            let (features, shape) = if let Some(position) = named(spec) {
+                (vec![position], vec![1; spec.shape.len()])
             } else {
                 // A lone matrix of unknown width is as wide as the schema.
                 let open = if specs.len() == 1 && spec.shape.len() == 2 { Some(left) } else { None };
-                let inner: Option<Vec<usize>> = spec.shape.iter().skip(1).map(|size| size.or(open)).collect();
-                let inner = inner.ok_or_else(|| FitError::Width(name()))?;
-                let width = inner.iter().fold(1_usize, |product, size| product.saturating_mul(*size));
+                let inner = spec.shape.iter().skip(1).map(|size| size.or(open));
+                let shape: Option<Vec<usize>> = std::iter::once(Some(1)).chain(inner).collect();
+                let shape = shape.ok_or_else(|| FitError::Width(name()))?;
+                let width = shape.iter().fold(1_usize, |product, size| product.saturating_mul(*size));
                 if width > left {
                     return Err(FitError::TooWide { input: name(), width, left });
                 }
                 left -= width;
-                (free.by_ref().take(width).collect(), inner)
+                (free.by_ref().take(width).collect(), shape)
             };
             for feature in features.iter().filter_map(|position| schema.features().get(*position)) {
                 if (feature.kind == FeatureKind::Text) != (spec.dtype == DType::Str) {
@@ -117,7 +118,8 @@ impl Columns {
                     return Err(FitError::Kind { input: name(), dtype: spec.dtype, feature });
                 }
             }
-            inputs.push(Input { name: name(), features, dtype: spec.dtype, inner });
+            let shape = Shape::new(&shape).map_err(|_| FitError::Width(name()))?;
+            inputs.push(Input { name: name(), features, dtype: spec.dtype, shape });
         }
         Ok(Self(inputs))
     }
@@ -130,7 +132,11 @@ impl Columns {
     /// The input tensors of some rows, in the model's order. A missing number is NaN, a missing text is
     /// empty: what the trainers of this field export for.
     pub(super) fn build(&self, rows: &Rows) -> Result<Vec<Tensor>, BuildError> {
-        self.0.iter().map(|input| input.build(rows)).collect()
+        let mut tensors = Vec::with_capacity(self.0.len());
+        for input in &self.0 {
+            tensors.push(input.build(rows)?);
+        }
+        Ok(tensors)
     }
 }
 
@@ -156,10 +162,7 @@ impl Input {
             }
             DType::Str => Data::Str(self.cells(rows).map(text).collect()),
         };
-        let mut shape = Vec::with_capacity(1 + self.inner.len());
-        shape.push(rows.count());
-        shape.extend_from_slice(&self.inner);
-        Ok(Tensor::new(&shape, data)?)
+        Ok(Tensor::new(self.shape.with_first(rows.count()).dims(), data)?)
     }
 
     /// The values of this input, row by row.

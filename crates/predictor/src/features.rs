@@ -151,7 +151,7 @@ impl ServiceFeatures {
             }
         }
         let fields = std::iter::once(instant).chain(known.iter().cloned()).collect();
-        let request = RequestFields::new(&service.request, fields)?;
+        let request = RequestFields::new(&service.request, fields);
         let computed = service.request.iter().map(|feature| schema.position(&feature.name).ok()).collect();
         Ok(Self { store, views, request, computed, known })
     }

@@ -78,6 +78,9 @@ thread_local! {
 /// Appends records and says how safe the least safe of them is. A record that cannot be written is
 /// dropped: a full disk takes the log away, not the answers.
 pub(super) fn append_all(log: &SegmentLog, records: &[PredictionRecord], durability: Durability) -> Receipt {
+    if let [record] = records {
+        return append(log, record, durability);
+    }
     let segments = log.stats().segments;
     let mut receipt = Receipt::Synced;
     let last = records.len().saturating_sub(1);
@@ -88,8 +91,7 @@ pub(super) fn append_all(log: &SegmentLog, records: &[PredictionRecord], durabil
         receipt = receipt.min(if at == last || given == Receipt::Dropped { given } else { Receipt::Synced });
     }
     // Records before a change of segments were not part of that sync.
-    let rotated = records.len() > 1 && log.stats().segments != segments;
-    if rotated { receipt.min(Receipt::Written) } else { receipt }
+    if log.stats().segments != segments { receipt.min(Receipt::Written) } else { receipt }
 }
 
 fn append(log: &SegmentLog, record: &PredictionRecord, durability: Durability) -> Receipt {

@@ -233,7 +233,8 @@ impl Inner {
 
     fn save_watermarks(&self) -> Result<(), LogError> {
         for (workspace, log) in self.predictions.all() {
-            self.watermarks.fold(&workspace, &log)?;
+            // A watermark moves before its record is written.
+            self.watermarks.reach(&workspace, log.end());
         }
         Ok(self.watermarks.save()?)
     }

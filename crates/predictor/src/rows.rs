@@ -36,9 +36,12 @@ impl Rows {
         let total = total.ok_or(PredictError::TooManyValues(MAX_VALUES))?;
         let mut rows = Self { count, width, values: vec![FeatureValue::Null; total] };
         let mut given = vec![false; width];
-        for tensor in tensors {
+        for (place, tensor) in tensors.iter().enumerate() {
             let single;
-            let features = if let Some(input) = columns.inputs().iter().find(|i| i.name == tensor.name) {
+            // As a rule they come in the model's order.
+            let expected = columns.inputs().get(place).filter(|input| input.name == tensor.name);
+            let input = expected.or_else(|| columns.inputs().iter().find(|input| input.name == tensor.name));
+            let features = if let Some(input) = input {
                 input.features.as_slice()
             } else {
                 single = [schema.position(&tensor.name).map_err(|_| unknown(&tensor.name, columns))?];
@@ -64,12 +67,11 @@ impl Rows {
             let (name, width) = (tensor.name.clone(), features.len());
             return Err(PredictError::Width { name, width, given: tensor.shape.clone() });
         }
-        let kinds: Vec<FeatureKind> =
-            features.iter().filter_map(|position| schema.features().get(*position)).map(|f| f.kind).collect();
-        for (row, values) in self.values.chunks_exact_mut(self.width).enumerate() {
-            for (column, (position, kind)) in features.iter().zip(&kinds).enumerate() {
+        for (column, position) in features.iter().enumerate() {
+            let Some(feature) = schema.features().get(*position) else { continue };
+            for (row, values) in self.values.chunks_exact_mut(self.width).enumerate() {
                 if let Some(place) = values.get_mut(*position) {
-                    *place = value(&tensor.data, row * features.len() + column, *kind);
+                    *place = value(&tensor.data, row * features.len() + column, feature.kind);
                 }
             }
         }

@@ -97,9 +97,13 @@ impl Watermarks {
                 Err(error) => reader.skip_damage(error)?,
             }
         }
-        let cursor = reader.cursor();
-        self.known().entry(workspace.clone()).or_default().cursor = Some(cursor);
+        self.reach(workspace, reader.cursor());
         Ok(())
+    }
+
+    /// Notes that every record before the cursor is in the watermarks.
+    pub(super) fn reach(&self, workspace: &Name, cursor: Cursor) {
+        self.known().entry(workspace.clone()).or_default().cursor = Some(cursor);
     }
 
     /// Writes the checkpoint, if it differs from the one before.

@@ -14,6 +14,7 @@ mod health;
 mod infer;
 mod metadata;
 pub mod per_row;
+mod plain;
 mod request;
 pub mod service;
 pub mod tensor;

@@ -20,12 +20,13 @@ use serde::de::{Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use super::binary;
 use super::error::OipError;
 use super::per_row::PerRow;
+use super::plain;
 use super::service::{Durability, InferRequest};
 use super::tensor::{Datatype, MAX_RANK, Tensor, TensorError, elements};
 use super::values::Elements;
 
 /// Most inputs, outputs or entity keys of a request.
-const MAX_NAMES: usize = 4_096;
+pub(super) const MAX_NAMES: usize = 4_096;
 /// Longest key, in bytes.
 const MAX_KEY: usize = 1_024;
 
@@ -48,8 +49,17 @@ pub(super) struct Wanted {
     pub(super) binary: bool,
 }
 
+/// What a body says, its tensors complete.
+#[derive(Debug)]
+pub(super) struct Body {
+    pub(super) id: String,
+    pub(super) parameters: Parameters,
+    pub(super) inputs: Vec<Tensor>,
+    pub(super) outputs: Vec<Output>,
+}
+
 #[derive(Deserialize)]
-struct Body<'a> {
+struct Written<'a> {
     #[serde(default)]
     id: String,
     #[serde(default)]
@@ -60,8 +70,8 @@ struct Body<'a> {
     outputs: Vec<Output>,
 }
 
-#[derive(Default, Deserialize)]
-struct Parameters {
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Parameters {
     binary_data_output: Option<bool>,
     data_time: Option<PerRow<String>>,
     prediction_id: Option<PerRow<PredictionId>>,
@@ -89,14 +99,14 @@ struct InputParameters {
     shared_memory_region: Option<String>,
 }
 
-#[derive(Deserialize)]
-struct Output {
+#[derive(Debug, Deserialize)]
+pub(super) struct Output {
     name: String,
     #[serde(default)]
     parameters: OutputParameters,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 struct OutputParameters {
     binary_data: Option<bool>,
     classification: Option<u64>,
@@ -208,13 +218,11 @@ pub(super) fn read(
             body.split_at_checked(length).ok_or(OipError::HeaderLength { length, body: body.len() })?
         }
     };
-    let Body { id, parameters, inputs, outputs } = serde_json::from_slice(json).map_err(OipError::Json)?;
-    let mut tensors: Vec<Tensor> = Vec::with_capacity(inputs.len());
-    for input in inputs {
-        tensors.push(tensor(input, &mut tail)?);
-    }
-    let mut names = HashSet::with_capacity(tensors.len());
-    if let Some(twice) = tensors.iter().find(|tensor| !names.insert(tensor.name.as_str())) {
+    let plain = std::str::from_utf8(json).ok().and_then(|text| plain::read(text, &mut tail));
+    let body = plain.map_or_else(|| general(json, &mut tail), Ok)?;
+    let Body { id, parameters, inputs, outputs } = body;
+    let mut names = HashSet::with_capacity(inputs.len());
+    if let Some(twice) = inputs.iter().find(|tensor| !names.insert(tensor.name.as_str())) {
         return Err(OipError::Duplicate { what: "input", name: twice.name.clone() });
     }
     if !tail.is_empty() {
@@ -226,7 +234,7 @@ pub(super) fn read(
         workspace,
         endpoint,
         version,
-        inputs: tensors,
+        inputs,
         data_time: parameters.data_time.map(|times| times.try_map(|text| instant(&text))).transpose()?,
         ids: parameters.prediction_id,
         key: parameters.key.map(|keys| keys.try_map(key)).transpose()?,
@@ -234,6 +242,16 @@ pub(super) fn read(
         durability: parameters.durability,
     };
     Ok((request, wanted))
+}
+
+/// Reads any body, and says what is wrong with it.
+pub(super) fn general(json: &[u8], tail: &mut &[u8]) -> Result<Body, OipError> {
+    let Written { id, parameters, inputs, outputs } = serde_json::from_slice(json).map_err(OipError::Json)?;
+    let mut tensors: Vec<Tensor> = Vec::with_capacity(inputs.len());
+    for input in inputs {
+        tensors.push(tensor(input, tail)?);
+    }
+    Ok(Body { id, parameters, inputs: tensors, outputs })
 }
 
 /// Takes a tensor from its JSON, or from the front of the binary part.

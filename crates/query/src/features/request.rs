@@ -1,6 +1,6 @@
 //! Features of the request itself, computed by one implementation in training and serving.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::{Field, Schema as ArrowSchema, SchemaRef};
@@ -70,20 +70,30 @@ impl RequestEvaluator {
     }
 }
 
-/// The request features of a service over single values, for a predictor that has no frames.
+/// The request features of a service over single values, for a predictor that has no frames. Compiled when the
+/// first row is to be completed: many endpoints are never asked by keys, and the compiler is a large part of
+/// the program, which would lie in memory for nothing.
 #[derive(Debug)]
 pub struct RequestFields {
     fields: Vec<(String, Dtype)>,
-    evaluator: RequestEvaluator,
+    features: Vec<RequestFeature>,
+    evaluator: OnceLock<RequestEvaluator>,
 }
 
 impl RequestFields {
-    /// Compiles the expressions against named fields.
-    pub fn new(features: &[RequestFeature], fields: Vec<(String, Dtype)>) -> Result<Self, FeatureError> {
-        let columns = fields.iter().map(|(name, dtype)| Field::new(name, arrow_of(*dtype), true));
+    /// The expressions over named fields.
+    pub fn new(features: &[RequestFeature], fields: Vec<(String, Dtype)>) -> Self {
+        Self { fields, features: features.to_vec(), evaluator: OnceLock::new() }
+    }
+
+    fn evaluator(&self) -> Result<&RequestEvaluator, FeatureError> {
+        if let Some(compiled) = self.evaluator.get() {
+            return Ok(compiled);
+        }
+        let columns = self.fields.iter().map(|(name, dtype)| Field::new(name, arrow_of(*dtype), true));
         let schema: SchemaRef = Arc::new(ArrowSchema::new(columns.collect::<Vec<_>>()));
-        let evaluator = RequestEvaluator::new(&SessionContext::new(), features, &schema)?;
-        Ok(Self { fields, evaluator })
+        let compiled = RequestEvaluator::new(&SessionContext::new(), &self.features, &schema)?;
+        Ok(self.evaluator.get_or_init(|| compiled))
     }
 
     /// Names and types of the fields, in the order in which rows give them.
@@ -94,6 +104,7 @@ impl RequestFields {
     /// For each request feature the values of all rows. A row gives one value for each field; one of
     /// another type counts as NULL.
     pub fn evaluate(&self, rows: &[Vec<Value>]) -> Result<Vec<Vec<Value>>, FeatureError> {
+        let evaluator = self.evaluator()?;
         let columns = self.fields.iter().enumerate().map(|(position, (_, dtype))| {
             let mut column = Builder::new(*dtype);
             for row in rows {
@@ -101,12 +112,12 @@ impl RequestFields {
             }
             column.finish()
         });
-        let batch = RecordBatch::try_new(Arc::clone(&self.evaluator.input), columns.collect())?;
-        let values = self.evaluator.evaluate(&batch)?;
+        let batch = RecordBatch::try_new(Arc::clone(&evaluator.input), columns.collect())?;
+        let values = evaluator.evaluate(&batch)?;
         let read = |(array, (feature, _)): (&ArrayRef, &(RequestFeature, Arc<dyn PhysicalExpr>))| {
             let reader = Reader::of(array).ok_or_else(|| missing(&feature.name))?;
             Ok((0..array.len()).map(|row| reader.value(row)).collect())
         };
-        values.iter().zip(&self.evaluator.features).map(read).collect()
+        values.iter().zip(&evaluator.features).map(read).collect()
     }
 }

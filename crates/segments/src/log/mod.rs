@@ -187,6 +187,11 @@ impl SegmentLog {
         self.writer().stats()
     }
 
+    /// Behind everything that is appended now.
+    pub fn end(&self) -> Cursor {
+        self.writer().end()
+    }
+
     /// Reads on from a cursor, through sealed, closed and open segments alike.
     pub fn read_from(self: &Arc<Self>, cursor: Cursor) -> LogReader {
         LogReader::new(Arc::clone(self), cursor)

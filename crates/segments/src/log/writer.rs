@@ -13,6 +13,7 @@ use super::disk::DiskFile;
 use super::error::LogError;
 use super::format::{self, FOOTER, FRAME_HEAD, HEADER};
 use super::options::{LogOptions, LogStats};
+use super::reader::Cursor;
 
 /// What a segment holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -214,6 +215,14 @@ impl Writer {
         closed.map_or_else(active, |(sequence, closed)| {
             Some(Readable { sequence: *sequence, end: closed.extent.end, growing: false })
         })
+    }
+
+    /// Behind the last record.
+    pub(super) fn end(&self) -> Cursor {
+        let next = Cursor { sequence: self.next, offset: 0 };
+        self.active
+            .as_ref()
+            .map_or(next, |active| Cursor { sequence: active.segment.sequence, offset: active.extent.end })
     }
 
     pub(super) fn unsealed(&self) -> Vec<(u64, Extent)> {

@@ -1,0 +1,381 @@
+//! Bodies as clients write them, read without detours: on the way of every prediction the general reader of
+//! JSON costs more than all else that this server does with it.
+//!
+//! Whatever is unusual (an escape in a text, a field that is not known, a rare datatype, anything wrong) is
+//! `None` here and left to the general reader, which also finds the words for what is wrong. So this gives
+//! what that one gives, or nothing; a test holds them side by side.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use super::binary;
+use super::request::{Body, MAX_NAMES};
+use super::tensor::{Data, Datatype, MAX_RANK, Tensor, elements};
+
+/// Longest part that is given to the general reader, in bytes.
+const SHORT: usize = 1 << 16;
+/// Elements for which memory is taken before they are read.
+const RESERVED: usize = 1 << 10;
+
+/// Reads a body whose JSON is `text`. Tensors in binary form are taken from the front of `tail`, which stays as
+/// it is where nothing is given.
+pub(super) fn read(text: &str, tail: &mut &[u8]) -> Option<Body> {
+    let (mut id, mut parameters, mut inputs, mut outputs) = (None, None, None, None);
+    let (mut scan, mut rest) = (Scan { text, at: 0 }, *tail);
+    scan.object(|scan, field| match field {
+        "id" => once(&mut id, scan.string()?.to_owned()),
+        "parameters" => once(&mut parameters, scan.general()?),
+        "inputs" => {
+            let mut all = Vec::new();
+            scan.list(|scan| {
+                all.push(input(scan, &mut rest)?);
+                (all.len() <= MAX_NAMES).then_some(())
+            })?;
+            once(&mut inputs, all)
+        }
+        "outputs" => once(&mut outputs, scan.general()?),
+        _ => None,
+    })?;
+    scan.peek().is_none().then_some(())?;
+    *tail = rest;
+    Some(Body {
+        id: id.unwrap_or_default(),
+        parameters: parameters.unwrap_or_default(),
+        inputs: inputs?,
+        outputs: outputs.unwrap_or_default(),
+    })
+}
+
+fn input(scan: &mut Scan<'_>, tail: &mut &[u8]) -> Option<Tensor> {
+    let (mut name, mut shape, mut datatype, mut data, mut size) = (None, None, None, None, None);
+    scan.object(|scan, field| match field {
+        "name" => once(&mut name, scan.string()?),
+        "shape" => once(&mut shape, scan.shape()?),
+        "datatype" => once(&mut datatype, Datatype::named(scan.string()?)?),
+        // As a rule it is said before what the elements are, and how many.
+        "data" => once(&mut data, scan.data(datatype?, shape.as_ref()?.1)?),
+        "parameters" => scan.object(|scan, field| match field {
+            "binary_data_size" => once(&mut size, scan.number()?.parse().ok()?),
+            _ => None,
+        }),
+        _ => None,
+    })?;
+    let (name, datatype, (shape, count)) = (name?, datatype?, shape?);
+    let data = match (data, size) {
+        (Some(data), None) => data,
+        (None, Some(size)) => {
+            let (bytes, rest) = tail.split_at_checked(size)?;
+            *tail = rest;
+            binary::decode(name, datatype, count, bytes).ok()?
+        }
+        (None, None) | (Some(_), Some(_)) => return None,
+    };
+    (data.len() == count).then(|| Tensor { name: name.to_owned(), shape, data })
+}
+
+/// Every field stands once.
+fn once<T>(place: &mut Option<T>, value: T) -> Option<()> {
+    place.replace(value).is_none().then_some(())
+}
+
+/// Reads JSON (RFC 8259) from the front.
+struct Scan<'t> {
+    text: &'t str,
+    at: usize,
+}
+
+impl<'t> Scan<'t> {
+    /// The next byte that is no space.
+    fn peek(&mut self) -> Option<u8> {
+        let rest = self.rest()?;
+        let spaces = rest.iter().position(|byte| !matches!(byte, b' ' | b'\n' | b'\t' | b'\r'))?;
+        self.at += spaces;
+        rest.get(spaces).copied()
+    }
+
+    fn rest(&self) -> Option<&'t [u8]> {
+        self.text.as_bytes().get(self.at..)
+    }
+
+    fn take(&mut self, byte: u8) -> Option<()> {
+        (self.peek()? == byte).then(|| self.at += 1)
+    }
+
+    /// What stands between two brackets, parted by commas.
+    fn items(&mut self, [open, close]: [u8; 2], mut item: impl FnMut(&mut Self) -> Option<()>) -> Option<()> {
+        self.take(open)?;
+        if self.peek()? == close {
+            self.at += 1;
+            return Some(());
+        }
+        loop {
+            item(self)?;
+            let next = self.peek()?;
+            self.at += 1;
+            if next == close {
+                return Some(());
+            }
+            (next == b',').then_some(())?;
+        }
+    }
+
+    fn list(&mut self, item: impl FnMut(&mut Self) -> Option<()>) -> Option<()> {
+        self.items([b'[', b']'], item)
+    }
+
+    fn object(&mut self, mut field: impl FnMut(&mut Self, &'t str) -> Option<()>) -> Option<()> {
+        self.items([b'{', b'}'], |scan| {
+            let name = scan.string()?;
+            scan.take(b':')?;
+            field(scan, name)
+        })
+    }
+
+    /// A text without escapes.
+    fn string(&mut self) -> Option<&'t str> {
+        self.take(b'"')?;
+        let rest = self.rest()?;
+        let length = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | ..=0x1f))?;
+        (rest.get(length) == Some(&b'"')).then_some(())?;
+        let text = self.text.get(self.at..self.at + length)?;
+        self.at += length + 1;
+        Some(text)
+    }
+
+    /// The letters of a number.
+    fn number(&mut self) -> Option<&'t str> {
+        self.peek()?;
+        let rest = self.rest()?;
+        let digits = |from: usize| rest.iter().skip(from).take_while(|byte| byte.is_ascii_digit()).count();
+        let is = |at: usize, bytes: &[u8]| rest.get(at).is_some_and(|byte| bytes.contains(byte));
+        let start = usize::from(is(0, b"-"));
+        let whole = digits(start);
+        (whole == 1 || whole > 1 && !is(start, b"0")).then_some(())?;
+        let mut end = start + whole;
+        if is(end, b".") {
+            let fraction = digits(end + 1);
+            (fraction > 0).then_some(())?;
+            end += 1 + fraction;
+        }
+        if is(end, b"eE") {
+            let sign = usize::from(is(end + 1, b"+-"));
+            let exponent = digits(end + 1 + sign);
+            (exponent > 0).then_some(())?;
+            end += 1 + sign + exponent;
+        }
+        let text = self.text.get(self.at..self.at + end)?;
+        self.at += end;
+        Some(text)
+    }
+
+    /// A list or an object, by the general reader.
+    fn general<T: Deserialize<'t>>(&mut self) -> Option<T> {
+        self.peek()?;
+        let (start, mut depth) = (self.at, 0_usize);
+        loop {
+            match self.peek()? {
+                b'"' => drop(self.string()?),
+                byte => {
+                    self.at += 1;
+                    match byte {
+                        b'{' | b'[' => depth += 1,
+                        b'}' | b']' => depth = depth.checked_sub(1)?,
+                        _ => {}
+                    }
+                }
+            }
+            if depth == 0 {
+                break;
+            }
+        }
+        let part = self.text.get(start..self.at).filter(|part| part.len() <= SHORT)?;
+        serde_json::from_str(part).ok()
+    }
+
+    /// The dimensions, and how many elements they make.
+    fn shape(&mut self) -> Option<(Vec<usize>, usize)> {
+        let (mut sizes, mut rank) = ([0; MAX_RANK], 0);
+        self.list(|scan| {
+            let size = scan.number()?;
+            *sizes.get_mut(rank)? = size.parse().ok().filter(|_| !size.starts_with('-'))?;
+            rank += 1;
+            Some(())
+        })?;
+        elements("", sizes.get(..rank)?).ok()
+    }
+
+    /// Elements in lists, at most so many.
+    fn data(&mut self, datatype: Datatype, count: usize) -> Option<Data> {
+        match datatype {
+            Datatype::Fp32 => self.all(count, Self::single).map(Data::F32),
+            Datatype::Fp64 => self.all(count, Self::float).map(Data::F64),
+            Datatype::Int64 => self.all(count, Self::integer).map(Data::I64),
+            Datatype::Bytes => self.all(count, |scan| scan.string().map(Arc::from)).map(Data::Text),
+            _ => None,
+        }
+    }
+
+    fn all<T>(&mut self, count: usize, element: fn(&mut Self) -> Option<T>) -> Option<Vec<T>> {
+        let mut all = Vec::with_capacity(count.min(RESERVED));
+        self.elements(1, &mut |scan| {
+            all.push(element(scan)?);
+            (all.len() <= count).then_some(())
+        })?;
+        Some(all)
+    }
+
+    fn elements(&mut self, depth: usize, element: &mut impl FnMut(&mut Self) -> Option<()>) -> Option<()> {
+        self.list(|scan| {
+            if scan.peek()? == b'[' {
+                (depth < MAX_RANK).then_some(())?;
+                scan.elements(depth + 1, element)
+            } else {
+                element(scan)
+            }
+        })
+    }
+
+    fn float(&mut self) -> Option<f64> {
+        if self.peek()? == b'n' {
+            let is_null = self.text.get(self.at..)?.starts_with("null");
+            return is_null.then(|| {
+                self.at += 4;
+                f64::NAN
+            });
+        }
+        self.number()?.parse().ok().filter(|number: &f64| number.is_finite())
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "rounding to FP32 is what was declared")]
+    fn single(&mut self) -> Option<f32> {
+        let number = self.float()?;
+        let single = number as f32;
+        // Beyond its range.
+        (!single.is_infinite()).then_some(single)
+    }
+
+    fn integer(&mut self) -> Option<i64> {
+        // Minus zero is no integer.
+        self.number().filter(|number| *number != "-0")?.parse().ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oip::request::general;
+
+    /// What stands behind the JSON.
+    const TAIL: &[u8] = b"\0\0\x80?\x02\0\0\0abcdefgh";
+
+    /// Written as clients do.
+    const USUAL: [&str; 6] = [
+        r#"{"inputs":[{"name":"a","shape":[2,1],"datatype":"FP32","data":[1.5,-2e-3]}]}"#,
+        r#" { "id" : "7" , "inputs" : [ { "name" : "x y" , "shape" : [ ] , "datatype" : "FP64" , "data" : [ null ] } ] } "#,
+        r#"{"parameters":{"data_time":"2013-01-01T05:00:00Z","key":[1,"b"],"entity":{"o":"JFK"}},"inputs":[
+            {"name":"ü","shape":[2],"datatype":"BYTES","data":["ä{",""]},
+            {"name":"n","shape":[3],"datatype":"INT64","data":[0,-9223372036854775808,10]}]}"#,
+        r#"{"inputs":[{"name":"a","shape":[1],"datatype":"FP32","parameters":{"binary_data_size":4}},
+            {"name":"b","shape":[1],"datatype":"BYTES","parameters":{"binary_data_size":6}}],
+            "outputs":[{"name":"p","parameters":{"binary_data":true}}]}"#,
+        r#"{"inputs":[{"name":"a","shape":[2,2],"datatype":"FP64","data":[[1,2],[[3],4.25E+2]]}],"outputs":[]}"#,
+        r#"{"inputs":[],"parameters":{}}"#,
+    ];
+
+    fn shown(body: &Body, tail: &[u8]) -> String {
+        format!("{body:?} {tail:?}")
+    }
+
+    /// Whether anything was read; if so, what the general reader reads.
+    fn agrees(text: &str) -> bool {
+        let (mut tail, mut general_tail) = (TAIL, TAIL);
+        let Some(body) = read(text, &mut tail) else {
+            assert_eq!(tail, TAIL, "{text}");
+            return false;
+        };
+        let other = general(text.as_bytes(), &mut general_tail);
+        let other = other.unwrap_or_else(|error| panic!("{text}: {error}"));
+        assert_eq!(shown(&body, tail), shown(&other, general_tail), "{text}");
+        true
+    }
+
+    #[test]
+    fn what_clients_write_is_read() {
+        for text in USUAL {
+            assert!(agrees(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_read_is_what_the_general_reader_reads() {
+        let pieces = [
+            "",
+            "0",
+            "-",
+            "-0",
+            "00",
+            "1e999",
+            "1e39",
+            "18446744073709551616",
+            ".",
+            "e1",
+            "\"",
+            "\\",
+            "\\u0041",
+            "\u{1}",
+            "{",
+            "}",
+            "[",
+            "]",
+            ",",
+            ":",
+            "null",
+            "true",
+            "NaN",
+            "x",
+            " ",
+            "\"data\":[1],",
+            "\"id\":\"\",",
+        ];
+        let mut read = 0;
+        for text in USUAL {
+            for (start, _) in text.char_indices() {
+                for length in 0..3 {
+                    let Some(end) = text.get(start + length..) else { continue };
+                    for piece in pieces {
+                        read += usize::from(agrees(&format!("{}{piece}{end}", &text[..start])));
+                    }
+                }
+            }
+        }
+        assert!(read > 500, "{read} of the changed bodies were read");
+    }
+
+    #[test]
+    fn rare_things_are_left_to_the_general_reader() {
+        let one = |shape: &str, datatype: &str, data: &str| {
+            format!(r#"{{"inputs":[{{"name":"a","shape":{shape},"datatype":"{datatype}","data":{data}}}]}}"#)
+        };
+        for text in [
+            one("[1]", "INT8", "[1]"),
+            one("[1]", "BOOL", "[true]"),
+            one("[1]", "FP32", "[1e39]"),
+            one("[1]", "FP64", "[1e999]"),
+            one("[1]", "INT64", "[-0]"),
+            one("[1]", "INT64", "[1.0]"),
+            one("[-0]", "FP32", "[]"),
+            one("[2]", "FP32", "[1]"),
+            one("[1]", "FP32", "[1,2]"),
+            one("[1]", "FP32", "[[[[[[[[[1]]]]]]]]]"),
+            one("[1]", "FP32", "1"),
+            one("[1]", "BYTES", r#"["\u0041"]"#),
+            "[]".repeat(100_000),
+            "[".repeat(100_000),
+            String::new(),
+        ] {
+            assert!(!agrees(&text), "{}", text.get(..200).unwrap_or(&text));
+        }
+        assert!(agrees(&one("[1,1]", "FP32", "[[[[[[[[1]]]]]]]]")));
+    }
+}
