@@ -88,10 +88,13 @@ struct Scan<'t> {
 impl<'t> Scan<'t> {
     /// The next byte that is no space.
     fn peek(&mut self) -> Option<u8> {
-        let rest = self.rest()?;
-        let spaces = rest.iter().position(|byte| !matches!(byte, b' ' | b'\n' | b'\t' | b'\r'))?;
-        self.at += spaces;
-        rest.get(spaces).copied()
+        loop {
+            let byte = *self.text.as_bytes().get(self.at)?;
+            if !matches!(byte, b' ' | b'\n' | b'\t' | b'\r') {
+                return Some(byte);
+            }
+            self.at += 1;
+        }
     }
 
     fn rest(&self) -> Option<&'t [u8]> {
@@ -136,7 +139,7 @@ impl<'t> Scan<'t> {
     fn string(&mut self) -> Option<&'t str> {
         self.take(b'"')?;
         let rest = self.rest()?;
-        let length = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | ..=0x1f))?;
+        let length = plain_length(rest);
         (rest.get(length) == Some(&b'"')).then_some(())?;
         let text = self.text.get(self.at..self.at + length)?;
         self.at += length + 1;
@@ -147,8 +150,14 @@ impl<'t> Scan<'t> {
     fn number(&mut self) -> Option<&'t str> {
         self.peek()?;
         let rest = self.rest()?;
-        let digits = |from: usize| rest.iter().skip(from).take_while(|byte| byte.is_ascii_digit()).count();
         let is = |at: usize, bytes: &[u8]| rest.get(at).is_some_and(|byte| bytes.contains(byte));
+        let digits = |from: usize| {
+            let mut end = from;
+            while rest.get(end).is_some_and(u8::is_ascii_digit) {
+                end += 1;
+            }
+            end - from
+        };
         let start = usize::from(is(0, b"-"));
         let whole = digits(start);
         (whole == 1 || whole > 1 && !is(start, b"0")).then_some(())?;
@@ -261,6 +270,26 @@ impl<'t> Scan<'t> {
     }
 }
 
+/// Bytes in front of the first one that ends a text, begins an escape or may not stand there; all, if there
+/// is none. Eight at a time: in a word less a constant in each byte, a byte's high bit is set that was not set
+/// before, if it was less than the constant (Warren, "Hacker's Delight", 2nd ed., § 6-1).
+fn plain_length(bytes: &[u8]) -> usize {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    let less = |word: u64, than: u64| word.wrapping_sub(EACH * than) & !word & (EACH * 0x80);
+    let equal = |word: u64, byte: u8| less(word ^ (EACH * u64::from(byte)), 1);
+    let (words, rest) = bytes.as_chunks();
+    for (number, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let found = less(word, 0x20) | equal(word, b'"') | equal(word, b'\\');
+        if found != 0 {
+            // Only what lies behind the first one may be found wrongly.
+            return 8 * number + found.trailing_zeros() as usize / 8;
+        }
+    }
+    let is_end = |byte: &u8| matches!(byte, b'"' | b'\\' | ..=0x1f);
+    8 * words.len() + rest.iter().position(is_end).unwrap_or(rest.len())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -298,6 +327,18 @@ mod tests {
         let other = other.unwrap_or_else(|error| panic!("{text}: {error}"));
         assert_eq!(shown(&body, tail), shown(&other, general_tail), "{text}");
         true
+    }
+
+    #[test]
+    fn the_end_of_a_text_is_found_wherever_it_lies() {
+        for byte in 0..=255_u8 {
+            let is_end = matches!(byte, b'"' | b'\\' | ..=0x1f);
+            for (before, behind) in (0..20).flat_map(|before| (0..20).map(move |behind| (before, behind))) {
+                let bytes = [vec![b'a'; before], vec![byte], vec![0xc3; behind]].concat();
+                let expected = if is_end { before } else { bytes.len() };
+                assert_eq!(plain_length(&bytes), expected, "{byte:#x} at {before} of {}", bytes.len());
+            }
+        }
     }
 
     #[test]

@@ -27,6 +27,8 @@ use super::values::Elements;
 
 /// Most inputs, outputs or entity keys of a request.
 pub(super) const MAX_NAMES: usize = 4_096;
+/// So few names are compared with each other sooner than hashed.
+const FEW: usize = 32;
 /// Longest key, in bytes.
 const MAX_KEY: usize = 1_024;
 
@@ -221,8 +223,7 @@ pub(super) fn read(
     let plain = std::str::from_utf8(json).ok().and_then(|text| plain::read(text, &mut tail));
     let body = plain.map_or_else(|| general(json, &mut tail), Ok)?;
     let Body { id, parameters, inputs, outputs } = body;
-    let mut names = HashSet::with_capacity(inputs.len());
-    if let Some(twice) = inputs.iter().find(|tensor| !names.insert(tensor.name.as_str())) {
+    if let Some(twice) = repeated(&inputs) {
         return Err(OipError::Duplicate { what: "input", name: twice.name.clone() });
     }
     if !tail.is_empty() {
@@ -242,6 +243,18 @@ pub(super) fn read(
         durability: parameters.durability,
     };
     Ok((request, wanted))
+}
+
+/// A tensor whose name another one before it has.
+fn repeated(inputs: &[Tensor]) -> Option<&Tensor> {
+    if inputs.len() <= FEW {
+        let mut before = inputs.iter().enumerate().map(|(at, tensor)| (inputs.iter().take(at), tensor));
+        return before
+            .find(|(before, one)| before.clone().any(|other| other.name == one.name))
+            .map(|(_, one)| one);
+    }
+    let mut names = HashSet::with_capacity(inputs.len());
+    inputs.iter().find(|tensor| !names.insert(tensor.name.as_str()))
 }
 
 /// Reads any body, and says what is wrong with it.

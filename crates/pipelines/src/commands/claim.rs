@@ -64,18 +64,18 @@ impl Command for ClaimStep {
         let Some((id, name)) = tx.next_ready(now).await? else { return Ok(None) };
         let run = tx.run_for_update(id).await?.ok_or(PipelineError::NoSuchRun(id))?;
         let definition = definition_of(tx, &run).await?;
-        let steps = tx.steps(id).await?;
-        let mut snapshot = Snapshot {
-            run,
-            steps: steps.into_iter().map(|step| (step.name.clone(), step)).collect(),
-            outputs: BTreeMap::new(),
-        };
-        let ready = snapshot.steps.get(&name).ok_or_else(|| Refusal::NoSuchStep(name.to_string()))?;
+        let ready = tx.step(id, &name).await?.ok_or_else(|| Refusal::NoSuchStep(name.to_string()))?;
         let step = ready.claimed(&self.worker, self.lease, now)?;
         let needs = definition.stages.get(&name).map(|stage| stage.needs.clone()).unwrap_or_default();
         let results = if needs.is_empty() { Vec::new() } else { tx.results(id, &needs).await? };
-        snapshot.outputs = results.into_iter().map(|result| (result.step, result.output)).collect();
-        snapshot.steps.retain(|other, _| needs.contains(other));
+        let outputs = results.into_iter().map(|result| (result.step, result.output)).collect();
+        let mut steps = BTreeMap::new();
+        for need in needs {
+            // Not all of the run, which may have many.
+            let needed = tx.step(id, &need).await?;
+            steps.extend(needed.map(|needed| (need, needed)));
+        }
+        let snapshot = Snapshot { run, steps, outputs };
         tx.update_step(&step).await?;
         write(tx, &snapshot.run, &Fact::Claimed(step.clone())).await?;
         let values = snapshot.values(&definition);
