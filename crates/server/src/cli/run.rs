@@ -29,6 +29,7 @@ use super::{DataArgs, environment};
 use crate::Failed;
 use crate::authority::local_user;
 use crate::engine::{Engine, EngineOptions};
+use crate::exit::Exit;
 use crate::platform::Platform;
 use crate::terminal::{note, say};
 
@@ -94,7 +95,7 @@ impl Run {
         }
         platform.close().await;
         Ok(match (ending, state) {
-            (Ending::Stopped, _) => ExitCode::from(STOPPED),
+            (Ending::Stopped, _) => Exit::Stopped.into(),
             (_, RunState::Succeeded | RunState::Running) => ExitCode::SUCCESS,
             _ => ExitCode::FAILURE,
         })
@@ -173,9 +174,6 @@ fn show(definition: &Definition) -> ExitCode {
     }
     ExitCode::SUCCESS
 }
-
-/// The exit code of what ended by a signal, as shells have it for Ctrl-C.
-const STOPPED: u8 = 130;
 
 /// How the following of a run ended.
 enum Ending {
