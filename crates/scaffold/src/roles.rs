@@ -11,6 +11,8 @@ use crate::error::ScaffoldError;
 const LEAST_DAYS: i64 = 10;
 /// Rows that there must be.
 const LEAST_ROWS: u64 = 200;
+/// Features beyond which a person is told that training takes its time.
+const MANY_FEATURES: usize = 100;
 /// Names that feature definitions keep for themselves.
 const RESERVED: [&str; 3] = ["event_timestamp", "created_timestamp", "row_id"];
 
@@ -103,6 +105,12 @@ impl Roles {
         }
         if features.is_empty() && keys.is_empty() {
             return Err(ScaffoldError::Usage("no column is left to predict from".to_owned()));
+        }
+        if features.len() > MANY_FEATURES {
+            notes.push(format!(
+                "{} columns are features: training takes long; take out of features.yaml what cannot matter",
+                features.len()
+            ));
         }
         notes.extend(left_out.iter().map(|(column, why)| format!("column '{column}' is left out: {why}")));
         let numbers = features.iter().filter(|feature| !feature.is_text && !feature.is_bool);

@@ -68,6 +68,8 @@ impl Run {
         let engine = Engine::new(platform.clone(), spawner, crate::steps::all(), EngineOptions::default());
         let engine = tokio::spawn(engine.run(stopping));
 
+        // Before there is anything to stop.
+        let mut signals = StopSignals::catch()?;
         let start = self.start(definition, &root, &platform)?;
         let caller = local_user();
         let after = *platform.database.head().borrow();
@@ -75,7 +77,6 @@ impl Run {
         if started.how == How::Queued {
             note("another run of its concurrency group is under way; this one waits for its turn");
         }
-        let mut signals = StopSignals::catch()?;
         let ending = tokio::select! {
             ending = follow(&platform, started.run, after, json) => ending?,
             () = signals.next() => {

@@ -8,12 +8,12 @@ use serde_json::Value;
 
 use crate::program::Data;
 
-const ROWS: u32 = 1_200;
+const ROWS: u32 = 3_000;
 
 /// Orders of a shop over sixty days, as a German spreadsheet exports them: semicolons, decimal commas, the day
 /// first. Whether an order comes back depends on its price.
 fn german(row: u32) -> String {
-    let (month, day, hour) = (row / 20 / 30 + 3, row / 20 % 30 + 1, row % 20);
+    let (month, day, hour) = (row / 50 / 30 + 3, row / 50 % 30 + 1, row % 50 / 3);
     // A multiplier that walks through all residues, so that neither column follows the time.
     let (price, items) = (row * 7_919 % 1_000, row * 104_729 % 7 + 1);
     let back = if price + row * 31 % 400 > 700 { "ja" } else { "nein" };
@@ -95,7 +95,10 @@ fn wide_files_and_tabs_are_taken() {
     let to = to.to_str().unwrap();
     let made = data.output(&["init", "--csv", &wide, "--target", "y", "--time", "when", "--to", to]);
     assert!(made.status.success(), "{}", said(&made));
-    let missing = data.output(&["init", "--csv", &wide, "--target", "c49x", "--to", "elsewhere"]);
+    assert!(said(&made).contains("columns are features"), "{}", said(&made));
+    let nowhere = place.path().join("nowhere");
+    let nowhere = nowhere.to_str().unwrap();
+    let missing = data.output(&["init", "--csv", &wide, "--target", "c49x", "--to", nowhere]);
     assert!(said(&missing).contains("and 480 more"), "{}", said(&missing));
 
     let mut tabs = String::from("y\tx\tnote\n");
