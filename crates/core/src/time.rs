@@ -105,7 +105,8 @@ impl MachineTime {
 
 impl DataTime {
     /// Reads RFC 3339 (`2013-01-01T05:00:00Z`, with an optional fraction and offset), or a date and
-    /// time separated by a space, or a bare date. Without an offset the text is taken as UTC.
+    /// time separated by a space, or a bare date. Without an offset the text is taken as UTC. Of ISO 8601 and of
+    /// what databases write, offsets such as `+0100`, `+01` and ` UTC` are read as well.
     pub fn parse(text: &str) -> Option<Self> {
         parse_instant(text).map(Self)
     }
@@ -165,14 +166,20 @@ fn parse_instant(text: &str) -> Option<i64> {
 
 /// Splits `05:00:00+01:00` into its clock text and its offset in microseconds.
 fn split_offset(text: &str) -> Option<(&str, i64)> {
-    if let Some(clock) = text.strip_suffix(['Z', 'z']) {
+    if let Some(clock) = text.strip_suffix(['Z', 'z']).or_else(|| text.strip_suffix(" UTC")) {
         return Some((clock, 0));
     }
     let Some(at) = text.rfind(['+', '-']) else {
         return Some((text, 0));
     };
     let (clock, offset) = text.split_at(at);
-    let (hours, minutes) = offset.get(1..)?.split_once(':')?;
+    let clock = clock.strip_suffix(' ').unwrap_or(clock);
+    let given = offset.get(1..)?;
+    let (hours, minutes) = match given.len() {
+        2 => (given, "00"),
+        4 => given.split_at_checked(2)?,
+        _ => given.split_once(':')?,
+    };
     let (hours, minutes) = (digits(hours)?, digits(minutes)?);
     if hours > 23 || minutes > 59 {
         return None;
@@ -247,6 +254,10 @@ mod tests {
             assert_eq!(DataTime::parse(text), Some(DataTime::from_micros(micros)));
         }
         assert_eq!(DataTime::parse("2013-01-01 00:15:00-05:00"), DataTime::parse("2013-01-01T05:15:00Z"));
+        for offset in ["+01:00", "+0100", "+01", " +01:00"] {
+            let text = format!("2013-01-01 06:15:00{offset}");
+            assert_eq!(DataTime::parse(&text), DataTime::parse("2013-01-01T05:15:00 UTC"), "{text}");
+        }
         assert_eq!(DataTime::parse("2013-01-01"), DataTime::parse("2013-01-01T00:00:00Z"));
     }
 
@@ -260,6 +271,9 @@ mod tests {
             "2013-01-01T25:00:00Z",
             "2013-01-01Tnoon",
             "2013-01-01T00:00:00+99:00",
+            "2013-01-01T00:00:00+1",
+            "2013-01-01T00:00:00+9900",
+            "2013-01-01T00:00:00+é1",
             "20130101",
             "2013-01-01T00:00:00.1234567891Z",
             "é013-01-01",

@@ -15,6 +15,7 @@
 
 pub mod commands;
 pub mod dataset;
+pub mod dates;
 pub mod expectations;
 pub mod ports;
 pub mod scalar;

@@ -165,9 +165,15 @@ pub fn gate_status(
     if let Some(absent) = policy.required.iter().find(|gate| report.verdict(gate).is_none()) {
         return GateStatus::Missing(format!("gate '{absent}' has not been evaluated"));
     }
-    if let Some(gate) = report.gates.iter().find(|gate| gate.verdict != Verdict::Passed) {
-        let (name, verdict, sentence) = (&gate.name, gate.verdict.as_str(), &gate.sentence);
-        return GateStatus::Missing(format!("gate '{name}' {verdict}: {sentence}"));
+    // What failed is told before what could not be told.
+    let first = |verdict| report.gates.iter().find(|gate| gate.verdict == verdict);
+    if let Some(GateResult { name, sentence, .. }) = first(Verdict::Failed) {
+        return GateStatus::Missing(format!("gate '{name}' failed: {sentence}"));
+    }
+    if let Some(GateResult { name, sentence, .. }) = first(Verdict::Inconclusive) {
+        return GateStatus::Missing(format!(
+            "gate '{name}' is inconclusive, which counts as not passed: {sentence}"
+        ));
     }
     let approved = |approval: &Approval| approval.digest == *digest && now < approval.expires;
     if policy.approval && !approvals.iter().any(approved) {
@@ -211,7 +217,11 @@ mod tests {
         missing(status(None, &policy, &[]), "not been evaluated");
         missing(status(Some(&report(other, all(Verdict::Passed))), &policy, &[]), "not been evaluated");
         missing(status(Some(&report(digest, all(Verdict::Failed))), &policy, &[]), "'calibration' failed");
-        missing(status(Some(&report(digest, all(Verdict::Inconclusive))), &policy, &[]), "inconclusive");
+        let open = report(digest, all(Verdict::Inconclusive));
+        missing(status(Some(&open), &policy, &[]), "'calibration' is inconclusive");
+        let mut both = all(Verdict::Failed);
+        both.insert(0, gate("slices", Verdict::Inconclusive));
+        missing(status(Some(&report(digest, both)), &policy, &[]), "'calibration' failed");
         let one = vec![gate("incumbent", Verdict::Passed)];
         missing(status(Some(&report(digest, one)), &policy, &[]), "'calibration' has not");
         let mut extra = all(Verdict::Passed);

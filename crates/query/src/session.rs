@@ -10,6 +10,9 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use crate::error::QueryError;
 use crate::memory::HeadroomPool;
 
+/// Cells of a batch of a wide table.
+const BATCH_CELLS: usize = 1 << 19;
+
 /// What a session may use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionOptions {
@@ -37,6 +40,14 @@ impl SessionOptions {
             batch_rows: 8_192,
         }
     }
+
+    /// With batches that are shorter the wider they are: 8,192 rows of 500 columns are 32 MiB, and a sort that
+    /// may hold a fair share of the memory must have room for two of them.
+    #[must_use]
+    pub fn for_columns(mut self, columns: usize) -> Self {
+        self.batch_rows = (BATCH_CELLS / columns.max(1)).clamp(1, self.batch_rows);
+        self
+    }
 }
 
 /// Opens a session. Instants are UTC throughout; text is read as Arrow's `Utf8`, so that what a scan
@@ -61,6 +72,12 @@ pub fn open(options: &SessionOptions) -> Result<SessionContext, QueryError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn batches_of_wide_tables_are_short() {
+        let rows = |columns| SessionOptions::spilling_to("x").for_columns(columns).batch_rows;
+        assert_eq!([rows(0), rows(10), rows(64), rows(500), rows(1 << 30)], [8_192, 8_192, 8_192, 1_048, 1]);
+    }
 
     /// Half a million wide rows sorted in 8 MiB can only be done by spilling.
     #[tokio::test]

@@ -8,22 +8,23 @@ use crate::error::ScaffoldError;
 
 /// The column that is added.
 pub(super) const COLUMN: &str = "made_up_arrival";
+/// The copy's name in the folder.
+pub(super) const FILE: &str = "rows.csv";
 /// How many days the rows are spread over: enough for days to be compared.
 pub(super) const DAYS: i64 = 60;
 
-/// Where the copy lies.
-pub(super) fn path(folder: &Path) -> PathBuf {
-    folder.join("rows.csv")
-}
-
-/// Writes a copy with the column of instants in front, evenly spread from 2000-01-01.
-pub(super) fn write(csv: &Path, folder: &Path) -> Result<PathBuf, ScaffoldError> {
+/// Writes a copy with the column of instants in front, evenly spread from 2000-01-01. Rows with too few or too
+/// many fields are copied as they are: it is for the import to put them aside.
+pub(super) fn write(csv: &Path, delimiter: Option<char>, folder: &Path) -> Result<PathBuf, ScaffoldError> {
+    let delimiter = delimiter.and_then(|delimiter| u8::try_from(delimiter).ok()).unwrap_or(b',');
     let unreadable = |error: csv::Error| ScaffoldError::outside(format!("reading {}", csv.display()), error);
-    let rows = csv::Reader::from_path(csv).map_err(unreadable)?.byte_records().count();
-    let mut reader = csv::Reader::from_path(csv).map_err(unreadable)?;
-    let path = path(folder);
+    let open = || csv::ReaderBuilder::new().delimiter(delimiter).flexible(true).from_path(csv);
+    let rows = open().map_err(unreadable)?.byte_records().count();
+    let mut reader = open().map_err(unreadable)?;
+    let path = folder.join(FILE);
     let unwritable = |error: csv::Error| ScaffoldError::outside(format!("writing {}", path.display()), error);
-    let mut writer = csv::Writer::from_path(&path).map_err(unwritable)?;
+    let writer = csv::WriterBuilder::new().delimiter(delimiter).flexible(true).from_path(&path);
+    let mut writer = writer.map_err(unwritable)?;
     let headers = reader.byte_headers().map_err(unreadable)?.clone();
     writer.write_record(std::iter::once(COLUMN.as_bytes()).chain(headers.iter())).map_err(unwritable)?;
     let start = DataTime::parse("2000-01-01T00:00:00Z").unwrap_or(DataTime::MIN);

@@ -1,13 +1,15 @@
 //! `pipeline.yaml` and `retrain.yaml`: the loop, as steps.
 
+use mainstay_query::import::TextFormat;
+
 use super::roles::{Days, Roles, yaml};
 
 /// `pipeline.yaml`: from the file to a version that answers.
-pub(super) fn first(roles: &Roles, path: &str) -> String {
-    format!("{}{}{}", data(roles, path), learn(roles), serve(roles))
+pub(super) fn first(roles: &Roles, path: &str, format: TextFormat) -> String {
+    format!("{}{}{}", data(roles, path, format), learn(roles), serve(roles))
 }
 
-fn data(roles: &Roles, path: &str) -> String {
+fn data(roles: &Roles, path: &str, format: TextFormat) -> String {
     let (name, service, until) = (roles.name.as_str(), &roles.identifier, roles.days.until);
     let carry = if roles.keys.is_empty() {
         String::new()
@@ -30,7 +32,7 @@ stages:
     with:
       dataset: {name}
       path: {path}
-      types: {{{time}: timestamp}}
+{form}      types: {{{time}: timestamp}}
   # Stops here if the data is not what it is expected to be.
   check:
     uses: validate
@@ -45,8 +47,19 @@ stages:
     with: {{pipeline: {name}-retrain, path: retrain.yaml}}
 ",
         path = yaml(path),
+        form = form(format),
         time = yaml(&roles.time),
     )
+}
+
+/// How the file is written, where that is not what an import takes for granted.
+fn form(format: TextFormat) -> String {
+    let TextFormat { delimiter, decimal_comma, date_order } = format;
+    // What people see as a blank is named; YAML knows it in double quotes.
+    let delimiter = delimiter.map(|delimiter| format!("      delimiter: {:?}\n", delimiter.to_string()));
+    let decimal = decimal_comma.then(|| "      decimal_comma: true\n".to_owned());
+    let dates = date_order.map(|order| format!("      date_order: {}\n", order.as_str()));
+    [delimiter, decimal, dates].into_iter().flatten().collect()
 }
 
 fn learn(roles: &Roles) -> String {
@@ -227,3 +240,23 @@ const PLAN: &str = "            plan:
               on_inconclusive: wait
               # Without labels. A model for a world that has changed gives other scores: the last one is wide.
               guards: {max_error_rate: 0.01, max_latency_ratio: 3.0, max_fallback_rate: 0.01, max_out_of_range_rate: 0.1, max_output_shift: 2.0}";
+
+#[cfg(test)]
+mod tests {
+    use mainstay_data::dates::DateOrder;
+
+    use super::*;
+
+    #[test]
+    fn a_pipeline_says_how_its_file_is_written() {
+        assert_eq!(form(TextFormat::default()), "");
+        let german =
+            TextFormat { delimiter: Some(';'), decimal_comma: true, date_order: Some(DateOrder::DayFirst) };
+        assert_eq!(
+            form(german),
+            "      delimiter: \";\"\n      decimal_comma: true\n      date_order: day_first\n"
+        );
+        let tabs = TextFormat { delimiter: Some('\t'), ..TextFormat::default() };
+        assert_eq!(form(tabs), "      delimiter: \"\\t\"\n");
+    }
+}

@@ -12,10 +12,12 @@ use mainstay_core::time::DataTime;
 use mainstay_data::scalar::Scalar;
 use mainstay_data::schema::{DataType, DeclaredTypes};
 use mainstay_data::table::Manifest;
-use mainstay_query::import::{ImportOptions, Target, import_file};
+use mainstay_query::import::{ImportOptions, Target, TextFormat, import_file};
 use mainstay_query::scan::{Selection, Table, scan};
 use mainstay_query::session::{SessionOptions, open};
 
+use super::form::Named;
+use super::names;
 use crate::error::ScaffoldError;
 
 /// Values of a column beyond which it has too many to be listed.
@@ -43,22 +45,25 @@ pub(super) struct ColumnProfile {
     pub(super) values: Option<BTreeSet<String>>,
 }
 
+/// A file, and how it is to be read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sheet<'a> {
+    /// Where it lies.
+    pub(super) path: &'a Path,
+    /// What the caller calls it.
+    pub(super) file: &'a str,
+    pub(super) format: TextFormat,
+}
+
 impl Profile {
     /// Reads the file; `time` is a column of instants.
-    pub(super) fn read(csv: &Path, time: &str, target: &str) -> Result<Self, ScaffoldError> {
+    pub(super) fn read(sheet: &Sheet<'_>, time: &str, named: &Named<'_>) -> Result<Self, ScaffoldError> {
         let place = tempfile::tempdir()
             .map_err(|error| ScaffoldError::outside("making a temporary folder", error))?;
         let declared = [(time.to_owned(), DataType::Timestamp)].into();
-        let manifest = import(csv, place.path(), declared)?;
-        for wanted in [time, target] {
-            if manifest.schema.position(wanted).is_none() {
-                let all: Vec<_> =
-                    manifest.schema.columns().iter().map(|column| column.name.as_str()).collect();
-                let message =
-                    format!("{} has no column '{wanted}'; it has: {}", csv.display(), all.join(", "));
-                return Err(ScaffoldError::Usage(message));
-            }
-        }
+        let manifest = import(sheet, place.path(), declared)?;
+        let all = || manifest.schema.columns().iter().map(|column| column.name.as_str());
+        names::expect_all(sheet.file, named, all)?;
         let values = count(&manifest, place.path())?;
         let columns: Vec<ColumnProfile> = columns(&manifest, values);
         let (first, last) = ends(&manifest, time).ok_or_else(|| {
@@ -67,27 +72,16 @@ impl Profile {
         Ok(Self { rows: manifest.rows(), columns, first, last })
     }
 
-    /// The columns of a file that hold dates or instants.
-    pub(super) fn instants(csv: &Path) -> Result<Vec<String>, ScaffoldError> {
-        let place = tempfile::tempdir()
-            .map_err(|error| ScaffoldError::outside("making a temporary folder", error))?;
-        let manifest = import(csv, place.path(), DeclaredTypes::new())?;
-        let columns = manifest.schema.columns().iter();
-        let instants =
-            columns.filter(|column| matches!(column.data_type, DataType::Timestamp | DataType::Date));
-        Ok(instants.map(|column| column.name.clone()).collect())
-    }
-
     pub(super) fn column(&self, name: &str) -> Option<&ColumnProfile> {
         self.columns.iter().find(|column| column.name == name)
     }
 }
 
-fn import(csv: &Path, place: &Path, declared: DeclaredTypes) -> Result<Manifest, ScaffoldError> {
-    let options = ImportOptions { declared, ..ImportOptions::default() };
+fn import(sheet: &Sheet<'_>, place: &Path, declared: DeclaredTypes) -> Result<Manifest, ScaffoldError> {
+    let options = ImportOptions { declared, format: sheet.format, ..ImportOptions::default() };
     let target = Target { directory: place, key_prefix: "" };
-    let imported = import_file(csv, target, &options, &mut |_| ControlFlow::Continue(()))?;
-    Ok(imported.manifest)
+    let imported = import_file(sheet.path, target, &options, &mut |_| ControlFlow::Continue(()));
+    Ok(imported.map_err(|error| error.of(sheet.file))?.manifest)
 }
 
 /// The values of each column that has not too many.

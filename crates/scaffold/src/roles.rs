@@ -11,6 +11,8 @@ use crate::error::ScaffoldError;
 const LEAST_DAYS: i64 = 10;
 /// Rows that there must be.
 const LEAST_ROWS: u64 = 200;
+/// Features beyond which a person is told that training takes its time.
+const MANY_FEATURES: usize = 100;
 /// Names that feature definitions keep for themselves.
 const RESERVED: [&str; 3] = ["event_timestamp", "created_timestamp", "row_id"];
 
@@ -96,13 +98,19 @@ impl Roles {
             if column.name == time || column.name == question.target || is_key {
                 continue;
             }
-            match refusal(column) {
+            match refusal(column, profile.rows) {
                 Some(why) => left_out.push((column.name.clone(), why)),
                 None => features.push(feature(column, &features)),
             }
         }
         if features.is_empty() && keys.is_empty() {
             return Err(ScaffoldError::Usage("no column is left to predict from".to_owned()));
+        }
+        if features.len() > MANY_FEATURES {
+            notes.push(format!(
+                "{} columns are features: training takes long; take out of features.yaml what cannot matter",
+                features.len()
+            ));
         }
         notes.extend(left_out.iter().map(|(column, why)| format!("column '{column}' is left out: {why}")));
         let numbers = features.iter().filter(|feature| !feature.is_text && !feature.is_bool);
@@ -157,14 +165,11 @@ fn label(
     let target = question.target;
     let column = profile.column(target);
     let column = column.ok_or_else(|| ScaffoldError::Usage(format!("there is no column '{target}'")))?;
+    expect_two_answers(column, profile.rows)?;
     let quoted = quote(target);
     let is_number = matches!(column.data_type, DataType::Int64 | DataType::Float64);
     if let Some(above) = question.above {
-        if !is_number {
-            return Err(ScaffoldError::Usage(format!(
-                "--above needs numbers, and column '{target}' holds none"
-            )));
-        }
+        expect_both_sides(column, above)?;
         return Ok(format!("{quoted} > {above:?}"));
     }
     if column.data_type == DataType::Bool && question.positive.is_none() {
@@ -205,6 +210,41 @@ fn label(
     })
 }
 
+/// What never differs cannot be learned.
+fn expect_two_answers(target: &ColumnProfile, rows: u64) -> Result<(), ScaffoldError> {
+    let name = &target.name;
+    let message = if target.nulls == rows {
+        format!(
+            "column '{name}' holds no value in any row: there is nothing to learn; name another with --target"
+        )
+    } else {
+        match target.values.iter().flatten().collect::<Vec<_>>().as_slice() {
+            [only] if target.values.is_some() => format!(
+                "column '{name}' holds '{only}' in every row that has a value: a model needs rows of both answers; \
+                 bring some of the other, or name another column with --target"
+            ),
+            _ => return Ok(()),
+        }
+    };
+    Err(ScaffoldError::Usage(message))
+}
+
+/// A threshold must have numbers on both sides.
+fn expect_both_sides(target: &ColumnProfile, above: f64) -> Result<(), ScaffoldError> {
+    let name = &target.name;
+    let Some((low, high)) = target.range else {
+        return Err(ScaffoldError::Usage(format!("--above needs numbers, and column '{name}' holds none")));
+    };
+    if low <= above && above < high {
+        return Ok(());
+    }
+    let message = format!(
+        "the numbers in column '{name}' lie between {low} and {high}, so {above} does not divide them into yes and \
+         no; give a number between with --above"
+    );
+    Err(ScaffoldError::Usage(message))
+}
+
 fn key_of(profile: &Profile, name: &str) -> Result<Key, ScaffoldError> {
     let column =
         profile.column(name).ok_or_else(|| ScaffoldError::Usage(format!("there is no column '{name}'")))?;
@@ -226,8 +266,14 @@ fn key_of(profile: &Profile, name: &str) -> Result<Key, ScaffoldError> {
 }
 
 /// Why a column is no feature.
-fn refusal(column: &ColumnProfile) -> Option<&'static str> {
+fn refusal(column: &ColumnProfile, rows: u64) -> Option<&'static str> {
     match column.data_type {
+        DataType::Int64 if column.values.is_none() && is_named_id(&column.name) => {
+            Some("it is named like an identifier, whose size says nothing")
+        }
+        DataType::Int64 if column.values.is_none() && numbers_rows(column, rows) => {
+            Some("its numbers run through as many values as there are rows, like a row number")
+        }
         DataType::Timestamp | DataType::Date => {
             Some("it holds instants; say in features.yaml what of them matters")
         }
@@ -237,6 +283,22 @@ fn refusal(column: &ColumnProfile) -> Option<&'static str> {
         _ if column.values.as_ref().is_some_and(|values| values.len() < 2) => Some("it is always the same"),
         _ => None,
     }
+}
+
+/// Whether one word of the name is `id`: `customer_id`, `ID`, `OrderId`, but not `humid`.
+fn is_named_id(name: &str) -> bool {
+    let words = name.split(|c: char| !c.is_ascii_alphanumeric());
+    let ends_in_id = |word: &str| {
+        let before = word.strip_suffix("Id").or_else(|| word.strip_suffix("ID"));
+        before.is_some_and(|before| before.ends_with(|c: char| c.is_ascii_lowercase()))
+    };
+    words.into_iter().any(|word| word.eq_ignore_ascii_case("id") || ends_in_id(word))
+}
+
+/// Whether a column's numbers, none of which is missing, have exactly the range of a count of the rows.
+fn numbers_rows(column: &ColumnProfile, rows: u64) -> bool {
+    let width = column.range.map(|(low, high)| high - low + 1.0);
+    column.nulls == 0 && width.is_some_and(|width| (width - rows as f64).abs() < 0.5)
 }
 
 fn feature(column: &ColumnProfile, taken: &[Feature]) -> Feature {
@@ -278,6 +340,46 @@ pub(super) fn yaml(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn column(name: &str, nulls: u64, range: Option<(f64, f64)>, values: Option<&[&str]>) -> ColumnProfile {
+        let data_type = if range.is_some() { DataType::Int64 } else { DataType::Utf8 };
+        let values = values.map(|values| values.iter().map(|value| (*value).to_owned()).collect());
+        ColumnProfile { name: name.to_owned(), data_type, nulls, range, values }
+    }
+
+    #[test]
+    fn numbers_that_name_or_count_rows_are_no_features() {
+        for name in ["id", "customer_id", "Kunde-ID", "orderId", "Order ID"] {
+            assert!(refusal(&column(name, 0, Some((1.0, 9e6)), None), 600).is_some(), "{name}");
+        }
+        for name in ["humid", "idle", "width", "paid", "PAID"] {
+            assert_eq!(refusal(&column(name, 0, Some((1.0, 9e6)), None), 600), None, "{name}");
+        }
+        assert!(refusal(&column("n", 0, Some((100.0, 699.0)), None), 600).is_some());
+        assert_eq!(refusal(&column("n", 1, Some((100.0, 699.0)), None), 600), None, "some are missing");
+        assert_eq!(refusal(&column("n", 0, Some((100.0, 700.0)), None), 600), None);
+        assert_eq!(refusal(&column("id", 0, Some((1.0, 3.0)), Some(&["1", "2", "3"])), 600), None);
+    }
+
+    #[test]
+    fn a_target_has_both_answers() {
+        let said = |result: Result<(), ScaffoldError>| result.unwrap_err().to_string();
+        let empty = said(expect_two_answers(&column("y", 9, None, Some(&[])), 9));
+        assert!(empty.contains("holds no value in any row"), "{empty}");
+        let same = said(expect_two_answers(&column("y", 1, None, Some(&["true"])), 9));
+        assert!(same.contains("'true' in every row"), "{same}");
+        expect_two_answers(&column("y", 0, None, Some(&["a", "b"])), 9).unwrap();
+        expect_two_answers(&column("y", 0, Some((0.0, 99.0)), None), 100).unwrap();
+
+        let amounts = column("y", 0, Some((1.0, 5.0)), None);
+        expect_both_sides(&amounts, 1.0).unwrap();
+        for outside in [0.5, 5.0, 7.0, f64::NAN] {
+            let refused = said(expect_both_sides(&amounts, outside));
+            assert!(refused.contains("between 1 and 5"), "{refused}");
+        }
+        let texts = said(expect_both_sides(&column("y", 0, None, None), 1.0));
+        assert!(texts.contains("holds none"), "{texts}");
+    }
 
     #[test]
     fn column_names_become_identifiers() {

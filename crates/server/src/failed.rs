@@ -3,8 +3,10 @@
 use std::io;
 use std::path::Path;
 
-use mainstay_core::error::{Cause, Coded, ErrorCode, Failure};
+use mainstay_core::error::{Cause, Coded, Failure};
 use thiserror::Error;
+
+use crate::exit::Exit;
 
 /// What ends a subcommand. The first line is for the person at the terminal.
 #[derive(Debug, Error)]
@@ -25,6 +27,11 @@ pub enum Failed {
     /// The arguments contradict each other or what is there.
     #[error("{0}")]
     Usage(String),
+    /// A directory that holds no data of Mainstay's.
+    #[error(
+        "there is no data directory at {0}; name the one that you mean, or make one with 'mainstay up' or 'run'"
+    )]
+    NoData(String),
     /// A part of Mainstay refused or failed.
     #[error("{0}")]
     Coded(Failure),
@@ -49,16 +56,14 @@ impl Failed {
         Self::Outside { what: what.into(), cause: cause.into() }
     }
 
-    /// The exit code: 2 for a wrong use, 3 for what does not exist, 4 for what is refused, 1 else.
-    pub fn exit_code(&self) -> u8 {
+    /// How it ends the program.
+    pub fn exit(&self) -> Exit {
         match self {
-            Self::Usage(_) => 2,
-            Self::Coded(failure) => match failure.code() {
-                ErrorCode::NotFound => 3,
-                ErrorCode::PermissionDenied | ErrorCode::Unauthenticated | ErrorCode::GateNotPassed => 4,
-                _ => 1,
-            },
-            _ => 1,
+            Self::Usage(_) => Exit::Usage,
+            Self::NoData(_) => Exit::NotFound,
+            Self::File { error, .. } => Exit::of_io(error.kind()),
+            Self::Coded(failure) => Exit::of_code(failure.code()),
+            Self::Busy(_) | Self::Outside { .. } => Exit::Failed,
         }
     }
 }

@@ -10,6 +10,7 @@ mod client;
 pub mod clock;
 pub mod endpoint_commands;
 pub mod engine;
+mod exit;
 mod failed;
 pub mod heads;
 pub mod layout;
@@ -26,4 +27,5 @@ pub mod triggers;
 pub mod watch;
 pub mod webhooks;
 
+pub use exit::Exit;
 pub use failed::Failed;

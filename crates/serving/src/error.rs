@@ -46,14 +46,14 @@ pub enum ServingError {
     #[error("whether endpoint '{0}' is governed is not as stated; read it again")]
     Governance(Name),
     /// The artifact's gates have not passed.
-    #[error("version {version} may not answer: the gates for {digest} {}", if *failed { "failed" } else { "have not passed yet" })]
+    #[error("version {version} ({digest}) may not answer: {reason}")]
     GateNotPassed {
         /// The version.
         version: u64,
         /// Its artifact.
         digest: Digest,
-        /// Whether they have been judged at all.
-        failed: bool,
+        /// What is missing, and what to do.
+        reason: String,
     },
     /// Another endpoint decides who is the model's champion.
     #[error(

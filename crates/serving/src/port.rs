@@ -15,15 +15,14 @@ use crate::revision::Revision;
 use crate::rollout::Rollout;
 use crate::segment::{SealedSegment, SegmentId, SegmentKind};
 
-/// Whether the gates of an artifact passed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// Whether the gates of an artifact have passed; the rule is governance's.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GateStatus {
-    /// All that its model demands passed.
+    /// It may answer.
     Passed,
-    /// One failed.
-    Failed,
-    /// One has not been judged.
-    Pending,
+    /// It may not, and this is why: a gate failed, is inconclusive or was not evaluated, or an approval is
+    /// missing.
+    Missing(String),
 }
 
 /// The writing side. "Not found" is `Ok(None)`.

@@ -7,7 +7,6 @@ use mainstay_core::error::StorageError;
 use mainstay_core::id::{PipelineRunId, RolloutId};
 use mainstay_core::name::Name;
 use mainstay_core::page::{Page, PageRequest};
-use mainstay_governance::port::GovernanceTx as _;
 use mainstay_serving::endpoint::Endpoint;
 use mainstay_serving::port::{GateStatus, ServingStore, ServingTx};
 use mainstay_serving::revision::Revision;
@@ -102,12 +101,9 @@ impl ServingTx for StoreTx {
     }
 
     async fn gate_status(&mut self, digest: &Digest) -> Result<GateStatus, StorageError> {
-        use mainstay_governance::gate::GateStatus as Judged;
         Ok(match self.judged(digest).await? {
-            Judged::Passed => GateStatus::Passed,
-            // A report that did not pass, or none that counts.
-            Judged::Missing(_) if self.newest_report(digest).await?.is_some() => GateStatus::Failed,
-            Judged::Missing(_) => GateStatus::Pending,
+            mainstay_governance::gate::GateStatus::Passed => GateStatus::Passed,
+            mainstay_governance::gate::GateStatus::Missing(what) => GateStatus::Missing(what),
         })
     }
 

@@ -6,8 +6,11 @@ use arrow::array::{
     ArrayRef, BooleanBuilder, Date32Builder, Float64Builder, Int64Builder, StringBuilder,
     TimestampMicrosecondBuilder,
 };
+use mainstay_core::time::DataTime;
 use mainstay_data::scalar::{parse_date, parse_timestamp};
 use mainstay_data::schema::DataType;
+
+use super::options::{ImportOptions, TextFormat};
 
 /// A field, read as a value of its column's type.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -21,45 +24,73 @@ pub(super) enum Cell {
     Text,
 }
 
-/// The texts that mean null.
-pub(super) struct Nulls<'a> {
-    values: &'a [String],
-    texts: &'a [String],
+/// How texts are read as values: which of them mean null, and how numbers and dates are written.
+pub(super) struct Grammar<'a> {
+    null_tokens: &'a [String],
+    text_null_tokens: &'a [String],
+    format: TextFormat,
 }
 
-impl<'a> Nulls<'a> {
-    pub(super) fn new(values: &'a [String], texts: &'a [String]) -> Self {
-        Self { values, texts }
+impl<'a> Grammar<'a> {
+    pub(super) fn of(options: &'a ImportOptions) -> Self {
+        let ImportOptions { null_tokens, text_null_tokens, format, .. } = options;
+        Self { null_tokens, text_null_tokens, format: *format }
     }
 
     /// Whether `field` is null in a column of `data_type`.
-    pub(super) fn contains(&self, field: &str, data_type: DataType) -> bool {
-        let tokens = if data_type == DataType::Utf8 { self.texts } else { self.values };
+    fn is_null(&self, field: &str, data_type: DataType) -> bool {
+        let tokens = if data_type == DataType::Utf8 { self.text_null_tokens } else { self.null_tokens };
         tokens.iter().any(|token| token == field)
     }
 
     /// Whether `field` says nothing about the type of its column.
-    pub(super) fn silent(&self, field: &str) -> bool {
-        self.values.iter().any(|token| token == field)
+    pub(super) fn is_silent(&self, field: &str) -> bool {
+        self.null_tokens.iter().any(|token| token == field)
     }
-}
 
-/// Reads a field; `None` if it is no value of that type.
-pub(super) fn parse(field: &str, data_type: DataType, nulls: &Nulls<'_>) -> Option<Cell> {
-    if data_type == DataType::Utf8 {
-        return Some(if nulls.contains(field, data_type) { Cell::Null } else { Cell::Text });
+    /// Whether dates come in another form than RFC 3339's, too.
+    pub(super) const fn has_date_order(&self) -> bool {
+        self.format.date_order.is_some()
     }
-    let field = field.trim_ascii();
-    if nulls.contains(field, data_type) {
-        return Some(Cell::Null);
+
+    /// Reads a field; `None` if it is no value of that type.
+    pub(super) fn parse(&self, field: &str, data_type: DataType) -> Option<Cell> {
+        if data_type == DataType::Utf8 {
+            return Some(if self.is_null(field, data_type) { Cell::Null } else { Cell::Text });
+        }
+        let field = field.trim_ascii();
+        if self.is_null(field, data_type) {
+            return Some(Cell::Null);
+        }
+        match data_type {
+            DataType::Bool => parse_bool(field).map(Cell::Bool),
+            DataType::Int64 => self.int(field).map(Cell::Int),
+            DataType::Float64 => self.float(field).map(Cell::Float),
+            DataType::Timestamp => self.timestamp(field).map(|at| Cell::Int(at.micros())),
+            DataType::Date => self.date(field).map(|days| Cell::Int(i64::from(days))),
+            DataType::Utf8 => None,
+        }
     }
-    match data_type {
-        DataType::Bool => parse_bool(field).map(Cell::Bool),
-        DataType::Int64 => parse_int(field).map(Cell::Int),
-        DataType::Float64 => parse_float(field).map(Cell::Float),
-        DataType::Timestamp => parse_timestamp(field).map(|at| Cell::Int(at.micros())),
-        DataType::Date => parse_date(field).map(|days| Cell::Int(i64::from(days))),
-        DataType::Utf8 => None,
+
+    /// A decimal integer, also one written as a float without a fraction (`517.0`, as pandas writes
+    /// integers beside nulls), as long as a double holds it exactly.
+    fn int(&self, field: &str) -> Option<i64> {
+        field.parse().ok().or_else(|| whole(self.float(field)?))
+    }
+
+    /// A finite decimal number; words such as `inf` are none. With a decimal comma there is no point in it.
+    pub(super) fn float(&self, field: &str) -> Option<f64> {
+        if self.format.decimal_comma { parse_float_with_comma(field) } else { parse_float(field) }
+    }
+
+    /// An instant; a date alone is its midnight in UTC.
+    pub(super) fn timestamp(&self, field: &str) -> Option<DataTime> {
+        parse_timestamp(field).or_else(|| parse_timestamp(&self.format.date_order?.rfc3339(field)?))
+    }
+
+    /// A date: days since 1970-01-01.
+    pub(super) fn date(&self, field: &str) -> Option<i32> {
+        parse_date(field).or_else(|| parse_date(&self.format.date_order?.rfc3339(field)?))
     }
 }
 
@@ -72,12 +103,6 @@ pub(super) fn parse_bool(field: &str) -> Option<bool> {
     } else {
         None
     }
-}
-
-/// A decimal integer, also one written as a float without a fraction (`517.0`, as pandas writes
-/// integers beside nulls), as long as a double holds it exactly.
-fn parse_int(field: &str) -> Option<i64> {
-    field.parse().ok().or_else(|| whole(parse_float(field)?))
 }
 
 /// A float that is an integer, as that integer.
@@ -94,6 +119,11 @@ pub(super) fn parse_float(field: &str) -> Option<f64> {
         return None;
     }
     field.parse().ok().filter(|value: &f64| value.is_finite())
+}
+
+/// As [`parse_float`], with a comma where that has a point.
+pub(super) fn parse_float_with_comma(field: &str) -> Option<f64> {
+    if field.contains('.') { None } else { parse_float(&field.replace(',', ".")) }
 }
 
 /// A column under construction.
@@ -118,7 +148,7 @@ impl ColumnBuilder {
         }
     }
 
-    /// Appends what [`parse`] gave for this column's type; `field` is the text of [`Cell::Text`].
+    /// Appends what [`Grammar::parse`] gave for this column's type; `field` is the text of [`Cell::Text`].
     pub(super) fn append(&mut self, cell: Cell, field: &str) {
         match (self, cell) {
             (Self::Bool(builder), Cell::Bool(value)) => builder.append_value(value),
@@ -153,14 +183,15 @@ impl ColumnBuilder {
 mod tests {
     use DataType::{Bool, Date, Float64, Int64, Timestamp, Utf8};
 
+    use mainstay_data::dates::DateOrder;
+
     use super::*;
-    use crate::import::ImportOptions;
 
     #[test]
     fn fields_are_read_by_type() {
         let options = ImportOptions::default();
-        let nulls = Nulls::new(&options.null_tokens, &options.text_null_tokens);
-        let read = |field, data_type| parse(field, data_type, &nulls);
+        let grammar = Grammar::of(&options);
+        let read = |field, data_type| grammar.parse(field, data_type);
 
         assert_eq!(read(" 517 ", Int64), Some(Cell::Int(517)));
         assert_eq!(read("517.0", Int64), Some(Cell::Int(517)));
@@ -181,5 +212,23 @@ mod tests {
 
         assert_eq!([read("NA", Int64), read("", Date)], [Some(Cell::Null); 2]);
         assert_eq!([read("NA", Utf8), read("", Utf8)], [Some(Cell::Text), Some(Cell::Null)]);
+    }
+    #[test]
+    fn numbers_and_dates_are_read_as_they_are_written() {
+        let format =
+            TextFormat { decimal_comma: true, date_order: Some(DateOrder::DayFirst), ..Default::default() };
+        let options = ImportOptions { format, ..ImportOptions::default() };
+        let grammar = Grammar::of(&options);
+        let read = |field, data_type| grammar.parse(field, data_type);
+
+        assert_eq!(read("-1,5", Float64), Some(Cell::Float(-1.5)));
+        assert_eq!(read("517,0", Int64), Some(Cell::Int(517)));
+        for bad in ["1.5", "1.234,5", "1,5,0"] {
+            assert_eq!(read(bad, Float64), None, "{bad}");
+        }
+        assert_eq!(read("02.01.1970", Date), Some(Cell::Int(1)));
+        assert_eq!(read("02/01/1970 00:00:01", Timestamp), Some(Cell::Int(86_401_000_000)));
+        assert_eq!(read("1970-01-02", Date), Some(Cell::Int(1)), "RFC 3339 is always read");
+        assert_eq!(read("01/31/1970", Date), None);
     }
 }

@@ -14,11 +14,11 @@ use mainstay_data::schema::{Column, Schema};
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 
 use super::Imported;
-use super::cells::Nulls;
+use super::cells::Grammar;
 use super::convert::{convert, converts, natural};
 use super::error::ImportError;
 use super::options::{ImportOptions, Observer, Phase, Progress};
-use super::quarantine::{Quarantine, Reason};
+use super::quarantine::{Place, Quarantine, Reason};
 use super::source::unreadable;
 use crate::table_writer::{TableWriter, Target};
 
@@ -142,15 +142,15 @@ impl Rows<'_> {
             (self.read..).zip(&good).filter(|(_, good)| **good).map(|(row, _)| row + 1).collect();
         for (row, at, reason) in reasons.drain(..) {
             let raw = format!("a value of column {at}, left out for its length");
-            self.quarantine.add(self.read + row as u64 + 1, &reason, &raw, self.bytes_per_row)?;
+            self.quarantine.add(Place::row(self.read + row as u64 + 1), &reason, &raw, self.bytes_per_row)?;
         }
         self.read += rows as u64;
 
-        let nulls = Nulls::new(&self.options.null_tokens, &self.options.text_null_tokens);
+        let grammar = Grammar::of(self.options);
         let mut good = vec![true; batch.num_rows()];
         let mut arrays = Vec::with_capacity(batch.num_columns());
         for (at, (array, column)) in batch.columns().iter().zip(self.schema.columns()).enumerate() {
-            let converted = convert(array, column.data_type, &nulls)?;
+            let converted = convert(array, column.data_type, &grammar)?;
             for row in converted.bad {
                 if let Some(good) = good.get_mut(row).filter(|good| **good) {
                     *good = false;
@@ -163,7 +163,7 @@ impl Rows<'_> {
         reasons.sort_by_key(|(row, ..)| *row);
         for (row, at, reason) in reasons {
             let number = numbers.values().get(row).copied().unwrap_or(0);
-            self.quarantine.add(number, &reason, &shown(&batch, at, row), self.bytes_per_row)?;
+            self.quarantine.add(Place::row(number), &reason, &shown(&batch, at, row), self.bytes_per_row)?;
         }
         let table = RecordBatch::try_new(self.writer.arrow_schema().clone(), arrays);
         let table = table.map_err(|error| StorageError::Failed(error.into()))?;

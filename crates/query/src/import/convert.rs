@@ -8,7 +8,7 @@ use arrow::datatypes::{DataType as ArrowType, Float64Type};
 use mainstay_core::error::StorageError;
 use mainstay_data::schema::DataType;
 
-use super::cells::{ColumnBuilder, Nulls, parse, whole};
+use super::cells::{Cell, ColumnBuilder, Grammar, whole};
 use crate::columns::arrow_type;
 
 /// The type that an Arrow type becomes by itself; `None` if tables have nothing like it.
@@ -59,10 +59,14 @@ pub(super) struct Converted {
 
 /// Converts a column whose type [`converts`]. Text is read as in CSV; a float becomes an integer only if
 /// it is one.
-pub(super) fn convert(array: &ArrayRef, to: DataType, nulls: &Nulls<'_>) -> Result<Converted, StorageError> {
+pub(super) fn convert(
+    array: &ArrayRef,
+    to: DataType,
+    grammar: &Grammar<'_>,
+) -> Result<Converted, StorageError> {
     let from = natural(array.data_type());
     if from == Some(DataType::Utf8) && to != DataType::Utf8 && *array.data_type() != ArrowType::Null {
-        return parsed(&cast(array, &ArrowType::Utf8)?, to, nulls);
+        return parsed(&cast(array, &ArrowType::Utf8)?, to, grammar);
     }
     if from == Some(DataType::Float64) && to == DataType::Int64 {
         return Ok(integral(&cast(array, &ArrowType::Float64)?));
@@ -86,17 +90,17 @@ fn cast(array: &ArrayRef, to: &ArrowType) -> Result<ArrayRef, StorageError> {
     cast_with_options(array, to, &options).map_err(|error| StorageError::Failed(error.into()))
 }
 
-fn parsed(texts: &ArrayRef, to: DataType, nulls: &Nulls<'_>) -> Result<Converted, StorageError> {
+fn parsed(texts: &ArrayRef, to: DataType, grammar: &Grammar<'_>) -> Result<Converted, StorageError> {
     let texts = texts.as_string_opt::<i32>();
     let texts = texts.ok_or_else(|| StorageError::Failed("a cast to text gave another type".into()))?;
     let mut builder = ColumnBuilder::new(to);
     let mut bad = Vec::new();
     for (row, text) in texts.iter().enumerate() {
         let cell = match text {
-            None => super::cells::Cell::Null,
-            Some(text) => parse(text, to, nulls).unwrap_or_else(|| {
+            None => Cell::Null,
+            Some(text) => grammar.parse(text, to).unwrap_or_else(|| {
                 bad.push(row);
-                super::cells::Cell::Null
+                Cell::Null
             }),
         };
         builder.append(cell, "");

@@ -4,11 +4,16 @@ use mainstay_core::error::{Cause, Coded, ErrorCode, StorageError};
 use mainstay_data::schema::{DataType, MAX_COLUMNS, SchemaError};
 use thiserror::Error;
 
+use super::quarantine::Place;
+
 /// Why an import failed. Nothing of it is visible then.
 #[derive(Debug, Error)]
 pub enum ImportError {
+    /// There is no source.
+    #[error("there is no such file; check its path")]
+    Missing,
     /// The source cannot be read.
-    #[error("the file cannot be read; check that it exists and is not cut off")]
+    #[error("the file cannot be read; check that it is a file that you may read, and that it is not cut off")]
     Unreadable(#[source] Cause),
     /// There is no header.
     #[error("the file is empty; a CSV file starts with a line of column names")]
@@ -22,6 +27,12 @@ pub enum ImportError {
     /// The column names do not make a schema.
     #[error(transparent)]
     Schema(#[from] SchemaError),
+    /// The only column has a name that looks like several.
+    #[error(
+        "the line of column names holds no comma, but {0:?}: give `delimiter: {0:?}` if that separates the \
+         fields, or `delimiter: \",\"` if there really is one column"
+    )]
+    OtherDelimiter(String),
     /// A declared column is not in the file.
     #[error("the column {0:?} is declared, but the file has no such column")]
     DeclaredMissing(String),
@@ -63,18 +74,18 @@ pub enum ImportError {
     },
     /// Too many rows are bad.
     #[error(
-        "{bad} of {rows} rows are bad, more than allowed; the first is row {first_row}: {first_reason}. \
-         Correct the file, or declare the types of its columns"
+        "{bad} of {rows} rows are bad, more than allowed; the first is in {first}: {reason}. Correct the file, or \
+         say how it is written: `types`, `date_order`, `decimal_comma`, `delimiter`"
     )]
     TooManyBadRows {
         /// Bad rows found so far.
         bad: u64,
         /// Rows read so far.
         rows: u64,
-        /// The first bad row, from 1.
-        first_row: u64,
+        /// Where the first bad row is.
+        first: Place,
         /// What is wrong with it.
-        first_reason: String,
+        reason: String,
     },
     /// The observer stopped it.
     #[error("the import was stopped; nothing was changed")]
@@ -88,10 +99,35 @@ impl Coded for ImportError {
     fn code(&self) -> ErrorCode {
         match self {
             Self::ZipBomb(_) => ErrorCode::TooLarge,
+            Self::Missing => ErrorCode::NotFound,
             Self::Delimiter => ErrorCode::InvalidArgument,
             Self::Stopped => ErrorCode::WrongState,
             Self::Storage(error) => error.code(),
             _ => ErrorCode::InvalidData,
         }
+    }
+}
+
+/// An import that failed, with the name that whoever asked for it has for the file.
+#[derive(Debug, Error)]
+#[error("{file}: {error}")]
+pub struct FileError {
+    /// The file.
+    pub file: String,
+    /// Why it was not imported.
+    #[source]
+    pub error: ImportError,
+}
+
+impl ImportError {
+    /// The error of a file of this name.
+    pub fn of(self, file: impl Into<String>) -> FileError {
+        FileError { file: file.into(), error: self }
+    }
+}
+
+impl Coded for FileError {
+    fn code(&self) -> ErrorCode {
+        self.error.code()
     }
 }

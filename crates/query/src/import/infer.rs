@@ -5,10 +5,9 @@
 //! allowed share of all values do not fit the kind, the column is text; otherwise those rows are
 //! quarantined, where a person sees them.
 
-use mainstay_data::scalar::{parse_date, parse_timestamp};
 use mainstay_data::schema::DataType;
 
-use super::cells::{parse_bool, parse_float};
+use super::cells::{Grammar, parse_bool};
 
 /// How many values decide the kind.
 const SAMPLE: u64 = 10_000;
@@ -34,12 +33,12 @@ pub(super) struct Evidence {
 
 impl Evidence {
     /// Counts a value that is not null.
-    pub(super) fn observe(&mut self, field: &str) {
+    pub(super) fn observe(&mut self, field: &str, grammar: &Grammar<'_>) {
         // Text once, text for ever: the sample allows no exception.
         if self.count(&self.sample, Class::Text) > 0 {
             return;
         }
-        let class = classify(field.trim_ascii()) as usize;
+        let class = classify(field.trim_ascii(), grammar) as usize;
         self.seen += 1;
         let tallies = if self.seen <= SAMPLE {
             [Some(&mut self.sample), Some(&mut self.all)]
@@ -85,7 +84,7 @@ impl Evidence {
 }
 
 /// An integer with a leading zero is a code, not a number, and so is one beyond 64 bits.
-fn classify(field: &str) -> Class {
+fn classify(field: &str, grammar: &Grammar<'_>) -> Class {
     let Some(&first) = field.as_bytes().first() else { return Class::Text };
     if matches!(first, b't' | b'T' | b'f' | b'F') {
         return if parse_bool(field).is_some() { Class::Bool } else { Class::Text };
@@ -98,28 +97,50 @@ fn classify(field: &str) -> Class {
     if !padded && field.parse::<i64>().is_ok() {
         return Class::Int;
     }
-    if field.as_bytes().get(4) == Some(&b'-') {
-        if parse_date(field).is_some() {
+    if field.as_bytes().get(4) == Some(&b'-') || grammar.has_date_order() {
+        if grammar.date(field).is_some() {
             return Class::Date;
         }
-        if parse_timestamp(field).is_some() {
+        if grammar.timestamp(field).is_some() {
             return Class::Timestamp;
         }
     }
     let all_digits = digits.bytes().all(|b| b.is_ascii_digit());
-    if !padded && !all_digits && parse_float(field).is_some() { Class::Float } else { Class::Text }
+    if !padded && !all_digits && grammar.float(field).is_some() { Class::Float } else { Class::Text }
 }
 
 #[cfg(test)]
 mod tests {
+    use mainstay_data::dates::DateOrder;
+
     use super::*;
+    use crate::import::{ImportOptions, TextFormat};
 
     fn of(values: &[&str]) -> DataType {
+        of_format(values, TextFormat::default())
+    }
+
+    fn of_format(values: &[&str], format: TextFormat) -> DataType {
+        let options = ImportOptions { format, ..ImportOptions::default() };
         let mut evidence = Evidence::default();
         for value in values {
-            evidence.observe(value);
+            evidence.observe(value, &Grammar::of(&options));
         }
         evidence.conclude(0.01)
+    }
+
+    #[test]
+    fn the_format_decides_what_numbers_and_dates_look_like() {
+        let german =
+            TextFormat { decimal_comma: true, date_order: Some(DateOrder::DayFirst), ..Default::default() };
+        assert_eq!(of_format(&["1,5", "2"], german), DataType::Float64);
+        assert_eq!(of_format(&["31.12.2024", "1.1.2025"], german), DataType::Date);
+        assert_eq!(of_format(&["31.12.2024", "1.1.2025 10:30"], german), DataType::Timestamp);
+        assert_eq!(of_format(&["2024-12-31"], german), DataType::Date);
+        assert_eq!(of_format(&["1.5"], german), DataType::Utf8);
+        for text in [&["1,5"][..], &["31.12.2024"]] {
+            assert_eq!(of(text), DataType::Utf8, "{text:?}");
+        }
     }
 
     #[test]
@@ -144,14 +165,16 @@ mod tests {
 
     #[test]
     fn later_values_widen_or_are_misfits() {
+        let options = ImportOptions::default();
+        let grammar = Grammar::of(&options);
         let mut evidence = Evidence::default();
-        (0..SAMPLE).for_each(|i| evidence.observe(&i.to_string()));
+        (0..SAMPLE).for_each(|i| evidence.observe(&i.to_string(), &grammar));
         assert_eq!(evidence.conclude(0.01), DataType::Int64);
-        evidence.observe("0.5");
+        evidence.observe("0.5", &grammar);
         assert_eq!(evidence.conclude(0.01), DataType::Float64);
-        (0..50).for_each(|_| evidence.observe("oops"));
+        (0..50).for_each(|_| evidence.observe("oops", &grammar));
         assert_eq!(evidence.conclude(0.01), DataType::Float64, "a few bad values are misfits");
-        (0..100).for_each(|_| evidence.observe("oops"));
+        (0..100).for_each(|_| evidence.observe("oops", &grammar));
         assert_eq!(evidence.conclude(0.01), DataType::Utf8, "many are another type");
     }
 }

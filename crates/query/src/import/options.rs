@@ -2,15 +2,40 @@
 
 use std::ops::ControlFlow;
 
+use mainstay_data::dates::DateOrder;
 use mainstay_data::schema::DeclaredTypes;
+use serde::{Deserialize, Serialize};
+
+use super::error::ImportError;
+
+/// How the text of a CSV file is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct TextFormat {
+    /// What separates fields. If it is not said it is a comma, and a file that then has a single column with
+    /// another separator in its name is refused.
+    pub delimiter: Option<char>,
+    /// Whether numbers are written as `3,14`.
+    pub decimal_comma: bool,
+    /// How dates are written that are not in the form of RFC 3339, which is always read.
+    pub date_order: Option<DateOrder>,
+}
+
+impl TextFormat {
+    /// The delimiter as the parser takes it.
+    pub(super) fn delimiter_byte(self) -> Result<u8, ImportError> {
+        let delimiter = u8::try_from(self.delimiter.unwrap_or(',')).map_err(|_| ImportError::Delimiter)?;
+        let is_usable = delimiter.is_ascii() && !matches!(delimiter, b'"' | b'\n' | b'\r');
+        is_usable.then_some(delimiter).ok_or(ImportError::Delimiter)
+    }
+}
 
 /// How a file is read and how much of it may be bad.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ImportOptions {
     /// Types that override what would be inferred.
     pub declared: DeclaredTypes,
-    /// What separates the fields of a CSV file.
-    pub delimiter: u8,
+    /// How text is written.
+    pub format: TextFormat,
     /// Texts that mean null in columns that hold no text.
     pub null_tokens: Vec<String>,
     /// Texts that mean null in text columns. `NA` is none of them: it is Namibia's country code.
@@ -36,7 +61,7 @@ impl Default for ImportOptions {
         let texts = |tokens: &[&str]| tokens.iter().map(|&token| token.to_owned()).collect();
         Self {
             declared: DeclaredTypes::new(),
-            delimiter: b',',
+            format: TextFormat::default(),
             null_tokens: texts(&["", "NA", "N/A", "NaN", "nan", "null", "NULL"]),
             text_null_tokens: texts(&[""]),
             max_bad_share: 0.01,

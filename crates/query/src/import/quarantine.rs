@@ -1,6 +1,7 @@
 //! Bad rows: kept apart with their reasons, and counted against a limit.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io::Write as _;
 
 use mainstay_data::schema::DataType;
@@ -75,12 +76,37 @@ impl Reason {
     }
 }
 
+/// Where a row is in its file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// From 1, without the header.
+    pub row: u64,
+    /// The line that it begins in, from 1 with the header; of text only.
+    pub line: Option<u64>,
+}
+
+impl Place {
+    /// Of a file without lines.
+    pub(super) const fn row(row: u64) -> Self {
+        Self { row, line: None }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            Some(line) => write!(f, "line {line}"),
+            None => write!(f, "row {}", self.row),
+        }
+    }
+}
+
 /// Bad rows by kind of reason.
 pub type ReasonCounts = BTreeMap<&'static str, u64>;
 
 /// Gathers bad rows in a file of newline-delimited JSON:
-/// `{"row":7,"kind":"value","column":"dep_time","reason":"…","raw":"…"}`, rows counted from 1 without
-/// the header. The file appears only if there are any.
+/// `{"row":7,"line":8,"kind":"value","column":"dep_time","reason":"…","raw":"…"}`, rows counted from 1 without
+/// the header, lines from 1 with it. The file appears only if there are any.
 pub(super) struct Quarantine<'a> {
     target: Target<'a>,
     max_share: f64,
@@ -89,7 +115,7 @@ pub(super) struct Quarantine<'a> {
     counts: ReasonCounts,
     rows: u64,
     bytes: u64,
-    first: Option<(u64, String)>,
+    first: Option<(Place, String)>,
 }
 
 impl<'a> Quarantine<'a> {
@@ -109,7 +135,7 @@ impl<'a> Quarantine<'a> {
     /// Puts a row aside. `spent` is how many bytes of the source it takes.
     pub(super) fn add(
         &mut self,
-        row: u64,
+        place: Place,
         reason: &Reason,
         raw: &str,
         spent: u64,
@@ -118,13 +144,14 @@ impl<'a> Quarantine<'a> {
         self.bytes += spent;
         *self.counts.entry(reason.kind()).or_default() += 1;
         if self.first.is_none() {
-            self.first = Some((row, reason.to_string()));
+            self.first = Some((place, reason.to_string()));
         }
         if self.rows > self.max_rows {
-            return Err(self.too_many(row));
+            return Err(self.too_many(place.row));
         }
         let line = json!({
-            "row": row,
+            "row": place.row,
+            "line": place.line,
             "kind": reason.kind(),
             "column": reason.column(),
             "reason": reason.to_string(),
@@ -138,8 +165,8 @@ impl<'a> Quarantine<'a> {
     }
 
     fn too_many(&self, rows: u64) -> ImportError {
-        let (first_row, first_reason) = self.first.clone().unwrap_or_default();
-        ImportError::TooManyBadRows { bad: self.rows, rows, first_row, first_reason }
+        let (first, reason) = self.first.clone().unwrap_or((Place::row(0), String::new()));
+        ImportError::TooManyBadRows { bad: self.rows, rows, first, reason }
     }
 
     /// Fails if the share of bad rows or bytes is too large; otherwise names the file, if there is one.

@@ -23,6 +23,8 @@ pub(super) struct Record<'a> {
     pub(super) ends: &'a [usize],
     /// Bytes of the file that it takes, with what separates it from the record before.
     pub(super) spent: u64,
+    /// The line that it begins in, from 1.
+    pub(super) line: u64,
 }
 
 /// What comes next in the file.
@@ -32,6 +34,7 @@ pub(super) enum Next<'a> {
     Oversized {
         start: &'a [u8],
         spent: u64,
+        line: u64,
     },
     End,
 }
@@ -46,6 +49,8 @@ pub(super) struct Records<'r> {
     output: Vec<u8>,
     ends: Vec<usize>,
     limits: RecordLimits,
+    /// Line breaks between records, which the parser does not see.
+    breaks: u64,
 }
 
 impl<'r> Records<'r> {
@@ -59,18 +64,41 @@ impl<'r> Records<'r> {
             output: vec![0; limits.bytes.min(1 << 14)],
             ends: vec![0; limits.fields.min(64)],
             limits,
+            breaks: 0,
+        }
+    }
+
+    fn fill(&mut self) -> Result<(), ImportError> {
+        if self.start == self.end {
+            self.start = 0;
+            self.end = self.input.read(&mut self.buffer).map_err(unreadable)?;
+        }
+        Ok(())
+    }
+
+    /// Goes to where the next record begins; gives how many bytes that took.
+    fn skip_breaks(&mut self) -> Result<u64, ImportError> {
+        let mut spent = 0;
+        loop {
+            self.fill()?;
+            match self.buffer.get(self.start..self.end).and_then(<[u8]>::first) {
+                Some(b'\n') => self.breaks += 1,
+                Some(b'\r') => {}
+                _ => return Ok(spent),
+            }
+            self.start += 1;
+            spent += 1;
         }
     }
 
     /// The next record.
     pub(super) fn next(&mut self) -> Result<Next<'_>, ImportError> {
-        let (mut length, mut fields, mut spent) = (0, 0, 0);
+        let mut spent = self.skip_breaks()?;
+        let line = self.parser.line() + self.breaks;
+        let (mut length, mut fields) = (0, 0);
         let mut oversized = None;
         loop {
-            if self.start == self.end {
-                self.start = 0;
-                self.end = self.input.read(&mut self.buffer).map_err(unreadable)?;
-            }
+            self.fill()?;
             let input = self.buffer.get(self.start..self.end).unwrap_or_default();
             let output = self.output.get_mut(length..).unwrap_or_default();
             let ends = self.ends.get_mut(fields..).unwrap_or_default();
@@ -101,10 +129,11 @@ impl<'r> Records<'r> {
         }
         if let Some(kept) = oversized {
             let start = self.output.get(..kept).unwrap_or_default();
-            return Ok(Next::Oversized { start, spent });
+            return Ok(Next::Oversized { start, spent, line });
         }
         let bytes = self.output.get(..length).unwrap_or_default();
-        Ok(Next::Record(Record { bytes, ends: self.ends.get(..fields).unwrap_or_default(), spent }))
+        let ends = self.ends.get(..fields).unwrap_or_default();
+        Ok(Next::Record(Record { bytes, ends, spent, line }))
     }
 }
 
@@ -114,13 +143,7 @@ const EXCERPT: usize = 1_024;
 impl<'a> Record<'a> {
     /// The fields as they are for a person to read, at most `limit` bytes of each.
     pub(super) fn excerpt(&self, limit: usize) -> String {
-        let mut start = 0;
-        let fields = self.ends.iter().map(|&end| {
-            let field = self.bytes.get(start..end.min(start + limit)).unwrap_or_default();
-            start = end;
-            String::from_utf8_lossy(field)
-        });
-        fields.collect::<Vec<_>>().join(",")
+        excerpt(self.bytes, self.ends, limit)
     }
 
     /// The fields as text, if all of it is UTF-8.
@@ -130,6 +153,16 @@ impl<'a> Record<'a> {
         let whole = self.ends.iter().all(|&end| text.is_char_boundary(end));
         whole.then_some(TextRecord { text, ends: self.ends })
     }
+}
+
+fn excerpt(bytes: &[u8], ends: &[usize], limit: usize) -> String {
+    let mut start = 0;
+    let fields = ends.iter().map(|&end| {
+        let field = bytes.get(start..end.min(start + limit)).unwrap_or_default();
+        start = end;
+        String::from_utf8_lossy(field)
+    });
+    fields.collect::<Vec<_>>().join(",")
 }
 
 /// A record whose fields are UTF-8.
@@ -142,7 +175,7 @@ pub(super) struct TextRecord<'a> {
 impl<'a> TextRecord<'a> {
     /// The fields as they are for a person to read, at most `limit` bytes of each.
     pub(super) fn excerpt(self, limit: usize) -> String {
-        Record { bytes: self.text.as_bytes(), ends: self.ends, spent: 0 }.excerpt(limit)
+        excerpt(self.text.as_bytes(), self.ends, limit)
     }
 
     /// The fields, in order.
@@ -194,6 +227,20 @@ mod tests {
             read_all(text.as_bytes(), LIMITS),
             ["a|b", "oversized 16", "c|d", "oversized 3", "e|f", "oversized 16"]
         );
+    }
+
+    #[test]
+    fn records_know_the_line_that_they_begin_in() {
+        for text in ["a\n\n\"b\n\nb\"\nc\n", "a\r\n\r\n\"b\r\n\nb\"\r\nc", "\na\n\"b\n\nb\"\nc"] {
+            let mut input = text.as_bytes();
+            let mut records = Records::new(&mut input, b',', LIMITS);
+            let mut lines = Vec::new();
+            while let Next::Record(record) = records.next().unwrap() {
+                lines.push(record.line);
+            }
+            let first = if text.starts_with('\n') { [2, 3, 6] } else { [1, 3, 6] };
+            assert_eq!(lines, first, "{text:?}");
+        }
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub(super) enum Source {
 /// CSV text that can be read more than once.
 pub(super) struct TextSource {
     path: PathBuf,
-    zipped: bool,
+    pub(super) zipped: bool,
     max_ratio: u64,
     max_bytes: u64,
     /// Bytes of text; for an archive as it declares.
@@ -124,6 +124,7 @@ pub(super) fn unreadable(error: io::Error) -> ImportError {
     match error.kind() {
         // What the zip and deflate readers say of a wrong checksum or a broken stream.
         io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => ImportError::Zip(error.into()),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => ImportError::Missing,
         _ => ImportError::Unreadable(error.into()),
     }
 }

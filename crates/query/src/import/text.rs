@@ -7,14 +7,17 @@ use mainstay_core::error::StorageError;
 use mainstay_data::schema::{Column, DataType, MAX_COLUMNS, Schema};
 
 use super::Imported;
-use super::cells::{Cell, ColumnBuilder, Nulls, parse};
+use super::cells::{Cell, ColumnBuilder, Grammar};
 use super::error::ImportError;
 use super::infer::Evidence;
 use super::options::{ImportOptions, Observer, Phase, Progress};
-use super::quarantine::{Quarantine, Reason};
+use super::quarantine::{Place, Quarantine, Reason};
 use super::records::{Next, Record, RecordLimits, Records, TextRecord};
 use super::source::TextSource;
 use crate::table_writer::{TableWriter, Target};
+
+/// What separates fields in the files that people have, besides commas.
+pub(super) const DELIMITERS: [char; 3] = [';', '\t', '|'];
 
 /// Rows between two reports of progress.
 const REPORT_ROWS: u64 = 16_384;
@@ -34,24 +37,31 @@ pub(super) fn import(
     options: &ImportOptions,
     observer: &mut Observer<'_>,
 ) -> Result<Imported, ImportError> {
-    let delimiter = options.delimiter;
-    if !delimiter.is_ascii() || matches!(delimiter, b'"' | b'\n' | b'\r') {
-        return Err(ImportError::Delimiter);
+    let delimiter = options.format.delimiter_byte()?;
+    let names = header(source, delimiter, options)?;
+    if let ([only], None) = (names.as_slice(), options.format.delimiter)
+        && let Some(other) = DELIMITERS.into_iter().find(|other| only.contains(*other))
+    {
+        return Err(ImportError::OtherDelimiter(other.to_string()));
     }
-    let names = header(source, options)?;
-    let schema = schema(source, options, names, observer)?;
+    let schema = schema(source, delimiter, options, names, observer)?;
     let mut rows = Rows::new(&schema, target, options);
-    let walk = Walk { source, options, columns: schema.columns(), phase: Phase::Writing };
+    let walk = Walk { source, options, delimiter, columns: schema.columns(), phase: Phase::Writing };
     let (count, bytes) = walk.run(observer, |row| rows.take(&row))?;
     rows.publish(count, bytes, schema.clone())
 }
 
-fn limits(options: &ImportOptions) -> RecordLimits {
+pub(super) fn limits(options: &ImportOptions) -> RecordLimits {
     RecordLimits { bytes: options.max_record_bytes.max(1), fields: MAX_COLUMNS }
 }
 
-fn header(source: &TextSource, options: &ImportOptions) -> Result<Vec<String>, ImportError> {
-    source.read(|input| match Records::new(input, options.delimiter, limits(options)).next()? {
+/// The names of the columns.
+pub(super) fn header(
+    source: &TextSource,
+    delimiter: u8,
+    options: &ImportOptions,
+) -> Result<Vec<String>, ImportError> {
+    source.read(|input| match Records::new(input, delimiter, limits(options)).next()? {
         Next::End => Err(ImportError::Empty),
         Next::Oversized { .. } => Err(ImportError::Header),
         Next::Record(record) => {
@@ -64,6 +74,7 @@ fn header(source: &TextSource, options: &ImportOptions) -> Result<Vec<String>, I
 /// The declared types, and the inferred ones of all other columns.
 fn schema(
     source: &TextSource,
+    delimiter: u8,
     options: &ImportOptions,
     names: Vec<String>,
     observer: &mut Observer<'_>,
@@ -82,13 +93,13 @@ fn schema(
     }
     let mut evidence: Vec<Option<Evidence>> =
         schema.columns().iter().map(|column| is_open(column).then(Evidence::default)).collect();
-    let nulls = Nulls::new(&options.null_tokens, &options.text_null_tokens);
-    let walk = Walk { source, options, columns: schema.columns(), phase: Phase::Inferring };
+    let grammar = Grammar::of(options);
+    let walk = Walk { source, options, delimiter, columns: schema.columns(), phase: Phase::Inferring };
     walk.run(observer, |row| {
         if let Ok(record) = row.content {
             for (field, evidence) in record.fields().zip(&mut evidence) {
-                if let Some(evidence) = evidence.as_mut().filter(|_| !nulls.silent(field)) {
-                    evidence.observe(field);
+                if let Some(evidence) = evidence.as_mut().filter(|_| !grammar.is_silent(field)) {
+                    evidence.observe(field, &grammar);
                 }
             }
         }
@@ -105,8 +116,7 @@ fn schema(
 
 /// A row of the file, whole or bad.
 struct Row<'a> {
-    /// From 1, without the header.
-    number: u64,
+    place: Place,
     content: Result<TextRecord<'a>, (Reason, String)>,
     spent: u64,
 }
@@ -115,6 +125,7 @@ struct Row<'a> {
 struct Walk<'a> {
     source: &'a TextSource,
     options: &'a ImportOptions,
+    delimiter: u8,
     columns: &'a [Column],
     phase: Phase,
 }
@@ -127,24 +138,24 @@ impl Walk<'_> {
         mut visit: impl FnMut(Row<'_>) -> Result<(), ImportError>,
     ) -> Result<(u64, u64), ImportError> {
         self.source.read(|input| {
-            let mut records = Records::new(input, self.options.delimiter, limits(self.options));
+            let mut records = Records::new(input, self.delimiter, limits(self.options));
             let mut bytes = match records.next()? {
                 Next::Record(header) => header.spent,
                 Next::Oversized { .. } | Next::End => return Err(ImportError::Header),
             };
             let mut rows = 0;
             loop {
-                let (content, spent) = match records.next()? {
+                let (content, spent, line) = match records.next()? {
                     Next::End => break,
-                    Next::Record(record) => (self.check(&record), record.spent),
-                    Next::Oversized { start, spent } => {
+                    Next::Record(record) => (self.check(&record), record.spent, record.line),
+                    Next::Oversized { start, spent, line } => {
                         let reason = Reason::RecordSize { limit: self.options.max_record_bytes };
-                        (Err((reason, String::from_utf8_lossy(start).into_owned())), spent)
+                        (Err((reason, String::from_utf8_lossy(start).into_owned())), spent, line)
                     }
                 };
                 rows += 1;
                 bytes += spent;
-                visit(Row { number: rows, content, spent })?;
+                visit(Row { place: Place { row: rows, line: Some(line) }, content, spent })?;
                 if rows.is_multiple_of(REPORT_ROWS) {
                     self.report(observer, rows, bytes)?;
                 }
@@ -185,7 +196,7 @@ impl Walk<'_> {
 /// Rows on their way into the table or the quarantine.
 struct Rows<'a> {
     columns: &'a [Column],
-    nulls: Nulls<'a>,
+    grammar: Grammar<'a>,
     builders: Vec<ColumnBuilder>,
     cells: Vec<Cell>,
     batch_limit: usize,
@@ -200,7 +211,7 @@ impl<'a> Rows<'a> {
         let columns = schema.columns();
         Self {
             columns,
-            nulls: Nulls::new(&options.null_tokens, &options.text_null_tokens),
+            grammar: Grammar::of(options),
             builders: columns.iter().map(|column| ColumnBuilder::new(column.data_type)).collect(),
             cells: Vec::with_capacity(columns.len()),
             batch_limit: (BATCH_CELLS / columns.len().max(1)).clamp(1, BATCH_ROWS),
@@ -214,13 +225,13 @@ impl<'a> Rows<'a> {
     fn take(&mut self, row: &Row<'_>) -> Result<(), ImportError> {
         let record = match &row.content {
             Ok(record) => *record,
-            Err((reason, raw)) => return self.quarantine.add(row.number, reason, raw, row.spent),
+            Err((reason, raw)) => return self.quarantine.add(row.place, reason, raw, row.spent),
         };
         self.cells.clear();
         for (field, column) in record.fields().zip(self.columns) {
-            let Some(cell) = parse(field, column.data_type, &self.nulls) else {
+            let Some(cell) = self.grammar.parse(field, column.data_type) else {
                 let reason = Reason::Value { column: column.name.clone(), data_type: column.data_type };
-                return self.quarantine.add(row.number, &reason, &record.excerpt(EXCERPT), row.spent);
+                return self.quarantine.add(row.place, &reason, &record.excerpt(EXCERPT), row.spent);
             };
             self.cells.push(cell);
         }

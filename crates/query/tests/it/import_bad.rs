@@ -53,6 +53,7 @@ fn bad_rows_are_put_aside_with_their_reasons() {
     let expected =
         [(100, "field-count"), (200, "value"), (300, "not-utf8"), (400, "field-size"), (500, "record-size")];
     assert!(seen.iter().zip(&expected).all(|(seen, expected)| seen.0 == expected.0 && seen.1 == expected.1));
+    assert_eq!((&lines[1]["row"], &lines[1]["line"]), (&200.into(), &201.into()));
     assert_eq!((&lines[1]["column"], &lines[1]["raw"]), (&"n".into(), &"two hundred,x".into()));
     assert_eq!(lines[1]["reason"], "the value of \"n\" is not of type int64");
 }
@@ -70,7 +71,7 @@ fn too_many_bad_rows_fail_the_import_and_leave_nothing() {
         assert_eq!(error.code(), ErrorCode::InvalidData);
         let sentence = error.to_string();
         assert!(
-            sentence.contains("the first is row 100: it has 1 fields, but there are 2 columns"),
+            sentence.contains("the first is in line 101: it has 1 fields, but there are 2 columns"),
             "{sentence}"
         );
         assert!(bench.published().is_empty(), "{:?}", bench.published());
@@ -101,7 +102,8 @@ fn headers_that_make_no_schema_are_refused() {
     let latin = bench.import(&bench.write("a.csv", b"\xe4\n1\n"), &options()).unwrap_err();
     assert!(matches!(latin, ImportError::Header));
     let absent = bench.import(&bench.root.path().join("absent.csv"), &options()).unwrap_err();
-    assert!(matches!(absent, ImportError::Unreadable(_)));
+    assert!(matches!(absent, ImportError::Missing));
+    assert_eq!(absent.of("absent.csv").to_string(), "absent.csv: there is no such file; check its path");
 }
 
 #[test]

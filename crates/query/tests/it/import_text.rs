@@ -4,10 +4,13 @@ use arrow::array::{Array, AsArray as _};
 use arrow::datatypes::{Date32Type, Float64Type, Int64Type, TimestampMicrosecondType};
 use mainstay_core::digest::Digest;
 use mainstay_core::time::DataTime;
+use mainstay_data::dates::DateOrder;
 use mainstay_data::scalar::Scalar;
 use mainstay_data::schema::DataType::{Bool, Date, Float64, Int64, Timestamp, Utf8};
 use mainstay_query::export::{ExportFormat, export};
-use mainstay_query::import::{ImportError, ImportOptions, Phase, Progress, Target, import_file};
+use mainstay_query::import::{
+    ImportError, ImportOptions, Phase, Progress, Target, TextFormat, import_file, look,
+};
 use mainstay_query::scan::{Selection, scan};
 use mainstay_query::session::{SessionOptions, open};
 use proptest::prelude::*;
@@ -103,10 +106,66 @@ fn declared_types_win() {
     assert!(matches!(missing, Err(ImportError::DeclaredMissing(column)) if column == "other"));
 }
 
+fn parted(delimiter: char) -> TextFormat {
+    TextFormat { delimiter: Some(delimiter), ..TextFormat::default() }
+}
+
+#[test]
+fn decimal_commas_and_dates_are_read_as_declared() {
+    let bench = Bench::new();
+    let path = bench.write("a.csv", "day;x\n31.12.2024;1,5\n1.1.2025;-0,25\n");
+    let format = TextFormat { decimal_comma: true, date_order: Some(DateOrder::DayFirst), ..parted(';') };
+    let imported = bench.import(&path, &ImportOptions { format, ..ImportOptions::default() }).unwrap();
+    assert_eq!(imported.manifest.schema, schema(&[("day", Date), ("x", Float64)]));
+    let rows = bench.rows(&imported);
+    assert_eq!(rows.column(0).as_primitive::<Date32Type>().values(), &[20_088, 20_089]);
+    assert_eq!(rows.column(1).as_primitive::<Float64Type>().values(), &[1.5, -0.25]);
+    let as_text = ImportOptions { format: parted(';'), ..ImportOptions::default() };
+    let imported = bench.import(&path, &as_text).unwrap();
+    assert_eq!(imported.manifest.schema, schema(&[("day", Utf8), ("x", Utf8)]), "nothing is guessed");
+}
+
+#[test]
+fn a_single_column_that_looks_like_several_is_refused_until_it_is_declared() {
+    let bench = Bench::new();
+    for other in [";", "\t", "|"] {
+        let path = bench.write("a.csv", format!("a{other}b\n1{other}2\n"));
+        let refused = bench.import(&path, &ImportOptions::default()).unwrap_err();
+        assert!(matches!(&refused, ImportError::OtherDelimiter(found) if found == other), "{refused}");
+        assert!(refused.to_string().contains(&format!("`delimiter: {other:?}`")), "{refused}");
+        let declared = ImportOptions { format: parted(','), ..ImportOptions::default() };
+        assert_eq!(bench.import(&path, &declared).unwrap().manifest.schema.columns().len(), 1);
+    }
+}
+
+#[test]
+fn a_look_finds_out_how_a_file_is_written() {
+    let bench = Bench::new();
+    let seen =
+        |text: &str| look(&bench.write("a.csv", text), None, &ImportOptions::default()).unwrap().unwrap();
+    for (delimiter, text) in [
+        (',', "a,b;c\n1,2;3\n"),
+        (';', "a, net;b;c\n1,5;2,5;x\n1;2;y\n"),
+        ('\t', "a\tb\n1,5\tx\n"),
+        ('|', "a|b\n1|\"x,y;z\"\n"),
+        (',', "only\n1;2\n"),
+        (';', "a,b;c;d\n1,2;\"3;3\";4\n"),
+    ] {
+        assert_eq!(seen(text).delimiter, delimiter, "{text:?}");
+    }
+    let found = seen("t;x;s\n31.12.2024;1,5;1.5\n;2,5;1.25\n03.01.2025 10:00;NA;no\n");
+    let [t, x, s] = found.columns.as_slice() else { panic!("{found:?}") };
+    assert_eq!((t.name.as_str(), t.values, t.orders, t.iso), ("t", 2, [2, 0, 0], 0));
+    assert_eq!((x.values, x.decimal_comma, x.decimal_point), (2, 2, 0));
+    assert_eq!((s.values, s.decimal_comma, s.decimal_point, s.odd.as_deref()), (3, 0, 2, Some("1.5")));
+    assert_eq!((found.rows, found.is_archive), (3, false));
+    assert!(look(&demo("planes"), None, &ImportOptions::default()).unwrap().is_none(), "Parquet is no text");
+}
+
 #[test]
 fn delimiters_null_tokens_and_empty_tables() {
     let bench = Bench::new();
-    let mut options = ImportOptions { delimiter: b';', ..ImportOptions::default() };
+    let mut options = ImportOptions { format: parted(';'), ..ImportOptions::default() };
     options.null_tokens = vec!["-999".to_owned()];
     let imported = bench.import(&bench.write("a.csv", "a;b\n1;x,y\n-999;z\n"), &options).unwrap();
     let rows = bench.rows(&imported);
@@ -115,8 +174,8 @@ fn delimiters_null_tokens_and_empty_tables() {
     let empty = bench.import_csv("a,b\n").unwrap();
     assert_eq!((empty.manifest.rows(), empty.manifest.files.len()), (0, 1));
     assert_eq!(bench.rows(&empty).num_columns(), 2);
-    for delimiter in [b'"', b'\n', 0xC3] {
-        let options = ImportOptions { delimiter, ..ImportOptions::default() };
+    for delimiter in ['"', '\n', 'é'] {
+        let options = ImportOptions { format: parted(delimiter), ..ImportOptions::default() };
         let refused = bench.import(&bench.write("a.csv", "a\n1\n"), &options);
         assert!(matches!(refused, Err(ImportError::Delimiter)));
     }

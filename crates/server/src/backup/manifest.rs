@@ -5,9 +5,11 @@ use std::io::{self, Read, Write};
 use std::path::{Component, Path, PathBuf};
 
 use mainstay_core::digest::Digest;
+use mainstay_core::error::{Coded, ErrorCode};
 use mainstay_core::time::MachineTime;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+use thiserror::Error;
 
 use crate::Failed;
 
@@ -60,6 +62,17 @@ pub struct Manifest {
     pub files: Vec<StoredFile>,
 }
 
+/// There is nothing to restore.
+#[derive(Debug, Error)]
+#[error("there is no backup at {0}: a folder that `mainstay backup` has finished holds a {MANIFEST_FILE}")]
+struct NoBackup(String);
+
+impl Coded for NoBackup {
+    fn code(&self) -> ErrorCode {
+        ErrorCode::NotFound
+    }
+}
+
 impl Manifest {
     /// The format that this program writes and reads.
     pub const FORMAT: &str = "mainstay-backup-1";
@@ -84,7 +97,13 @@ impl Manifest {
         let path = folder.join(MANIFEST_FILE);
         let failed = |error| Failed::directory(&path, error);
         let mut text = Vec::new();
-        File::open(&path).map_err(failed)?.take(MAX_MANIFEST).read_to_end(&mut text).map_err(failed)?;
+        let file = match File::open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(NoBackup(folder.display().to_string()).into());
+            }
+            file => file.map_err(failed)?,
+        };
+        file.take(MAX_MANIFEST).read_to_end(&mut text).map_err(failed)?;
         let wrong =
             |why: String| Failed::Usage(format!("{} is no manifest of a backup: {why}", path.display()));
         let manifest: Self = serde_json::from_slice(&text).map_err(|error| wrong(error.to_string()))?;

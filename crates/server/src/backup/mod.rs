@@ -46,12 +46,14 @@ impl Backup {
                 format!("{} lies in the data directory; choose a place outside of it", inside.display());
             return Err(Failed::Usage(text));
         }
+        // Before a directory is made for the copy of nothing.
+        if self.database.is_none() && !self.data.join(DATABASE_FILE).exists() {
+            return Err(Failed::NoData(self.data.display().to_string()));
+        }
         make_empty(&self.to)?;
         let (kind, frontier) = if let Some(url) = &self.database {
             (DatabaseKind::Postgresql, Reader::open_postgres(url)?.frontier().await?)
         } else {
-            let source = self.data.join(DATABASE_FILE);
-            std::fs::metadata(&source).map_err(|error| Failed::directory(&source, error))?;
             Database::backup_sqlite(&self.data, &self.to.join(DATABASE_FILE)).await?;
             (DatabaseKind::Sqlite, Reader::open_sqlite(&self.to).frontier().await?)
         };

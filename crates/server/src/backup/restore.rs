@@ -1,9 +1,11 @@
 //! Makes a data directory of a backup.
 
 use std::fs::{self, File, OpenOptions};
+use std::io;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+use mainstay_core::error::StorageError;
 use mainstay_core::time::MachineTime;
 use mainstay_governance::audit::{Head, Heads, Report};
 use mainstay_store::reader::Reader;
@@ -94,7 +96,7 @@ async fn checked(log: &Reader, manifest: &Manifest, keys: &Path) -> Result<Repor
         None => Ok(report),
         Some(fault) => {
             let text = format!("the record is not what was backed up: {fault}; nothing was restored");
-            Err(Failed::Coded(mainstay_core::error::StorageError::Corrupt(text).into()))
+            Err(Failed::Coded(StorageError::Corrupt(text).into()))
         }
     }
 }
@@ -106,14 +108,21 @@ fn copy(from: &Path, to: &Path, file: &StoredFile) -> Result<(), Failed> {
     if let Some(parent) = target.parent() {
         fs::create_dir_all(parent).map_err(failed)?;
     }
-    let mut reading = File::open(&source).map_err(failed)?;
+    let mut reading = match File::open(&source) {
+        // The manifest names it: it is the backup that is not whole.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let text = format!("{} is missing from the backup; nothing was restored", source.display());
+            return Err(Failed::Coded(StorageError::Corrupt(text).into()));
+        }
+        opened => opened.map_err(failed)?,
+    };
     let mode = reading.metadata().map_err(failed)?.permissions().mode();
     let writing = OpenOptions::new().write(true).create_new(true).mode(mode).open(&target);
     let mut writing = writing.map_err(failed)?;
     let (bytes, digest) = copy_hashing(&mut reading, &mut writing).map_err(failed)?;
     if bytes != file.bytes || digest != file.digest {
         let text = format!("{} is not what was backed up; nothing was restored", source.display());
-        return Err(Failed::Coded(mainstay_core::error::StorageError::Corrupt(text).into()));
+        return Err(Failed::Coded(StorageError::Corrupt(text).into()));
     }
     writing.sync_all().map_err(failed)
 }

@@ -65,7 +65,8 @@ impl Record {
 
 /// Opens the database in a data directory for reading.
 fn open_sqlite(directory: &Path) -> Result<Reader, Failed> {
-    let file = directory.join(DATABASE_FILE);
-    std::fs::metadata(&file).map_err(|error| Failed::directory(&file, error))?;
+    if !directory.join(DATABASE_FILE).exists() {
+        return Err(Failed::NoData(directory.display().to_string()));
+    }
     Ok(Reader::open_sqlite(directory))
 }

@@ -1,4 +1,4 @@
-//! The command line. Exit codes: 0 done, 1 failed, 2 wrong use, 3 no such thing, 4 refused.
+//! The command line. How it ends is in [`crate::exit`].
 
 mod approve;
 mod at;
@@ -8,6 +8,7 @@ mod catalog;
 mod demo;
 mod endpoints;
 mod init;
+mod listen;
 mod model_ref;
 mod monitors;
 mod pipeline_start;
@@ -21,6 +22,7 @@ mod token;
 mod up;
 mod why;
 
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -124,12 +126,12 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let filter = tracing_subscriber::EnvFilter::try_new(&cli.log).unwrap_or_default();
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    log.with_target(false).init();
+    log.with_target(false).with_ansi(std::io::stderr().is_terminal()).init();
     match dispatch(cli) {
         Ok(code) => code,
         Err(failed) => {
             note(format!("error: {failed}"));
-            ExitCode::from(failed.exit_code())
+            failed.exit().into()
         }
     }
 }

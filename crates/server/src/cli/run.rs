@@ -29,6 +29,7 @@ use super::{DataArgs, environment};
 use crate::Failed;
 use crate::authority::local_user;
 use crate::engine::{Engine, EngineOptions};
+use crate::exit::Exit;
 use crate::platform::Platform;
 use crate::terminal::{note, say};
 
@@ -67,6 +68,8 @@ impl Run {
         let engine = Engine::new(platform.clone(), spawner, crate::steps::all(), EngineOptions::default());
         let engine = tokio::spawn(engine.run(stopping));
 
+        // Before there is anything to stop.
+        let mut signals = StopSignals::catch()?;
         let start = self.start(definition, &root, &platform)?;
         let caller = local_user();
         let after = *platform.database.head().borrow();
@@ -74,7 +77,6 @@ impl Run {
         if started.how == How::Queued {
             note("another run of its concurrency group is under way; this one waits for its turn");
         }
-        let mut signals = StopSignals::catch()?;
         let ending = tokio::select! {
             ending = follow(&platform, started.run, after, json) => ending?,
             () = signals.next() => {
@@ -94,7 +96,7 @@ impl Run {
         }
         platform.close().await;
         Ok(match (ending, state) {
-            (Ending::Stopped, _) => ExitCode::from(STOPPED),
+            (Ending::Stopped, _) => Exit::Stopped.into(),
             (_, RunState::Succeeded | RunState::Running) => ExitCode::SUCCESS,
             _ => ExitCode::FAILURE,
         })
@@ -173,9 +175,6 @@ fn show(definition: &Definition) -> ExitCode {
     }
     ExitCode::SUCCESS
 }
-
-/// The exit code of what ended by a signal, as shells have it for Ctrl-C.
-const STOPPED: u8 = 130;
 
 /// How the following of a run ended.
 enum Ending {

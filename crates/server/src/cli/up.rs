@@ -1,6 +1,5 @@
 //! `mainstay up`: the server.
 
-use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -11,6 +10,7 @@ use mainstay_governance::policy::Mode;
 use mainstay_runner::{Spawner, SpawnerConfig};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::listen::Listen;
 use super::{DataArgs, environment};
 use crate::Failed;
 use crate::authority::{LocalUser, TokenBearer};
@@ -24,9 +24,9 @@ use crate::webhooks::DeliveryOptions;
 pub(super) struct Up {
     #[command(flatten)]
     data: DataArgs,
-    /// The address to listen on.
-    #[arg(long, default_value = "127.0.0.1:5000")]
-    listen: SocketAddr,
+    /// Where to listen: an address, or the name of a host, with a port.
+    #[arg(long, default_value = "127.0.0.1:5000", value_name = "HOST:PORT")]
+    listen: Listen,
     /// Where artifacts and models are kept, if not in the data directory, which remembers it: a directory, as
     /// a path or a file URL.
     #[arg(long, env = "MAINSTAY_ARTIFACTS", value_name = "URL")]
@@ -62,10 +62,10 @@ impl Auth {
 
 impl Up {
     pub(super) async fn run(self) -> Result<ExitCode, Failed> {
-        if self.auth == Auth::Local && !self.listen.ip().is_loopback() {
+        let listen = self.listen.resolve().await?;
+        if self.auth == Auth::Local && !listen.ip().is_loopback() {
             let message = format!(
-                "{} is not loopback: with --auth local everybody there would be you; use --auth required",
-                self.listen
+                "{listen} is not loopback: with --auth local everybody there would be you; use --auth required"
             );
             return Err(Failed::Usage(message));
         }
@@ -87,7 +87,7 @@ impl Up {
             DeliveryOptions { allow_private: self.allow_private_webhooks, ..DeliveryOptions::default() };
         // Before it answers anybody, who may ask it to stop at once.
         let mut stop = StopSignals::catch()?;
-        let mut running = Running::start(platform.clone(), spawner, app, self.listen, webhooks).await?;
+        let mut running = Running::start(platform.clone(), spawner, app, listen, webhooks).await?;
         running.settled().await;
         let address = running.address;
         let here = ServerFile::write(platform.layout.root(), address);

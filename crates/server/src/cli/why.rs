@@ -183,6 +183,7 @@ fn approvals(approvals: &[Value], lines: &mut Vec<String>) {
 fn release(why: &Value, lines: &mut Vec<String>) {
     heading("Release", lines);
     let (rollouts, moves) = (items(why, "/release/rollouts"), items(why, "/release/moves"));
+    let rollbacks = items(why, "/release/rollbacks");
     for rollout in rollouts {
         lines.push(format!(
             "  rollout {} on {} against version {}: {}",
@@ -191,6 +192,9 @@ fn release(why: &Value, lines: &mut Vec<String>) {
             at(rollout, "/champion"),
             at(rollout, "/phase")
         ));
+        if rollout["reason"].is_string() {
+            lines.push(format!("    {} because: {}", at(rollout, "/phase"), at(rollout, "/reason")));
+        }
         for phase in items(rollout, "/history") {
             lines.push(format!(
                 "    {}  {}  by {}",
@@ -201,22 +205,28 @@ fn release(why: &Value, lines: &mut Vec<String>) {
             evidence(&phase["detail"], lines);
         }
     }
-    for moved in moves {
-        let through = moved["endpoint"]
-            .as_str()
-            .map_or_else(String::new, |_| format!(" with endpoint {}", at(moved, "/endpoint")));
-        lines.push(format!(
-            "  {}  alias {} moved from {} to {} by {}{through}",
-            at(moved, "/at"),
-            at(moved, "/alias"),
-            at(moved, "/from"),
-            at(moved, "/to"),
-            at(moved, "/actor")
-        ));
-    }
-    if rollouts.is_empty() && moves.is_empty() {
+    let mut changes: Vec<&Value> = moves.iter().chain(rollbacks).collect();
+    // A rollback stands right before the move of the alias that came with it.
+    changes.sort_by_key(|change| change["seq"].as_u64());
+    lines.extend(changes.into_iter().map(changed));
+    if rollouts.is_empty() && moves.is_empty() && rollbacks.is_empty() {
         lines.push("  none".to_owned());
     }
+}
+
+/// A move of an alias, or a rollback by hand, which has a reason.
+fn changed(change: &Value) -> String {
+    let said = |key: &str| cell(&change[key]);
+    let (at, from, to, actor) = (said("at"), said("from"), said("to"), said("actor"));
+    if change["alias"].is_null() {
+        let (endpoint, reason) = (said("endpoint"), said("reason"));
+        return format!(
+            "  {at}  endpoint {endpoint} rolled back by hand from {from} to {to} by {actor}: {reason}"
+        );
+    }
+    let through =
+        change["endpoint"].as_str().map_or_else(String::new, |name| format!(" with endpoint {name}"));
+    format!("  {at}  alias {} moved from {from} to {to} by {actor}{through}", said("alias"))
 }
 
 /// What led to a phase: a verdict, the numbers of the guards and of quality, or a person's reason.

@@ -7,28 +7,13 @@ use axum::Router;
 use axum::body::Body;
 use http::{HeaderValue, Request, Response, header};
 use mainstay_api::App;
-use mainstay_core::error::{Coded, ErrorCode};
 use mainstay_governance::policy::Mode;
-use thiserror::Error;
 use tower::ServiceExt as _;
 
 use crate::Failed;
 use crate::authority::LocalUser;
 use crate::cli::environment;
 use crate::platform::Platform;
-
-/// There is nothing to open.
-#[derive(Debug, Error)]
-#[error(
-    "there is no data directory at {0}; name it with --data, or make one with 'mainstay up', 'init' or 'run'"
-)]
-struct NoData(String);
-
-impl Coded for NoData {
-    fn code(&self) -> ErrorCode {
-        ErrorCode::NotFound
-    }
-}
 
 /// The data, open here, behind the table of routes.
 pub(super) struct Here {
@@ -40,7 +25,7 @@ impl Here {
     /// Opens what is there; a command that only asks does not make a directory.
     pub(super) async fn open(data: &Path, db: Option<&str>) -> Result<Self, Failed> {
         if !data.join("lock").exists() {
-            return Err(NoData(data.display().to_string()).into());
+            return Err(Failed::NoData(data.display().to_string()));
         }
         let platform = Platform::open(data, db, environment(Mode::Local)).await?;
         platform.create_default_experiment().await?;

@@ -18,6 +18,7 @@ use mainstay_pipelines::port::PipelineReader as _;
 use mainstay_pipelines::run::{Cause, CauseKind, RunState, StepOutput};
 use mainstay_runner::{Spawner, SpawnerConfig};
 use serde_json::{Map, Value};
+use tokio::sync::watch;
 
 use super::{Engine, EngineOptions};
 use crate::clock::SystemEntropy;
@@ -109,7 +110,8 @@ async fn a_step_is_done_once_and_reported_when_the_store_is_back() {
     let claim =
         ClaimStep { workspace: default_workspace(), worker: "w".to_owned(), lease: Duration::from_mins(1) };
     let claim = platform.pipelines.run(&system, claim).await.unwrap().unwrap();
-    engine.execute(default_workspace(), claim).await;
+    let (_stop, stopping) = watch::channel(false);
+    engine.execute(&default_workspace(), claim, &stopping).await;
 
     let state = platform.database.reader.run(&default_workspace(), run).await.unwrap().unwrap().state;
     assert_eq!(state, RunState::Succeeded);

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use mainstay_core::command::{Command, CommandError, Commands, Journal};
-use mainstay_core::error::{Coded as _, ErrorCode};
+use mainstay_core::error::{Coded as _, ErrorCode, Failure};
 use mainstay_core::name::Name;
 use mainstay_pipelines::cache::cache_key;
 use mainstay_pipelines::commands::{AcceptCached, Claim, FailStep, Heartbeat, ParkStep};
@@ -61,8 +61,8 @@ impl Engine {
             biased;
             next = attempt.work(stop) => next,
             () = attempt.keep() => {
-                // Somebody else has it, or it was cancelled. Its process ends with its handle.
-                tracing::info!(run = %attempt.claim.run.id, step = %attempt.claim.step.name, "let go");
+                // Its process ends with its handle.
+                attempt.say_let_go();
                 None
             }
         };
@@ -81,10 +81,18 @@ impl Attempt<'_> {
     async fn work(&self, stop: &watch::Receiver<bool>) -> Option<Claim> {
         let performed = self.perform().await;
         let (reported, next) = tokio::join!(self.conclude(performed), self.claim_next(stop));
-        if let Err(error) = reported {
-            tracing::warn!(%error, "a step's end could not be reported; it runs again when its lease runs out");
+        match reported {
+            Ok(()) => {}
+            Err(error) if is_let_go(error.code()) => self.say_let_go(),
+            Err(error) => {
+                tracing::warn!(%error, "a step's end could not be reported; it runs again when its lease runs out");
+            }
         }
         next
+    }
+
+    fn say_let_go(&self) {
+        tracing::info!(run = %self.claim.run.id, step = %self.claim.step.name, "let go");
     }
 
     /// Sends heartbeats; ends only when the store says that the step is no longer ours.
@@ -96,7 +104,7 @@ impl Attempt<'_> {
             let beat = Heartbeat { workspace: self.workspace.clone(), run, step, token, lease };
             match self.engine.platform.pipelines.run(&self.engine.principal, beat).await {
                 Ok(_) => {}
-                Err(error) if matches!(error.code(), ErrorCode::StaleToken | ErrorCode::WrongState) => return,
+                Err(error) if is_let_go(error.code()) => return,
                 // The store may be back before the lease runs out.
                 Err(error) => tracing::warn!(%error, "heartbeat"),
             }
@@ -248,7 +256,7 @@ impl Attempt<'_> {
     }
 
     /// Reports how the step ended.
-    async fn conclude(&self, performed: Result<Progress, StepError>) -> Result<(), String> {
+    async fn conclude(&self, performed: Result<Progress, StepError>) -> Result<(), Failure> {
         let (run, step, token) = self.key();
         let workspace = self.workspace.clone();
         let platform = &self.engine.platform;
@@ -271,7 +279,7 @@ impl Attempt<'_> {
             }
             Ok(Progress::Park(until, memo)) => {
                 let park = ParkStep { workspace, run, step, token, until, memo };
-                self.report(&platform.pipelines, park).await.map_err(|error| error.to_string())
+                Ok(self.report(&platform.pipelines, park).await.map(drop)?)
             }
             Err(error) => self.fail(error).await,
         }
@@ -330,7 +338,7 @@ impl Attempt<'_> {
         }
     }
 
-    async fn fail(&self, error: StepError) -> Result<(), String> {
+    async fn fail(&self, error: StepError) -> Result<(), Failure> {
         let (run, step, token) = self.key();
         let bytes = self.engine.platform.entropy.bytes16();
         let draw =
@@ -344,9 +352,14 @@ impl Attempt<'_> {
             retryable: error.retryable,
             draw,
         };
-        let reported = self.report(&self.engine.platform.pipelines, failure).await;
-        reported.map_err(|error| error.to_string())
+        Ok(self.report(&self.engine.platform.pipelines, failure).await.map(drop)?)
     }
+}
+
+/// Whether an answer means that a step is no longer ours, which is nobody's trouble: somebody else has it, or it
+/// was cancelled.
+const fn is_let_go(code: ErrorCode) -> bool {
+    matches!(code, ErrorCode::StaleToken | ErrorCode::WrongState)
 }
 
 /// What a step's environment takes over from the server's.

@@ -172,7 +172,9 @@ impl Frame {
         let definitions = Definitions::parse(&order.definitions).map_err(StepError::of)?;
         let gone = || StepError::refused(ErrorCode::NotFound, "the service is not in its definitions");
         let service = definitions.service(&order.service).ok_or_else(gone)?;
-        let session = open(&SessionOptions::spilling_to(directory.join("spill"))).map_err(StepError::of)?;
+        let widest = order.tables().map(|(.., manifest)| manifest.schema.columns().len()).max().unwrap_or(0);
+        let options = SessionOptions::spilling_to(directory.join("spill")).for_columns(widest);
+        let session = open(&options).map_err(StepError::of)?;
         let mut emitted = Vec::new();
         let mut names: Vec<_> = service.features.iter().map(|feature| feature.view.as_str()).collect();
         names.sort_unstable();

@@ -9,11 +9,12 @@ use mainstay_core::error::ErrorCode;
 use mainstay_core::name::Name;
 use mainstay_data::commands::{CommitTableVersion, CreateDataset};
 use mainstay_data::dataset::Dataset;
+use mainstay_data::dates::DateOrder;
 use mainstay_data::ports::{DataReader as _, DataTx};
 use mainstay_data::schema::DeclaredTypes;
 use mainstay_data::table::Manifest;
 use mainstay_pipelines::run::StepOutput;
-use mainstay_query::import::{ImportOptions, Progress, Target, import_file};
+use mainstay_query::import::{ImportOptions, Progress, Target, TextFormat, import_file};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -41,11 +42,21 @@ struct Arguments {
     created_column: Option<String>,
     /// Most bad rows, as a share of all.
     max_bad_share: Option<f64>,
+    /// What separates the fields of a CSV file; a comma if left out.
+    delimiter: Option<char>,
+    /// Whether numbers are written as `3,14`.
+    #[serde(default)]
+    decimal_comma: bool,
+    /// What comes first in dates that are not written as RFC 3339 has them.
+    date_order: Option<DateOrder>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Order {
     path: PathBuf,
+    /// The file as the pipeline names it.
+    file: String,
+    format: TextFormat,
     directory: PathBuf,
     key_prefix: String,
     declared: DeclaredTypes,
@@ -78,6 +89,12 @@ impl BuiltIn for Import {
             .map_err(|error| StepError::lost(format!("{key_prefix}: {error}")))?;
         let order = Order {
             path: held.root.join(&arguments.path),
+            file: arguments.path.display().to_string(),
+            format: TextFormat {
+                delimiter: arguments.delimiter,
+                decimal_comma: arguments.decimal_comma,
+                date_order: arguments.date_order,
+            },
             directory,
             key_prefix,
             declared: known.map_or(arguments.types, |dataset| dataset.declared_types),
@@ -88,7 +105,8 @@ impl BuiltIn for Import {
 
     fn perform(&self, order: Value, _: &Path) -> Result<Value, StepError> {
         let order: Order = read(order)?;
-        let mut options = ImportOptions { declared: order.declared, ..ImportOptions::default() };
+        let mut options =
+            ImportOptions { declared: order.declared, format: order.format, ..ImportOptions::default() };
         if let Some(share) = order.max_bad_share {
             options.max_bad_share = share;
         }
@@ -98,7 +116,8 @@ impl BuiltIn for Import {
             crate::terminal::note(format!("{rows} rows, {bytes} of {total_bytes} bytes"));
             ControlFlow::Continue(())
         };
-        let imported = import_file(&order.path, target, &options, &mut observer).map_err(StepError::of)?;
+        let imported = import_file(&order.path, target, &options, &mut observer)
+            .map_err(|error| StepError::of(error.of(order.file)))?;
         write(&Outcome { manifest: imported.manifest, rows_read: imported.rows_read })
     }
 

@@ -1,6 +1,6 @@
 //! The command line as scripts use it: the same commands with a server and without one, and exit codes.
 
-use std::process::Output;
+use std::process::{Output, Stdio};
 
 use serde_json::Value;
 
@@ -85,6 +85,38 @@ async fn a_server_that_asks_for_tokens_is_shown_the_one_in_the_environment() {
     assert_eq!(runs.split('\t').nth(2), Some("succeeded"), "{runs}");
     let refused = with_token(&["token", "create", "--label", "more", "--role", "admin"]);
     assert_eq!(refused.status.code(), Some(4));
+}
+
+/// The run is cancelled, and nobody is told of trouble that is none.
+#[tokio::test]
+async fn a_run_that_is_stopped_with_ctrl_c_says_so_and_no_more() {
+    let data = Data::new();
+    let (pipeline, begun) = (data.path().join("slow.yaml"), data.path().join("begun"));
+    std::fs::write(&pipeline, format!("stages: {{slow: {{cmd: 'touch {}; sleep 600'}}}}", begun.display()))
+        .unwrap();
+    let mut command = data.mainstay(&["run", pipeline.to_str().unwrap(), "--data"]);
+    let child =
+        command.arg(data.path().join("data")).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    for _ in 0..6_000 {
+        if begun.exists() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    let process = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(process, rustix::process::Signal::INT).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(130), "{said}");
+    assert!(said.starts_with("cancelled · run ") && said.lines().count() == 1, "{said}");
+}
+
+#[tokio::test]
+async fn a_server_listens_on_the_name_of_this_machine() {
+    let data = Data::new();
+    let _server = Running::start(data.mainstay(&["up", "--listen", "localhost:0"]));
+    data.wait_for("the server", |_| data.path().join("server.json").exists()).await;
+    assert_eq!(json(&data, &["models", "list"])["items"], Value::Array(Vec::new()));
 }
 
 #[tokio::test]

@@ -136,10 +136,17 @@ fn a_second_version_waits(data: &Data, folder: &Path) {
         said(&run)
     );
     let why: Value = serde_json::from_str(&printed(&data.output(&["why", "churn/2", "--json"]))).unwrap();
-    assert_eq!(why["release"]["rollouts"][0]["phase"], "shadow");
+    let rollout = &why["release"]["rollouts"][0];
+    assert_eq!((&rollout["phase"], &rollout["reason"]), (&"shadow".into(), &Value::Null));
+    assert_eq!(rollout["started"], Value::Null, "nobody has asked the endpoint yet: it has no data time");
+    let shown = data.output(&["endpoints", "show", "churn", "--json"]);
+    let shown: Value = serde_json::from_str(&printed(&shown)).unwrap();
+    assert_eq!(shown["rollout"]["started_at"], Value::Null, "{shown}");
     assert!(printed(&data.output(&["why", "churn/2"])).contains("rollout.started"));
     let back = data.output(&["endpoints", "rollback", "churn", "--reason", "not today"]);
     assert!(printed(&back).contains("churn now answers with version 1"));
+    let page = printed(&data.output(&["why", "churn/2"]));
+    assert!(page.contains("aborted because: not today"), "{page}");
 }
 
 #[test]

@@ -99,12 +99,13 @@ impl Current {
         if !self.endpoint.governed {
             return Ok(());
         }
-        let failed = match tx.gate_status(&pinned.digest).await? {
-            GateStatus::Passed => return Ok(()),
-            GateStatus::Failed => true,
-            GateStatus::Pending => false,
-        };
-        Err(ServingError::GateNotPassed { version: pinned.version, digest: pinned.digest, failed })
+        match tx.gate_status(&pinned.digest).await? {
+            GateStatus::Passed => Ok(()),
+            GateStatus::Missing(reason) => {
+                let Pinned { version, digest } = *pinned;
+                Err(ServingError::GateNotPassed { version, digest, reason })
+            }
+        }
     }
 }
 

@@ -54,9 +54,9 @@ pub struct RolloutState {
     /// The phase.
     #[serde(flatten)]
     pub phase: Phase,
-    /// The watermark when the rollout started.
+    /// The watermark when the rollout started; [`DataTime::MIN`] if the endpoint had none yet.
     pub started_at: DataTime,
-    /// The watermark when the phase was entered.
+    /// The watermark when the phase was entered; as above.
     pub entered_at: DataTime,
 }
 
@@ -64,6 +64,16 @@ impl RolloutState {
     /// The start.
     pub const fn starting(at: DataTime) -> Self {
         Self { phase: Phase::Shadow, started_at: at, entered_at: at }
+    }
+
+    /// When the rollout started; `None` if that was before the endpoint's first data.
+    pub fn started(&self) -> Option<DataTime> {
+        Some(self.started_at).filter(|at| *at > DataTime::MIN)
+    }
+
+    /// When the phase was entered; `None` if that was before the endpoint's first data.
+    pub fn entered(&self) -> Option<DataTime> {
+        Some(self.entered_at).filter(|at| *at > DataTime::MIN)
     }
 
     /// The same rollout in another phase.
@@ -98,5 +108,19 @@ impl Rollout {
     pub fn canary(&self, step: usize) -> Option<Arm> {
         let weight: BasisPoints = self.plan.step(step)?.weight;
         Some(Arm::new(self.candidate, Role::Canary { weight }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rollout_before_the_first_data_has_no_instant_to_show() {
+        let waiting = RolloutState::starting(DataTime::MIN);
+        assert_eq!((waiting.started(), waiting.entered()), (None, None));
+        let later = DataTime::from_micros(7);
+        let seen = waiting.entering(Phase::Canary { step: 0 }, later);
+        assert_eq!((seen.started(), seen.entered()), (None, Some(later)));
     }
 }

@@ -8,13 +8,12 @@ use mainstay_core::scope::default_workspace;
 use mainstay_core::time::DataTime;
 use mainstay_serving::command::{ChangeEndpoint, CreateEndpoint, RegisterSegment, RollBackEndpoint};
 use mainstay_serving::endpoint::Endpoint;
-use mainstay_serving::port::GateStatus;
 use mainstay_serving::retraining::{PolicyAction, RetrainingPolicy, Strategy, Trigger};
 use mainstay_serving::revision::{Arm, BasisPoints, RevisionDraft, Role};
 use mainstay_serving::rollout::RolloutPlan;
 use mainstay_serving::segment::{LogId, SealedSegment, SegmentId, SegmentKind};
 
-use crate::memory::{Memory, endpoint, name, pinned, set};
+use crate::memory::{Memory, endpoint, failed, name, pinned, set};
 
 fn roll_back(expected: Option<u64>) -> RollBackEndpoint {
     let reason = "it looked wrong".to_owned();
@@ -61,7 +60,7 @@ async fn of_two_who_read_the_same_revision_one_wins() {
 async fn nothing_ungated_answers_on_a_governed_endpoint() {
     let mut memory = Memory::serving().await;
     let ungated = pinned(3);
-    for status in [None, Some(GateStatus::Failed)] {
+    for status in [None, Some(failed())] {
         status.map(|status| memory.gates.insert(ungated.digest, status));
         let canary = Arm::new(ungated, Role::Canary { weight: BasisPoints::new(1).unwrap() });
         for draft in [RevisionDraft::champion(ungated), RevisionDraft::pair(pinned(1), canary)] {
@@ -135,7 +134,7 @@ async fn a_rollback_goes_to_the_champion_before_and_only_once() {
     assert_eq!(memory.run(&roll_back(None)).await.unwrap_err(), ErrorCode::WrongState);
     memory.run(&set(2, RevisionDraft::champion(pinned(2)))).await.unwrap();
     // The gates of the version before may have been withdrawn meanwhile; going back is still right.
-    memory.gates.insert(pinned(1).digest, GateStatus::Failed);
+    memory.gates.insert(pinned(1).digest, failed());
     assert_eq!(memory.run(&roll_back(Some(2))).await.unwrap_err(), ErrorCode::RevisionConflict);
     let done = memory.run(&roll_back(Some(3))).await.unwrap();
     assert_eq!((done.champion, done.revision.fallback, done.aborted), (pinned(1), None, None));

@@ -90,6 +90,11 @@ pub(crate) fn pinned(version: u64) -> Pinned {
     Pinned { version, digest: Digest::of(&version.to_le_bytes()) }
 }
 
+/// What stands in the way of an artifact that did not pass.
+pub(crate) fn failed() -> GateStatus {
+    GateStatus::Missing("gate 'calibration' failed: its error is 0.3".to_owned())
+}
+
 pub(crate) fn endpoint() -> Endpoint {
     let hour =
         FeatureSpec { name: "hour".to_owned(), kind: FeatureKind::Float, nullable: false, range: None };
@@ -170,7 +175,8 @@ impl ServingTx for Memory {
         Ok(())
     }
     async fn gate_status(&mut self, digest: &Digest) -> Result<GateStatus, StorageError> {
-        Ok(self.gates.get(digest).copied().unwrap_or(GateStatus::Pending))
+        let missing = || GateStatus::Missing("its gates have not been evaluated".to_owned());
+        Ok(self.gates.get(digest).cloned().unwrap_or_else(missing))
     }
     async fn segment(&mut self, id: &SegmentId) -> Result<Option<SealedSegment>, StorageError> {
         Ok(self.segments.get(id).copied())

@@ -7,13 +7,13 @@ use mainstay_core::time::{DAY, DataTime};
 use mainstay_serving::command::{
     AdvanceRollout, Basis, FinishRollout, Outcome, RollBackEndpoint, StartRollout, abort,
 };
-use mainstay_serving::port::{GateStatus, ServingTx as _};
+use mainstay_serving::port::ServingTx as _;
 use mainstay_serving::revision::{BasisPoints, RevisionDraft, Role};
 use mainstay_serving::rollout::{
     Evidence, Guard, GuardReading, GuardVerdict, Phase, Quality, QualityVerdict, RolloutPlan,
 };
 
-use crate::memory::{Memory, name, pinned, set};
+use crate::memory::{Memory, failed, name, pinned, set};
 
 const ID: RolloutId = RolloutId::from_bytes([8; 16]);
 
@@ -164,7 +164,7 @@ async fn rollouts_that_make_no_sense_do_not_start() {
 #[tokio::test]
 async fn gates_are_asked_again_on_the_way() {
     let mut memory = started().await;
-    memory.gates.insert(pinned(2).digest, GateStatus::Failed);
+    memory.gates.insert(pinned(2).digest, failed());
     assert_eq!(memory.run(&advance(3, 1)).await.unwrap_err(), ErrorCode::GateNotPassed);
     let person = Basis::Person("never mind the gates".to_owned());
     let forced = memory.run(&finish(3, Outcome::Promote, person)).await.unwrap_err();

@@ -17,9 +17,10 @@ use mainstay_governance::port::GovernanceTx;
 use mainstay_registry::command::{CreateModel, DeleteVersion, PromoteAlias, RegisterVersion, SetAlias};
 use mainstay_registry::name::{Alias, ModelName, VersionNumber};
 use mainstay_registry::port::{RegistryReader as _, RegistryTx};
-use mainstay_serving::command::CreateEndpoint;
+use mainstay_serving::command::{CreateEndpoint, SetRevision};
 use mainstay_serving::endpoint::Endpoint;
 use mainstay_serving::port::ServingTx;
+use mainstay_serving::revision::{Pinned, RevisionDraft};
 use mainstay_serving::schema::{FeatureKind, FeatureSpec, InputSchema};
 
 use crate::both;
@@ -127,9 +128,13 @@ both!(an_alias_that_an_endpoint_follows_waits_for_the_gates, async |fresh: Fresh
 });
 
 fn report(artifact: &[u8]) -> RecordGates {
+    judged(artifact, Verdict::Passed)
+}
+
+fn judged(artifact: &[u8], verdict: Verdict) -> RecordGates {
     let gate = GateResult {
         name: "calibration".to_owned(),
-        verdict: Verdict::Passed,
+        verdict,
         figures: BTreeMap::new(),
         sentence: "it is calibrated".to_owned(),
     };
@@ -167,4 +172,43 @@ both!(the_verdict_on_one_artifact_says_nothing_of_another, async |fresh: Fresh| 
     commands.run(&caller, promote(1)).await.unwrap();
     gates.run(&caller, report(b"new")).await.unwrap();
     commands.run(&caller, promote(2)).await.unwrap();
+});
+
+both!(a_gate_that_failed_is_told_from_one_that_could_not_tell_and_from_none, async |fresh: Fresh| {
+    let (caller, writer) = (Principal::system("test"), Arc::new(fresh.database.writer.clone()));
+    let commands: Commands<dyn RegistryTx> = Commands::new(writer.clone(), Arc::new(AllowAll));
+    let serving: Commands<dyn ServingTx> = Commands::new(writer.clone(), Arc::new(AllowAll));
+    let gates: Commands<dyn GovernanceTx> = Commands::new(writer, Arc::new(AllowAll));
+    commands.run(&caller, create()).await.unwrap();
+    commands.run(&caller, RegisterVersion { digest: Some(Digest::of(b"a")), ..register() }).await.unwrap();
+    let created = serving.run(&caller, governed_endpoint()).await.unwrap();
+    for (verdict, sentence) in [
+        (None, "its gates have not been evaluated"),
+        (Some(Verdict::Inconclusive), "gate 'calibration' is inconclusive"),
+        (Some(Verdict::Failed), "gate 'calibration' failed"),
+    ] {
+        if let Some(verdict) = verdict {
+            gates.run(&caller, judged(b"a", verdict)).await.unwrap();
+        }
+        let promote = PromoteAlias {
+            set: SetAlias {
+                workspace: default_workspace(),
+                name: ModelName::new("flight-delay").unwrap(),
+                alias: Alias::new("champion").unwrap(),
+                number: VersionNumber(1),
+            },
+        };
+        let answers = SetRevision {
+            workspace: default_workspace(),
+            endpoint: Name::new("delays").unwrap(),
+            expected: created.number,
+            governed: true,
+            draft: RevisionDraft::champion(Pinned { version: 1, digest: Digest::of(b"a") }),
+        };
+        let refused = commands.run(&caller, promote).await.unwrap_err();
+        assert!(refused.to_string().contains(sentence), "{refused}");
+        let refused = serving.run(&caller, answers).await.unwrap_err();
+        assert_eq!(refused.code(), ErrorCode::GateNotPassed);
+        assert!(refused.to_string().contains(sentence), "{refused}");
+    }
 });

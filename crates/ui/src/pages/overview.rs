@@ -314,7 +314,7 @@ fn release(rollouts: &[Rollout]) -> Stage {
         Phase::Inconclusive => ("warn", "undecided".to_owned(), format!("v{version} waits for a person")),
         Phase::Promoted => ("ok", format!("v{version}"), "promoted".to_owned()),
         Phase::RolledBack => ("warn", format!("v{version}"), "rolled back".to_owned()),
-        Phase::Aborted => ("warn", format!("v{version}"), "aborted by a person".to_owned()),
+        Phase::Aborted => ("warn", format!("v{version}"), "aborted".to_owned()),
     };
     let href = link::endpoint(&rollout.endpoint);
     Stage { name: "Release", href, class, big, says, hint: format!("on {}", rollout.endpoint) }

@@ -49,8 +49,9 @@ pub(super) struct RolloutView {
     pub(super) champion: u64,
     pub(super) phase: String,
     pub(super) class: &'static str,
-    pub(super) started: Moment,
-    pub(super) entered: Moment,
+    /// None before the endpoint's first data.
+    pub(super) started: Option<Moment>,
+    pub(super) entered: Option<Moment>,
     pub(super) phases: Vec<PhaseRow>,
     pub(super) margin: String,
     pub(super) harm_margin: String,
@@ -73,7 +74,7 @@ pub(super) fn phase(rollout: &Rollout) -> (String, &'static str) {
         Phase::Inconclusive => ("inconclusive: a person decides".to_owned(), "warn"),
         Phase::Promoted => ("promoted".to_owned(), "ok"),
         Phase::RolledBack => ("rolled back".to_owned(), "bad"),
-        Phase::Aborted => ("aborted by a person".to_owned(), "bad"),
+        Phase::Aborted => ("aborted".to_owned(), "bad"),
     }
 }
 
@@ -138,8 +139,8 @@ pub(super) async fn view(
         champion: rollout.champion.version,
         phase,
         class,
-        started: Moment::of_data(rollout.state.started_at),
-        entered: Moment::of_data(rollout.state.entered_at),
+        started: rollout.state.started().map(Moment::of_data),
+        entered: rollout.state.entered().map(Moment::of_data),
         phases: phases(rollout),
         margin: number(spec.margin),
         harm_margin: number(spec.harm_margin),

@@ -107,6 +107,11 @@ async fn show(
     let training = why.origin.as_ref().and_then(|origin| origin.training.as_ref());
     // Oldest first, as the rest of the page.
     let phases = why.release.rollouts.iter().rev().flat_map(|rollout| &rollout.history);
+    // A rollback by hand, which says why, stands right before the move of the alias that came with it.
+    let backs = why.release.rollbacks.iter().map(|back| &back.event);
+    let mut moves: Vec<_> = why.release.moves.iter().map(|moved| &moved.0).chain(backs).collect();
+    moves.sort_by_key(|event| event.seq);
+    let mut moves = moves.into_iter();
     page(&WhyPage {
         shell: Shell::new(format!("Why {name} v{number}"), Section::Models)
             .under("Models", "/models")
@@ -125,7 +130,7 @@ async fn show(
         creator: why.creator.as_ref().map_or_else(String::new, ToString::to_string),
         report: why.gates.as_ref().map(|report| Report::of(report, &console)),
         rollouts: lines(&mut phases.map(|phase| &phase.0)),
-        aliases: lines(&mut why.release.moves.iter().map(|moved| &moved.0)),
+        aliases: lines(&mut moves),
     })
 }
 

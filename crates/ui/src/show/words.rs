@@ -1,5 +1,6 @@
 //! Events in words.
 
+use mainstay_api::native::why::ending;
 use mainstay_core::event::RecordedEvent;
 use mainstay_core::time::MachineTime;
 use serde_json::Value;
@@ -279,9 +280,7 @@ fn of_serving(event: &RecordedEvent, body: &Body<'_>, subject: &Part) -> Told {
         }
         "rollout.promoted" => (Tone::Good, vec![candidate(), text(" became champion of "), endpoint()]),
         "rollout.rolled_back" | "rollout.aborted" => {
-            let reason = body.at("/detail/verdict/reason").or_else(|| body.at("/detail/reason"));
-            let why =
-                reason.and_then(Value::as_str).map_or_else(String::new, |why| format!(": {}", words(why)));
+            let why = ending(event).map_or_else(String::new, |why| format!(": {why}"));
             let verb = if event.kind.ends_with("aborted") { "aborted" } else { "rolled back" };
             let said = text(format!(" {verb}{why}"));
             (Tone::Bad, vec![text("rollout of "), candidate(), text(" on "), endpoint(), said])
@@ -421,6 +420,24 @@ mod tests {
         assert_eq!(
             said("alias.moved", Subject::new(ResourceKind::Model, "m"), Some(body)).1,
             "alias champion of m points at v7 (was v6)"
+        );
+    }
+
+    #[test]
+    fn the_end_of_a_rollout_says_why() {
+        let subject = || Subject::new(ResourceKind::Rollout, "r");
+        let ended = |kind, detail: Value| {
+            let body = json!({"candidate": {"version": 2}, "endpoint": "e", "detail": detail});
+            said(kind, subject(), Some(body)).1
+        };
+        let guard = json!({"reason": "guard", "guard": "error_rate", "observed": 0.05, "limit": 0.01});
+        assert_eq!(
+            ended("rollout.rolled_back", json!({ "verdict": guard })),
+            "rollout of v2 on e rolled back: guard error rate was breached: 0.05 against a limit of 0.01"
+        );
+        assert_eq!(
+            ended("rollout.aborted", json!({"reason": "its run was cancelled: typo"})),
+            "rollout of v2 on e aborted: its run was cancelled: typo"
         );
     }
 

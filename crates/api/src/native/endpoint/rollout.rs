@@ -60,10 +60,10 @@ pub(super) struct RolloutBody {
     /// The plan's canary step, counted from 0, while it is in one.
     step: Option<usize>,
     running: bool,
-    /// The watermark when it started.
-    started_at: String,
-    /// The watermark when the phase was entered.
-    entered_at: String,
+    /// The watermark when it started; none before the endpoint's first data.
+    started_at: Option<String>,
+    /// The watermark when the phase was entered; none as well.
+    entered_at: Option<String>,
     /// The pipeline run whose step carries it out.
     run: Option<PipelineRunId>,
 }
@@ -80,8 +80,8 @@ impl From<Rollout> for RolloutBody {
             phase: phase.as_str(),
             step: if let Phase::Canary { step } = phase { Some(step) } else { None },
             running: phase.is_running(),
-            started_at: rollout.state.started_at.to_string(),
-            entered_at: rollout.state.entered_at.to_string(),
+            started_at: rollout.state.started().map(|at| at.to_string()),
+            entered_at: rollout.state.entered().map(|at| at.to_string()),
             run: rollout.run,
         }
     }

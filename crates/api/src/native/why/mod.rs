@@ -4,6 +4,7 @@
 //! Nothing is kept for this page. It starts at the event of the registration: a built-in step registers a
 //! version and is accepted in one command, so the acceptance that names the run stands right behind it.
 
+mod ending;
 mod origin;
 mod release;
 
@@ -33,8 +34,9 @@ use mainstay_registry::port::RegistryReader;
 use mainstay_serving::port::ServingStore;
 use serde::{Serialize, Serializer};
 
+pub use self::ending::ending;
 pub use self::origin::{Approval, Origin, Table, Training, Validated};
-pub use self::release::{Moved, Phase, Release, Released};
+pub use self::release::{Moved, Phase, Release, Released, WentBack};
 use super::Error;
 use super::model::{PathName, PathNumber, ReportBody};
 use super::request::Two;

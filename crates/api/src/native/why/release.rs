@@ -9,11 +9,12 @@ use mainstay_core::scope::{ResourceKind, Subject};
 use mainstay_core::time::DataTime;
 use mainstay_registry::model::model_subject;
 use mainstay_registry::name::{ModelName, VersionNumber};
+use mainstay_serving::revision::Revision;
 use mainstay_serving::rollout::Rollout;
 use serde::{Serialize, Serializer};
 use serde_json::json;
 
-use super::WhyState;
+use super::{WhyState, ending};
 
 /// Endpoints and rollouts that are looked through, and events of each rollout.
 const LIMIT: usize = 500;
@@ -25,6 +26,8 @@ pub struct Release {
     pub rollouts: Vec<Released>,
     /// Aliases that moved to it or away from it, in order.
     pub moves: Vec<Moved>,
+    /// Endpoints that were put back by hand, from it or to it, in order.
+    pub rollbacks: Vec<WentBack>,
 }
 
 /// A rollout of the version.
@@ -38,9 +41,11 @@ pub struct Released {
     pub champion: u64,
     /// How far it is.
     pub phase: &'static str,
-    /// When it began.
-    #[serde(serialize_with = "super::as_text")]
-    pub started: DataTime,
+    /// When it began; `None` if that was before the endpoint's first data.
+    #[serde(serialize_with = "as_instant")]
+    pub started: Option<DataTime>,
+    /// Why it ended; `None` while it runs.
+    pub reason: Option<String>,
     /// Each phase, with what led to it.
     pub history: Vec<Phase>,
 }
@@ -68,11 +73,42 @@ impl Serialize for Moved {
         let Self(event) = self;
         let said = |key: &str| event.body.as_ref().and_then(|body| body.get(key));
         json!({
-            "at": event.at.to_string(), "actor": event.actor,
+            "seq": event.seq.0, "at": event.at.to_string(), "actor": event.actor,
             "alias": said("alias"), "from": said("from"), "to": said("to"), "endpoint": said("endpoint"),
         })
         .serialize(serializer)
     }
+}
+
+/// An endpoint that somebody put back to the champion before: when, by whom, from which version to which, and
+/// why.
+#[derive(Debug)]
+pub struct WentBack {
+    /// The event.
+    pub event: RecordedEvent,
+    /// Which endpoint.
+    pub endpoint: Name,
+    /// The version that answered before.
+    pub from: u64,
+    /// The version that answers since.
+    pub to: u64,
+}
+
+impl Serialize for WentBack {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { event, endpoint, from, to } = self;
+        let reason = event.body.as_ref().and_then(|body| body.get("reason"));
+        json!({
+            "seq": event.seq.0, "at": event.at.to_string(), "actor": event.actor, "endpoint": endpoint, "from": from, "to": to,
+            "reason": reason,
+        })
+        .serialize(serializer)
+    }
+}
+
+#[expect(clippy::ref_option, reason = "serde passes the field itself")]
+fn as_instant<S: Serializer>(at: &Option<DataTime>, serializer: S) -> Result<S::Ok, S::Error> {
+    at.map(|at| at.to_string()).serialize(serializer)
 }
 
 impl Release {
@@ -82,7 +118,7 @@ impl Release {
         model: &ModelName,
         number: VersionNumber,
     ) -> Result<Self, StorageError> {
-        let mut rollouts = Vec::new();
+        let (mut rollouts, mut rollbacks) = (Vec::new(), Vec::new());
         let first = PageRequest { limit: LIMIT, after: None };
         for (endpoint, _) in state.serving.endpoints(workspace, &first).await?.items {
             if endpoint.model.as_str() != model.as_str() {
@@ -92,23 +128,56 @@ impl Release {
             for rollout in all.into_iter().filter(|r| r.candidate.version == u64::from(number.0)) {
                 rollouts.push(story(state, workspace, rollout).await?);
             }
+            let all = went_back(state, workspace, &endpoint.name).await?;
+            let number = u64::from(number.0);
+            rollbacks.extend(all.into_iter().filter(|back| [back.from, back.to].contains(&number)));
         }
-        Ok(Self { rollouts, moves: moves(state, workspace, model, number).await? })
+        Ok(Self { rollouts, moves: moves(state, workspace, model, number).await?, rollbacks })
     }
 }
 
 async fn story(state: &WhyState, workspace: &Name, rollout: Rollout) -> Result<Released, StorageError> {
     let subject = Subject::new(ResourceKind::Rollout, rollout.id);
     let events = state.events.read(&EventQuery::after(EventSeq(0), LIMIT).about(subject)).await?;
-    let history = events.into_iter().filter(|event| event.workspace == *workspace).map(Phase);
+    let history: Vec<_> = events.into_iter().filter(|event| event.workspace == *workspace).collect();
     Ok(Released {
         id: rollout.id,
         endpoint: rollout.endpoint,
         champion: rollout.champion.version,
         phase: rollout.state.phase.as_str(),
-        started: rollout.state.started_at,
-        history: history.collect(),
+        started: rollout.state.started(),
+        reason: history.iter().rev().find_map(ending),
+        history: history.into_iter().map(Phase).collect(),
     })
+}
+
+/// Every time that an endpoint was put back to another champion. Who was champion before, its revisions tell.
+async fn went_back(
+    state: &WhyState,
+    workspace: &Name,
+    endpoint: &Name,
+) -> Result<Vec<WentBack>, StorageError> {
+    let subject = Subject::new(ResourceKind::Endpoint, endpoint);
+    let (mut found, mut before, mut after) = (Vec::new(), None, EventSeq(0));
+    loop {
+        let events = state.events.read(&EventQuery::after(after, LIMIT).about(subject.clone())).await?;
+        let Some(last) = events.last() else { return Ok(found) };
+        after = last.seq;
+        for event in events.into_iter().filter(|event| event.workspace == *workspace) {
+            let Some(champion) = champion(&event) else { continue };
+            let from = before.replace(champion).filter(|from| *from != champion);
+            if let Some(from) = from.filter(|_| event.kind == "endpoint.rolled_back") {
+                found.push(WentBack { event, endpoint: endpoint.clone(), from, to: champion });
+            }
+        }
+    }
+}
+
+/// The champion that an event of an endpoint tells of.
+fn champion(event: &RecordedEvent) -> Option<u64> {
+    let revision = event.body.as_ref()?.get("revision")?;
+    let revision: Revision = serde_json::from_value(revision.clone()).ok()?;
+    revision.champion().map(|arm| arm.pinned.version)
 }
 
 /// Moves of the model's aliases that have to do with the version.

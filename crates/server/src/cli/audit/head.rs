@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::Record;
 use crate::Failed;
+use crate::exit::Exit;
 use crate::terminal::{note, say};
 
 #[derive(Debug, Args)]
@@ -23,7 +24,7 @@ impl PrintHead {
         let newest = self.record.open()?.signed_heads(1).await?.pop();
         let Some(head) = newest else {
             note("no head was signed yet; the server signs one when it stops, and while it runs");
-            return Ok(ExitCode::from(3));
+            return Ok(Exit::NotFound.into());
         };
         let text =
             serde_json::to_string(&head).map_err(|error| Failed::outside("writing the head", error))?;
