@@ -156,11 +156,6 @@ impl Spawner {
         self.pid
     }
 
-    /// Whether the spawner still runs; if not, start another.
-    pub fn is_alive(&self) -> bool {
-        self.link.steps().is_some()
-    }
-
     /// Starts a process. Its working directory and the folder of its log must exist.
     pub async fn spawn(&self, command: StepCommand) -> Result<Handle, RunnerError> {
         let id = self.link.next_id.fetch_add(1, Ordering::Relaxed);
