@@ -9,7 +9,7 @@ use mainstay_core::name::Name;
 use mainstay_core::scope::{ResourceKind, Scope, Subject};
 use serde_json::json;
 
-use crate::definition::{DefinitionError, Parameters, Source};
+use crate::definition::{BuiltIns, DefinitionError, Source};
 use crate::port::{Pipeline, PipelineTx};
 use crate::refusal::PipelineError;
 
@@ -22,10 +22,15 @@ pub struct DefinePipeline {
 }
 
 impl DefinePipeline {
-    /// Checks that the text can be read, and that its triggers stand with the variables of the text alone:
-    /// nobody gives them others. Those of the stages are put in when a run starts.
-    pub fn new(workspace: Name, name: Name, source: String) -> Result<Self, DefinitionError> {
-        Source::parse(&source)?.triggers(&Parameters::default())?;
+    /// Checks the text as the start of a run does, except that variables without a value may come with the run
+    /// ([`Source::check`]).
+    pub fn new(
+        workspace: Name,
+        name: Name,
+        source: String,
+        built_ins: &dyn BuiltIns,
+    ) -> Result<Self, DefinitionError> {
+        Source::parse(&source)?.check(built_ins)?;
         Ok(Self { workspace, name, source })
     }
 }

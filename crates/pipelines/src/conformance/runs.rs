@@ -156,7 +156,7 @@ pub(super) async fn a_trigger_counts_only_under_its_revision(bench: Bench) -> Ch
     };
     assert!(bench.run(fire(1, 1_000)?).await?.is_none(), "there is no such pipeline");
     for (steps, revision) in [(1, 1), (2, 2)] {
-        let define = DefinePipeline::new(bench.workspace.clone(), name.clone(), chain(steps))?;
+        let define = DefinePipeline::new(bench.workspace.clone(), name.clone(), chain(steps), &["train"])?;
         bench.run(define).await?;
         assert!(bench.run(fire(revision, 1_000)?).await?.is_some());
         bench.run(refuse(revision, 2_000)).await?;
@@ -258,7 +258,7 @@ pub(super) async fn workspaces_do_not_meet(bench: Bench) -> Checked {
 pub(super) async fn pipelines_have_revisions(bench: Bench) -> Checked {
     let name = Name::new("nightly")?;
     for (steps, revision) in [(1, 1), (1, 1), (2, 2)] {
-        let define = DefinePipeline::new(bench.workspace.clone(), name.clone(), chain(steps))?;
+        let define = DefinePipeline::new(bench.workspace.clone(), name.clone(), chain(steps), &["train"])?;
         assert_eq!(bench.run(define).await?.revision, revision);
     }
     let pipelines = bench.reader.pipelines(&bench.workspace).await?;

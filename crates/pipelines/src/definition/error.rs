@@ -73,6 +73,9 @@ pub enum Problem {
         /// What there is.
         known: String,
     },
+    /// The arguments of a built-in step are not what it takes.
+    #[error("{0}")]
+    Arguments(String),
     /// A reference to a stage that is not there.
     #[error("there is no stage named '{0}'")]
     NoSuchStage(String),

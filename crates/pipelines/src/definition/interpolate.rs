@@ -3,7 +3,10 @@
 //! Grammar after DVC's templating (<https://doc.dvc.org/user-guide/project-structure/dvcyaml-files#templating>):
 //! a text that is one reference takes the value with its type; inside a longer text only scalars may
 //! stand, except that in `cmd` a mapping becomes `--key value` options; `\${` is a literal `${`.
-//! References to `steps.` and `run.` that no variable answers are left for the moment the step runs.
+//! References to `steps.` and `run.` that no variable answers are left for the moment the step runs. While a
+//! definition is only checked, those to variables without a value are left, too: a run may bring them.
+
+use std::cell::Cell;
 
 use serde_json::{Map, Value};
 
@@ -16,11 +19,26 @@ pub const MAX_TEXT: usize = 64 * 1024;
 /// What the references of one stage may name. Later scopes shadow earlier ones.
 pub(super) struct Context<'a> {
     scopes: Vec<&'a Map<String, Value>>,
+    /// Set once a variable without a value was met; if there is none, such a variable is refused.
+    open: Option<&'a Cell<bool>>,
 }
 
 impl<'a> Context<'a> {
     pub(super) fn new(scopes: Vec<&'a Map<String, Value>>) -> Self {
-        Self { scopes }
+        Self { scopes, open: None }
+    }
+
+    /// Leaves references to variables without a value as they are, and notes in `open` that there were some.
+    pub(super) fn leaving_open(self, open: &'a Cell<bool>) -> Self {
+        Self { open: Some(open), ..self }
+    }
+
+    /// Whether a run may still bring the value: nothing in the text gives the variable one.
+    fn is_open(&self, path: &[Key]) -> bool {
+        let (Some(open), Some(Key::Name(first))) = (self.open, path.first()) else { return false };
+        let is_open = self.scopes.iter().rev().find_map(|scope| scope.get(first)).is_none_or(Value::is_null);
+        open.set(open.get() || is_open);
+        is_open
     }
 
     fn find(&self, path: &[Key]) -> Option<&Value> {
@@ -189,12 +207,17 @@ enum Found<'v> {
 
 fn lookup<'v>(reference: &str, context: &'v Context<'_>) -> Result<Found<'v>, Problem> {
     let path = parse_path(reference).ok_or_else(|| Problem::Reference(format!("${{{reference}}}")))?;
-    if let Some(value) = context.find(&path) {
-        return Ok(Found::Value(value));
+    let found = context.find(&path);
+    if found.is_none()
+        && let Some(Key::Name(root)) = path.first()
+        && (root == "steps" || root == "run")
+    {
+        return Ok(Found::Later);
     }
-    match path.first() {
-        Some(Key::Name(root)) if root == "steps" || root == "run" => Ok(Found::Later),
-        _ => Err(Problem::NoSuchVariable(reference.to_owned())),
+    match found {
+        _ if context.is_open(&path) => Ok(Found::Later),
+        Some(value) => Ok(Found::Value(value)),
+        None => Err(Problem::NoSuchVariable(reference.to_owned())),
     }
 }
 

@@ -35,33 +35,41 @@ pub(super) fn joined(wdir: &str, path: &str) -> String {
     if from_root { format!("/{joined}") } else { joined }
 }
 
-/// Checks the references of all stages and gives each its complete `needs`.
-pub(super) fn link(drafts: BTreeMap<StepName, Draft>) -> Result<BTreeMap<StepName, Stage>, DefinitionError> {
+/// Checks the references of all stages and gives each its complete `needs`. Of a group in `open` one member
+/// stands for all that a run may bring.
+pub(super) fn link(
+    drafts: BTreeMap<StepName, Draft>,
+    open: &BTreeSet<String>,
+) -> Result<BTreeMap<StepName, Stage>, DefinitionError> {
     let writers = writers(&drafts)?;
     let mut groups = BTreeMap::<&str, Vec<&StepName>>::new();
     for name in drafts.keys() {
         groups.entry(name.base()).or_default().push(name);
     }
+    let stand_ins = |wanted: &str| {
+        let base = wanted.split('@').next().unwrap_or_default();
+        if open.contains(base) { groups.get(base).cloned() } else { None }
+    };
     let mut needs = Vec::with_capacity(drafts.len());
     for (name, draft) in &drafts {
         let mut of_stage = BTreeSet::new();
         for wanted in &draft.needs {
             let found = drafts.get_key_value(wanted.as_str()).map(|(key, _)| vec![key]);
-            let members = found.or_else(|| groups.get(wanted.as_str()).cloned()).ok_or_else(|| {
+            let members = found.or_else(|| groups.get(wanted.as_str()).cloned());
+            let members = members.or_else(|| stand_ins(wanted)).ok_or_else(|| {
                 DefinitionError::at(format!("stages.{name}.needs"), Problem::NoSuchStage(wanted.clone()))
             })?;
             of_stage.extend(members.into_iter().cloned());
         }
         for wanted in &draft.referenced {
-            let (key, _) = drafts.get_key_value(wanted.as_str()).ok_or_else(|| {
-                let problem = if groups.contains_key(wanted.as_str()) {
-                    Problem::Group(wanted.clone())
-                } else {
-                    Problem::NoSuchStage(wanted.clone())
-                };
-                DefinitionError::at(format!("stages.{name}"), problem)
+            let is_group = groups.contains_key(wanted.as_str());
+            let found = drafts.get_key_value(wanted.as_str()).map(|(key, _)| vec![key]);
+            let found = found.or_else(|| if is_group { None } else { stand_ins(wanted) });
+            let members = found.ok_or_else(|| {
+                let problem = if is_group { Problem::Group } else { Problem::NoSuchStage };
+                DefinitionError::at(format!("stages.{name}"), problem(wanted.clone()))
             })?;
-            of_stage.insert(key.clone());
+            of_stage.extend(members.into_iter().cloned());
         }
         for dep in &draft.stage.deps {
             // A stage that reads what it writes itself does not wait for itself.

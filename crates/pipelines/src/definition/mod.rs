@@ -36,9 +36,11 @@
 //! `retries`, `timeout`, `approve`, `env`, `cache`, `on` and `concurrency` are ours.
 //!
 //! [`Source::parse`] reads the text, [`Source::parameter_files`] says which files its variables come
-//! from, and [`Source::resolve`] gives the [`Definition`]: expanded, interpolated, acyclic, with a
-//! digest.
+//! from, and [`Source::resolve_with`] gives the [`Definition`]: expanded, interpolated, acyclic, with a
+//! digest. [`Source::check`] refuses beforehand what no values of variables could make run.
 
+mod arguments;
+mod built_in;
 mod document;
 mod error;
 mod expand;
@@ -58,6 +60,8 @@ use mainstay_core::digest::Digest;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+pub use arguments::check_arguments;
+pub use built_in::BuiltIns;
 pub use document::{MAX_DOCUMENT, parse_document};
 pub use error::{DefinitionError, Problem};
 pub use interpolate::{Key, MAX_TEXT};
@@ -184,13 +188,5 @@ impl Definition {
         let mut value = serde_json::to_value(self).unwrap_or_default();
         value.sort_all_objects();
         serde_json::to_vec(&value).unwrap_or_default()
-    }
-
-    /// The first stage that uses a built-in step that is not among `known`.
-    pub fn unknown_built_in(&self, known: &[&str]) -> Option<(&StepName, &str)> {
-        self.stages.iter().find_map(|(name, stage)| match &stage.work {
-            Work::BuiltIn { uses, .. } if !known.contains(&uses.as_str()) => Some((name, uses.as_str())),
-            _ => None,
-        })
     }
 }

@@ -93,8 +93,9 @@ fn joined(text: &str, values: &RuntimeValues, quote: bool) -> Result<String, Pro
     Ok(joined)
 }
 
-/// The steps that the deferred references of a stage name.
-pub(super) fn steps_of(stage: &Stage) -> Result<BTreeSet<String>, Problem> {
+/// The steps that the deferred references of a stage name. References to anything else are refused, unless
+/// `is_open`: then they are variables that a run may bring.
+pub(super) fn steps_of(stage: &Stage, is_open: bool) -> Result<BTreeSet<String>, Problem> {
     let mut found = BTreeSet::new();
     let mut note = |text: &str| -> Result<(), Problem> {
         for piece in pieces(text)? {
@@ -105,6 +106,7 @@ pub(super) fn steps_of(stage: &Stage) -> Result<BTreeSet<String>, Problem> {
                     found.insert(step.clone());
                 }
                 [Key::Name(root), ..] if root == "run" => {}
+                _ if is_open => {}
                 _ => return Err(Problem::NoSuchVariable(reference.to_owned())),
             }
         }

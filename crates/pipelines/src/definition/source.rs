@@ -1,16 +1,17 @@
 //! From the text of a pipeline file to its definition.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
 use super::document::{matrix_order, parse_document};
 use super::error::{DefinitionError, Problem};
-use super::expand::expand;
+use super::expand::{Expanded, expand};
 use super::fields::Fields;
 use super::interpolate::{self, Context, Style};
 use super::policies::Concurrency;
-use super::{DEFAULT_PARAMS, Definition, link};
+use super::{BuiltIns, DEFAULT_PARAMS, Definition, link};
 use crate::trigger::Trigger;
 
 /// What a definition is resolved with.
@@ -101,17 +102,30 @@ impl Source {
     pub fn resolve_with(
         &self,
         parameters: &Parameters,
-        built_ins: &[&str],
+        built_ins: &dyn BuiltIns,
     ) -> Result<Definition, DefinitionError> {
         let definition = self.resolve(parameters)?;
-        match definition.unknown_built_in(built_ins) {
-            None => Ok(definition),
-            Some((stage, uses)) => {
-                let (uses, known) = (uses.to_owned(), built_ins.join(", "));
-                let place = format!("stages.{stage}.uses");
-                Err(DefinitionError::at(place, Problem::NoSuchBuiltIn { uses, known }))
-            }
+        definition.verify(built_ins, |_| true)?;
+        Ok(definition)
+    }
+
+    /// Refuses what [`resolve_with`](Self::resolve_with) would refuse whatever the parameters of a run, if no
+    /// parameter files are given: as by a server. Variables that the text gives no value may come with a run; what hangs on them is let pass.
+    /// Triggers stand with the variables of the text alone: nobody gives them others.
+    pub fn check(&self, built_ins: &dyn BuiltIns) -> Result<(), DefinitionError> {
+        let (globals, files) = self.variables(&Parameters::default(), true)?;
+        self.triggers_with(&globals)?;
+        let Expanded { drafts, open_groups, open_stages } =
+            expand(&self.stages, &self.matrix_order, (&globals, &files), true)?;
+        let stages = link::link(drafts, &open_groups)?;
+        let open = Cell::new(false);
+        let context = Context::new(vec![&globals]).leaving_open(&open);
+        let concurrency = filled("concurrency", self.concurrency.as_ref(), &context)?;
+        if !open.get() {
+            read_concurrency(concurrency)?;
         }
+        let definition = Definition { stages, triggers: Vec::new(), concurrency: None, params: Map::new() };
+        definition.verify(built_ins, |stage| !open_stages.contains(stage))
     }
 
     /// The triggers alone: they stand whether or not the stages can be resolved yet.
@@ -119,15 +133,20 @@ impl Source {
         if self.triggers.is_none() {
             return Ok(Vec::new());
         }
-        self.triggers_with(&self.variables(parameters)?.0)
+        self.triggers_with(&self.variables(parameters, false)?.0)
     }
 
     fn triggers_with(&self, globals: &Map<String, Value>) -> Result<Vec<Trigger>, DefinitionError> {
-        Trigger::read("on", &filled("on", self.triggers.as_ref(), globals)?)
+        Trigger::read("on", &filled("on", self.triggers.as_ref(), &Context::new(vec![globals]))?)
     }
 
-    /// All variables, and the parameter files with the overrides put in.
-    fn variables(&self, parameters: &Parameters) -> Result<(Map<String, Value>, Files), DefinitionError> {
+    /// All variables, and the parameter files with the overrides put in. With `is_open`, the default file may
+    /// lack keys.
+    fn variables(
+        &self,
+        parameters: &Parameters,
+        is_open: bool,
+    ) -> Result<(Map<String, Value>, Files), DefinitionError> {
         let mut files = parameters.files.clone();
         let defaults = files.entry(DEFAULT_PARAMS.to_owned()).or_insert_with(|| Value::Object(Map::new()));
         if defaults.is_null() {
@@ -138,7 +157,7 @@ impl Source {
         };
         merge(defaults, &parameters.overrides, true)?;
         let mut globals = defaults.clone();
-        let own = load_vars(&self.vars, "vars", "", &files)?;
+        let own = load_vars(&self.vars, ("vars", ""), &files, is_open)?;
         for (key, value) in &own {
             // A variable that repeats a parameter must agree with it, unless it was overridden.
             if !parameters.overrides.contains_key(key) {
@@ -150,17 +169,13 @@ impl Source {
 
     /// Expands, interpolates and links.
     pub fn resolve(&self, parameters: &Parameters) -> Result<Definition, DefinitionError> {
-        let (globals, files) = self.variables(parameters)?;
-        let stages = link::link(expand(&self.stages, &self.matrix_order, &globals, &files)?)?;
-        let concurrency = filled("concurrency", self.concurrency.as_ref(), &globals)?;
-        let mut top =
-            Fields::of("", Value::Object(Map::from_iter([("concurrency".to_owned(), concurrency)])))?;
-        Ok(Definition {
-            stages,
-            triggers: self.triggers_with(&globals)?,
-            concurrency: Concurrency::read(&mut top)?,
-            params: globals,
-        })
+        let (globals, files) = self.variables(parameters, false)?;
+        let expanded = expand(&self.stages, &self.matrix_order, (&globals, &files), false)?;
+        let stages = link::link(expanded.drafts, &expanded.open_groups)?;
+        let context = Context::new(vec![&globals]);
+        let concurrency = read_concurrency(filled("concurrency", self.concurrency.as_ref(), &context)?)?;
+        let triggers = self.triggers_with(&globals)?;
+        Ok(Definition { stages, triggers, concurrency, params: globals })
     }
 }
 
@@ -168,19 +183,23 @@ impl Source {
 type Files = BTreeMap<String, Value>;
 
 /// A value of the top level with the variables put in.
-fn filled(key: &str, value: Option<&Value>, globals: &Map<String, Value>) -> Result<Value, DefinitionError> {
+fn filled(key: &str, value: Option<&Value>, context: &Context<'_>) -> Result<Value, DefinitionError> {
     let value = value.unwrap_or(&Value::Null);
-    interpolate::value(value, &Context::new(vec![globals]), Style::Plain)
-        .map_err(|problem| DefinitionError::at(key, problem))
+    interpolate::value(value, context, Style::Plain).map_err(|problem| DefinitionError::at(key, problem))
+}
+
+fn read_concurrency(value: Value) -> Result<Option<Concurrency>, DefinitionError> {
+    let top = Map::from_iter([("concurrency".to_owned(), value)]);
+    Concurrency::read(&mut Fields::of("", Value::Object(top))?)
 }
 
 /// The variables that a `vars` list defines: mappings in place, and files, whole or by keys
-/// (`file.yaml:key1,key2`).
+/// (`file.yaml:key1,key2`). With `is_open`, keys that the default file lacks are let pass.
 pub(super) fn load_vars(
     vars: &[Value],
-    place: &str,
-    wdir: &str,
+    (place, wdir): (&str, &str),
     files: &BTreeMap<String, Value>,
+    is_open: bool,
 ) -> Result<Map<String, Value>, DefinitionError> {
     let mut found = Map::new();
     for (index, entry) in vars.iter().enumerate() {
@@ -189,7 +208,8 @@ pub(super) fn load_vars(
             Value::Object(map) => merge(&mut found, map, false)?,
             Value::String(text) => {
                 let (file, keys) = text.split_once(':').map_or((text.as_str(), None), |(f, k)| (f, Some(k)));
-                let content = files.get(&link::joined(wdir, file));
+                let path = link::joined(wdir, file);
+                let content = files.get(&path);
                 let Some(Value::Object(map)) = content else {
                     return Err(DefinitionError::at(at(), Problem::NoSuchFile(file.to_owned())));
                 };
@@ -198,10 +218,13 @@ pub(super) fn load_vars(
                     continue;
                 };
                 for key in keys.split(',').map(str::trim) {
-                    let value = map
-                        .get(key)
-                        .ok_or_else(|| DefinitionError::at(at(), Problem::NoSuchKey(key.to_owned())))?;
-                    merge(&mut found, &Map::from_iter([(key.to_owned(), value.clone())]), false)?;
+                    match map.get(key) {
+                        Some(value) => {
+                            merge(&mut found, &Map::from_iter([(key.to_owned(), value.clone())]), false)?;
+                        }
+                        None if is_open && path == DEFAULT_PARAMS => {}
+                        None => return Err(DefinitionError::at(at(), Problem::NoSuchKey(key.to_owned()))),
+                    }
                 }
             }
             _ => return Err(DefinitionError::at(at(), Problem::Expected("a mapping or the name of a file"))),

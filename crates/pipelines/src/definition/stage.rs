@@ -25,17 +25,19 @@ pub(super) struct Draft {
     pub(super) referenced: BTreeSet<String>,
 }
 
+/// With `is_open`, variables and keys of the default parameter file without a value are let pass.
 pub(super) fn read(
     mut fields: Fields,
     map_index: Option<u32>,
     files: &BTreeMap<String, Value>,
+    is_open: bool,
 ) -> Result<Draft, DefinitionError> {
     let wdir = fields.string("wdir")?.filter(|wdir| wdir != ".");
     let root = wdir.clone().unwrap_or_default();
     let work = work(&mut fields)?;
     let deps = fields.texts("deps")?.iter().map(|dep| joined(&root, dep)).collect::<BTreeSet<_>>();
     let outs = outputs(&mut fields, &root)?;
-    let params = params(&mut fields, &root, files)?;
+    let params = params(&mut fields, &root, files, is_open)?;
     if deps.len() + outs.len() + params.values().map(BTreeMap::len).sum::<usize>() > MAX_ENTRIES {
         return Err(DefinitionError::TooLarge { of: "paths and parameters in a stage", limit: MAX_ENTRIES });
     }
@@ -71,7 +73,7 @@ pub(super) fn read(
     }
     let needs = fields.texts("needs")?;
     let mut referenced =
-        runtime::steps_of(&stage).map_err(|problem| DefinitionError::at(fields.place(), problem))?;
+        runtime::steps_of(&stage, is_open).map_err(|problem| DefinitionError::at(fields.place(), problem))?;
     referenced.extend(stage.condition.iter().flat_map(Condition::steps).map(str::to_owned));
     let approved = stage.approve.as_ref().and_then(|approve| approve.of.as_ref());
     referenced.extend(approved.and_then(Reference::step).map(str::to_owned));
@@ -167,6 +169,7 @@ fn params(
     fields: &mut Fields,
     root: &str,
     files: &BTreeMap<String, Value>,
+    is_open: bool,
 ) -> Result<BTreeMap<String, BTreeMap<String, Value>>, DefinitionError> {
     let list = match fields.take("params") {
         None => return Ok(BTreeMap::new()),
@@ -204,10 +207,13 @@ fn params(
                 } else {
                     parse_path(&key).and_then(|path| descend(content, &path))
                 };
-                let value = value
-                    .ok_or_else(|| DefinitionError::at(&*place, Problem::NoSuchKey(key.clone())))?
-                    .clone();
-                found.entry(file.clone()).or_default().insert(key, value);
+                match value {
+                    Some(value) => {
+                        found.entry(file.clone()).or_default().insert(key, value.clone());
+                    }
+                    None if is_open && file == DEFAULT_PARAMS => {}
+                    None => return Err(DefinitionError::at(&*place, Problem::NoSuchKey(key))),
+                }
             }
         }
     }

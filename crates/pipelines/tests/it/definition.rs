@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use mainstay_pipelines::definition::{
-    Definition, DefinitionError, OutputKind, Parameters, Problem, RuntimeValues, Source, Span, StepName,
-    WhenFull, Work, parse_document,
+    BuiltIns, Definition, DefinitionError, OutputKind, Parameters, Problem, RuntimeValues, Source, Span,
+    StepName, WhenFull, Work, parse_document,
 };
 use serde_json::{Map, Value, json};
 
@@ -178,10 +178,8 @@ fn our_own_keys_are_read() {
     assert_eq!((concurrency.group.as_str(), concurrency.when_full), ("loop-flights", WhenFull::Attach));
     let names: Vec<_> = definition.generations().into_iter().flatten().map(StepName::as_str).collect();
     assert_eq!(names, ["train", "gate", "ship", "notify"]);
-    assert_eq!(
-        definition.unknown_built_in(&["train"]).map(|(stage, uses)| (stage.as_str(), uses)),
-        Some(("gate", "gate"))
-    );
+    let unknown = Source::parse(OURS).unwrap().resolve_with(&parameters(&[]), &["train"]).unwrap_err();
+    assert_eq!(unknown.to_string(), "stages.gate.uses: there is no built-in step 'gate'; there are train");
 }
 
 #[test]
@@ -309,4 +307,75 @@ fn expansion_is_bounded() {
         resolve(&wide.to_string(), &[]),
         Err(DefinitionError::TooLarge { of: "bytes after expansion", .. })
     ));
+}
+
+/// Steps of which one takes `days` alone.
+struct Days;
+
+impl BuiltIns for Days {
+    fn names(&self) -> Vec<&'static str> {
+        vec!["days"]
+    }
+
+    fn check(&self, _: &str, with: &Map<String, Value>) -> Result<(), String> {
+        if with.keys().eq(["days"]) { Ok(()) } else { Err("it takes 'days'".to_owned()) }
+    }
+}
+
+fn check(stages: &str) -> Result<(), String> {
+    let source = Source::parse(stages).map_err(|error| error.to_string())?;
+    source.check(&Days).map_err(|error| error.to_string())
+}
+
+#[test]
+fn variables_that_a_run_may_bring_leave_what_hangs_on_them_open() {
+    for open in [
+        "stages: {a: {uses: days, with: {days: '${n}'}}}",
+        "stages: {a: {uses: days, with: '${all}'}}",
+        "stages: {a: {uses: '${step}', with: {x: 1}}}",
+        "stages: {a: {cmd: '${x} ${y.z}', retries: '${n}', timeout: '${t}', needs: '${them}', env: '${e}'}}",
+        "stages: {a: {cmd: x, outs: ['${dir}/a', {'b': {cache: '${c}'}}], deps: '${list}', wdir: '${w}'}}",
+        "stages: {a: {approve: {by: ['${who}']}}}",
+        "stages: {a: {cmd: x, params: [depth, params.yaml: [width]], vars: ['params.yaml:k']}}",
+        "stages: {a: {foreach: '${items}', do: {cmd: '${item}'}}, b: {cmd: x, needs: [a, a@us]}}",
+        "stages: {a: {matrix: {n: '${ns}'}, cmd: '${item.n}'}, b: {cmd: x, if: 'steps[\"a@1\"].ok'}}",
+        "vars: [{n: }]\nstages: {a: {cmd: x, timeout: '${n}'}}",
+        "stages: {a: {cmd: x}}\nconcurrency: {group: g, limit: '${n}'}",
+    ] {
+        assert_eq!(check(open), Ok(()), "{open}");
+    }
+}
+
+#[test]
+fn what_no_parameters_mend_is_refused_beforehand() {
+    for (text, sentence) in [
+        ("stages: {a: {uses: day}}", "stages.a.uses: there is no built-in step 'day'; there are days"),
+        ("stages: {a: {uses: days, with: {n: '${n}'}}}", "stages.a.with: it takes 'days'"),
+        (
+            "stages: {a: {cmd: '${x}', needs: [b]}, b: {cmd: x, needs: [a, '${x}']}}",
+            "the stages form a cycle: a -> b -> a",
+        ),
+        (
+            "stages: {a: {cmd: x, deps: ['${d}/b'], outs: ['${d}/a']}, b: {cmd: x, deps: ['${d}/a'], outs: ['${d}/b']}}",
+            "the stages form a cycle: a -> b -> a",
+        ),
+        ("stages: {a: {cmd: '${steps.b.x} ${x}'}}", "stages.a: there is no stage named 'b'"),
+        (
+            "stages: {a: {foreach: '${x}', do: {cmd: x}}, b: {cmd: '${steps.a.x}'}}",
+            "stages.b: 'a' is a group",
+        ),
+        ("stages: {a: {cmd: '${x} ${b c..d}'}}", "stages.a.cmd: '${b c..d}' is not a reference"),
+        ("vars: [{n: {x: 1}}]\nstages: {a: {cmd: '${n.y}'}}", "stages.a.cmd: '${n.y}' names no variable"),
+        ("stages: {a: {cmd: x, retries: [], timeout: '${t}'}}", "stages.a.retries"),
+        ("stages: {a: {cmd: '${x}', comand: y}}", "stages.a: 'comand' is not known here"),
+        (
+            "vars: [values.yaml]\nstages: {a: {cmd: x}}",
+            "vars[0]: the parameter file 'values.yaml' was not found",
+        ),
+        ("stages: {a: {cmd: x}}\non: {cron: '${when}'}", "on: '${when}' names no variable"),
+        ("stages: {a: {cmd: x}}\nconcurrency: {limit: 2}", "concurrency: 'group' is missing"),
+    ] {
+        let told = check(text).unwrap_err();
+        assert!(told.starts_with(sentence), "{text}: {told}");
+    }
 }

@@ -120,7 +120,7 @@ impl Run {
             files.insert(name, value);
         }
         let parameters = Parameters { files, overrides: overrides(&self.params)? };
-        let definition = source.resolve_with(&parameters, &crate::steps::all().names())?;
+        let definition = source.resolve_with(&parameters, &crate::steps::all())?;
         Ok((definition, root))
     }
 

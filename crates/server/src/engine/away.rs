@@ -49,6 +49,10 @@ impl BuiltIn for Asked {
         "asked"
     }
 
+    fn check(&self, _: &Map<String, Value>) -> Result<(), String> {
+        Ok(())
+    }
+
     async fn prepare(&self, _: &Platform, _: &Held) -> Result<Prepared, StepError> {
         if is_first(&self.prepared) {
             return Err(StepError::of(away()));

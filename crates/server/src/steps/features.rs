@@ -8,9 +8,10 @@ use mainstay_core::error::ErrorCode;
 use mainstay_core::name::Name;
 use mainstay_features::command::ApplyDefinitions;
 use mainstay_features::port::FeaturesTx;
+use mainstay_pipelines::definition::check_arguments;
 use mainstay_pipelines::run::StepOutput;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{BuiltIn, Held, StepError};
 use crate::loop_tx::{Conclusion, Effect, EffectError, Tx};
@@ -33,6 +34,10 @@ pub struct Features;
 impl BuiltIn for Features {
     fn name(&self) -> &'static str {
         "features"
+    }
+
+    fn check(&self, with: &Map<String, Value>) -> Result<(), String> {
+        check_arguments::<Arguments>(with)
     }
 
     async fn conclude(&self, _: &Platform, held: &Held, _: Value) -> Result<Box<dyn Effect>, StepError> {

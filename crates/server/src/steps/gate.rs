@@ -17,12 +17,13 @@ use mainstay_data::ports::DataReader as _;
 use mainstay_governance::command::RecordGates;
 use mainstay_governance::gate::{GateReport, GateResult, Verdict};
 use mainstay_governance::port::GovernanceTx;
+use mainstay_pipelines::definition::check_arguments;
 use mainstay_pipelines::run::StepOutput;
 use mainstay_registry::name::ModelName;
 use mainstay_serving::port::ServingStore as _;
 use mainstay_training::TrainingReport;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use self::judge::judge;
 use super::frame::FrameOrder;
@@ -116,6 +117,10 @@ pub struct Gate;
 impl BuiltIn for Gate {
     fn name(&self) -> &'static str {
         "gate"
+    }
+
+    fn check(&self, with: &Map<String, Value>) -> Result<(), String> {
+        check_arguments::<Arguments>(with)
     }
 
     async fn prepare(&self, platform: &Platform, held: &Held) -> Result<Prepared, StepError> {

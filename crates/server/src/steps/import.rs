@@ -13,10 +13,11 @@ use mainstay_data::dates::DateOrder;
 use mainstay_data::ports::{DataReader as _, DataTx};
 use mainstay_data::schema::DeclaredTypes;
 use mainstay_data::table::Manifest;
+use mainstay_pipelines::definition::check_arguments;
 use mainstay_pipelines::run::StepOutput;
 use mainstay_query::import::{ImportOptions, Progress, Target, TextFormat, import_file};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{BuiltIn, Held, Prepared, StepError, read, write};
 use crate::loop_tx::{Conclusion, Effect, EffectError, Tx};
@@ -76,6 +77,10 @@ pub struct Import;
 impl BuiltIn for Import {
     fn name(&self) -> &'static str {
         "import"
+    }
+
+    fn check(&self, with: &Map<String, Value>) -> Result<(), String> {
+        check_arguments::<Arguments>(with)
     }
 
     async fn prepare(&self, platform: &Platform, held: &Held) -> Result<Prepared, StepError> {

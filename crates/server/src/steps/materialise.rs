@@ -20,13 +20,14 @@ use mainstay_features::definition::{Definitions, FeatureView, Source};
 use mainstay_features::online::EntityKey;
 use mainstay_features::plan::MaterialisationPlan;
 use mainstay_features::port::{FeaturesTx, Materialisation};
+use mainstay_pipelines::definition::check_arguments;
 use mainstay_pipelines::run::StepOutput;
 use mainstay_query::features::{Visible, emit, online_rows};
 use mainstay_query::import::Target;
 use mainstay_query::session::{SessionOptions, open};
 use mainstay_segments::online::{OnlineError, OnlineView, PackedEntry, ViewSpec};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::frame::FrameOrder;
 use super::{BuiltIn, Held, Prepared, StepError, data_time, read, write};
@@ -83,6 +84,10 @@ pub struct Materialise;
 impl BuiltIn for Materialise {
     fn name(&self) -> &'static str {
         "materialise"
+    }
+
+    fn check(&self, with: &Map<String, Value>) -> Result<(), String> {
+        check_arguments::<Arguments>(with)
     }
 
     async fn prepare(&self, platform: &Platform, held: &Held) -> Result<Prepared, StepError> {
@@ -305,7 +310,7 @@ struct Recorded(Vec<RecordMaterialisation>);
 impl Effect for Recorded {
     async fn apply(&self, tx: &mut Tx) -> Result<Conclusion, EffectError> {
         let tx: &mut (dyn FeaturesTx + 'static) = tx;
-        let mut views = serde_json::Map::new();
+        let mut views = Map::new();
         for record in &self.0 {
             record.apply(tx).await.map_err(EffectError::from_coded)?;
             let Materialisation { view, until, rows, .. } = &record.materialisation;

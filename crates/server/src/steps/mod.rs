@@ -29,6 +29,7 @@ use mainstay_core::error::{Coded, ErrorClass, ErrorCode, Failure};
 use mainstay_core::name::Name;
 use mainstay_core::time::{DAY, DataTime, MachineTime};
 use mainstay_pipelines::commands::Claim;
+use mainstay_pipelines::definition::BuiltIns;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -134,9 +135,7 @@ impl Held {
             StepError::refused(ErrorCode::InvalidDefinition, format!("the arguments of step {step}: {error}"))
         })
     }
-}
 
-impl Held {
     /// The data time up to which the step may look: the argument, or else the run's own.
     fn until(&self, argument: Option<&str>) -> Result<DataTime, StepError> {
         match (argument, self.claim.run.data_time) {
@@ -210,6 +209,10 @@ pub trait BuiltIn: Send + Sync {
     /// The name under `uses`.
     fn name(&self) -> &'static str;
 
+    /// Whether these can be its arguments; if not, a sentence. Texts with references in them stand for values
+    /// that are not known yet.
+    fn check(&self, with: &Map<String, Value>) -> Result<(), String>;
+
     /// In the server: reads the arguments and looks up what the step works on. By default nothing: the step
     /// is small enough to be done when it is concluded.
     async fn prepare(&self, _platform: &Platform, _held: &Held) -> Result<Prepared, StepError> {
@@ -249,6 +252,16 @@ impl Steps {
     /// The names, in order.
     pub fn names(&self) -> Vec<&'static str> {
         self.0.keys().copied().collect()
+    }
+}
+
+impl BuiltIns for Steps {
+    fn names(&self) -> Vec<&'static str> {
+        Self::names(self)
+    }
+
+    fn check(&self, uses: &str, with: &Map<String, Value>) -> Result<(), String> {
+        self.get(uses).map_or(Ok(()), |step| step.check(with))
     }
 }
 

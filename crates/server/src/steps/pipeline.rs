@@ -8,10 +8,11 @@ use mainstay_core::command::Command as _;
 use mainstay_core::error::ErrorCode;
 use mainstay_core::name::Name;
 use mainstay_pipelines::commands::DefinePipeline;
+use mainstay_pipelines::definition::check_arguments;
 use mainstay_pipelines::port::PipelineTx;
 use mainstay_pipelines::run::StepOutput;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{BuiltIn, Held, StepError};
 use crate::loop_tx::{Conclusion, Effect, EffectError, Tx};
@@ -36,12 +37,17 @@ impl BuiltIn for KeepPipeline {
         "pipeline"
     }
 
+    fn check(&self, with: &Map<String, Value>) -> Result<(), String> {
+        check_arguments::<Arguments>(with)
+    }
+
     async fn conclude(&self, _: &Platform, held: &Held, _: Value) -> Result<Box<dyn Effect>, StepError> {
         let Arguments { pipeline, path } = held.arguments()?;
         let text = std::fs::read_to_string(held.root.join(&path)).map_err(|error| {
             StepError::refused(ErrorCode::NotFound, format!("the pipeline {}: {error}", path.display()))
         })?;
-        let define = DefinePipeline::new(held.workspace.clone(), pipeline, text).map_err(StepError::of)?;
+        let define = DefinePipeline::new(held.workspace.clone(), pipeline, text, &super::all());
+        let define = define.map_err(StepError::of)?;
         Ok(Box::new(Kept(define)))
     }
 }

@@ -8,13 +8,14 @@ use mainstay_core::command::Command as _;
 use mainstay_core::digest::Digest;
 use mainstay_core::error::ErrorCode;
 use mainstay_core::id::RunId;
+use mainstay_pipelines::definition::check_arguments;
 use mainstay_pipelines::run::StepOutput;
 use mainstay_registry::command::{CreateModel, RegisterVersion};
 use mainstay_registry::name::ModelName;
 use mainstay_registry::port::RegistryTx;
 use mainstay_tracking::logged_model::LoggedModelId;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::train::MODEL_FILE;
 use super::{BuiltIn, Held, StepError};
@@ -42,6 +43,10 @@ pub struct Register;
 impl BuiltIn for Register {
     fn name(&self) -> &'static str {
         "register"
+    }
+
+    fn check(&self, with: &Map<String, Value>) -> Result<(), String> {
+        check_arguments::<Arguments>(with)
     }
 
     async fn conclude(

@@ -15,6 +15,7 @@ use mainstay_core::id::RolloutId;
 use mainstay_core::name::Name;
 use mainstay_core::page::PageRequest;
 use mainstay_core::time::{DataTime, MachineTime};
+use mainstay_pipelines::definition::check_arguments;
 use mainstay_pipelines::run::StepOutput;
 use mainstay_serving::command::{AdvanceRollout, Basis, FinishRollout, Outcome, SetRevision, StartRollout};
 use mainstay_serving::endpoint::Endpoint;
@@ -23,7 +24,7 @@ use mainstay_serving::retraining::PolicyAction;
 use mainstay_serving::revision::{Pinned, Revision, RevisionDraft};
 use mainstay_serving::rollout::{Decision, Evidence, Rollout, RolloutPlan, decide};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{BuiltIn, Held, Prepared, StepError, read, write};
 use crate::endpoint_commands::WithAlias;
@@ -81,6 +82,10 @@ pub struct RollOut;
 impl BuiltIn for RollOut {
     fn name(&self) -> &'static str {
         "rollout"
+    }
+
+    fn check(&self, with: &Map<String, Value>) -> Result<(), String> {
+        check_arguments::<Arguments>(with)
     }
 
     async fn prepare(&self, platform: &Platform, held: &Held) -> Result<Prepared, StepError> {

@@ -15,10 +15,11 @@ use mainstay_core::name::Name;
 use mainstay_core::object::{ByteStream, ModelFile, ObjectPath};
 use mainstay_core::time::{DAY, DataTime};
 use mainstay_monitoring::reference::ReferencePlan;
+use mainstay_pipelines::definition::check_arguments;
 use mainstay_pipelines::run::StepOutput;
 use mainstay_training::{Candidate, Dataset, Params, Split, Task, TrainingReport, train};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use self::package::{Interface, Origin};
 use self::reference::reference;
@@ -98,6 +99,10 @@ pub struct Train;
 impl BuiltIn for Train {
     fn name(&self) -> &'static str {
         "train"
+    }
+
+    fn check(&self, with: &Map<String, Value>) -> Result<(), String> {
+        check_arguments::<Arguments>(with)
     }
 
     async fn prepare(&self, platform: &Platform, held: &Held) -> Result<Prepared, StepError> {

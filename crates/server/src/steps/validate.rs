@@ -11,11 +11,12 @@ use mainstay_data::commands::RecordValidation;
 use mainstay_data::expectations::Suite;
 use mainstay_data::ports::DataReader as _;
 use mainstay_data::validation::ValidationId;
+use mainstay_pipelines::definition::check_arguments;
 use mainstay_pipelines::run::StepOutput;
 use mainstay_query::expectations::validate;
 use mainstay_query::scan::Table;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{BuiltIn, Held, StepError};
 use crate::loop_tx::{Conclusion, Effect, EffectError, Tx};
@@ -39,6 +40,10 @@ pub struct Validate;
 impl BuiltIn for Validate {
     fn name(&self) -> &'static str {
         "validate"
+    }
+
+    fn check(&self, with: &Map<String, Value>) -> Result<(), String> {
+        check_arguments::<Arguments>(with)
     }
 
     async fn conclude(

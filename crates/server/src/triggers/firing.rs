@@ -15,17 +15,18 @@ use serde_json::Map;
 use super::armed::Place;
 use crate::Failed;
 use crate::platform::Platform;
+use crate::steps::Steps;
 
 /// Who carries triggers out.
 pub(super) struct Office {
     pub(super) platform: Arc<Platform>,
     principal: Principal,
-    built_ins: Vec<&'static str>,
+    built_ins: Steps,
 }
 
 impl Office {
     pub(super) fn new(platform: Arc<Platform>) -> Self {
-        Self { platform, principal: Principal::system("triggers"), built_ins: crate::steps::all().names() }
+        Self { platform, principal: Principal::system("triggers"), built_ins: crate::steps::all() }
     }
 
     /// Starts the run of an instant or an event, unless it was started before or the pipeline has changed. What

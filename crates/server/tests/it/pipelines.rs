@@ -74,13 +74,6 @@ async fn a_text_is_kept_and_started_once_per_key() {
         assert_eq!(app.post(&runs, &bad).await.problem(400), "invalid-argument", "{bad}");
     }
     assert_eq!(app.post("/api/v1/pipelines/x/runs", &json!({})).await.problem(404), "not-found");
-    define(&app, "stages: { a: { uses: teleport } }").await;
-    let refused = app.post(&runs, &json!({})).await.expect(400);
-    let sentence = refused["detail"].as_str().unwrap();
-    assert!(
-        sentence.starts_with("stages.a.uses: there is no built-in step 'teleport'; there are "),
-        "{sentence}"
-    );
 
     let id = started["run"].as_str().unwrap();
     let shown = app.get(&format!("/api/v1/pipeline-runs/{id}")).await.expect(200);
@@ -90,6 +83,42 @@ async fn a_text_is_kept_and_started_once_per_key() {
         (&shown["steps"][0]["name"], &shown["steps"][0]["needs"]),
         (&json!("ship"), &json!(["train"]))
     );
+    app.platform.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_that_no_parameters_make_run_is_not_kept() {
+    let app = TestApp::start().await;
+    for (text, sentence) in [
+        ("{ a: { uses: teleport } }", "stages.a.uses: there is no built-in step 'teleport'; there are "),
+        (
+            "{ a: { uses: import, with: { data: x } } }",
+            "stages.a.with: there is no argument 'data'; there are dataset, path, ",
+        ),
+        ("{ a: { uses: import, with: { dataset: x } } }", "stages.a.with: the argument 'path' is missing"),
+        (
+            "{ a: { uses: train, with: { project: p, service: s, seed: '${run.id}', day: 3 } } }",
+            "stages.a.with: unknown field `day`",
+        ),
+        ("{ a: { cmd: x, needs: [b] }, b: { cmd: x, needs: [a] } }", "the stages form a cycle: a -> b -> a"),
+        ("{ a: { cmd: x, if: steps.b.ok } }", "stages.a: there is no stage named 'b'"),
+        ("{ a: { cmd: 'x ${a..b}' } }", "stages.a.cmd: '${a..b}' is not a reference"),
+    ] {
+        let text = format!("stages: {text}");
+        let refused = app.send(Method::PUT, LOOP, &[("content-type", "text/yaml")], text.clone()).await;
+        let refused = refused.expect(400);
+        let told = refused["detail"].as_str().unwrap();
+        assert!(told.starts_with(sentence), "{text}: {told}");
+    }
+    assert_eq!(app.get(LOOP).await.problem(404), "not-found");
+    // What a run may bring stays open.
+    let open = "stages: { a: { uses: import, with: { dataset: '${data}', path: x, append: '${more}' } } }";
+    define(&app, open).await;
+    let runs = format!("{LOOP}/runs");
+    assert_eq!(app.post(&runs, &json!({})).await.problem(400), "invalid-definition");
+    app.post(&runs, &json!({ "params": { "data": "d", "more": true } })).await.expect(201);
+    let wrong = app.post(&runs, &json!({ "params": { "data": "d", "more": 3 } })).await.expect(400);
+    assert!(wrong["detail"].as_str().unwrap().starts_with("stages.a.with: the argument 'append'"), "{wrong}");
     app.platform.close().await;
 }
 

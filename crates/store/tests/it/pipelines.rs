@@ -75,7 +75,8 @@ both!(two_servers_on_one_database_fire_an_instant_once, async |fresh: Fresh| {
     let (here, there) = (commands(&fresh.database), commands(&other));
     let system = Principal::system("triggers");
     let define =
-        DefinePipeline::new(default_workspace(), Name::new("minutely").unwrap(), TEXT.to_owned()).unwrap();
+        DefinePipeline::new(default_workspace(), Name::new("minutely").unwrap(), TEXT.to_owned(), &["train"])
+            .unwrap();
     here.run(&system, define).await.unwrap();
     for round in 0..20 {
         let at = i64::from(round) * 60_000_000;

@@ -1,8 +1,8 @@
 //! `/api/v1/pipelines`: texts under names.
 //!
 //! `PUT` takes the YAML as it is, or, with `Content-Type: application/json`, as a JSON string. The text is
-//! kept with its comments; the same text once more changes nothing. Its variables are put in when a run
-//! starts.
+//! kept with its comments; the same text once more changes nothing. It is checked as the start of a run does;
+//! only variables that it gives no value may come with the run.
 
 use axum::Json;
 use axum::body::Bytes;
@@ -103,7 +103,7 @@ async fn define(
 ) -> Result<Json<PipelineBody>, Error> {
     let json = is_json(&request);
     let source = text(&whole_body(request, &state).await?, json)?;
-    let command = DefinePipeline::new(caller.workspace.clone(), name, source)?;
+    let command = DefinePipeline::new(caller.workspace.clone(), name, source, &*state.built_ins)?;
     let defined = state.commands.run(&caller.principal, command).await?;
     Ok(Json(PipelineBody::whole(&state, &caller.workspace, defined).await?))
 }

@@ -26,6 +26,7 @@ use mainstay_core::error::{Coded, ErrorCode};
 use mainstay_core::id::PipelineRunId;
 use mainstay_core::name::Name;
 use mainstay_core::scope::ResourceKind;
+use mainstay_pipelines::definition::BuiltIns;
 use mainstay_pipelines::port::{PipelineReader, PipelineTx};
 use mainstay_pipelines::refusal::PipelineError;
 use mainstay_pipelines::run::PipelineRun;
@@ -44,8 +45,8 @@ pub struct PipelineState {
     pub reader: Arc<dyn PipelineReader>,
     /// Commands on them.
     pub commands: Commands<dyn PipelineTx>,
-    /// The names that `uses` may give.
-    pub built_ins: Arc<[&'static str]>,
+    /// The steps that `uses` may name.
+    pub built_ins: Arc<dyn BuiltIns>,
     /// Logs of steps.
     pub logs: Arc<dyn StepLogs>,
     /// Ids of runs.

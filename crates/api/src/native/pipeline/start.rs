@@ -95,7 +95,7 @@ async fn run(
     }
     let pipeline = state.reader.pipeline(&caller.workspace, &name).await?.ok_or(NoPipeline(name))?;
     let parameters = Parameters { files: BTreeMap::new(), overrides };
-    let definition = Source::parse(&pipeline.source)?.resolve_with(&parameters, &state.built_ins)?;
+    let definition = Source::parse(&pipeline.source)?.resolve_with(&parameters, &*state.built_ins)?;
     let start = StartRun {
         workspace: caller.workspace,
         id: PipelineRunId::draw(&*state.entropy),
