@@ -3,8 +3,9 @@
 use std::fmt;
 use std::marker::PhantomData;
 
+use axum::Json;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderValue, Method, StatusCode, header};
 use mainstay_core::error::{Coded, ErrorClass, ErrorCode, Failure};
 use serde_json::{Value, json};
 
@@ -21,6 +22,26 @@ pub enum Protocol {
     Prometheus,
     /// The console.
     Ui,
+}
+
+impl Protocol {
+    /// Whose addresses begin like this one, whether or not there is a route.
+    pub fn of_path(path: &str) -> Option<Self> {
+        let begins = |prefix: &str| {
+            path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        if begins("/api/v1") {
+            Some(Self::Native)
+        } else if ["/api/1.0", "/api/2.0", "/api/3.0", "/ajax-api"].into_iter().any(begins) {
+            Some(Self::Mlflow)
+        } else if begins("/v2") {
+            Some(Self::Oip)
+        } else if begins("/metrics") {
+            Some(Self::Prometheus)
+        } else {
+            None
+        }
+    }
 }
 
 /// A protocol known at compile time: the marker in a handler's error type.
@@ -119,6 +140,59 @@ impl Coded for BodyError {
     }
 }
 
+/// A request that no route takes.
+#[derive(Debug, thiserror::Error)]
+pub enum Unrouted {
+    /// Nothing is at the address.
+    #[error("there is no route {0}; see docs/reference/http.md for what there is")]
+    Address(String),
+    /// What is there takes other methods.
+    #[error("{path} does not take {method}; the header Allow of this answer names what it takes")]
+    Method {
+        /// The method of the request.
+        method: Method,
+        /// Its path.
+        path: String,
+    },
+}
+
+impl Unrouted {
+    /// Nothing is at the address.
+    pub fn address(path: &str) -> Self {
+        Self::Address(shown(path))
+    }
+
+    /// What is at the address does not take the method.
+    pub fn method(method: Method, path: &str) -> Self {
+        Self::Method { method, path: shown(path) }
+    }
+}
+
+/// As much of an address as an answer repeats.
+fn shown(path: &str) -> String {
+    path.chars().take(200).collect()
+}
+
+impl Coded for Unrouted {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::Address(_) => ErrorCode::NotFound,
+            Self::Method { .. } => ErrorCode::MethodNotAllowed,
+        }
+    }
+}
+
+/// Writes that no route takes a request.
+pub fn render_unrouted(protocol: Protocol, unrouted: Unrouted) -> Response {
+    if protocol == Protocol::Mlflow {
+        let status =
+            StatusCode::from_u16(unrouted.code().class().http_status()).unwrap_or(StatusCode::NOT_FOUND);
+        let body = json!({"error_code": ENDPOINT_NOT_FOUND, "message": unrouted.to_string()});
+        return (status, Json(body)).into_response();
+    }
+    render(protocol, &unrouted.into())
+}
+
 /// Writes a failure as `protocol` writes failures, and notes its cause in the log.
 pub fn render(protocol: Protocol, failure: &Failure) -> Response {
     let code = failure.code();
@@ -134,7 +208,7 @@ pub fn render(protocol: Protocol, failure: &Failure) -> Response {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let message = failure.to_string();
     let (media_type, body) = match protocol {
-        Protocol::Native => ("application/problem+json", problem(code, status, &message)),
+        Protocol::Native => (PROBLEM, problem(code, status, &message)),
         Protocol::Mlflow => {
             ("application/json", json!({"error_code": mlflow_code(code), "message": message}))
         }
@@ -165,8 +239,11 @@ fn plain(class: ErrorClass, mut response: Response) -> Response {
     response
 }
 
+/// The media type of problem details.
+pub(crate) const PROBLEM: &str = "application/problem+json";
+
 /// RFC 9457, with the stable code beside it.
-fn problem(code: ErrorCode, status: StatusCode, message: &str) -> Value {
+pub(crate) fn problem(code: ErrorCode, status: StatusCode, message: &str) -> Value {
     json!({
         "type": format!("/docs/errors/{code}"),
         "title": code.as_str(),
@@ -183,6 +260,8 @@ const fn mlflow_code(code: ErrorCode) -> &'static str {
         ErrorClass::Unauthenticated => "UNAUTHENTICATED",
         ErrorClass::Denied => "PERMISSION_DENIED",
         ErrorClass::NotFound => "RESOURCE_DOES_NOT_EXIST",
+        ErrorClass::NotAllowed => ENDPOINT_NOT_FOUND,
+        ErrorClass::TooSlow => "DEADLINE_EXCEEDED",
         ErrorClass::Conflict => match code {
             ErrorCode::AlreadyExists => "RESOURCE_ALREADY_EXISTS",
             ErrorCode::GateNotPassed => "PERMISSION_DENIED",
@@ -197,6 +276,9 @@ const fn mlflow_code(code: ErrorCode) -> &'static str {
         ErrorClass::Unavailable | ErrorClass::StorageFull => "TEMPORARILY_UNAVAILABLE",
     }
 }
+
+/// What MLflow's clients take for "this server does not have that call", and then try another one.
+const ENDPOINT_NOT_FOUND: &str = "ENDPOINT_NOT_FOUND";
 
 /// The status that goes with [`mlflow_code`], where it is not the class's own.
 const fn mlflow_status(code: ErrorCode) -> u16 {
@@ -258,6 +340,34 @@ mod tests {
             let bytes = axum::body::to_bytes(response.into_body(), 10_000).await.unwrap();
             let body: Value = serde_json::from_slice(&bytes).unwrap();
             assert_eq!(body, json!({"error_code": name, "message": "no"}));
+        }
+    }
+
+    #[tokio::test]
+    async fn what_no_route_takes_is_told_in_the_words_of_the_address() {
+        for (path, status, body) in [
+            ("/api/2.0/mlflow/nothing", 404, json!({"error_code": "ENDPOINT_NOT_FOUND"})),
+            ("/ajax-api/2.0/mlflow/runs/get", 405, json!({"error_code": "ENDPOINT_NOT_FOUND"})),
+            ("/v2/models", 405, json!({})),
+            ("/api/v1", 404, json!({"code": "not-found"})),
+            ("/api/v1/labels", 405, json!({"code": "method-not-allowed", "status": 405})),
+        ] {
+            let unrouted = match status {
+                405 => Unrouted::method(Method::DELETE, path),
+                _ => Unrouted::address(path),
+            };
+            let sentence = unrouted.to_string();
+            let response = render_unrouted(Protocol::of_path(path).unwrap(), unrouted);
+            assert_eq!(response.status().as_u16(), status, "{path}");
+            let bytes = axum::body::to_bytes(response.into_body(), 10_000).await.unwrap();
+            let told: Value = serde_json::from_slice(&bytes).unwrap();
+            for (key, value) in body.as_object().unwrap() {
+                assert_eq!(&told[key], value, "{path}");
+            }
+            assert!(["message", "error", "detail"].iter().any(|key| told[key] == *sentence), "{told}");
+        }
+        for path in ["/", "/models", "/v20", "/api/v10/x", "/api"] {
+            assert_eq!(Protocol::of_path(path), None, "{path}");
         }
     }
 

@@ -18,6 +18,10 @@ pub enum ErrorClass {
     Denied,
     /// There is no such thing: 404.
     NotFound,
+    /// What is there does not take this method: 405.
+    NotAllowed,
+    /// The client took too long to send it: 408.
+    TooSlow,
     /// It conflicts with the present state: 409.
     Conflict,
     /// It is larger than a limit: 413.
@@ -42,6 +46,8 @@ impl ErrorClass {
             Self::Unauthenticated => 401,
             Self::Denied => 403,
             Self::NotFound => 404,
+            Self::NotAllowed => 405,
+            Self::TooSlow => 408,
             Self::Conflict => 409,
             Self::TooLarge => 413,
             Self::TooMany => 429,
@@ -103,8 +109,14 @@ error_codes! {
     ForeignOrigin = "foreign-origin", Denied;
     /// The thing does not exist.
     NotFound = "not-found", NotFound;
+    /// The address takes other methods.
+    MethodNotAllowed = "method-not-allowed", NotAllowed;
+    /// The request came too slowly.
+    TooSlow = "too-slow", TooSlow;
     /// The name is taken.
     AlreadyExists = "already-exists", Conflict;
+    /// A label has another value than the one that is known.
+    LabelConflict = "label-conflict", Conflict;
     /// The state moved on since it was read.
     RevisionConflict = "revision-conflict", Conflict;
     /// The present state does not allow it.

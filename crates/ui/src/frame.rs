@@ -2,9 +2,9 @@
 
 use askama::Template;
 use axum::response::{Html, IntoResponse, Response};
-use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
-use mainstay_api::dialect::{ApiError, Protocol, Reported, Ui, render};
-use mainstay_core::error::{Coded, ErrorClass, ErrorCode, Failure};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use mainstay_api::dialect::{ApiError, Protocol, Reported, Ui, Unrouted, render, render_unrouted};
+use mainstay_core::error::{Coded, ErrorClass, ErrorCode};
 
 use crate::asset;
 use crate::show::shell::{Section, Shell};
@@ -41,20 +41,27 @@ impl Coded for Missing {
     }
 }
 
-/// An address that no route has: a page for a browser, a failure in the words of the protocol for programs.
-/// MLflow's clients go by the bare status of what a server does not have.
+/// An address that no route has.
 pub(crate) async fn nowhere(uri: Uri, headers: HeaderMap) -> Response {
+    unrouted(uri.path(), &headers, Unrouted::address(uri.path()))
+}
+
+/// A method that no route of the address takes. Whoever calls it says in `Allow` what they take.
+pub(crate) async fn not_allowed(method: Method, uri: Uri, headers: HeaderMap) -> Response {
+    finish(unrouted(uri.path(), &headers, Unrouted::method(method, uri.path()))).await
+}
+
+/// A failure in the words of the protocol that the address belongs to; elsewhere a page for a browser, and the
+/// bare status for programs.
+fn unrouted(path: &str, headers: &HeaderMap, unrouted: Unrouted) -> Response {
     let accepted = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let path = uri.path();
-    let missing = |what: &str| Failure::from(Missing(format!("{what} {path}")));
-    if accepted.contains("text/html") {
-        render(Protocol::Ui, &missing("page at"))
-    } else if path.starts_with("/api/v1/") {
-        render(Protocol::Native, &missing("route"))
-    } else if path.starts_with("/v2/") {
-        render(Protocol::Oip, &missing("route"))
-    } else {
-        StatusCode::NOT_FOUND.into_response()
+    match Protocol::of_path(path) {
+        Some(protocol) => render_unrouted(protocol, unrouted),
+        None if accepted.contains("text/html") => render(Protocol::Ui, &unrouted.into()),
+        None => {
+            let status = unrouted.code().class().http_status();
+            StatusCode::from_u16(status).unwrap_or(StatusCode::NOT_FOUND).into_response()
+        }
     }
 }
 
@@ -82,6 +89,8 @@ const fn heading(class: ErrorClass) -> &'static str {
         ErrorClass::Unauthenticated => "Who are you?",
         ErrorClass::Denied => "This is not open to you",
         ErrorClass::NotFound => "There is nothing here",
+        ErrorClass::NotAllowed => "This is not done here",
+        ErrorClass::TooSlow => "Too slow",
         ErrorClass::Conflict => "Something moved meanwhile",
         ErrorClass::TooLarge => "This is too large",
         ErrorClass::TooMany => "Too fast",
@@ -106,9 +115,12 @@ const fn way_out(class: ErrorClass) -> (&'static str, Option<&'static str>) {
         ErrorClass::Denied => {
             ("Ask an admin of the workspace for the role, or use an address of this machine.", None)
         }
+        ErrorClass::NotAllowed => ("Go back and follow its links.", None),
         ErrorClass::NotFound => ("Look it up in its list, or start from the overview.", None),
         ErrorClass::Conflict => ("Go back, load the page again, and decide on what is there now.", None),
-        ErrorClass::TooMany | ErrorClass::Unavailable => ("Load the page again in a moment.", None),
+        ErrorClass::TooMany | ErrorClass::TooSlow | ErrorClass::Unavailable => {
+            ("Load the page again in a moment.", None)
+        }
         ErrorClass::Internal => (
             "The server's log has the cause. Check the record if data may be damaged:",
             Some("mainstay audit verify mainstay-data"),
@@ -151,6 +163,8 @@ pub(crate) async fn finish(mut response: Response) -> Response {
 
 #[cfg(test)]
 mod tests {
+    use mainstay_core::error::Failure;
+
     use super::*;
 
     #[tokio::test]
@@ -158,9 +172,11 @@ mod tests {
         let uri = || Uri::from_static("/modles");
         let bare = nowhere(uri(), HeaderMap::new()).await;
         assert_eq!((bare.status(), bare.extensions().get::<Reported>()), (StatusCode::NOT_FOUND, None));
-        for (path, kind) in
-            [("/api/v1/nothing", "application/problem+json"), ("/v2/nothing", "application/json")]
-        {
+        for (path, kind) in [
+            ("/api/v1/nothing", "application/problem+json"),
+            ("/v2/nothing", "application/json"),
+            ("/ajax-api/2.0/mlflow/nothing", "application/json"),
+        ] {
             let answer = nowhere(Uri::from_static(path), HeaderMap::new()).await;
             assert_eq!(answer.status(), StatusCode::NOT_FOUND);
             assert_eq!(answer.headers()[header::CONTENT_TYPE], kind);
@@ -168,7 +184,11 @@ mod tests {
         let browser = HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static("text/html,*/*"))]);
         let page = nowhere(uri(), browser).await;
         let reported = page.extensions().get::<Reported>().unwrap();
-        assert!(reported.message.starts_with("there is no page at /modles"), "{reported:?}");
+        assert!(reported.message.starts_with("there is no route /modles"), "{reported:?}");
+        let browser = HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static("text/html,*/*"))]);
+        let page = not_allowed(Method::POST, uri(), browser).await;
+        assert_eq!(page.status(), StatusCode::METHOD_NOT_ALLOWED);
+        assert_eq!(page.headers()[header::CONTENT_TYPE], "text/html; charset=utf-8");
     }
 
     #[tokio::test]
