@@ -1,17 +1,20 @@
-//! Labels on their way into the label log: each (prediction, version) once.
+//! Labels on their way into the label log: each (prediction, version) once, with one value.
 //!
-//! The index of what was seen is bounded, so a repetition that comes after more than half a million
-//! other labels may be written again; whoever folds the log goes by (prediction, version) too.
+//! The index of what was seen is bounded, so a label that comes again after more than half a million others, with
+//! the same value or another, may be written again. Whoever folds the log goes by (prediction, version) too, and
+//! by the copy that stands first in it: so the second counts for nothing, whether it was refused or not.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use mainstay_api::native::labels::Kept;
+use mainstay_api::native::labels::{Conflict, Kept};
 use mainstay_api::oip::service::Durability;
+use mainstay_core::digest::Digest;
 use mainstay_core::error::{Coded, ErrorCode, StorageError};
 use mainstay_core::name::Name;
 use mainstay_segments::log::{Cursor, LogError, Receipt, SegmentLog};
-use mainstay_serving::label::Label;
+use mainstay_serving::label::{Label, LabelValue};
 use mainstay_serving::record::CodecError;
 use thiserror::Error;
 
@@ -47,23 +50,42 @@ fn key(label: &Label) -> Key {
     (*label.prediction.as_bytes(), label.version)
 }
 
+/// A fingerprint of a value: eight bytes, whatever its length.
+type Print = [u8; 8];
+
+/// Equal values have equal fingerprints, others by a chance of 2⁻⁶⁴.
+fn print(value: &LabelValue) -> Print {
+    let digest = match value {
+        // The two zeros are equal.
+        LabelValue::Number(number) => Digest::of_parts([&b"n"[..], &(number + 0.0).to_le_bytes()]),
+        LabelValue::Text(text) => Digest::of_parts([&b"t"[..], text.as_bytes()]),
+    };
+    let mut print = Print::default();
+    print.iter_mut().zip(digest.as_bytes()).for_each(|(byte, from)| *byte = *from);
+    print
+}
+
 /// What was seen lately.
 #[derive(Debug, Default)]
 struct Seen {
-    young: HashSet<Key>,
-    old: HashSet<Key>,
+    young: HashMap<Key, Print>,
+    old: HashMap<Key, Print>,
 }
 
 impl Seen {
-    fn contains(&self, key: &Key) -> bool {
-        self.young.contains(key) || self.old.contains(key)
+    fn get(&self, key: &Key) -> Option<Print> {
+        self.young.get(key).or_else(|| self.old.get(key)).copied()
     }
 
-    fn insert(&mut self, key: Key) {
+    /// Of a key that is there already the first value stays.
+    fn insert(&mut self, key: Key, value: Print) {
+        if self.get(&key).is_some() {
+            return;
+        }
         if self.young.len() >= GENERATION {
             self.old = std::mem::take(&mut self.young);
         }
-        self.young.insert(key);
+        self.young.insert(key, value);
     }
 
     /// Reads the whole log.
@@ -73,7 +95,7 @@ impl Seen {
         loop {
             match reader.next_record() {
                 Ok(Some(record)) => match Label::decode(record.payload) {
-                    Ok(label) => seen.insert(key(&label)),
+                    Ok(label) => seen.insert(key(&label), print(&label.value)),
                     Err(error) => tracing::warn!(%error, "a logged label cannot be read"),
                 },
                 Ok(None) => return Ok(seen),
@@ -100,8 +122,8 @@ impl LabelKeeper {
         &self.logs
     }
 
-    /// Appends the labels that are new. Waits for the disk, if `durability` says so. The first call for a
-    /// workspace reads its log.
+    /// Appends the labels that are new; those that contradict a label that is there are told and not kept. Waits
+    /// for the disk, if `durability` says so. The first call for a workspace reads its log.
     pub(super) fn keep(
         &self,
         workspace: &Name,
@@ -119,12 +141,30 @@ impl LabelKeeper {
             Some(seen) => seen,
             none => none.insert(Seen::rebuild(&log)?),
         };
-        let mut in_batch = HashSet::with_capacity(labels.len());
-        let is_new = |label: &&Label| !seen.contains(&key(label)) && in_batch.insert(key(label));
-        let fresh: Vec<&Label> = labels.iter().filter(is_new).collect();
+        let mut in_batch = HashMap::with_capacity(labels.len());
+        let mut fresh = Vec::with_capacity(labels.len());
+        let mut kept = Kept::default();
+        for (position, label) in labels.iter().enumerate() {
+            let (key, value) = (key(label), print(&label.value));
+            let present = seen.get(&key).or_else(|| match in_batch.entry(key) {
+                Entry::Occupied(present) => Some(*present.get()),
+                Entry::Vacant(free) => {
+                    free.insert(value);
+                    None
+                }
+            });
+            match present {
+                None => fresh.push((label, value)),
+                Some(present) if present == value => kept.duplicate += 1,
+                Some(_) => {
+                    let (prediction, version) = (label.prediction, label.version);
+                    kept.conflicts.push(Conflict { position, prediction, version });
+                }
+            }
+        }
         write(&log, seen, &fresh, durability)?;
-        let accepted = fresh.len() as u64;
-        Ok(Kept { accepted, duplicate: labels.len() as u64 - accepted })
+        kept.accepted = fresh.len() as u64;
+        Ok(kept)
     }
 }
 
@@ -132,12 +172,12 @@ impl LabelKeeper {
 fn write(
     log: &SegmentLog,
     seen: &mut Seen,
-    fresh: &[&Label],
+    fresh: &[(&Label, Print)],
     durability: Durability,
 ) -> Result<(), LabelFault> {
     let segments = log.stats().segments;
     let mut buffer = Vec::with_capacity(128);
-    for (at, label) in fresh.iter().enumerate() {
+    for (at, (label, value)) in fresh.iter().enumerate() {
         buffer.clear();
         label.encode(&mut buffer)?;
         // One sync at the end is for all that lies before it in the same segment.
@@ -146,7 +186,7 @@ fn write(
             let full = StorageError::Full("the label log has reached its size limit".into());
             return Err(LogError::from(full).into());
         }
-        seen.insert(key(label));
+        seen.insert(key(label), *value);
     }
     // What stands in other segments (of this batch, or a repeated label's first copy) is synced by sealing.
     let elsewhere = fresh.is_empty() || log.stats().segments != segments;
@@ -162,7 +202,6 @@ mod tests {
     use mainstay_core::entropy::SeededEntropy;
     use mainstay_core::id::PredictionId;
     use mainstay_core::time::DataTime;
-    use mainstay_serving::label::LabelValue;
     use mainstay_serving::segment::SegmentKind;
 
     use super::*;
@@ -184,22 +223,60 @@ mod tests {
         let first = keeper(dir.path());
         let batch = [label(1, 0), label(2, 0), label(1, 0), label(1, 1)];
         let kept = first.keep(&here, &batch, Durability::Written).unwrap();
-        assert_eq!(kept, Kept { accepted: 3, duplicate: 1 });
+        assert_eq!(kept, Kept { accepted: 3, duplicate: 1, conflicts: Vec::new() });
         drop(first);
         let again = keeper(dir.path());
         let kept = again.keep(&here, &[label(1, 1), label(3, 0)], Durability::Synced).unwrap();
-        assert_eq!(kept, Kept { accepted: 1, duplicate: 1 });
+        assert_eq!(kept, Kept { accepted: 1, duplicate: 1, conflicts: Vec::new() });
         let elsewhere = Name::new("other").unwrap();
         assert_eq!(again.keep(&elsewhere, &batch, Durability::Written).unwrap().accepted, 3);
+    }
+
+    #[test]
+    fn another_value_of_a_label_is_told_and_not_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let here = Name::new("default").unwrap();
+        let other = |id, version| Label { value: LabelValue::Number(0.0), ..label(id, version) };
+        let conflict = |position, id, version| Conflict {
+            position,
+            prediction: PredictionId::from_bytes([id; 16]),
+            version,
+        };
+        let batch = [label(1, 0), other(1, 0), label(2, 0), label(1, 0), other(1, 1)];
+        let kept = keeper(dir.path()).keep(&here, &batch, Durability::Written).unwrap();
+        assert_eq!(kept, Kept { accepted: 3, duplicate: 1, conflicts: vec![conflict(1, 1, 0)] });
+        // Another arrival of the same value is the same label: a client says anew when it learnt of it.
+        let mut later = label(1, 0);
+        later.arrived = DataTime::from_micros(99);
+        let text = Label { value: LabelValue::Text("1".to_owned()), ..label(2, 0) };
+        let again = keeper(dir.path());
+        let kept = again.keep(&here, &[other(2, 0), later, text, label(3, 0)], Durability::Synced).unwrap();
+        let conflicts = vec![conflict(0, 2, 0), conflict(2, 2, 0)];
+        assert_eq!(kept, Kept { accepted: 1, duplicate: 1, conflicts });
+        let mut reader = again.logs().of(&here).unwrap().read_from(Cursor::START);
+        let mut logged = Vec::new();
+        while let Some(record) = reader.next_record().unwrap() {
+            logged.push(Label::decode(record.payload).unwrap());
+        }
+        assert_eq!(logged, [label(1, 0), label(2, 0), other(1, 1), label(3, 0)]);
+    }
+
+    #[test]
+    fn equal_values_have_equal_fingerprints() {
+        let number = |number| print(&LabelValue::Number(number));
+        assert_eq!(number(0.0), number(-0.0));
+        assert_ne!(number(0.0), number(1.0));
+        assert_ne!(print(&LabelValue::Text("1".to_owned())), print(&LabelValue::Text("2".to_owned())));
     }
 
     #[test]
     fn the_index_forgets_the_oldest_half_only() {
         let mut seen = Seen::default();
         let key = |n: usize| ([0; 16], u32::try_from(n).unwrap());
-        (0..=GENERATION).for_each(|n| seen.insert(key(n)));
-        assert!(seen.contains(&key(0)) && seen.contains(&key(GENERATION)));
-        (GENERATION + 1..=2 * GENERATION).for_each(|n| seen.insert(key(n)));
-        assert!(!seen.contains(&key(0)) && seen.contains(&key(GENERATION)));
+        let value = print(&LabelValue::Number(1.0));
+        (0..=GENERATION).for_each(|n| seen.insert(key(n), value));
+        assert!(seen.get(&key(0)).is_some() && seen.get(&key(GENERATION)).is_some());
+        (GENERATION + 1..=2 * GENERATION).for_each(|n| seen.insert(key(n), value));
+        assert!(seen.get(&key(0)).is_none() && seen.get(&key(GENERATION)).is_some());
     }
 }

@@ -78,7 +78,7 @@ impl LabelKind {
 pub struct Label {
     /// Which prediction.
     pub prediction: PredictionId,
-    /// 0, 1, 2 …: the highest counts. Labels are idempotent by (prediction, version).
+    /// 0, 1, 2 …: the highest counts. There is one label of each (prediction, version): the first that came.
     pub version: u32,
     /// What happened.
     pub value: LabelValue,

@@ -2,8 +2,9 @@
 //!
 //! A label is `{"prediction_id", "value", "at", "version", "arrived"}`: `at` is when it happened and
 //! `arrived` when it became known, both data time; `arrived` is `at` where it is left out, `version` 0.
-//! A label of the same prediction and version is counted as duplicate and changes nothing; a higher
-//! version corrects. Labels of predictions that are not known here are kept: another replica made them.
+//! A label of the same prediction and version with the same value is counted as duplicate and changes nothing; one
+//! with another value is a conflict: the answer is 409 then, names it by its line, and it is not kept, while the
+//! other labels of the request are. A higher version corrects. Labels of predictions that are not known here are kept: another replica made them.
 //! `?durability=synced` answers once the labels survive a power cut, not only the process.
 
 use std::sync::Arc;
@@ -12,9 +13,10 @@ use async_trait::async_trait;
 use axum::Json;
 use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::extract::{Query, State};
+use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use bytes::Bytes;
-use http::{Method, StatusCode};
+use http::{Method, StatusCode, header};
 use mainstay_core::action::Action;
 use mainstay_core::error::{Coded, ErrorCode};
 use mainstay_core::id::PredictionId;
@@ -22,11 +24,12 @@ use mainstay_core::name::Name;
 use mainstay_core::time::DataTime;
 use mainstay_serving::label::{Label, LabelValue};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use thiserror::Error as ThisError;
 
 use super::Error;
 use crate::caller::Caller;
-use crate::dialect::{BodyError, Protocol};
+use crate::dialect::{BodyError, PROBLEM, Protocol, problem};
 use crate::oip::service::{Durability, Refusal};
 use crate::route::{Route, RouteScope};
 
@@ -36,6 +39,8 @@ pub const MAX_LABELS: usize = 50_000;
 const BODY_LIMIT: usize = 16 << 20;
 /// Longest text of a label, in bytes.
 const MAX_TEXT: usize = 1_024;
+/// Most conflicts that an answer names; all of them are counted.
+const MAX_NAMED: usize = 1_000;
 
 /// Keeps labels. The server's predictor implements it, in its local log.
 #[async_trait]
@@ -50,12 +55,25 @@ pub trait LabelSink: Send + Sync {
 }
 
 /// What became of a batch of labels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Kept {
     /// Labels that were new.
     pub accepted: u64,
-    /// Labels whose prediction and version were there already.
+    /// Labels that were there already.
     pub duplicate: u64,
+    /// Labels whose prediction and version were there already with another value, in the order of the batch.
+    pub conflicts: Vec<Conflict>,
+}
+
+/// A label that contradicts one that is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Conflict {
+    /// Its place in the batch, from 0.
+    pub position: usize,
+    /// Its prediction.
+    pub prediction: PredictionId,
+    /// Its version.
+    pub version: u32,
 }
 
 /// What the handler here needs.
@@ -141,9 +159,47 @@ impl LabelBody {
 /// The answer.
 #[derive(Serialize)]
 struct Answer {
-    #[serde(flatten)]
-    kept: Kept,
+    accepted: u64,
+    duplicate: u64,
+    conflict: usize,
     durability: &'static str,
+}
+
+/// The answer to a batch with conflicts: a problem, with what became of the batch beside it.
+#[derive(Serialize)]
+struct Contradicted {
+    #[serde(flatten)]
+    problem: Value,
+    #[serde(flatten)]
+    answer: Answer,
+    conflicts: Vec<ConflictBody>,
+}
+
+/// A label that was not kept. `line` counts the labels of the request from 1.
+#[derive(Serialize)]
+struct ConflictBody {
+    line: usize,
+    prediction_id: PredictionId,
+    version: u32,
+    code: &'static str,
+}
+
+impl Contradicted {
+    fn of(answer: Answer, conflicts: &[Conflict]) -> Self {
+        let code = ErrorCode::LabelConflict;
+        let detail = format!(
+            "{} of the labels have another value than is known under their prediction and version, and were not \
+             kept; the others were. Correct a label by sending a higher version",
+            answer.conflict
+        );
+        let named = conflicts.iter().take(MAX_NAMED).map(|conflict| ConflictBody {
+            line: conflict.position + 1,
+            prediction_id: conflict.prediction,
+            version: conflict.version,
+            code: code.as_str(),
+        });
+        Self { problem: problem(code, StatusCode::CONFLICT, &detail), answer, conflicts: named.collect() }
+    }
 }
 
 async fn report(
@@ -151,17 +207,23 @@ async fn report(
     caller: Caller,
     params: Result<Query<Params>, QueryRejection>,
     body: Result<Bytes, BytesRejection>,
-) -> Result<Json<Answer>, Error> {
+) -> Result<Response, Error> {
     let Query(Params { durability }) = params.map_err(|_| LabelError::Durability)?;
     let body = body.map_err(|rejection| refusal(&rejection))?;
     let labels = read(&body)?;
     drop(body);
-    let kept = state.sink.keep(&caller.workspace, labels, durability).await?;
+    let Kept { accepted, duplicate, conflicts } =
+        state.sink.keep(&caller.workspace, labels, durability).await?;
     let durability = match durability {
         Durability::Written => "written",
         Durability::Synced => "synced",
     };
-    Ok(Json(Answer { kept, durability }))
+    let answer = Answer { accepted, duplicate, conflict: conflicts.len(), durability };
+    if conflicts.is_empty() {
+        return Ok(Json(answer).into_response());
+    }
+    let media_type = [(header::CONTENT_TYPE, PROBLEM)];
+    Ok((StatusCode::CONFLICT, media_type, Json(Contradicted::of(answer, &conflicts))).into_response())
 }
 
 fn refusal(rejection: &BytesRejection) -> BodyError {

@@ -180,6 +180,23 @@ fn run(events: &[Event], reference: &Arc<Reference>) -> (Vec<Finding>, Vec<Block
     (watch.poll(), evidence(&mut watch), watch.late())
 }
 
+/// A copy with another value that the log holds behind the first one, as one that came so long after it that nobody
+/// remembered, counts for nothing.
+#[test]
+fn the_first_value_of_a_label_counts() {
+    let reference = reference();
+    let events = arrivals(events(1, 30), 1, DISORDER);
+    let mut copies = Vec::new();
+    for event in &events {
+        copies.push(event.clone());
+        if let Event::Label { id, version, arrived, value } = event.clone() {
+            copies.push(Event::Label { id, version, arrived, value: !value });
+        }
+    }
+    assert!(copies.len() > events.len());
+    assert_eq!(run(&copies, &reference), run(&events, &reference));
+}
+
 /// Each id once, by (data time, id).
 fn observations(events: &[Event]) -> Vec<Observation> {
     let rows = events.iter().filter_map(|event| match event {

@@ -10,6 +10,7 @@ mod exit_codes;
 mod flights;
 mod init;
 mod init_files;
+mod labels;
 mod materialise;
 mod metering;
 mod pipelines;
