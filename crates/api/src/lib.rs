@@ -12,6 +12,7 @@
 
 pub mod caller;
 pub mod dialect;
+pub mod listen;
 pub mod meter;
 pub mod mlflow;
 pub mod native;

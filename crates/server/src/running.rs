@@ -14,10 +14,10 @@ use tokio::task::JoinHandle;
 use crate::Failed;
 use crate::engine::{Engine, EngineOptions};
 use crate::platform::Platform;
-use crate::serve::{HttpLimits, serve};
 use crate::triggers::Triggers;
 use crate::watch::WatchKeeper;
 use crate::webhooks::{Deliveries, DeliveryOptions};
+use mainstay_api::listen::{HttpLimits, serve};
 
 /// How long a start waits for the database before it serves what was kept.
 const SETTLING: Duration = Duration::from_secs(10);
@@ -40,6 +40,7 @@ impl Running {
         app: App,
         listen: SocketAddr,
         webhooks: DeliveryOptions,
+        limits: HttpLimits,
     ) -> Result<Self, Failed> {
         let listener = TcpListener::bind(listen).await;
         let listener = listener.map_err(|error| match error.kind() {
@@ -69,7 +70,7 @@ impl Running {
             tokio::spawn(triggers.run(stopping.clone())),
             tokio::spawn(async move { signing.0.heads.run(signing.1).await }),
             tokio::spawn(webhooks.run(stopping.clone())),
-            tokio::spawn(serve(listener, router, HttpLimits::default(), stopping)),
+            tokio::spawn(serve(listener, router, limits, stopping)),
         ];
         Ok(Self { address, platform, predictor, stop, tasks })
     }

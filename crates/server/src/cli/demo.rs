@@ -61,8 +61,10 @@ impl Demo {
         let authenticator = Arc::new(LocalUser { allowed_hosts: Vec::new() });
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let app = App::new(authenticator, platform.authority.clone(), platform.clock.clone(), None);
+        let limits = crate::serve::limits();
         let mut running =
-            Running::start(Arc::new(platform), spawner, app, listen, DeliveryOptions::default()).await?;
+            Running::start(Arc::new(platform), spawner, app, listen, DeliveryOptions::default(), limits)
+                .await?;
         let lived = replay.run(running.address.into(), &|line| say(line)).await;
         running.drain().await;
         running.close().await;

@@ -37,6 +37,10 @@ pub(super) struct Up {
     /// How many requests a second one caller may make, in bursts of twice as many; 0 for any number.
     #[arg(long, env = "MAINSTAY_RATE_LIMIT", default_value_t = 10_000, value_name = "PER_SECOND")]
     rate_limit: u32,
+    /// How many connections one address may have, and one /64 of IPv6; raise it for a proxy on another machine,
+    /// which brings everybody's.
+    #[arg(long, env = "MAINSTAY_CONNECTIONS_PER_ADDRESS", value_name = "COUNT")]
+    connections_per_address: Option<usize>,
     /// A further host name to answer to, besides localhost; may be repeated.
     #[arg(long = "allow-host", value_name = "HOST")]
     allowed_hosts: Vec<String>,
@@ -85,9 +89,14 @@ impl Up {
         let app = App::new(authenticator, platform.authority.clone(), platform.clock.clone(), rate);
         let webhooks =
             DeliveryOptions { allow_private: self.allow_private_webhooks, ..DeliveryOptions::default() };
+        let mut limits = crate::serve::limits();
+        if let Some(count) = self.connections_per_address {
+            limits.from_one_address = count.max(1);
+            limits.from_here = limits.from_here.max(count);
+        }
         // Before it answers anybody, who may ask it to stop at once.
         let mut stop = StopSignals::catch()?;
-        let mut running = Running::start(platform.clone(), spawner, app, listen, webhooks).await?;
+        let mut running = Running::start(platform.clone(), spawner, app, listen, webhooks, limits).await?;
         running.settled().await;
         let address = running.address;
         let here = ServerFile::write(platform.layout.root(), address);
