@@ -51,6 +51,31 @@ def test_news_wait_until_the_person_asks(browser, full):
     page.close()
 
 
+def test_links_that_mlflow_prints_lead_to_the_same_thing(browser, full):
+    page = browser.page(1440, "light")
+    for link, path in [
+        (f"experiments/{full.experiment}/runs/{full.run}", f"/runs/{full.run}"),
+        (f"experiments/{full.experiment}/runs/{full.run}/artifacts?x=1", f"/runs/{full.run}"),
+        (f"experiments/{full.experiment}", f"/experiments/{full.experiment}"),
+        ("models/flight-delay/versions/1", "/models/flight-delay/1"),
+        ("models/flight-delay", "/models/flight-delay"),
+        ("experiments", "/experiments"),
+    ]:
+        page.open(full.url + "/")
+        page.follow(f"location.hash = '#/{link}'")
+        assert page.evaluate("location.pathname") == path, link
+        assert page.settle() == [], link
+    # As a person opens it: in a page that shows nothing yet.
+    page.open("about:blank")
+    page.call("Page.navigate", url=full.url + f"/#/experiments/{full.experiment}/runs/{full.run}")
+    while page.until("Page.frameNavigated")["params"]["frame"]["url"] != full.url + f"/runs/{full.run}":
+        pass
+    page.until("Page.loadEventFired")
+    page.open(full.url + "/#content")
+    assert page.evaluate("location.pathname") == "/"
+    page.close()
+
+
 def test_text_of_users_is_text(full):
     _, _, text = full.get(f"/experiments/{full.experiment}")
     assert "flight delay &#60;script&#62;" in text and "<b>gbm" not in text

@@ -1,5 +1,26 @@
-// What every page can use: commands are copied with one press, "/" finds, and pages that ask for it hear
-// the events of the record as "mainstay:event" on the document.
+// What every page can use: commands are copied with one press, "/" finds, links that MLflow's clients print
+// lead to the same thing here, and pages that ask for it hear the events of the record as "mainstay:event" on
+// the document.
+
+// MLflow's own console stands at "/" and keeps what it shows behind the "#", which no server hears of.
+const PLACES = [
+  [/^#\/experiments\/[^/?]+\/runs\/([^/?]+)/, (run) => `/runs/${run}`],
+  [/^#\/experiments\/([^/?]+)/, (id) => `/experiments/${id}`],
+  [/^#\/models\/([^/?]+)\/versions\/([^/?]+)/, (name, version) => `/models/${name}/${version}`],
+  [/^#\/models\/([^/?]+)/, (name) => `/models/${name}`],
+  [/^#\/(experiments|models)\/?$/, (list) => `/${list}`],
+];
+
+function goThere() {
+  if (location.pathname !== "/") return;
+  for (const [pattern, place] of PLACES) {
+    const found = location.hash.match(pattern);
+    if (found) return location.replace(place(...found.slice(1)));
+  }
+}
+
+goThere();
+window.addEventListener("hashchange", goThere);
 
 for (const block of document.querySelectorAll("pre.copy")) {
   if (!navigator.clipboard) break;
