@@ -2,8 +2,9 @@
 //! all (invariant 8).
 //!
 //! The alias `champion` of a model is a projection of the champion of the governed endpoint that it
-//! belongs to. Whatever changes that champion moves the alias in the same transaction, so that nobody
-//! reads the one without the other.
+//! belongs to. Whatever changes that champion, or begins to govern the endpoint, moves the alias in the same
+//! transaction, so that nobody reads the one without the other. An endpoint that serves nothing yet leaves the
+//! alias where it is, and one that is no longer governed leaves it at its last champion, free to be moved.
 
 use async_trait::async_trait;
 use mainstay_api::native::endpoint::EndpointCommands;
@@ -18,7 +19,7 @@ use mainstay_core::scope::Scope;
 use mainstay_registry::command::{PromoteAlias, Promotion};
 use mainstay_registry::model::model_subject;
 use mainstay_registry::name::{Alias, ModelName, VersionNumber};
-use mainstay_serving::command::{FinishRollout, RollBackEndpoint, RolledBack, SetRevision};
+use mainstay_serving::command::{ChangeEndpoint, FinishRollout, RollBackEndpoint, RolledBack, SetRevision};
 use mainstay_serving::port::ServingTx;
 use mainstay_serving::revision::{Pinned, Revision, RevisionDraft};
 use mainstay_serving::rollout::Rollout;
@@ -135,6 +136,10 @@ impl EndpointLoop {
 
 #[async_trait]
 impl EndpointCommands for EndpointLoop {
+    async fn change(&self, principal: &Principal, command: ChangeEndpoint) -> Result<Revision, Refusal> {
+        self.run(principal, command.endpoint.name.clone(), command).await
+    }
+
     async fn set_revision(&self, principal: &Principal, command: SetRevision) -> Result<Revision, Refusal> {
         self.run(principal, command.endpoint.clone(), command).await
     }

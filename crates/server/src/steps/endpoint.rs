@@ -5,6 +5,7 @@ use mainstay_core::command::Command as _;
 use mainstay_core::error::ErrorCode;
 use mainstay_core::name::Name;
 use mainstay_features::definition::{Definitions, FeatureService};
+use mainstay_pipelines::definition::check_arguments;
 use mainstay_pipelines::run::StepOutput;
 use mainstay_serving::command::{ChangeEndpoint, CreateEndpoint};
 use mainstay_serving::endpoint::{Endpoint, ServiceRef};
@@ -13,9 +14,10 @@ use mainstay_serving::port::{ServingStore as _, ServingTx};
 use mainstay_serving::retraining::RetrainingPolicy;
 use mainstay_serving::schema::{FeatureSpec, InputSchema};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{BuiltIn, Held, StepError};
+use crate::endpoint_commands::WithAlias;
 use crate::loop_tx::{Conclusion, Effect, EffectError, Tx};
 use crate::platform::Platform;
 use mainstay_predictor::kind_of;
@@ -52,6 +54,10 @@ pub struct DefineEndpoint;
 impl BuiltIn for DefineEndpoint {
     fn name(&self) -> &'static str {
         "endpoint"
+    }
+
+    fn check(&self, with: &Map<String, Value>) -> Result<(), String> {
+        check_arguments::<Arguments>(with)
     }
 
     async fn conclude(
@@ -95,12 +101,15 @@ impl BuiltIn for DefineEndpoint {
                 );
                 return Err(StepError::refused(ErrorCode::PermissionDenied, message));
             }
-            Some((old, revision)) => Defined::Changed(ChangeEndpoint {
-                workspace: workspace.clone(),
-                expected: revision.number,
-                governed: old.governed,
-                endpoint,
-            }),
+            Some((old, revision)) => {
+                let command = ChangeEndpoint {
+                    workspace: workspace.clone(),
+                    expected: revision.number,
+                    governed: old.governed,
+                    endpoint,
+                };
+                Defined::Changed(WithAlias { command, endpoint: old.name })
+            }
         }))
     }
 }
@@ -119,23 +128,23 @@ fn schema_of(definitions: &Definitions, service: &FeatureService) -> Result<Inpu
 
 enum Defined {
     New(CreateEndpoint),
-    Changed(ChangeEndpoint),
+    Changed(WithAlias<ChangeEndpoint>),
     Same(Name, u64),
 }
 
 #[async_trait]
 impl Effect for Defined {
     async fn apply(&self, tx: &mut Tx) -> Result<Conclusion, EffectError> {
-        let tx: &mut (dyn ServingTx + 'static) = tx;
         let (name, revision, changed) = match self {
             Self::Same(name, revision) => (name, *revision, false),
             Self::New(create) => {
+                let tx: &mut (dyn ServingTx + 'static) = tx;
                 let revision = create.apply(tx).await.map_err(EffectError::from_coded)?;
                 (&create.endpoint.name, revision.number, true)
             }
             Self::Changed(change) => {
-                let revision = change.apply(tx).await.map_err(EffectError::from_coded)?;
-                (&change.endpoint.name, revision.number, true)
+                let revision = change.apply(tx).await?;
+                (&change.endpoint, revision.number, true)
             }
         };
         let value = json!({ "endpoint": name, "revision": revision, "changed": changed });

@@ -81,19 +81,39 @@ impl TestApp {
 
     /// Callers may ask so often, and no more.
     pub(crate) async fn limited(rate: Option<Rate>) -> Self {
-        Self::with(Arc::new(SystemClock::start()), rate).await
+        Self::with(Arc::new(SystemClock::start()), rate, None).await
+    }
+
+    /// One over each database that there is: SQLite, and a database of its own on the PostgreSQL server that the
+    /// tests run against. A server that is missing is a failure where it must not be.
+    pub(crate) async fn on_each_database(name: &str) -> Vec<Self> {
+        let mut apps = vec![Self::start().await];
+        match std::env::var("MAINSTAY_TEST_POSTGRES") {
+            Ok(server) => {
+                let name = format!("server_{}_{name}", std::process::id());
+                mainstay_store::testing::create_postgres_database(&server, &name).await.unwrap();
+                let (front, _) = server.rsplit_once('/').unwrap();
+                let url = format!("{front}/{name}");
+                apps.push(Self::with(Arc::new(SystemClock::start()), None, Some(url)).await);
+            }
+            Err(_) => assert!(
+                std::env::var_os("CI").is_none(),
+                "MAINSTAY_TEST_POSTGRES is not set: run the tests by scripts/with-postgres.sh"
+            ),
+        }
+        apps
     }
 
     /// The machine's time is the test's.
     pub(crate) async fn at(clock: Arc<ManualClock>) -> Self {
-        Self::with(clock, None).await
+        Self::with(clock, None, None).await
     }
 
-    async fn with(clock: Arc<dyn Clock>, rate: Option<Rate>) -> Self {
+    async fn with(clock: Arc<dyn Clock>, rate: Option<Rate>, database: Option<String>) -> Self {
         let data = tempfile::tempdir().unwrap();
         let environment =
             Environment { clock, entropy: Arc::new(SystemEntropy), mode: Mode::Required, guard_events: true };
-        let platform = Arc::new(Platform::open(data.path(), None, environment).await.unwrap());
+        let platform = Arc::new(Platform::open(data.path(), database.as_deref(), environment).await.unwrap());
         let says = Arc::new(Says(Mutex::new(Principal::anonymous())));
         // Buckets fill by a clock that stands still, however long the test takes.
         let clock: Arc<dyn Clock> = match rate {

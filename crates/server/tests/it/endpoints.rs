@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use http::{Method, header};
 use mainstay_core::command::Commands;
 use mainstay_core::digest::Digest;
+use mainstay_core::event::{EventLog as _, EventQuery, EventSeq};
 use mainstay_core::id::RolloutId;
 use mainstay_core::principal::{Principal, Role};
 use mainstay_core::scope::default_workspace;
@@ -193,6 +194,50 @@ async fn arms_are_set_against_a_revision_and_the_alias_follows() {
         all["items"].as_array().unwrap().iter().map(|r| r["number"].as_u64().unwrap()).collect();
     assert_eq!(numbers, [4, 3, 2, 1]);
     app.platform.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_that_becomes_governed_takes_its_alias_along() {
+    for app in TestApp::on_each_database("governed").await {
+        with_versions(&app).await;
+        let alias = async |version: u32| {
+            let body = json!({ "name": "flights", "alias": "champion", "version": version.to_string() });
+            app.post("/api/2.0/mlflow/registered-models/alias", &body).await.status.as_u16()
+        };
+        let moves = async || {
+            let query = EventQuery::after(EventSeq(0), 1_000).of_kind("alias.moved");
+            app.platform.database.read(&query).await.unwrap()
+        };
+        let put = async |governed, expected: u64| {
+            let path = format!("{DELAYS}?expected={expected}");
+            app.put(&path, &definition(governed)).await.expect(200)
+        };
+        // Nobody governs it, so people move the alias as they like.
+        app.put(DELAYS, &definition(false)).await.expect(201);
+        let one = json!([{ "version": 1, "role": "champion" }]);
+        app.post(&format!("{DELAYS}/revisions"), &arms(1, &one)).await.expect(201);
+        assert_eq!((champion(&app).await, alias(3).await), (None, 200));
+
+        put(true, 2).await;
+        assert_eq!(champion(&app).await, Some(1), "the alias says what answers");
+        let told = moves().await.pop().unwrap().body.unwrap();
+        assert_eq!((&told["from"], &told["to"], &told["endpoint"]), (&json!(3), &json!(1), &json!("delays")));
+        assert_eq!(alias(2).await, 200, "a promotion, which changes what answers");
+        assert_eq!(app.get(DELAYS).await.expect(200)["revision"]["arms"][0]["version"], 2);
+        // A change that leaves it governed moves nothing.
+        let before = moves().await.len();
+        let changed = json!({ "model": "flights", "schema": [{ "name": "hour", "kind": "float" }],
+            "governed": true, "day_offset_micros": 1 });
+        app.put(&format!("{DELAYS}?expected=4"), &changed).await.expect(200);
+        assert_eq!(moves().await.len(), before);
+
+        // Let go, the alias stays, and is free again.
+        put(false, 5).await;
+        assert_eq!((champion(&app).await, moves().await.len()), (Some(2), before));
+        assert_eq!((alias(3).await, champion(&app).await), (200, Some(3)));
+        assert_eq!(app.get(DELAYS).await.expect(200)["revision"]["arms"][0]["version"], 2);
+        app.platform.close().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

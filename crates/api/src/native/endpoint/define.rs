@@ -98,7 +98,7 @@ async fn define(
                 governed: known.governed,
                 endpoint: endpoint.clone(),
             };
-            (StatusCode::OK, state.serving.run(&caller.principal, change).await?)
+            (StatusCode::OK, state.commands.change(&caller.principal, change).await?)
         }
     };
     let tag = etag(revision.number);

@@ -5,7 +5,7 @@ use mainstay_core::name::Name;
 use mainstay_core::principal::Principal;
 use mainstay_core::time::DataTime;
 use mainstay_registry::command::{PromoteAlias, Promotion};
-use mainstay_serving::command::{FinishRollout, RollBackEndpoint, RolledBack, SetRevision};
+use mainstay_serving::command::{ChangeEndpoint, FinishRollout, RollBackEndpoint, RolledBack, SetRevision};
 use mainstay_serving::revision::Revision;
 use mainstay_serving::rollout::Rollout;
 
@@ -15,6 +15,9 @@ use crate::oip::Refusal;
 /// the same transaction.
 #[async_trait]
 pub trait EndpointCommands: Send + Sync {
+    /// Changes the definition: whether the alias follows is part of it.
+    async fn change(&self, principal: &Principal, command: ChangeEndpoint) -> Result<Revision, Refusal>;
+
     /// Sets the arms.
     async fn set_revision(&self, principal: &Principal, command: SetRevision) -> Result<Revision, Refusal>;
 
@@ -61,6 +64,22 @@ pub struct Served {
     pub trouble: Option<Trouble>,
     /// The latest data time that it was asked for.
     pub watermark: Option<DataTime>,
+    /// The views that requests with entity keys read.
+    pub reads: Vec<ViewReads>,
+}
+
+/// How a view of stored features is read, counted since the endpoint's revision was loaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ViewReads {
+    /// The view.
+    pub view: String,
+    /// The data time up to which it is materialised; `None` if it is not.
+    pub until: Option<DataTime>,
+    /// Rows of requests that were looked up in it.
+    pub reads: u64,
+    /// Those of them whose data time lay beyond what had been materialised: they were answered from the newest row
+    /// that was there.
+    pub beyond: u64,
 }
 
 /// Why a revision is not served. What was served before still is.
