@@ -3,8 +3,10 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwapOption;
+use mainstay_api::native::endpoint::ViewReads;
 use mainstay_core::digest::Digest;
 use mainstay_core::error::{Coded, ErrorCode};
 use mainstay_core::name::Name;
@@ -124,6 +126,9 @@ struct ReadView {
     keys: Vec<JoinKey>,
     /// Position among the view's values, and in the schema.
     picks: Vec<(usize, usize)>,
+    /// Rows of requests that were looked up, and those of them beyond what had been materialised.
+    reads: AtomicU64,
+    beyond: AtomicU64,
 }
 
 impl ServiceFeatures {
@@ -161,6 +166,17 @@ impl ServiceFeatures {
         let is_outdated =
             |view: &&ReadView| view.online(&self.store).is_none() && self.store.view(&view.online).is_some();
         self.views.iter().find(is_outdated).map(|view| view.name.as_str())
+    }
+
+    /// How far each view is materialised, and how it was read since this was made.
+    pub(super) fn reads(&self) -> Vec<ViewReads> {
+        let of_view = |view: &ReadView| ViewReads {
+            view: view.name.clone(),
+            until: view.online(&self.store).and_then(|online| online.coverage()).map(|known| known.until),
+            reads: view.reads.load(Ordering::Relaxed),
+            beyond: view.beyond.load(Ordering::Relaxed),
+        };
+        self.views.iter().map(of_view).collect()
     }
 
     /// Fills what is still null in the rows: the stored features of the entities at each row's data time,
@@ -226,11 +242,14 @@ impl ServiceFeatures {
             position.and_then(|position| fields.get(position + 1)).cloned().unwrap_or(Value::Null)
         };
         let keys: Vec<Value> = view.keys.iter().map(value).collect();
-        let mut read = ViewRead { view: view.name.clone(), row: None };
-        let (Some(key), Some(online)) = (EntityKey::of(&keys)?, view.online(&self.store)) else {
-            return Ok(read);
-        };
-        let reading = online.get(&key, at)?;
+        let mut read = ViewRead { view: view.name.clone(), row: None, beyond: false };
+        // A key that is null matches no row, however far the view is materialised.
+        let Some(key) = EntityKey::of(&keys)? else { return Ok(read) };
+        view.reads.fetch_add(1, Ordering::Relaxed);
+        let reading = view.online(&self.store).map(|online| online.get(&key, at)).transpose()?;
+        read.beyond = reading.as_ref().is_none_or(|reading| !reading.complete);
+        view.beyond.fetch_add(read.beyond.into(), Ordering::Relaxed);
+        let Some(reading) = reading else { return Ok(read) };
         read.row = reading.stamp.map(|stamp| RowStamp { ts: stamp.ts, created: stamp.created });
         for (from, to) in &view.picks {
             if let Some(value) = reading.values.get(*from) {
@@ -267,6 +286,8 @@ impl ReadView {
             last: ArcSwapOption::empty(),
             keys: view.keys.clone(),
             picks: picks.collect(),
+            reads: AtomicU64::new(0),
+            beyond: AtomicU64::new(0),
         }
     }
 

@@ -10,11 +10,10 @@ impl EndpointServing for Predictor {
         let snapshot = self.snapshot();
         let place = (workspace.clone(), endpoint.clone());
         let trouble = snapshot.troubles.get(&place);
+        let found = snapshot.find(workspace.as_str(), endpoint.as_str()).ok();
         Served {
-            revision: snapshot
-                .find(workspace.as_str(), endpoint.as_str())
-                .ok()
-                .map(|served| served.revision.number),
+            revision: found.map(|served| served.revision.number),
+            reads: found.map_or_else(Vec::new, |served| served.reads()),
             trouble: trouble.map(|known| Trouble { revision: known.revision, reason: known.reason.clone() }),
             watermark: self.watermark(workspace, endpoint),
         }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 
+use mainstay_api::native::endpoint::ViewReads;
 use mainstay_core::digest::Digest;
 use mainstay_core::event::EventSeq;
 use mainstay_core::name::Name;
@@ -49,6 +50,11 @@ impl Served {
     /// The model of a version.
     pub fn model(&self, pinned: &Pinned) -> Option<&Loaded> {
         self.models.get(&pinned.digest)
+    }
+
+    /// The views that requests with entity keys read, and how far they are materialised.
+    pub fn reads(&self) -> Vec<ViewReads> {
+        self.features.as_ref().map_or_else(Vec::new, |(_, features)| features.reads())
     }
 }
 

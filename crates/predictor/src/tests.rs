@@ -537,8 +537,11 @@ async fn sealed_segments_go_on_the_record_once_the_database_answers() {
     let keep = |labels: Vec<Label>| async move {
         predictor.keep(&default_workspace(), labels, Durability::Synced).await.unwrap()
     };
-    assert_eq!(keep(vec![label.clone(), label.clone()]).await, Kept { accepted: 1, duplicate: 1 });
-    assert_eq!(keep(vec![label.clone()]).await, Kept { accepted: 0, duplicate: 1 });
+    assert_eq!(
+        keep(vec![label.clone(), label.clone()]).await,
+        Kept { accepted: 1, duplicate: 1, conflicts: Vec::new() }
+    );
+    assert_eq!(keep(vec![label.clone()]).await, Kept { accepted: 0, duplicate: 1, conflicts: Vec::new() });
     let ahead = Label { arrived: TOO_LATE, version: 1, ..label };
     let refused = predictor.keep(&default_workspace(), vec![ahead], Durability::Written).await.unwrap_err();
     assert_eq!(refused.code(), ErrorCode::InvalidArgument);

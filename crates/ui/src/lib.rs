@@ -21,7 +21,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::middleware::map_response;
 use mainstay_api::mlflow::RunSearch;
-use mainstay_api::native::endpoint::{EndpointCommands, EndpointProgress};
+use mainstay_api::native::endpoint::{EndpointCommands, EndpointProgress, EndpointServing};
 use mainstay_api::native::pipeline::StepLogs;
 use mainstay_api::native::why::WhyState;
 use mainstay_api::{App, Route};
@@ -53,6 +53,8 @@ pub struct Console {
     pub pipelines: Arc<dyn PipelineReader>,
     /// Endpoints and rollouts.
     pub served: Arc<dyn ServingStore>,
+    /// What the predictor of this process serves.
+    pub serving: Arc<dyn EndpointServing>,
     /// How far endpoints are watched.
     pub progress: Arc<dyn EndpointProgress>,
     /// Alarms, and the looks that they come from.
@@ -103,4 +105,9 @@ pub fn routes() -> Vec<Route<Arc<Console>>> {
 pub fn router(app: &App, console: Console) -> Router {
     let pages = mainstay_api::router(app, routes(), Arc::new(console)).fallback(frame::nowhere);
     pages.layer(map_response(frame::finish))
+}
+
+/// The whole router, in which a method that an address does not take is refused in the words of the address.
+pub fn refusing_other_methods(router: Router) -> Router {
+    router.method_not_allowed_fallback(frame::not_allowed)
 }

@@ -1,5 +1,6 @@
 //! Stored features while their definitions change.
 
+use mainstay_api::native::endpoint::{EndpointServing as _, ViewReads};
 use mainstay_features::definition::Definitions;
 use mainstay_features::online::{EntityKey, Value, pack};
 use mainstay_features::plan::MaterialisationPlan;
@@ -80,6 +81,14 @@ impl Bench {
         self.records().pop().unwrap().features.try_into().unwrap()
     }
 
+    /// The record of shop 1's request of a data time.
+    fn asked_at(&self, micros: i64) -> PredictionRecord {
+        let entities = vec![("shop".to_owned(), PerRow::Each(vec![FeatureValue::Text("1".to_owned())]))];
+        let data_time = Some(PerRow::All(DataTime::from_micros(micros)));
+        self.predictor.infer(&InferRequest { entities, data_time, ..request(Vec::new()) }).unwrap();
+        self.records().pop().unwrap()
+    }
+
     fn trouble(&self) -> String {
         self.predictor.status().endpoints[0].trouble.clone().map_or_else(String::new, |known| known.reason)
     }
@@ -129,6 +138,25 @@ async fn rows_of_another_definition_are_never_read_by_position() {
     bench.predictor.catch_up(&bench.sources).await.unwrap();
     assert_eq!(bench.served(), floats([3.9, 7.2, 5.0, 2.3]));
     assert_eq!(bench.trouble(), "");
+}
+
+#[tokio::test]
+async fn requests_beyond_what_was_materialised_are_answered_and_told() {
+    let bench = Bench::new().await;
+    let champion = bench.model(1, "decision_tree.onnx").await;
+    let revision = Revision::first(iris(), shops().policy_digest());
+    bench.apply(&definitions(NAMES));
+    bench.record.put(&shops(), &revision.with_arms(RevisionDraft::champion(champion), None).unwrap());
+    bench.predictor.catch_up(&bench.sources).await.unwrap();
+    assert!(bench.asked_at(50).reads[0].beyond, "nothing is materialised");
+    bench.carry(&definitions(NAMES), [6.1, 2.8, 4.0, 1.3]);
+    let (within, beyond) = (bench.asked_at(100), bench.asked_at(101));
+    assert_eq!((within.reads[0].beyond, beyond.reads[0].beyond), (false, true));
+    // Without a ttl the newest row goes on answering.
+    assert_eq!((&within.reads[0].row, &within.features), (&beyond.reads[0].row, &beyond.features));
+    let told = bench.predictor.served(&default_workspace(), &iris()).reads;
+    let until = Some(DataTime::from_micros(100));
+    assert_eq!(told, [ViewReads { view: "facts".to_owned(), until, reads: 3, beyond: 2 }]);
 }
 
 /// An endpoint that was never served with the stored definition has nothing to go on with.

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use mainstay_api::mlflow::RunSearch;
+use mainstay_predictor::Predictor;
 use mainstay_ui::Console;
 
 use crate::endpoint_commands::EndpointLoop;
 use crate::platform::Platform;
 
 /// The console over this platform; `runs` is shared with the protocol that finds runs too.
-pub(super) fn console(platform: &Platform, runs: Arc<dyn RunSearch>) -> Console {
+pub(super) fn console(platform: &Platform, predictor: &Predictor, runs: Arc<dyn RunSearch>) -> Console {
     let reader = Arc::new(platform.database.reader.clone());
     Console {
         events: Arc::new(platform.database.clone()),
@@ -19,6 +20,7 @@ pub(super) fn console(platform: &Platform, runs: Arc<dyn RunSearch>) -> Console 
         governed: reader.clone(),
         pipelines: reader.clone(),
         served: reader.clone(),
+        serving: Arc::new(predictor.clone()),
         progress: platform.decisions.clone(),
         monitored: reader.clone(),
         data: reader.clone(),

@@ -1,6 +1,7 @@
 //! Where this process stands, for its status and its metrics.
 
 use mainstay_api::meter::{Exposition, MetricSource};
+use mainstay_api::native::endpoint::ViewReads;
 use mainstay_api::native::status::{ProcessStatus, Standing};
 use mainstay_api::oip::InferenceService as _;
 use mainstay_core::event::EventSeq;
@@ -19,6 +20,32 @@ pub(super) struct Process {
 impl Process {
     fn head(&self) -> EventSeq {
         *self.database.writer.committed().borrow()
+    }
+}
+
+impl Process {
+    /// Looked-up rows by whether their view was materialised up to their data time.
+    fn collect_reads(&self, text: &mut Exposition) {
+        let snapshot = self.predictor.snapshot();
+        let name = "mainstay_feature_reads_total";
+        text.family(
+            name,
+            "counter",
+            "Rows that were looked up in stored views, by whether those were materialised up to their data time.",
+        );
+        for served in snapshot.served() {
+            for ViewReads { view, reads, beyond, .. } in served.reads() {
+                for (coverage, value) in [("within", reads.saturating_sub(beyond)), ("beyond", beyond)] {
+                    let labels = [
+                        ("workspace", served.workspace.as_str()),
+                        ("endpoint", served.endpoint.name.as_str()),
+                        ("view", view.as_str()),
+                        ("coverage", coverage),
+                    ];
+                    text.sample(name, &labels, value);
+                }
+            }
+        }
     }
 }
 
@@ -73,5 +100,6 @@ impl MetricSource for Process {
             text.family(name, kind, help);
             text.sample(name, &[], value);
         }
+        self.collect_reads(text);
     }
 }

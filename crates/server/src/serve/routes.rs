@@ -48,7 +48,7 @@ pub fn router(platform: &Platform, predictor: &Predictor, app: &App) -> Router {
     });
     let status = StatusState { process: process.clone(), version: VERSION };
     let metrics = MetricsState { meter, sources: vec![process] };
-    routed(app, native::routes(), native)
+    let router = routed(app, native::routes(), native)
         .merge(routed(app, labels::routes(), labels))
         .merge(routed(app, endpoint::routes(), endpoints(platform, predictor)))
         .merge(routed(app, pipeline::routes(), pipelines(platform)))
@@ -62,7 +62,8 @@ pub fn router(platform: &Platform, predictor: &Predictor, app: &App) -> Router {
         .merge(routed(app, prometheus::routes(), metrics))
         .merge(routed(app, oip::routes(), oip))
         .merge(routed(app, mlflow::routes(), mlflow(platform, runs.clone())))
-        .merge(mainstay_ui::router(app, console(platform, runs)))
+        .merge(mainstay_ui::router(app, console(platform, predictor, runs)));
+    mainstay_ui::refusing_other_methods(router)
 }
 
 /// Method, path and action of every route.
@@ -107,7 +108,7 @@ fn pipelines(platform: &Platform) -> PipelineState {
     PipelineState {
         reader: Arc::new(platform.database.reader.clone()),
         commands: platform.pipelines.clone(),
-        built_ins: crate::steps::all().names().into(),
+        built_ins: Arc::new(crate::steps::all()),
         logs: Arc::new(platform.layout.clone()),
         entropy: platform.entropy.clone(),
     }

@@ -1,4 +1,5 @@
-//! The binary form of a prediction record, format 1.
+//! The binary form of a prediction record, format 2. Format 1, which is read too, has no byte behind each read
+//! that says whether it was beyond what had been materialised.
 
 use mainstay_core::id::PredictionId;
 use mainstay_core::name::Name;
@@ -9,7 +10,7 @@ use super::{ArmFailure, ArmRole, ArmScore, PredictionRecord, RowStamp, ViewRead}
 use crate::schema::{Breach, Violation};
 
 /// The first byte of every record.
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 
 impl PredictionRecord {
     /// Appends the binary form to `out`, which is left as it was if the record is too large.
@@ -39,7 +40,7 @@ impl PredictionRecord {
 
     /// Reads the binary form, all of it.
     pub fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
-        let mut r = Reader::begin(bytes, FORMAT)?;
+        let (mut r, format) = Reader::begin(bytes, FORMAT)?;
         let id = PredictionId::from_bytes(r.array()?);
         let endpoint = Name::new(r.text()?).map_err(|_| CodecError::Field("endpoint"))?;
         let revision = r.unsigned()?;
@@ -53,7 +54,7 @@ impl PredictionRecord {
             sticky_key: optional(r.list(Reader::text)?)?,
             entity_keys: r.list(|r| Ok((r.text()?, r.value()?)))?,
             features: r.list(Reader::value)?,
-            reads: r.list(|r| read_read(r, at))?,
+            reads: r.list(|r| read_read(r, at, format))?,
             arms: r.list(read_arm)?,
             assigned: r.byte()?,
             answered: optional(r.list(Reader::byte)?)?,
@@ -79,16 +80,22 @@ fn write_read(w: &mut Writer<'_>, read: &ViewRead, at: DataTime) {
         w.signed(at.micros().wrapping_sub(row.ts.micros()));
         w.signed(at.micros().wrapping_sub(row.created.micros()));
     });
+    w.byte(read.beyond.into());
 }
 
-fn read_read(r: &mut Reader<'_>, at: DataTime) -> Result<ViewRead, CodecError> {
+fn read_read(r: &mut Reader<'_>, at: DataTime, format: u8) -> Result<ViewRead, CodecError> {
     let view = r.text()?;
     let row = optional(r.list(|r| {
         let ts = DataTime::from_micros(at.micros().wrapping_sub(r.signed()?));
         let created = DataTime::from_micros(at.micros().wrapping_sub(r.signed()?));
         Ok(RowStamp { ts, created })
     })?)?;
-    Ok(ViewRead { view, row })
+    let beyond = match if format == 1 { 0 } else { r.byte()? } {
+        0 => false,
+        1 => true,
+        _ => return Err(CodecError::Field("read")),
+    };
+    Ok(ViewRead { view, row, beyond })
 }
 
 fn write_arm(w: &mut Writer<'_>, arm: &ArmScore) {

@@ -32,7 +32,7 @@ impl Label {
 
     /// Reads the binary form, all of it.
     pub fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
-        let mut r = Reader::begin(bytes, FORMAT)?;
+        let (mut r, _) = Reader::begin(bytes, FORMAT)?;
         let label = Self {
             prediction: PredictionId::from_bytes(r.array()?),
             version: r.small("version")?,

@@ -23,6 +23,9 @@ pub struct ViewRead {
     pub view: String,
     /// The row; `None` where the view had none within its ttl.
     pub row: Option<RowStamp>,
+    /// Whether the request's data time lies beyond what had been materialised: the row is the newest that was
+    /// there, and newer ones may have been visible by then. Records of format 1 do not say; then it is false.
+    pub beyond: bool,
 }
 
 /// Which row of a view it was: the newest (ts, created) wins.

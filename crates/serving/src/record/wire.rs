@@ -130,14 +130,14 @@ pub(super) struct Reader<'b> {
 }
 
 impl<'b> Reader<'b> {
-    /// Begins to read an item, whose format must be this.
-    pub(super) fn begin(bytes: &'b [u8], format: u8) -> Result<Self, CodecError> {
+    /// Begins to read an item, whose format must be one of 1 to `newest`; tells which it is.
+    pub(super) fn begin(bytes: &'b [u8], newest: u8) -> Result<(Self, u8), CodecError> {
         if bytes.len() > MAX_ENCODED {
             return Err(CodecError::TooLarge(bytes.len()));
         }
         let mut reader = Self { rest: bytes };
         let found = reader.byte()?;
-        if found == format { Ok(reader) } else { Err(CodecError::Version(found)) }
+        if (1..=newest).contains(&found) { Ok((reader, found)) } else { Err(CodecError::Version(found)) }
     }
 
     pub(super) fn raw(&mut self, count: usize) -> Result<&'b [u8], CodecError> {

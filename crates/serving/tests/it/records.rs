@@ -12,8 +12,10 @@ use mainstay_serving::value::FeatureValue;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-/// Written by format 1; must be read for ever.
+/// Written by formats of before; must be read for ever.
 const PREDICTION_V1: &str = include_str!("../fixtures/prediction-v1.hex");
+/// Written by the present format.
+const PREDICTION_V2: &str = include_str!("../fixtures/prediction-v2.hex");
 const LABEL_V1: &str = include_str!("../fixtures/label-v1.hex");
 
 fn sample() -> PredictionRecord {
@@ -36,8 +38,8 @@ fn sample() -> PredictionRecord {
             FeatureValue::Text("UA".to_owned()),
         ],
         reads: vec![
-            ViewRead { view: "origin_delays".to_owned(), row: Some(stamp) },
-            ViewRead { view: "weather".to_owned(), row: None },
+            ViewRead { view: "origin_delays".to_owned(), row: Some(stamp), beyond: false },
+            ViewRead { view: "weather".to_owned(), row: None, beyond: true },
         ],
         arms: vec![
             arm(7, ArmRole::Champion, 12, Ok(vec![0.25, 0.75])),
@@ -66,9 +68,13 @@ fn encoded(record: &PredictionRecord) -> Vec<u8> {
 }
 
 #[test]
-fn format_1_is_written_and_read_as_it_was() {
-    assert_eq!(hex::encode(encoded(&sample())), PREDICTION_V1.trim());
-    assert_eq!(PredictionRecord::decode(&hex::decode(PREDICTION_V1.trim()).unwrap()), Ok(sample()));
+fn each_format_is_written_and_read_as_it_was() {
+    assert_eq!(hex::encode(encoded(&sample())), PREDICTION_V2.trim());
+    assert_eq!(PredictionRecord::decode(&hex::decode(PREDICTION_V2.trim()).unwrap()), Ok(sample()));
+    // The first did not say what lay beyond the materialised rows.
+    let mut silent = sample();
+    silent.reads[1].beyond = false;
+    assert_eq!(PredictionRecord::decode(&hex::decode(PREDICTION_V1.trim()).unwrap()), Ok(silent));
     let mut label = Vec::new();
     sample_label().encode(&mut label).unwrap();
     assert_eq!(hex::encode(label), LABEL_V1.trim());
@@ -96,8 +102,10 @@ fn foreign_long_and_cut_bytes_are_refused() {
     longer.push(0);
     assert_eq!(PredictionRecord::decode(&longer), Err(CodecError::Trailing));
     let mut newer = bytes;
-    newer[0] = 2;
-    assert_eq!(PredictionRecord::decode(&newer), Err(CodecError::Version(2)));
+    newer[0] = 3;
+    assert_eq!(PredictionRecord::decode(&newer), Err(CodecError::Version(3)));
+    newer[0] = 0;
+    assert_eq!(PredictionRecord::decode(&newer), Err(CodecError::Version(0)));
 
     let mut vast = sample();
     vast.sticky_key = Some("x".repeat(MAX_ENCODED));
@@ -125,7 +133,7 @@ fn read() -> impl Strategy<Value = ViewRead> {
         ts: DataTime::from_micros(ts),
         created: DataTime::from_micros(created),
     }));
-    (".{0,12}", row).prop_map(|(view, row)| ViewRead { view, row })
+    (".{0,12}", row, any::<bool>()).prop_map(|(view, row, beyond)| ViewRead { view, row, beyond })
 }
 
 fn arm() -> impl Strategy<Value = ArmScore> {

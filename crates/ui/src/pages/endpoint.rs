@@ -3,6 +3,7 @@
 use askama::Template;
 use axum::extract::Path;
 use mainstay_api::Caller;
+use mainstay_api::native::endpoint::ViewReads;
 use mainstay_api::route::RouteScope;
 use mainstay_core::action::Action;
 use mainstay_core::event::EventQuery;
@@ -16,7 +17,7 @@ use mainstay_serving::revision::{Arm, BasisPoints, Revision, Role};
 use super::rollout::{RolloutView, phase, view};
 use super::{Row, reads};
 use crate::frame::{Missing, Page, page};
-use crate::show::figure::{number, short};
+use crate::show::figure::{count, number, short};
 use crate::show::link;
 use crate::show::moment::{Moment, span};
 use crate::show::shell::{Section, Shell};
@@ -112,6 +113,22 @@ async fn list(axum::extract::State(console): State, caller: Caller) -> Page {
     page(&EndpointsPage { shell: Shell::new("Endpoints", Section::Endpoints), rows: rows.collect() })
 }
 
+/// A view of stored features, as requests with entity keys read it.
+struct StoredRow {
+    view: String,
+    until: Option<Moment>,
+    reads: String,
+    /// How many asked for later data; empty if none did.
+    beyond: String,
+}
+
+impl StoredRow {
+    fn of(ViewReads { view, until, reads, beyond }: ViewReads) -> Self {
+        let beyond = if beyond == 0 { String::new() } else { count(beyond) };
+        Self { view, until: until.map(Moment::of_data), reads: count(reads), beyond }
+    }
+}
+
 #[derive(Template)]
 #[template(path = "endpoint.html")]
 struct EndpointPage {
@@ -132,6 +149,7 @@ struct EndpointPage {
     revisions: Vec<(u64, String, bool)>,
     policies: Vec<(String, String, String, String)>,
     inputs: Vec<(String, String, bool)>,
+    stored: Vec<StoredRow>,
     history: Vec<Line>,
 }
 
@@ -173,6 +191,7 @@ async fn show(axum::extract::State(console): State, caller: Caller, Path(name): 
         revisions: revisions.iter().map(|r| (r.number, in_words(r), r.number == revision.number)).collect(),
         policies: policies(&endpoint),
         inputs: endpoint.schema.features().iter().map(|f| (f.name.clone(), usual(f), f.nullable)).collect(),
+        stored: console.serving.served(workspace, &name).reads.into_iter().map(StoredRow::of).collect(),
         history: ours.map(|event| Line::of(event, console.now())).collect(),
     })
 }

@@ -35,7 +35,7 @@ use mainstay_serving::revision::Revision;
 
 pub use predictions::{LogPlace, PredictionSource};
 
-pub use port::{EndpointCommands, EndpointProgress, EndpointServing, Progress, Served, Trouble};
+pub use port::{EndpointCommands, EndpointProgress, EndpointServing, Progress, Served, Trouble, ViewReads};
 
 use super::Error;
 use crate::caller::Caller;

@@ -63,6 +63,8 @@ struct PredictionBody {
     entities: BTreeMap<String, FeatureValue>,
     features: BTreeMap<String, FeatureValue>,
     reads: BTreeMap<String, Option<StampBody>>,
+    /// The views that were not materialised up to `at`: newer rows may have been visible by then.
+    beyond: Vec<String>,
     arms: Vec<ArmBody>,
     assigned: Option<u64>,
     answered: Option<u64>,
@@ -119,6 +121,7 @@ impl PredictionBody {
             key: record.sticky_key,
             entities: record.entity_keys.into_iter().collect(),
             features: names.zip(record.features).collect(),
+            beyond: record.reads.iter().filter(|read| read.beyond).map(|read| read.view.clone()).collect(),
             reads: record.reads.into_iter().map(|read| (read.view, read.row.map(stamp))).collect(),
             arms: record.arms.iter().map(ArmBody::from).collect(),
             assigned,

@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use super::revision::RevisionBody;
 use super::rollout::RolloutBody;
-use super::{EndpointState, ONE, existing};
+use super::{EndpointState, ONE, ViewReads, existing};
 use crate::caller::Caller;
 use crate::dialect::Protocol;
 use crate::native::Error;
@@ -56,6 +56,23 @@ pub(super) struct EndpointBody {
 struct PredictorBody {
     revision: Option<u64>,
     trouble: Option<TroubleBody>,
+    reads: Vec<ViewReadsBody>,
+}
+
+/// How a view of stored features is read: `beyond` of the `reads` since the revision was loaded asked for a data
+/// time after `covered_until`, as it was then, and were answered from the newest row that was there.
+#[derive(Debug, Serialize)]
+struct ViewReadsBody {
+    view: String,
+    covered_until: Option<String>,
+    reads: u64,
+    beyond: u64,
+}
+
+impl From<ViewReads> for ViewReadsBody {
+    fn from(ViewReads { view, until, reads, beyond }: ViewReads) -> Self {
+        Self { view, covered_until: until.map(|at| at.to_string()), reads, beyond }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -101,6 +118,7 @@ impl EndpointBody {
                 trouble: served
                     .trouble
                     .map(|trouble| TroubleBody { revision: trouble.revision, reason: trouble.reason }),
+                reads: served.reads.into_iter().map(ViewReadsBody::from).collect(),
             }),
             watch: progress.map(|progress| WatchBody {
                 watermark: progress.watermark.map(|at| at.to_string()),
