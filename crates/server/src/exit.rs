@@ -108,7 +108,10 @@ mod tests {
                 | Code::PermissionDenied
                 | Code::ForeignOrigin
                 | Code::GateNotPassed => Exit::Refused,
-                Code::AlreadyExists
+                Code::MethodNotAllowed
+                | Code::TooSlow
+                | Code::AlreadyExists
+                | Code::LabelConflict
                 | Code::RevisionConflict
                 | Code::WrongState
                 | Code::StaleToken
