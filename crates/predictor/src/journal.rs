@@ -91,7 +91,7 @@ pub(super) fn append_all(log: &SegmentLog, records: &[PredictionRecord], durabil
         receipt = receipt.min(if at == last || given == Receipt::Dropped { given } else { Receipt::Synced });
     }
     // Records before a change of segments were not part of that sync.
-    if log.stats().segments != segments { receipt.min(Receipt::Written) } else { receipt }
+    if log.stats().segments == segments { receipt } else { receipt.min(Receipt::Written) }
 }
 
 fn append(log: &SegmentLog, record: &PredictionRecord, durability: Durability) -> Receipt {

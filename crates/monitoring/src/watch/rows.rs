@@ -199,7 +199,7 @@ mod tests {
     fn observation(number: u8) -> Observation {
         let score = |version: u64| ArmScore {
             version,
-            score: (number % 3 != 0).then(|| f64::from(number) / 256.0),
+            score: (!number.is_multiple_of(3)).then(|| f64::from(number) / 256.0),
             latency_micros: u32::from(number) * 1_000,
             failed: number.is_multiple_of(5),
         };
@@ -214,9 +214,9 @@ mod tests {
             ],
             arms: (0..u64::from(number % 4)).map(|version| score(version << 40)).collect(),
             assigned: u64::from(number),
-            answered: (number % 2 == 0).then_some(u64::MAX),
+            answered: number.is_multiple_of(2).then_some(u64::MAX),
             out_of_range: u32::from(number),
-            under: (number % 7 == 0).then(|| RolloutId::from_bytes([number; 16])),
+            under: number.is_multiple_of(7).then(|| RolloutId::from_bytes([number; 16])),
         }
     }
 
@@ -225,7 +225,9 @@ mod tests {
         let mut given: Vec<Observation> = (0..=255).rev().map(observation).collect();
         let mut rows = Rows::default();
         for _ in 0..30 {
-            given.iter().for_each(|row| rows.push(row));
+            for row in &given {
+                rows.push(row);
+            }
         }
         assert!(rows.blocks.len() > 5 && rows.blocks.iter().all(|block| block.len() < 2 * BLOCK));
         assert!(rows.iter().take(256).eq(given.iter().cloned()));
