@@ -1,5 +1,6 @@
 //! One claimed step: performed under heartbeats, then concluded.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use mainstay_core::command::{Command, CommandError, Commands, Journal};
@@ -191,7 +192,10 @@ impl Attempt<'_> {
 
     async fn commands(&self, stage: &Stage, lines: &[String]) -> Result<Progress, StepError> {
         let root = self.root();
-        let deps = {
+        // Where there is no file to look at, no other thread is woken for it.
+        let deps = if stage.deps.is_empty() {
+            BTreeMap::new()
+        } else {
             let (root, deps) = (root.clone(), stage.deps.clone());
             off_the_reactor(move || outputs::digests(&root, deps.iter())).await??
         };
@@ -212,8 +216,12 @@ impl Attempt<'_> {
         if !exit.succeeded() {
             return Err(self.ended(exit));
         }
-        let stage = stage.clone();
-        let output = off_the_reactor(move || outputs::collect(&root, &stage)).await??;
+        let output = if stage.outs.is_empty() {
+            StepOutput::default()
+        } else {
+            let stage = stage.clone();
+            off_the_reactor(move || outputs::collect(&root, &stage)).await??
+        };
         Ok(Progress::Effect(Box::new(OutputOnly(output)), key))
     }
 
