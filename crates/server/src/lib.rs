@@ -25,7 +25,6 @@ pub mod steps;
 mod terminal;
 pub mod triggers;
 pub mod watch;
-pub mod webhooks;
 
 pub use exit::Exit;
 pub use failed::Failed;

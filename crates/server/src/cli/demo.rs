@@ -10,6 +10,7 @@ use mainstay_api::App;
 use mainstay_governance::policy::Mode;
 use mainstay_replay::{Replay, ReplayError, Server, Wishes};
 use mainstay_runner::{Spawner, SpawnerConfig};
+use mainstay_webhooks::DeliveryOptions;
 
 use super::audit::Audit;
 use super::{DataArgs, at, environment};
@@ -18,7 +19,6 @@ use crate::authority::LocalUser;
 use crate::platform::Platform;
 use crate::running::Running;
 use crate::terminal::{note, say};
-use crate::webhooks::DeliveryOptions;
 
 #[derive(Debug, Args)]
 pub(super) struct Demo {

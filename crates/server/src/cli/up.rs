@@ -8,6 +8,7 @@ use mainstay_api::route::Rate;
 use mainstay_api::{App, Authenticator};
 use mainstay_governance::policy::Mode;
 use mainstay_runner::{Spawner, SpawnerConfig};
+use mainstay_webhooks::DeliveryOptions;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::listen::Listen;
@@ -18,7 +19,6 @@ use crate::client::ServerFile;
 use crate::platform::Platform;
 use crate::running::Running;
 use crate::terminal::note;
-use crate::webhooks::DeliveryOptions;
 
 #[derive(Debug, Args)]
 pub(super) struct Up {
