@@ -68,11 +68,11 @@ pub(crate) fn public_keys(keys: &Path) -> Result<Vec<PublicKey>, Failed> {
     let entries = match fs::read_dir(keys) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(Failed::directory(keys, error)),
+        Err(error) => return Err(Failed::file(keys, error)),
     };
     let mut found = Vec::new();
     for entry in entries {
-        let path = entry.map_err(|error| Failed::directory(keys, error))?.path();
+        let path = entry.map_err(|error| Failed::file(keys, error))?.path();
         if path.extension().is_some_and(|extension| extension == "pub") {
             found.push(public_key(&path)?);
         }
@@ -82,7 +82,7 @@ pub(crate) fn public_keys(keys: &Path) -> Result<Vec<PublicKey>, Failed> {
 
 /// Reads a public key.
 pub(crate) fn public_key(path: &Path) -> Result<PublicKey, Failed> {
-    let text = fs::read_to_string(path).map_err(|error| Failed::directory(path, error))?;
+    let text = fs::read_to_string(path).map_err(|error| Failed::file(path, error))?;
     Ok(text.parse()?)
 }
 
@@ -103,7 +103,7 @@ impl HeadKeeper {
         clock: Arc<dyn Clock>,
         policy: Arc<dyn Authorizer>,
     ) -> Result<Self, Failed> {
-        let key = signing_key(keys, entropy).map_err(|error| Failed::directory(keys, error))?;
+        let key = signing_key(keys, entropy).map_err(|error| Failed::file(keys, error))?;
         let commands = Commands::new(Arc::new(database.writer.clone()), policy);
         Ok(Self { database: database.clone(), commands, key, clock })
     }

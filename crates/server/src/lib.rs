@@ -11,7 +11,6 @@ pub mod clock;
 pub mod endpoint_commands;
 pub mod engine;
 mod exit;
-mod failed;
 pub mod heads;
 pub mod layout;
 mod lock;
@@ -27,4 +26,4 @@ pub mod triggers;
 pub mod watch;
 
 pub use exit::Exit;
-pub use failed::Failed;
+pub use mainstay_core::failed::Failed;

@@ -95,9 +95,9 @@ impl Platform {
         environment: Environment,
     ) -> Result<Self, crate::Failed> {
         let Environment { clock, entropy, mode, guard_events } = environment;
-        let layout = Layout::create(data).map_err(|error| crate::Failed::directory(data, error))?;
+        let layout = Layout::create(data).map_err(|error| crate::Failed::file(data, error))?;
         let lock = DataLock::take(layout.root())?;
-        ServerFile::clear(layout.root()).map_err(|error| crate::Failed::directory(data, error))?;
+        ServerFile::clear(layout.root()).map_err(|error| crate::Failed::file(data, error))?;
         let surroundings = Surroundings { clock: clock.clone(), entropy: entropy.clone(), guard_events };
         let is_sole = database.is_none();
         let database = match database {

@@ -12,6 +12,7 @@ use mainstay_store::database::DATABASE_FILE;
 use mainstay_store::reader::Reader;
 
 use crate::Failed;
+use crate::layout::NoData;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Audit {
@@ -66,7 +67,7 @@ impl Record {
 /// Opens the database in a data directory for reading.
 fn open_sqlite(directory: &Path) -> Result<Reader, Failed> {
     if !directory.join(DATABASE_FILE).exists() {
-        return Err(Failed::NoData(directory.display().to_string()));
+        return Err(NoData::at(directory).into());
     }
     Ok(Reader::open_sqlite(directory))
 }

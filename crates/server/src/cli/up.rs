@@ -100,7 +100,7 @@ impl Up {
         running.settled().await;
         let address = running.address;
         let here = ServerFile::write(platform.layout.root(), address);
-        let here = here.map_err(|error| Failed::directory(platform.layout.root(), error))?;
+        let here = here.map_err(|error| Failed::file(platform.layout.root(), error))?;
         note(format!("Mainstay is at http://{address} · data in {}", platform.layout.root().display()));
         stop.next().await;
         note("draining; a second signal ends at once");

@@ -13,6 +13,7 @@ use tower::ServiceExt as _;
 use crate::Failed;
 use crate::authority::LocalUser;
 use crate::cli::environment;
+use crate::layout::NoData;
 use crate::platform::Platform;
 
 /// The data, open here, behind the table of routes.
@@ -25,7 +26,7 @@ impl Here {
     /// Opens what is there; a command that only asks does not make a directory.
     pub(super) async fn open(data: &Path, db: Option<&str>) -> Result<Self, Failed> {
         if !data.join("lock").exists() {
-            return Err(Failed::NoData(data.display().to_string()));
+            return Err(NoData::at(data).into());
         }
         let platform = Platform::open(data, db, environment(Mode::Local)).await?;
         platform.create_default_experiment().await?;

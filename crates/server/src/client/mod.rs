@@ -16,6 +16,7 @@ use self::here::Here;
 use self::remote::Remote;
 pub(crate) use self::server_file::ServerFile;
 use crate::Failed;
+use crate::lock::InUse;
 
 /// Where to find Mainstay, as the arguments and the environment say.
 #[derive(Debug, Clone)]
@@ -56,9 +57,9 @@ impl Client {
             Some(url) => Transport::Remote(Remote::new(&url)?),
             None => match Here::open(&data, db.as_deref()).await {
                 Ok(here) => Transport::Here(Box::new(here)),
-                Err(Failed::Busy(holder)) => match ServerFile::wait_for(&data).await {
+                Err(failed) if failed.is::<InUse>() => match ServerFile::wait_for(&data).await {
                     Some(url) => Transport::Remote(Remote::new(&url)?),
-                    None => return Err(Failed::Busy(holder)),
+                    None => return Err(failed),
                 },
                 Err(other) => return Err(other),
             },

@@ -72,7 +72,7 @@ impl Verify {
 }
 
 fn read_head(path: &std::path::Path) -> Result<SignedHead, Failed> {
-    let text = std::fs::read_to_string(path).map_err(|error| Failed::directory(path, error))?;
+    let text = std::fs::read_to_string(path).map_err(|error| Failed::file(path, error))?;
     let wrong =
         |_| Failed::Usage(format!("{} holds no head; write one with 'mainstay audit head'", path.display()));
     serde_json::from_str(&text).map_err(wrong)
