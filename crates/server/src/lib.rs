@@ -2,9 +2,7 @@
 //! meet. The binary `mainstay` is [`cli::main`].
 
 mod abandoned;
-mod artifacts;
 pub mod authority;
-pub mod backup;
 pub mod cli;
 mod client;
 pub mod clock;
@@ -12,11 +10,8 @@ pub mod endpoint_commands;
 pub mod engine;
 mod exit;
 pub mod heads;
-pub mod layout;
-mod lock;
 pub mod loop_tx;
 pub mod platform;
-mod record_check;
 pub mod run_index;
 mod running;
 pub mod serve;

@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use mainstay_directory::layout::NoData;
 use mainstay_store::database::DATABASE_FILE;
 use mainstay_store::reader::Reader;
 
 use crate::Failed;
-use crate::layout::NoData;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Audit {

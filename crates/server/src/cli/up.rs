@@ -6,6 +6,8 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 use mainstay_api::route::Rate;
 use mainstay_api::{App, Authenticator};
+use mainstay_directory::artifacts;
+use mainstay_directory::server_file::ServerFile;
 use mainstay_governance::policy::Mode;
 use mainstay_runner::{Spawner, SpawnerConfig};
 use mainstay_webhooks::DeliveryOptions;
@@ -15,7 +17,6 @@ use super::listen::Listen;
 use super::{DataArgs, environment};
 use crate::Failed;
 use crate::authority::{LocalUser, TokenBearer};
-use crate::client::ServerFile;
 use crate::platform::Platform;
 use crate::running::Running;
 use crate::terminal::note;
@@ -74,7 +75,7 @@ impl Up {
             return Err(Failed::Usage(message));
         }
         if let Some(url) = &self.artifacts {
-            crate::artifacts::keep_at(&self.data.data, url)?;
+            artifacts::keep_at(&self.data.data, url)?;
         }
         let spawner = Arc::new(Spawner::start(SpawnerConfig::this_binary(["__spawner"])?)?);
         let platform = Arc::new(

@@ -7,13 +7,13 @@ use axum::Router;
 use axum::body::Body;
 use http::{HeaderValue, Request, Response, header};
 use mainstay_api::App;
+use mainstay_directory::layout::NoData;
 use mainstay_governance::policy::Mode;
 use tower::ServiceExt as _;
 
 use crate::Failed;
 use crate::authority::LocalUser;
 use crate::cli::environment;
-use crate::layout::NoData;
 use crate::platform::Platform;
 
 /// The data, open here, behind the table of routes.

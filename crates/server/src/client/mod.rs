@@ -4,19 +4,18 @@
 mod answer;
 mod here;
 mod remote;
-mod server_file;
 
 use std::path::PathBuf;
 
 use axum::body::Body;
 use http::{HeaderName, Method, Request, Response, header};
+use mainstay_directory::lock::InUse;
+use mainstay_directory::server_file::ServerFile;
 use serde_json::Value;
 
 use self::here::Here;
 use self::remote::Remote;
-pub(crate) use self::server_file::ServerFile;
 use crate::Failed;
-use crate::lock::InUse;
 
 /// Where to find Mainstay, as the arguments and the environment say.
 #[derive(Debug, Clone)]

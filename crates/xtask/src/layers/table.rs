@@ -55,6 +55,7 @@ pub(crate) const LAYERS: &[Layer] = &[
     // Pages are routes: they stand in the one table of routes, whose guards find the caller.
     adapter("ui", May::Domains(&["api"])),
     adapter("predictor", May::Domains(&["api", "inference", "query", "segments", "store"])),
+    adapter("directory", May::Only(&["core", "governance", "store"])),
     adapter("replay", May::Domains(&["query"])),
     adapter("scaffold", May::Domains(&["query"])),
     adapter("webhooks", May::Domains(&["store"])),

@@ -7,10 +7,10 @@ use std::io;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
+use mainstay_core::failed::Failed;
 use mainstay_store::database::DATABASE_FILE;
 
 use super::manifest::{StoredFile, copy_hashing};
-use crate::Failed;
 use crate::layout::Layout;
 
 /// How often a directory is copied anew because files of it vanished meanwhile.

@@ -6,12 +6,11 @@ use std::path::{Component, Path, PathBuf};
 
 use mainstay_core::digest::Digest;
 use mainstay_core::error::{Coded, ErrorCode};
+use mainstay_core::failed::Failed;
 use mainstay_core::time::MachineTime;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
-
-use crate::Failed;
 
 /// Its name in the backup's folder.
 pub(super) const MANIFEST_FILE: &str = "manifest.json";

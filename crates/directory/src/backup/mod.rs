@@ -13,12 +13,12 @@ mod restore;
 
 use std::path::{Path, PathBuf};
 
+use mainstay_core::failed::Failed;
 use mainstay_core::time::MachineTime;
 use mainstay_store::Database;
 use mainstay_store::database::DATABASE_FILE;
 use mainstay_store::reader::Reader;
 
-use crate::Failed;
 use crate::layout::NoData;
 
 pub use self::manifest::{DatabaseKind, Manifest, StoredFile};

@@ -13,7 +13,7 @@ use thiserror::Error;
 #[error(
     "another Mainstay has {0} open; stop it, or leave the work to it: most commands ask a server that has it open, and `mainstay pipelines put` and `start` run pipelines there"
 )]
-pub(crate) struct InUse(String);
+pub struct InUse(String);
 
 impl Coded for InUse {
     fn code(&self) -> ErrorCode {
@@ -24,13 +24,13 @@ impl Coded for InUse {
 /// An advisory lock (`flock(2)`) on the file `lock` in a data directory. The kernel lets go of it when
 /// the process ends, in whatever way.
 #[derive(Debug)]
-pub(crate) struct DataLock {
+pub struct DataLock {
     _file: File,
 }
 
 impl DataLock {
     /// Takes the lock, or says that somebody else has it.
-    pub(crate) fn take(root: &Path) -> Result<Self, Failed> {
+    pub fn take(root: &Path) -> Result<Self, Failed> {
         let path = root.join("lock");
         let file = File::create(&path).map_err(|error| Failed::file(root, error))?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {

@@ -6,14 +6,14 @@ use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use mainstay_core::error::StorageError;
+use mainstay_core::failed::Failed;
 use mainstay_core::time::MachineTime;
 use mainstay_governance::audit::{Head, Heads, Report};
 use mainstay_store::reader::Reader;
 
 use super::make_empty;
 use super::manifest::{DatabaseKind, Manifest, StoredFile, copy_hashing};
-use crate::Failed;
-use crate::heads::public_keys;
+use crate::keys::public_keys;
 use crate::record_check::{check_log, stored_head};
 
 /// What was restored.
