@@ -30,6 +30,7 @@ pub mod digest;
 pub mod entropy;
 pub mod error;
 pub mod event;
+pub mod failed;
 pub mod fault;
 pub mod id;
 pub mod name;

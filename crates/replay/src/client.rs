@@ -7,10 +7,10 @@ use http::{Method, Request, StatusCode, header};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use mainstay_core::error::Cause;
+use mainstay_core::failed::Failed;
 use serde_json::Value;
 use tokio::net::TcpStream;
 
-use crate::error::ReplayError;
 use crate::server::Server;
 
 /// Longest answer that is read, in bytes.
@@ -44,11 +44,11 @@ impl Client {
         Self { server, connection: None }
     }
 
-    pub(super) async fn get(&mut self, path: &str) -> Result<Value, ReplayError> {
+    pub(super) async fn get(&mut self, path: &str) -> Result<Value, Failed> {
         self.call(Method::GET, path, "application/json", Vec::new()).await
     }
 
-    pub(super) async fn post(&mut self, path: &str, body: &Value) -> Result<Value, ReplayError> {
+    pub(super) async fn post(&mut self, path: &str, body: &Value) -> Result<Value, Failed> {
         self.call(Method::POST, path, "application/json", body.to_string().into_bytes()).await
     }
 
@@ -59,7 +59,7 @@ impl Client {
         path: &str,
         kind: &str,
         body: Vec<u8>,
-    ) -> Result<Value, ReplayError> {
+    ) -> Result<Value, Failed> {
         let asked = Asked { method, path, kind, body: body.into() };
         let (most, pause) = AGAIN;
         let mut again = 0;
@@ -68,7 +68,7 @@ impl Client {
                 Ok(answer) => return Ok(answer),
                 Err(Fault::Away(cause)) if again < most => cause,
                 Err(Fault::Away(cause) | Fault::Refused(cause)) => {
-                    return Err(ReplayError::outside(format!("{} {path}", asked.method), cause));
+                    return Err(Failed::outside(format!("{} {path}", asked.method), cause));
                 }
             };
             if again == 0 {

@@ -6,7 +6,6 @@
 //! be decided. So what happens depends on the data, not on the speed of the machine.
 
 mod client;
-mod error;
 mod expectation;
 mod ledger;
 mod life;
@@ -22,12 +21,12 @@ mod tell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use mainstay_core::failed::Failed;
 use mainstay_core::time::DAY;
 use mainstay_query::session::{SessionOptions, open};
 use tempfile::TempDir;
 
 use self::client::Client;
-pub use self::error::ReplayError;
 use self::expectation::Occasion;
 use self::life::Life;
 use self::plan::Plan;
@@ -58,14 +57,13 @@ pub struct Wishes {
 
 impl Replay {
     /// Reads the plan in `folder` and the rows that it names.
-    pub async fn load(folder: &Path, wishes: Wishes) -> Result<Self, ReplayError> {
-        let folder = std::fs::canonicalize(folder).map_err(|error| ReplayError::file(folder, error))?;
+    pub async fn load(folder: &Path, wishes: Wishes) -> Result<Self, Failed> {
+        let folder = std::fs::canonicalize(folder).map_err(|error| Failed::file(folder, error))?;
         let mut plan = Plan::load(&folder.join("replay.yaml"))?;
         if let Some(days) = wishes.days {
             plan.until = plan.until.min(plan.from.plus(i64::from(days) * DAY));
         }
-        let scratch =
-            tempfile::tempdir().map_err(|error| ReplayError::outside("a temporary directory", error))?;
+        let scratch = tempfile::tempdir().map_err(|error| Failed::outside("a temporary directory", error))?;
         let session = open(&SessionOptions::spilling_to(scratch.path().join("spill")))?;
         let mut files: BTreeMap<String, PathBuf> =
             plan.tables.iter().map(|(name, file)| (name.clone(), folder.join(file))).collect();
@@ -88,7 +86,7 @@ impl Replay {
 
     /// Lives through it with a server that has no endpoint yet; whether everything came as expected. While
     /// the server is away, it is waited for up to a minute, and what got lost is asked again.
-    pub async fn run(self, server: Server, tell: Tell<'_>) -> Result<bool, ReplayError> {
+    pub async fn run(self, server: Server, tell: Tell<'_>) -> Result<bool, Failed> {
         let client = Client::new(server);
         let mut life = Life::new(&self.plan, &self.requests, client, tell);
         life.begin(&self.root).await?;

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use http::Method;
 use indicatif::{ProgressBar, ProgressStyle};
+use mainstay_core::failed::Failed;
 use mainstay_core::time::{DAY, DataTime};
 use mainstay_pipelines::definition::ROOT;
 use serde_json::{Map, Value, json};
@@ -18,7 +19,6 @@ use super::score::Scores;
 use super::settle::{finish, items, serves, settle, text};
 use super::{table, tell};
 use crate::Tell;
-use crate::error::ReplayError;
 
 /// The name that the first pipeline is kept under.
 const FIRST: &str = "first";
@@ -68,15 +68,15 @@ impl<'a> Life<'a> {
     }
 
     /// Runs the first pipeline; its relative paths start in `root`.
-    pub(super) async fn begin(&mut self, root: &Path) -> Result<(), ReplayError> {
+    pub(super) async fn begin(&mut self, root: &Path) -> Result<(), Failed> {
         // Among other versions and figures its own would be no one's.
         if !items(&self.client.get("/api/v1/endpoints").await?).is_empty() {
             let fault = "the server has endpoints already; a replay begins with one that has none";
-            return Err(ReplayError::Plan(fault.to_owned()));
+            return Err(Failed::Usage(fault.to_owned()));
         }
         self.line(&self.plan.title);
         let path = root.join(&self.plan.pipeline);
-        let source = std::fs::read(&path).map_err(|error| ReplayError::file(&path, error))?;
+        let source = std::fs::read(&path).map_err(|error| Failed::file(&path, error))?;
         let place = format!("/api/v1/pipelines/{FIRST}");
         self.client.call(Method::PUT, &place, "application/yaml", source).await?;
         let params: Map<String, Value> = [(ROOT.to_owned(), json!(root))].into_iter().collect();
@@ -85,14 +85,14 @@ impl<'a> Life<'a> {
         let state = finish(&mut self.client, &run).await?;
         self.hear(self.plan.from).await?;
         if state != "succeeded" {
-            return Err(ReplayError::outside("the first pipeline", state));
+            return Err(Failed::outside("the first pipeline", state));
         }
         serves(&mut self.client, self.plan.endpoint.as_str()).await?;
         Ok(())
     }
 
     /// Lives from the first day to the last.
-    pub(super) async fn live(&mut self) -> Result<(), ReplayError> {
+    pub(super) async fn live(&mut self) -> Result<(), Failed> {
         let plan = self.plan;
         let mut now = plan.from;
         let mut row = 0;
@@ -117,7 +117,7 @@ impl<'a> Life<'a> {
         Ok(())
     }
 
-    async fn ask(&mut self, rows: std::ops::Range<usize>) -> Result<(), ReplayError> {
+    async fn ask(&mut self, rows: std::ops::Range<usize>) -> Result<(), Failed> {
         let path = format!("/v2/models/{}/infer", self.plan.endpoint);
         let answer = self.client.post(&path, &self.requests.body(self.plan, &rows)).await?;
         let outcomes = self.requests.outcomes.get(rows).unwrap_or_default();
@@ -126,7 +126,7 @@ impl<'a> Life<'a> {
     }
 
     /// Reports the labels that became known before now. Nothing is known before it was asked for.
-    async fn report(&mut self, now: DataTime) -> Result<(), ReplayError> {
+    async fn report(&mut self, now: DataTime) -> Result<(), Failed> {
         let waiting = self.requests.known.get(self.reported..).unwrap_or_default();
         let ready = waiting.partition_point(|(known, _)| *known < now);
         let mut body = String::new();
@@ -151,7 +151,7 @@ impl<'a> Life<'a> {
         Ok(())
     }
 
-    async fn schedules(&mut self, now: DataTime) -> Result<(), ReplayError> {
+    async fn schedules(&mut self, now: DataTime) -> Result<(), Failed> {
         for schedule in &self.plan.schedules {
             let every = i64::from(schedule.every_days) * DAY;
             let since = now.since(self.plan.from);
@@ -160,7 +160,7 @@ impl<'a> Life<'a> {
                 let run = self.start("schedule", schedule.pipeline.as_str(), &Map::new(), ahead).await?;
                 let state = finish(&mut self.client, &run).await?;
                 if state != "succeeded" {
-                    return Err(ReplayError::outside(
+                    return Err(Failed::outside(
                         format!("the scheduled pipeline {}", schedule.pipeline),
                         state,
                     ));
@@ -171,7 +171,7 @@ impl<'a> Life<'a> {
     }
 
     /// Starts the next scene whose time has come, if no run of its pipeline is under way.
-    async fn scene(&mut self, now: DataTime) -> Result<(), ReplayError> {
+    async fn scene(&mut self, now: DataTime) -> Result<(), Failed> {
         let Some(position) = self.script.iter().position(|scene| scene.not_before <= now) else {
             return Ok(());
         };
@@ -194,7 +194,7 @@ impl<'a> Life<'a> {
         pipeline: &str,
         params: &Map<String, Value>,
         at: DataTime,
-    ) -> Result<String, ReplayError> {
+    ) -> Result<String, Failed> {
         let key = format!("replay: {why}, {pipeline} at {at}");
         let body = json!({ "params": params, "data_time": at.to_string(), "idempotency_key": key });
         let started = self.client.post(&format!("/api/v1/pipelines/{pipeline}/runs"), &body).await?;
@@ -202,7 +202,7 @@ impl<'a> Life<'a> {
     }
 
     /// Takes in what has happened since, and tells what is worth telling.
-    async fn hear(&mut self, now: DataTime) -> Result<(), ReplayError> {
+    async fn hear(&mut self, now: DataTime) -> Result<(), Failed> {
         loop {
             let page = self.client.get(&format!("/api/v1/events?after={}&limit={PAGE}", self.seen)).await?;
             let events = page.get("events").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use mainstay_core::failed::Failed;
 use mainstay_core::name::Name;
 use mainstay_core::time::{DAY, DataTime, HOUR};
 use mainstay_pipelines::definition::parse_document;
@@ -10,7 +11,6 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use super::expectation::Expectation;
-use crate::error::ReplayError;
 
 /// The file. Column expressions are SQL over the table of the requests.
 #[derive(Debug, Clone, Deserialize)]
@@ -126,13 +126,13 @@ fn instant<'de, D: Deserializer<'de>>(deserializer: D) -> Result<DataTime, D::Er
 
 impl Plan {
     /// Reads the file.
-    pub(super) fn load(path: &Path) -> Result<Self, ReplayError> {
-        let text = std::fs::read_to_string(path).map_err(|error| ReplayError::file(path, error))?;
+    pub(super) fn load(path: &Path) -> Result<Self, Failed> {
+        let text = std::fs::read_to_string(path).map_err(|error| Failed::file(path, error))?;
         let plan: Self = serde_json::from_value(parse_document(&text)?)
-            .map_err(|error| ReplayError::Plan(format!("{}: {error}", path.display())))?;
+            .map_err(|error| Failed::Usage(format!("{}: {error}", path.display())))?;
         if plan.part_hours == 0 || plan.from >= plan.until {
             let fault = "part_hours must be positive, and from must lie before until";
-            return Err(ReplayError::Plan(format!("{}: {fault}", path.display())));
+            return Err(Failed::Usage(format!("{}: {fault}", path.display())));
         }
         Ok(plan)
     }

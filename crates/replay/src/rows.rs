@@ -5,12 +5,12 @@ use std::ops::Range;
 use arrow::array::{Array as _, ArrayRef, AsArray as _, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, Int64Type};
+use mainstay_core::failed::Failed;
 use mainstay_core::time::DataTime;
 use mainstay_query::files::query;
 use serde_json::{Value, json};
 
 use super::plan::Plan;
-use crate::error::ReplayError;
 
 /// Requests and what became of them.
 pub(super) struct Requests {
@@ -29,16 +29,16 @@ impl Requests {
     pub(super) async fn read(
         session: &mainstay_query::session::Session,
         plan: &Plan,
-    ) -> Result<Self, ReplayError> {
+    ) -> Result<Self, Failed> {
         let rows = query(session, &sql(plan)).await?;
         let column = |name: &str| {
-            rows.column_by_name(name).ok_or_else(|| ReplayError::Plan(format!("there is no column {name}")))
+            rows.column_by_name(name).ok_or_else(|| Failed::Usage(format!("there is no column {name}")))
         };
         let times = instants(column("request_time")?, "requests.time")?;
         let outcomes = column("label_value")?;
         let outcomes = outcomes
             .as_boolean_opt()
-            .ok_or_else(|| ReplayError::Plan("label.value must be a truth value".to_owned()))?;
+            .ok_or_else(|| Failed::Usage("label.value must be a truth value".to_owned()))?;
         let known = instants(column("label_known")?, "label.known")?;
         let mut known: Vec<(DataTime, usize)> =
             known.into_iter().enumerate().map(|(position, at)| (at, position)).collect();
@@ -48,7 +48,7 @@ impl Requests {
             outcomes: outcomes.iter().map(Option::unwrap_or_default).collect(),
             known,
             keys: cast(column("request_key")?, &DataType::Utf8)
-                .map_err(|error| ReplayError::outside("requests.key", error))?,
+                .map_err(|error| Failed::outside("requests.key", error))?,
             entity: entity(&rows, plan)?,
         })
     }
@@ -93,34 +93,33 @@ fn sql(plan: &Plan) -> String {
     )
 }
 
-fn entity(rows: &RecordBatch, plan: &Plan) -> Result<Vec<(String, ArrayRef)>, ReplayError> {
+fn entity(rows: &RecordBatch, plan: &Plan) -> Result<Vec<(String, ArrayRef)>, Failed> {
     let names = plan.requests.entity.keys().enumerate();
     names
         .map(|(position, name)| {
             let column = rows.column_by_name(&format!("entity_{position}"));
-            let column = column.ok_or_else(|| ReplayError::Plan(format!("there is no column {name}")))?;
+            let column = column.ok_or_else(|| Failed::Usage(format!("there is no column {name}")))?;
             let wire = match column.data_type() {
                 DataType::Boolean => DataType::Boolean,
                 other if other.is_integer() => DataType::Int64,
                 other if other.is_floating() => DataType::Float64,
                 DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => DataType::Utf8,
                 other => {
-                    return Err(ReplayError::Plan(format!(
+                    return Err(Failed::Usage(format!(
                         "requests.entity.{name} is of type {other}; give text, a number or a truth value"
                     )));
                 }
             };
             let column = cast(column, &wire);
-            Ok((name.clone(), column.map_err(|error| ReplayError::outside("reading the requests", error))?))
+            Ok((name.clone(), column.map_err(|error| Failed::outside("reading the requests", error))?))
         })
         .collect()
 }
 
 /// Microseconds as instants; each row must have one.
-fn instants(column: &ArrayRef, what: &str) -> Result<Vec<DataTime>, ReplayError> {
+fn instants(column: &ArrayRef, what: &str) -> Result<Vec<DataTime>, Failed> {
     let micros = column.as_primitive_opt::<Int64Type>().filter(|column| column.null_count() == 0);
-    let micros =
-        micros.ok_or_else(|| ReplayError::Plan(format!("{what} must be an instant in every row")))?;
+    let micros = micros.ok_or_else(|| Failed::Usage(format!("{what} must be an instant in every row")))?;
     Ok(micros.values().iter().map(|at| DataTime::from_micros(*at)).collect())
 }
 

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use mainstay_core::failed::Failed;
 use serde_json::Value;
-
-use crate::error::ReplayError;
 
 /// The least probability that counts, so that one sure and wrong answer does not make a mean infinite.
 const FLOOR: f64 = 1e-7;
@@ -22,8 +21,8 @@ impl Scores {
         answer: &Value,
         column: usize,
         outcomes: &[bool],
-    ) -> Result<Vec<String>, ReplayError> {
-        let odd = || ReplayError::outside("reading an answer", "it does not have one score and id a row");
+    ) -> Result<Vec<String>, Failed> {
+        let odd = || Failed::outside("reading an answer", "it does not have one score and id a row");
         let list = |place: &str| answer.pointer(place).and_then(Value::as_array).ok_or_else(odd);
         let (ids, versions) = (list("/parameters/prediction_ids")?, list("/parameters/versions")?);
         let data = list("/outputs/0/data")?;

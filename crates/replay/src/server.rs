@@ -3,8 +3,7 @@
 use std::net::SocketAddr;
 
 use http::Uri;
-
-use crate::error::ReplayError;
+use mainstay_core::failed::Failed;
 
 /// A server, and what it is shown.
 #[derive(Debug, Clone)]
@@ -17,8 +16,8 @@ pub struct Server {
 impl Server {
     /// Reads `http://host:port`. The token is shown to the server, which must be able to read the files of
     /// the replay.
-    pub fn named(url: &str, token: Option<String>) -> Result<Self, ReplayError> {
-        let wrong = || ReplayError::Plan(format!("{url}: write the server as http://127.0.0.1:5000"));
+    pub fn named(url: &str, token: Option<String>) -> Result<Self, Failed> {
+        let wrong = || Failed::Usage(format!("{url}: write the server as http://127.0.0.1:5000"));
         let uri: Uri = url.parse().map_err(|_| wrong())?;
         let authority = uri.authority().ok_or_else(wrong)?;
         if uri.scheme_str() != Some("http") || uri.path() != "/" || uri.query().is_some() {

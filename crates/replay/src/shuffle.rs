@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array as _, ArrayRef, AsArray as _, PrimitiveArray, RecordBatch};
 use arrow::datatypes::TimestampMicrosecondType;
+use mainstay_core::failed::Failed;
 use mainstay_core::time::{DAY, DataTime};
 use mainstay_query::files::{query, register, write};
 use mainstay_query::session::Session;
@@ -14,7 +15,6 @@ use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 
 use super::plan::Plan;
-use crate::error::ReplayError;
 
 /// Lays out `folder` anew in `root`, with the days of the tables dealt by `seed`.
 pub(super) async fn deal(
@@ -23,11 +23,10 @@ pub(super) async fn deal(
     folder: &Path,
     root: &Path,
     seed: u64,
-) -> Result<(), ReplayError> {
+) -> Result<(), Failed> {
     let rule = plan.shuffle.as_ref();
-    let rule =
-        rule.ok_or_else(|| ReplayError::Plan("the replay has no rule to shuffle its days".to_owned()))?;
-    let lost = |error| ReplayError::file(root, error);
+    let rule = rule.ok_or_else(|| Failed::Usage("the replay has no rule to shuffle its days".to_owned()))?;
+    let lost = |error| Failed::file(root, error);
     std::fs::create_dir_all(root).map_err(lost)?;
     let moved: BTreeSet<&String> = rule.columns.keys().filter_map(|table| plan.tables.get(table)).collect();
     for entry in std::fs::read_dir(folder).map_err(lost)? {
@@ -40,7 +39,7 @@ pub(super) async fn deal(
     let mut read = BTreeMap::new();
     for (table, column) in &rule.columns {
         let file = plan.tables.get(table);
-        let file = file.ok_or_else(|| ReplayError::Plan(format!("shuffle names no table: {table}")))?;
+        let file = file.ok_or_else(|| Failed::Usage(format!("shuffle names no table: {table}")))?;
         let source = format!("source_{table}");
         register(session, &[(source.clone(), folder.join(file))].into()).await?;
         let rows = query(session, &format!("SELECT * FROM {source}")).await?;
@@ -48,7 +47,7 @@ pub(super) async fn deal(
     }
     let first = plan.tables.get(&plan.requests.table).and_then(|file| read.get(file));
     let (column, rows) =
-        first.ok_or_else(|| ReplayError::Plan("shuffle must name the table of the requests".to_owned()))?;
+        first.ok_or_else(|| Failed::Usage("shuffle must name the table of the requests".to_owned()))?;
     let days: BTreeSet<i64> = instants(rows, column)?.iter().flatten().map(|at| day(plan, at)).collect();
     let dealt = permuted(days.into_iter().collect(), seed);
     for (file, (column, rows)) in &read {
@@ -76,9 +75,9 @@ fn permuted(days: Vec<i64>, seed: u64) -> BTreeMap<i64, i64> {
 fn instants<'a>(
     rows: &'a RecordBatch,
     column: &str,
-) -> Result<&'a PrimitiveArray<TimestampMicrosecondType>, ReplayError> {
+) -> Result<&'a PrimitiveArray<TimestampMicrosecondType>, Failed> {
     let found = rows.column_by_name(column).and_then(|found| found.as_primitive_opt());
-    found.ok_or_else(|| ReplayError::Plan(format!("shuffle: {column} is no column of instants")))
+    found.ok_or_else(|| Failed::Usage(format!("shuffle: {column} is no column of instants")))
 }
 
 fn moved_by(
@@ -86,7 +85,7 @@ fn moved_by(
     rows: &RecordBatch,
     column: &str,
     dealt: &BTreeMap<i64, i64>,
-) -> Result<RecordBatch, ReplayError> {
+) -> Result<RecordBatch, Failed> {
     let before = instants(rows, column)?;
     let moved = before.iter().map(|at| {
         at.map(|at| {
@@ -103,8 +102,7 @@ fn moved_by(
         .zip(rows.columns())
         .map(|(field, values)| if field.name() == column { moved.clone() } else { values.clone() });
     let columns: Vec<ArrayRef> = columns.collect();
-    RecordBatch::try_new(rows.schema(), columns)
-        .map_err(|error| ReplayError::outside("shuffling the days", error))
+    RecordBatch::try_new(rows.schema(), columns).map_err(|error| Failed::outside("shuffling the days", error))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::error::ScaffoldError;
+use mainstay_core::failed::Failed;
 
 /// A folder that was empty, or not there, when it was claimed.
 #[derive(Debug)]
@@ -14,14 +14,14 @@ pub(super) struct Folder<'a> {
 
 impl<'a> Folder<'a> {
     /// Makes the folder; one with files in it is left alone.
-    pub(super) fn claim(path: &'a Path) -> Result<Self, ScaffoldError> {
+    pub(super) fn claim(path: &'a Path) -> Result<Self, Failed> {
         let above = path.ancestors().filter(|above| !above.as_os_str().is_empty());
         let made = above.take_while(|above| !above.exists()).map(Path::to_owned).collect();
-        std::fs::create_dir_all(path).map_err(|error| ScaffoldError::file(path, error))?;
-        let mut entries = std::fs::read_dir(path).map_err(|error| ScaffoldError::file(path, error))?;
+        std::fs::create_dir_all(path).map_err(|error| Failed::file(path, error))?;
+        let mut entries = std::fs::read_dir(path).map_err(|error| Failed::file(path, error))?;
         if entries.next().is_some() {
             let message = format!("{} is not empty; name another folder with --to", path.display());
-            return Err(ScaffoldError::Usage(message));
+            return Err(Failed::Usage(message));
         }
         Ok(Self { path, made })
     }
@@ -56,7 +56,7 @@ mod tests {
         std::fs::write(path.join("theirs"), "").unwrap();
         folder.abandon(["x"]);
         assert!(path.join("theirs").exists());
-        assert!(matches!(Folder::claim(&path), Err(ScaffoldError::Usage(_))));
+        assert!(matches!(Folder::claim(&path), Err(Failed::Usage(_))));
 
         let empty = place.path().join("empty");
         std::fs::create_dir(&empty).unwrap();

@@ -1,10 +1,10 @@
 //! How the file is written, found out or told, and checked before anything is made of it.
 
+use mainstay_core::failed::Failed;
 use mainstay_data::dates::DateOrder;
 use mainstay_query::import::{ColumnLook, Look, TextFormat};
 
 use super::names;
-use crate::error::ScaffoldError;
 
 /// The share of a column's values that may be of another form.
 const MISFITS: f64 = 0.01;
@@ -36,11 +36,11 @@ impl Form {
         Self { format: TextFormat::default(), notes: Vec::new() }
     }
 
-    pub(super) fn of(file: &str, look: &Look, named: &Named<'_>, told: Told) -> Result<Self, ScaffoldError> {
+    pub(super) fn of(file: &str, look: &Look, named: &Named<'_>, told: Told) -> Result<Self, Failed> {
         let all = || look.columns.iter().map(|column| column.name.as_str());
         names::expect_all(file, named, all)?;
         if look.rows == 0 {
-            return Err(ScaffoldError::Usage(format!(
+            return Err(Failed::Usage(format!(
                 "{file} has a line of column names and no rows; a project is made from data"
             )));
         }
@@ -90,7 +90,7 @@ fn date_order(
     look: &Look,
     time: Option<&str>,
     notes: &mut Vec<String>,
-) -> Result<Option<DateOrder>, ScaffoldError> {
+) -> Result<Option<DateOrder>, Failed> {
     let is_time = |column: &&ColumnLook| Some(column.name.as_str()) == time;
     let first_time = look.columns.iter().filter(is_time);
     let others = look.columns.iter().filter(|column| !is_time(column));
@@ -109,7 +109,7 @@ fn date_order(
          with --date-order day-first or --date-order month-first"
     );
     if time.is_none_or(|time| time == column) {
-        return Err(ScaffoldError::Usage(doubt));
+        return Err(Failed::Usage(doubt));
     }
     notes.push(doubt);
     Ok(None)
@@ -124,12 +124,7 @@ fn has_decimal_commas(look: &Look) -> bool {
     look.delimiter != ',' && commas > points
 }
 
-fn expect_instants(
-    file: &str,
-    look: &Look,
-    time: &str,
-    order: Option<DateOrder>,
-) -> Result<(), ScaffoldError> {
+fn expect_instants(file: &str, look: &Look, time: &str, order: Option<DateOrder>) -> Result<(), Failed> {
     let Some(column) = look.columns.iter().find(|column| column.name == time) else { return Ok(()) };
     let ordered = DateOrder::ALL.iter().zip(column.orders).filter(|(known, _)| Some(**known) == order);
     let readable = column.iso + ordered.map(|(_, count)| count).sum::<u64>();
@@ -138,7 +133,7 @@ fn expect_instants(
     }
     let example = match &column.odd {
         _ if column.values == 0 => {
-            return Err(ScaffoldError::Usage(format!(
+            return Err(Failed::Usage(format!(
                 "column '{time}' of {file} holds no value; name another with --time, or leave it out to take the rows in \
              their order"
             )));
@@ -146,7 +141,7 @@ fn expect_instants(
         Some(odd) => format!(", such as {odd:?}"),
         None => String::new(),
     };
-    Err(ScaffoldError::Usage(format!(
+    Err(Failed::Usage(format!(
         "column '{time}' of {file} holds values that are no instants here{example}. Instants are written as \
          2024-12-31 23:59:59, 2024-12-31T23:59:59+01:00, 31.12.2024 or 12/31/2024 11:59 PM, with four digits of the \
          year; --date-order says which of day, month and year comes first"
@@ -154,7 +149,7 @@ fn expect_instants(
 }
 
 /// A file with instants in it has a time of its own: somebody has to say which.
-fn expect_no_instants(look: &Look) -> Result<(), ScaffoldError> {
+fn expect_no_instants(look: &Look) -> Result<(), Failed> {
     let is_dated = |column: &&ColumnLook| fits(column.iso, column) || orders(column).next().is_some();
     let dated: Vec<&str> = look.columns.iter().filter(is_dated).map(|column| column.name.as_str()).collect();
     names::refuse_silent_order(&dated)

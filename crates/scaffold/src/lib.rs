@@ -3,7 +3,6 @@
 
 mod arrival;
 mod definitions;
-mod error;
 mod expectations;
 mod folder;
 mod form;
@@ -16,6 +15,7 @@ mod roles;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use mainstay_core::failed::Failed;
 use mainstay_core::name::Name;
 use mainstay_data::dates::DateOrder;
 use mainstay_data::expectations::Suite;
@@ -23,7 +23,6 @@ use mainstay_features::definition::Definitions;
 use mainstay_pipelines::definition::Source;
 use mainstay_query::import::{ImportOptions, look};
 
-pub use self::error::ScaffoldError;
 use self::folder::Folder;
 use self::form::{Form, Named, Told};
 use self::profile::{Profile, Sheet};
@@ -104,7 +103,7 @@ fn date_order(text: &str) -> Result<DateOrder, String> {
 
 impl Wishes {
     /// Writes the project, whole or not at all. `note` takes what must be said at once.
-    pub fn write(&self, note: &dyn Fn(&str)) -> Result<Written, ScaffoldError> {
+    pub fn write(&self, note: &dyn Fn(&str)) -> Result<Written, Failed> {
         let name = self.name()?;
         let path = self.to.clone().unwrap_or_else(|| PathBuf::from(name.as_str()));
         let folder = Folder::claim(&path)?;
@@ -116,7 +115,7 @@ impl Wishes {
         written
     }
 
-    fn fill(&self, name: Name, folder: &Path, note: &dyn Fn(&str)) -> Result<Written, ScaffoldError> {
+    fn fill(&self, name: Name, folder: &Path, note: &dyn Fn(&str)) -> Result<Written, Failed> {
         let file = self.csv.display().to_string();
         let seen = look(&self.csv, self.delimiter, &ImportOptions::default());
         let seen = seen.map_err(|error| error.of(&file))?;
@@ -127,7 +126,7 @@ impl Wishes {
             None => Form::of_no_text(),
         };
         let (csv, time) = if let Some(column) = &self.time {
-            let csv = std::fs::canonicalize(&self.csv).map_err(|e| ScaffoldError::file(&self.csv, e))?;
+            let csv = std::fs::canonicalize(&self.csv).map_err(|e| Failed::file(&self.csv, e))?;
             (csv, column.clone())
         } else if seen.as_ref().is_some_and(|look| !look.is_archive) {
             let copy = arrival::write(&self.csv, format.delimiter, folder)?;
@@ -136,7 +135,7 @@ impl Wishes {
         } else {
             let message =
                 format!("say with --time when a row of {file} happened; only a plain CSV can do without");
-            return Err(ScaffoldError::Usage(message));
+            return Err(Failed::Usage(message));
         };
         let profile = Profile::read(&Sheet { path: &csv, file: &file, format }, &time, &named)?;
         let question =
@@ -153,7 +152,7 @@ impl Wishes {
         check(&texts)?;
         for (file, text) in FILES.iter().zip(&texts) {
             let path = folder.join(file);
-            std::fs::write(&path, text).map_err(|error| ScaffoldError::file(&path, error))?;
+            std::fs::write(&path, text).map_err(|error| Failed::file(&path, error))?;
         }
         Ok(Written {
             name,
@@ -164,15 +163,14 @@ impl Wishes {
         })
     }
 
-    fn name(&self) -> Result<Name, ScaffoldError> {
+    fn name(&self) -> Result<Name, Failed> {
         if let Some(name) = &self.name {
             return Ok(Name::new(name.clone())?);
         }
         let stem = self.csv.file_stem().map(|stem| stem.to_string_lossy().to_lowercase()).unwrap_or_default();
         let plain: String = stem.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
-        Name::new(plain.trim_matches('-').to_owned()).map_err(|_| {
-            ScaffoldError::Usage("the file's name makes no name; give one with --name".to_owned())
-        })
+        Name::new(plain.trim_matches('-').to_owned())
+            .map_err(|_| Failed::Usage("the file's name makes no name; give one with --name".to_owned()))
     }
 }
 
@@ -195,7 +193,7 @@ fn path_in(csv: &Path, folder: &Path) -> String {
 }
 
 /// Nothing is written that Mainstay itself would refuse.
-fn check(texts: &[String; FILES.len()]) -> Result<(), ScaffoldError> {
+fn check(texts: &[String; FILES.len()]) -> Result<(), Failed> {
     for (file, text) in FILES.iter().zip(texts) {
         match *file {
             "features.yaml" => drop(Definitions::parse(text)?),

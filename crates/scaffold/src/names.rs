@@ -1,7 +1,8 @@
 //! Columns that were named, and those that there are.
 
+use mainstay_core::failed::Failed;
+
 use super::form::Named;
-use crate::error::ScaffoldError;
 
 /// Names that are listed at most.
 const LISTED: usize = 20;
@@ -13,11 +14,11 @@ pub(super) fn expect_all<'a, I: Iterator<Item = &'a str>>(
     file: &str,
     named: &Named<'_>,
     all: impl Fn() -> I,
-) -> Result<(), ScaffoldError> {
+) -> Result<(), Failed> {
     let wanted = [named.target].into_iter().chain(named.time).chain(named.keys.iter().map(String::as_str));
     for wanted in wanted {
         if !all().any(|name| name == wanted) {
-            return Err(ScaffoldError::Usage(missing(file, wanted, &all().collect::<Vec<_>>())));
+            return Err(Failed::Usage(missing(file, wanted, &all().collect::<Vec<_>>())));
         }
     }
     Ok(())
@@ -41,13 +42,13 @@ fn nearest<'a>(wanted: &str, all: &[&'a str]) -> Option<&'a str> {
 }
 
 /// A file with instants in it has a time of its own: somebody has to say which.
-pub(super) fn refuse_silent_order(instants: &[&str]) -> Result<(), ScaffoldError> {
+pub(super) fn refuse_silent_order(instants: &[&str]) -> Result<(), Failed> {
     if instants.is_empty() {
         return Ok(());
     }
     let instants = instants.join(", ");
     let message = format!("say with --time when a row happened; the file has instants in: {instants}");
-    Err(ScaffoldError::Usage(message))
+    Err(Failed::Usage(message))
 }
 
 #[cfg(test)]

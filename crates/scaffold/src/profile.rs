@@ -8,6 +8,7 @@ use std::path::Path;
 use arrow::array::Array as _;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use futures::StreamExt as _;
+use mainstay_core::failed::Failed;
 use mainstay_core::time::DataTime;
 use mainstay_data::scalar::Scalar;
 use mainstay_data::schema::{DataType, DeclaredTypes};
@@ -18,7 +19,6 @@ use mainstay_query::session::{SessionOptions, open};
 
 use super::form::Named;
 use super::names;
-use crate::error::ScaffoldError;
 
 /// Values of a column beyond which it has too many to be listed.
 pub(super) const MANY: usize = 50;
@@ -57,9 +57,9 @@ pub(super) struct Sheet<'a> {
 
 impl Profile {
     /// Reads the file; `time` is a column of instants.
-    pub(super) fn read(sheet: &Sheet<'_>, time: &str, named: &Named<'_>) -> Result<Self, ScaffoldError> {
-        let place = tempfile::tempdir()
-            .map_err(|error| ScaffoldError::outside("making a temporary folder", error))?;
+    pub(super) fn read(sheet: &Sheet<'_>, time: &str, named: &Named<'_>) -> Result<Self, Failed> {
+        let place =
+            tempfile::tempdir().map_err(|error| Failed::outside("making a temporary folder", error))?;
         let declared = [(time.to_owned(), DataType::Timestamp)].into();
         let manifest = import(sheet, place.path(), declared)?;
         let all = || manifest.schema.columns().iter().map(|column| column.name.as_str());
@@ -67,7 +67,7 @@ impl Profile {
         let values = count(&manifest, place.path())?;
         let columns: Vec<ColumnProfile> = columns(&manifest, values);
         let (first, last) = ends(&manifest, time).ok_or_else(|| {
-            ScaffoldError::Usage(format!("column '{time}' holds no instant; give another with --time"))
+            Failed::Usage(format!("column '{time}' holds no instant; give another with --time"))
         })?;
         Ok(Self { rows: manifest.rows(), columns, first, last })
     }
@@ -77,7 +77,7 @@ impl Profile {
     }
 }
 
-fn import(sheet: &Sheet<'_>, place: &Path, declared: DeclaredTypes) -> Result<Manifest, ScaffoldError> {
+fn import(sheet: &Sheet<'_>, place: &Path, declared: DeclaredTypes) -> Result<Manifest, Failed> {
     let options = ImportOptions { declared, format: sheet.format, ..ImportOptions::default() };
     let target = Target { directory: place, key_prefix: "" };
     let imported = import_file(sheet.path, target, &options, &mut |_| ControlFlow::Continue(()));
@@ -85,18 +85,18 @@ fn import(sheet: &Sheet<'_>, place: &Path, declared: DeclaredTypes) -> Result<Ma
 }
 
 /// The values of each column that has not too many.
-fn count(manifest: &Manifest, place: &Path) -> Result<Vec<Option<BTreeSet<String>>>, ScaffoldError> {
+fn count(manifest: &Manifest, place: &Path) -> Result<Vec<Option<BTreeSet<String>>>, Failed> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    let runtime = runtime.map_err(|error| ScaffoldError::outside("starting", error))?;
+    let runtime = runtime.map_err(|error| Failed::outside("starting", error))?;
     runtime.block_on(async {
         let session = open(&SessionOptions::spilling_to(place.join("spill")))?;
         let table = Table::under(place, manifest);
         let mut batches = scan(&session, &table, &Selection::default()).await?;
         let mut found = vec![Some(BTreeSet::new()); manifest.schema.columns().len()];
-        let unreadable = |error| ScaffoldError::outside("reading the rows", error);
+        let unreadable = |error| Failed::outside("reading the rows", error);
         let options = FormatOptions::default();
         while let Some(batch) = batches.next().await {
-            let batch = batch.map_err(|error| ScaffoldError::outside("reading the rows", error))?;
+            let batch = batch.map_err(|error| Failed::outside("reading the rows", error))?;
             for (values, column) in found.iter_mut().zip(batch.columns()) {
                 let text = ArrayFormatter::try_new(column, &options).map_err(unreadable)?;
                 for row in (0..column.len()).filter(|row| column.is_valid(*row)) {

@@ -1,11 +1,11 @@
 //! What each column is to the loop, and which days are for what.
 
+use mainstay_core::failed::Failed;
 use mainstay_core::name::Name;
 use mainstay_core::time::{DAY, DataTime};
 use mainstay_data::schema::DataType;
 
 use super::profile::{ColumnProfile, MANY, Profile};
-use crate::error::ScaffoldError;
 
 /// Days that there must be: evidence is taken over days, never over rows.
 const LEAST_DAYS: i64 = 10;
@@ -81,9 +81,9 @@ impl Roles {
         time: &str,
         keys: &[String],
         is_made_up: bool,
-    ) -> Result<Self, ScaffoldError> {
+    ) -> Result<Self, Failed> {
         if profile.rows < LEAST_ROWS {
-            return Err(ScaffoldError::Usage(format!(
+            return Err(Failed::Usage(format!(
                 "there are {} rows; a model needs at least {LEAST_ROWS}",
                 profile.rows
             )));
@@ -104,7 +104,7 @@ impl Roles {
             }
         }
         if features.is_empty() && keys.is_empty() {
-            return Err(ScaffoldError::Usage("no column is left to predict from".to_owned()));
+            return Err(Failed::Usage("no column is left to predict from".to_owned()));
         }
         if features.len() > MANY_FEATURES {
             notes.push(format!(
@@ -133,14 +133,14 @@ impl Roles {
 }
 
 impl Days {
-    fn of(profile: &Profile) -> Result<Self, ScaffoldError> {
+    fn of(profile: &Profile) -> Result<Self, Failed> {
         let start = profile.first.day();
         let count = profile.last.day() - start + 1;
         if count < LEAST_DAYS {
             let message = format!(
                 "the rows span {count} days; Mainstay compares whole days, and needs at least {LEAST_DAYS} of them"
             );
-            return Err(ScaffoldError::Usage(message));
+            return Err(Failed::Usage(message));
         }
         let judge = (count / 5).max(3);
         let train = count - judge;
@@ -157,14 +157,10 @@ impl Days {
 }
 
 /// An SQL expression that is true where the answer is yes.
-fn label(
-    profile: &Profile,
-    question: &Question<'_>,
-    notes: &mut Vec<String>,
-) -> Result<String, ScaffoldError> {
+fn label(profile: &Profile, question: &Question<'_>, notes: &mut Vec<String>) -> Result<String, Failed> {
     let target = question.target;
     let column = profile.column(target);
-    let column = column.ok_or_else(|| ScaffoldError::Usage(format!("there is no column '{target}'")))?;
+    let column = column.ok_or_else(|| Failed::Usage(format!("there is no column '{target}'")))?;
     expect_two_answers(column, profile.rows)?;
     let quoted = quote(target);
     let is_number = matches!(column.data_type, DataType::Int64 | DataType::Float64);
@@ -180,7 +176,7 @@ fn label(
         Some(value) if column.values.is_none() || values.contains(&value) => value,
         Some(value) => {
             let message = format!("column '{target}' never holds '{value}'; it holds: {}", values.join(", "));
-            return Err(ScaffoldError::Usage(message));
+            return Err(Failed::Usage(message));
         }
         None => {
             if let [_, second] = values.as_slice() {
@@ -194,14 +190,12 @@ fn label(
                         |all| format!("{} values", all.len())
                     )
                 );
-                return Err(ScaffoldError::Usage(message));
+                return Err(Failed::Usage(message));
             }
         }
     };
     if is_number && positive.parse::<f64>().is_err() {
-        return Err(ScaffoldError::Usage(format!(
-            "column '{target}' holds numbers, and '{positive}' is none"
-        )));
+        return Err(Failed::Usage(format!("column '{target}' holds numbers, and '{positive}' is none")));
     }
     notes.push(format!("'{target}' counts as yes where it is {positive}; --positive says otherwise"));
     Ok(match column.data_type {
@@ -211,7 +205,7 @@ fn label(
 }
 
 /// What never differs cannot be learned.
-fn expect_two_answers(target: &ColumnProfile, rows: u64) -> Result<(), ScaffoldError> {
+fn expect_two_answers(target: &ColumnProfile, rows: u64) -> Result<(), Failed> {
     let name = &target.name;
     let message = if target.nulls == rows {
         format!(
@@ -226,14 +220,14 @@ fn expect_two_answers(target: &ColumnProfile, rows: u64) -> Result<(), ScaffoldE
             _ => return Ok(()),
         }
     };
-    Err(ScaffoldError::Usage(message))
+    Err(Failed::Usage(message))
 }
 
 /// A threshold must have numbers on both sides.
-fn expect_both_sides(target: &ColumnProfile, above: f64) -> Result<(), ScaffoldError> {
+fn expect_both_sides(target: &ColumnProfile, above: f64) -> Result<(), Failed> {
     let name = &target.name;
     let Some((low, high)) = target.range else {
-        return Err(ScaffoldError::Usage(format!("--above needs numbers, and column '{name}' holds none")));
+        return Err(Failed::Usage(format!("--above needs numbers, and column '{name}' holds none")));
     };
     if low <= above && above < high {
         return Ok(());
@@ -242,25 +236,24 @@ fn expect_both_sides(target: &ColumnProfile, above: f64) -> Result<(), ScaffoldE
         "the numbers in column '{name}' lie between {low} and {high}, so {above} does not divide them into yes and \
          no; give a number between with --above"
     );
-    Err(ScaffoldError::Usage(message))
+    Err(Failed::Usage(message))
 }
 
-fn key_of(profile: &Profile, name: &str) -> Result<Key, ScaffoldError> {
-    let column =
-        profile.column(name).ok_or_else(|| ScaffoldError::Usage(format!("there is no column '{name}'")))?;
+fn key_of(profile: &Profile, name: &str) -> Result<Key, Failed> {
+    let column = profile.column(name).ok_or_else(|| Failed::Usage(format!("there is no column '{name}'")))?;
     let dtype = match column.data_type {
         DataType::Utf8 => "string",
         DataType::Int64 => "int64",
         DataType::Bool => "bool",
         _ => {
-            return Err(ScaffoldError::Usage(format!(
+            return Err(Failed::Usage(format!(
                 "column '{name}' cannot be a key; keys are texts or whole numbers"
             )));
         }
     };
     if identifier(name) != name {
         let message = format!("rename column '{name}': a key is named by lower-case letters, digits and _");
-        return Err(ScaffoldError::Usage(message));
+        return Err(Failed::Usage(message));
     }
     Ok(Key { column: name.to_owned(), dtype })
 }
@@ -363,7 +356,7 @@ mod tests {
 
     #[test]
     fn a_target_has_both_answers() {
-        let said = |result: Result<(), ScaffoldError>| result.unwrap_err().to_string();
+        let said = |result: Result<(), Failed>| result.unwrap_err().to_string();
         let empty = said(expect_two_answers(&column("y", 9, None, Some(&[])), 9));
         assert!(empty.contains("holds no value in any row"), "{empty}");
         let same = said(expect_two_answers(&column("y", 1, None, Some(&["true"])), 9));

@@ -5,6 +5,8 @@ use std::process::ExitCode;
 
 use mainstay_core::error::{ErrorClass, ErrorCode};
 
+use crate::Failed;
+
 /// The contract of `docs/reference/cli.md`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -37,6 +39,16 @@ impl Exit {
             Self::NotFound => "no such thing: a file, a directory, a model or anything else that was named",
             Self::Refused => "refused: no permission, no credential, gates not passed",
             Self::Stopped => "stopped with Ctrl-C; what ran was cancelled",
+        }
+    }
+
+    /// The end that a failed command leads to.
+    pub fn of(failed: &Failed) -> Self {
+        match failed {
+            Failed::Usage(_) => Self::Usage,
+            Failed::File { error, .. } => Self::of_io(error.kind()),
+            Failed::Coded(failure) => Self::of_code(failure.code()),
+            Failed::Outside { .. } => Self::Failed,
         }
     }
 

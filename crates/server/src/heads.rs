@@ -1,11 +1,8 @@
-//! Signed heads of the log: the key that signs them, and when they are signed.
+//! Signed heads of the log, and when they are signed.
 //!
 //! A head says how many events there are and what the root of their tree is. Kept elsewhere, it shows
 //! later that nothing before it was changed: see `mainstay audit verify --head`.
 
-use std::fs::{self, OpenOptions, Permissions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +13,8 @@ use mainstay_core::event::{EventLog as _, EventSeq};
 use mainstay_core::principal::Principal;
 use mainstay_core::scope::default_workspace;
 use mainstay_core::time::Clock;
-use mainstay_governance::audit::{Head, PublicKey, SignedHead, SigningKey};
+use mainstay_directory::keys::signing_key;
+use mainstay_governance::audit::{Head, SignedHead, SigningKey};
 use mainstay_governance::command::KeepHead;
 use mainstay_governance::port::AuditTx;
 use mainstay_store::Database;
@@ -24,67 +22,12 @@ use tokio::sync::watch;
 
 use crate::Failed;
 
-/// The private key; readable to its owner only.
-const SECRET_FILE: &str = "audit.key";
-/// The public one, to be given to whoever checks.
-const PUBLIC_FILE: &str = "audit.pub";
 /// So many new events are signed at once.
 const EVENTS: u64 = 1_000;
 /// So long after a new event a head is signed, however few there are.
 const EVERY: Duration = Duration::from_mins(10);
 /// How long to wait after a head could not be kept.
 const RETRY: Duration = Duration::from_secs(5);
-
-/// Reads the key in the directory of keys; makes one if there is none.
-fn signing_key(keys: &Path, entropy: &dyn Entropy) -> io::Result<SigningKey> {
-    let path = keys.join(SECRET_FILE);
-    let damaged = |error| io::Error::new(io::ErrorKind::InvalidData, error);
-    match fs::read_to_string(&path) {
-        Ok(text) => return SigningKey::from_file(&text).map_err(damaged),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(error),
-    }
-    let key = SigningKey::generate(entropy);
-    fs::set_permissions(keys, Permissions::from_mode(0o700))?;
-    // The public half first: whoever finds the private one finds both.
-    write_durably(&keys.join(PUBLIC_FILE), &key.public().to_file(), 0o644)?;
-    write_durably(&path, &key.to_file(), 0o600)?;
-    fs::File::open(keys)?.sync_all()?;
-    Ok(key)
-}
-
-fn write_durably(path: &Path, text: &str, mode: u32) -> io::Result<()> {
-    let draft = path.with_extension("new");
-    let removed = fs::remove_file(&draft);
-    removed.or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })?;
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&draft)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&draft, path)
-}
-
-/// The public keys in a directory: every `*.pub`, so that heads of an older key can be checked too.
-pub(crate) fn public_keys(keys: &Path) -> Result<Vec<PublicKey>, Failed> {
-    let entries = match fs::read_dir(keys) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(Failed::directory(keys, error)),
-    };
-    let mut found = Vec::new();
-    for entry in entries {
-        let path = entry.map_err(|error| Failed::directory(keys, error))?.path();
-        if path.extension().is_some_and(|extension| extension == "pub") {
-            found.push(public_key(&path)?);
-        }
-    }
-    Ok(found)
-}
-
-/// Reads a public key.
-pub(crate) fn public_key(path: &Path) -> Result<PublicKey, Failed> {
-    let text = fs::read_to_string(path).map_err(|error| Failed::directory(path, error))?;
-    Ok(text.parse()?)
-}
 
 /// Signs heads, and keeps them beside the log.
 pub struct HeadKeeper {
@@ -103,7 +46,7 @@ impl HeadKeeper {
         clock: Arc<dyn Clock>,
         policy: Arc<dyn Authorizer>,
     ) -> Result<Self, Failed> {
-        let key = signing_key(keys, entropy).map_err(|error| Failed::directory(keys, error))?;
+        let key = signing_key(keys, entropy)?;
         let commands = Commands::new(Arc::new(database.writer.clone()), policy);
         Ok(Self { database: database.clone(), commands, key, clock })
     }

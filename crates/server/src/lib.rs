@@ -2,22 +2,16 @@
 //! meet. The binary `mainstay` is [`cli::main`].
 
 mod abandoned;
-mod artifacts;
 pub mod authority;
-pub mod backup;
 pub mod cli;
 mod client;
 pub mod clock;
 pub mod endpoint_commands;
 pub mod engine;
 mod exit;
-mod failed;
 pub mod heads;
-pub mod layout;
-mod lock;
 pub mod loop_tx;
 pub mod platform;
-mod record_check;
 pub mod run_index;
 mod running;
 pub mod serve;
@@ -25,7 +19,6 @@ pub mod steps;
 mod terminal;
 pub mod triggers;
 pub mod watch;
-pub mod webhooks;
 
 pub use exit::Exit;
-pub use failed::Failed;
+pub use mainstay_core::failed::Failed;

@@ -10,6 +10,9 @@ use mainstay_core::principal::Principal;
 use mainstay_core::scope::default_workspace;
 use mainstay_core::time::Clock;
 use mainstay_data::ports::DataTx;
+use mainstay_directory::layout::Layout;
+use mainstay_directory::lock::DataLock;
+use mainstay_directory::server_file::ServerFile;
 use mainstay_features::port::FeaturesTx;
 use mainstay_governance::policy::Mode;
 use mainstay_monitoring::port::MonitoringTx;
@@ -24,10 +27,7 @@ use mainstay_tracking::port::TrackingTx;
 
 use crate::abandoned::PipelineUnit;
 use crate::authority::Authority;
-use crate::client::ServerFile;
 use crate::heads::HeadKeeper;
-use crate::layout::Layout;
-use crate::lock::DataLock;
 use crate::loop_tx::{LoopTx, LoopUnit};
 use crate::watch::Decisions;
 use mainstay_predictor::{Ports, Predictor, Sources};
@@ -95,9 +95,9 @@ impl Platform {
         environment: Environment,
     ) -> Result<Self, crate::Failed> {
         let Environment { clock, entropy, mode, guard_events } = environment;
-        let layout = Layout::create(data).map_err(|error| crate::Failed::directory(data, error))?;
+        let layout = Layout::create(data).map_err(|error| crate::Failed::file(data, error))?;
         let lock = DataLock::take(layout.root())?;
-        ServerFile::clear(layout.root()).map_err(|error| crate::Failed::directory(data, error))?;
+        ServerFile::clear(layout.root()).map_err(|error| crate::Failed::file(data, error))?;
         let surroundings = Surroundings { clock: clock.clone(), entropy: entropy.clone(), guard_events };
         let is_sole = database.is_none();
         let database = match database {

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mainstay_api::App;
+use mainstay_api::listen::{HttpLimits, serve};
 use mainstay_predictor::Predictor;
 use mainstay_runner::Spawner;
+use mainstay_webhooks::{Deliveries, DeliveryOptions};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -16,8 +18,6 @@ use crate::engine::{Engine, EngineOptions};
 use crate::platform::Platform;
 use crate::triggers::Triggers;
 use crate::watch::WatchKeeper;
-use crate::webhooks::{Deliveries, DeliveryOptions};
-use mainstay_api::listen::{HttpLimits, serve};
 
 /// How long a start waits for the database before it serves what was kept.
 const SETTLING: Duration = Duration::from_secs(10);
@@ -60,7 +60,9 @@ impl Running {
         let options = EngineOptions { url: Some(local_url(address)), ..EngineOptions::default() };
         let engine = Engine::new(platform.clone(), spawner, crate::steps::all(), options);
         let signing = (platform.clone(), stopping.clone());
-        let webhooks = Arc::new(Deliveries::new(&platform, webhooks));
+        let (database, policy) = (platform.database.clone(), platform.authority.clone());
+        let (clock, entropy) = (platform.clock.clone(), platform.entropy.clone());
+        let webhooks = Arc::new(Deliveries::new(database, policy, clock, entropy, webhooks));
         let triggers = Triggers::new(platform.clone());
         let tasks = vec![
             tokio::spawn(predictor.clone().follow(platform.sources(), stopping.clone())),

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use mainstay_directory::layout::NoData;
 use mainstay_store::database::DATABASE_FILE;
 use mainstay_store::reader::Reader;
 
@@ -66,7 +67,7 @@ impl Record {
 /// Opens the database in a data directory for reading.
 fn open_sqlite(directory: &Path) -> Result<Reader, Failed> {
     if !directory.join(DATABASE_FILE).exists() {
-        return Err(Failed::NoData(directory.display().to_string()));
+        return Err(NoData::at(directory).into());
     }
     Ok(Reader::open_sqlite(directory))
 }

@@ -4,12 +4,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use mainstay_directory::backup::{self, DatabaseKind};
 use mainstay_governance::policy::Mode;
 use serde_json::json;
 
 use super::{DataArgs, environment};
 use crate::Failed;
-use crate::backup::{self, DatabaseKind};
 use crate::terminal::{note, say};
 
 #[derive(Debug, Args)]

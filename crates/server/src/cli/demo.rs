@@ -8,8 +8,9 @@ use std::sync::Arc;
 use clap::Args;
 use mainstay_api::App;
 use mainstay_governance::policy::Mode;
-use mainstay_replay::{Replay, ReplayError, Server, Wishes};
+use mainstay_replay::{Replay, Server, Wishes};
 use mainstay_runner::{Spawner, SpawnerConfig};
+use mainstay_webhooks::DeliveryOptions;
 
 use super::audit::Audit;
 use super::{DataArgs, at, environment};
@@ -18,7 +19,6 @@ use crate::authority::LocalUser;
 use crate::platform::Platform;
 use crate::running::Running;
 use crate::terminal::{note, say};
-use crate::webhooks::DeliveryOptions;
 
 #[derive(Debug, Args)]
 pub(super) struct Demo {
@@ -47,13 +47,13 @@ impl Demo {
     pub(super) async fn run(self, json: bool) -> Result<ExitCode, Failed> {
         let wishes = Wishes { shuffled: self.shuffle_days.then_some(self.seed), days: self.days };
         if let Some(url) = self.server {
-            let server = Server::named(&url, at::token()).map_err(failed)?;
-            let replay = Replay::load(&self.folder, wishes).await.map_err(failed)?;
-            let is_good = replay.run(server, &|line| say(line)).await.map_err(failed)?;
+            let server = Server::named(&url, at::token())?;
+            let replay = Replay::load(&self.folder, wishes).await?;
+            let is_good = replay.run(server, &|line| say(line)).await?;
             return Ok(if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
         refuse_used(&self.data.data)?;
-        let replay = Replay::load(&self.folder, wishes).await.map_err(failed)?;
+        let replay = Replay::load(&self.folder, wishes).await?;
 
         let spawner = Arc::new(Spawner::start(SpawnerConfig::this_binary(["__spawner"])?)?);
         let (data, db) = (self.data.data, self.data.db);
@@ -68,7 +68,7 @@ impl Demo {
         let lived = replay.run(running.address.into(), &|line| say(line)).await;
         running.drain().await;
         running.close().await;
-        let is_good = lived.map_err(failed)?;
+        let is_good = lived?;
 
         let verified = Box::pin(Audit::of(data.clone(), db).run(json)).await?;
         note(format!("look at it with: mainstay up --data {}", data.display()));
@@ -83,13 +83,4 @@ fn refuse_used(data: &Path) -> Result<(), Failed> {
         return Err(Failed::Usage(format!("{data} is not empty; remove it, or name another with --data")));
     }
     Ok(())
-}
-
-fn failed(error: ReplayError) -> Failed {
-    match error {
-        ReplayError::Plan(fault) => Failed::Usage(fault),
-        ReplayError::File { path, error } => Failed::File { path, error },
-        ReplayError::Coded(failure) => Failed::Coded(failure),
-        ReplayError::Outside { what, cause } => Failed::Outside { what, cause },
-    }
 }

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use mainstay_scaffold::{ScaffoldError, Wishes};
+use mainstay_scaffold::Wishes;
 use serde_json::json;
 
 use crate::Failed;
@@ -10,7 +10,7 @@ use crate::terminal::{note, say};
 
 /// Carries the wishes out.
 pub(super) fn run(wishes: &Wishes, json: bool) -> Result<ExitCode, Failed> {
-    let written = wishes.write(&|line| note(line)).map_err(failed)?;
+    let written = wishes.write(&|line| note(line))?;
     if json {
         let (name, folder, next) = (&written.name, &written.folder, &written.next);
         let all = json!({
@@ -26,13 +26,4 @@ pub(super) fn run(wishes: &Wishes, json: bool) -> Result<ExitCode, Failed> {
         ));
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn failed(error: ScaffoldError) -> Failed {
-    match error {
-        ScaffoldError::Usage(fault) => Failed::Usage(fault),
-        ScaffoldError::File { path, error } => Failed::File { path, error },
-        ScaffoldError::Coded(failure) => Failed::Coded(failure),
-        ScaffoldError::Outside { what, cause } => Failed::Outside { what, cause },
-    }
 }

@@ -32,6 +32,7 @@ use mainstay_governance::policy::Mode;
 
 use crate::Failed;
 use crate::clock::{SystemClock, SystemEntropy};
+use crate::exit::Exit;
 use crate::platform::Environment;
 use crate::terminal::note;
 
@@ -131,7 +132,7 @@ pub fn main() -> ExitCode {
         Ok(code) => code,
         Err(failed) => {
             note(format!("error: {failed}"));
-            failed.exit().into()
+            Exit::of(&failed).into()
         }
     }
 }

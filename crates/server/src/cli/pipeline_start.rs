@@ -47,7 +47,7 @@ pub(super) struct Start {
 
 impl Put {
     pub(super) async fn run(self, json: bool) -> Result<ExitCode, Failed> {
-        let source = std::fs::read_to_string(&self.file).map_err(|e| Failed::directory(&self.file, e))?;
+        let source = std::fs::read_to_string(&self.file).map_err(|e| Failed::file(&self.file, e))?;
         let client = self.at.connect().await?;
         let path = format!("/api/v1/pipelines/{}", part(&self.name));
         let kept = client.send(Method::PUT, &path, Some(&Value::String(source))).await;
@@ -66,7 +66,7 @@ impl Start {
     pub(super) async fn run(self, json: bool) -> Result<ExitCode, Failed> {
         let mut params = overrides(&self.params)?;
         if let Some(root) = &self.root {
-            let root = std::fs::canonicalize(root).map_err(|error| Failed::directory(root, error))?;
+            let root = std::fs::canonicalize(root).map_err(|error| Failed::file(root, error))?;
             params.insert(ROOT.to_owned(), Value::from(root.display().to_string()));
         }
         let mut body = json!({ "params": params });

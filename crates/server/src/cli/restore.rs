@@ -4,10 +4,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use mainstay_directory::backup::restore;
 use serde_json::json;
 
 use crate::Failed;
-use crate::backup::restore;
 use crate::terminal::{note, say};
 
 #[derive(Debug, Args)]

@@ -107,7 +107,7 @@ impl Run {
         let text = read(&self.file)?;
         let parent =
             self.file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let root = std::fs::canonicalize(parent).map_err(|error| Failed::directory(parent, error))?;
+        let root = std::fs::canonicalize(parent).map_err(|error| Failed::file(parent, error))?;
         let source = Source::parse(&text)?;
         let mut files = BTreeMap::new();
         for name in source.parameter_files() {
@@ -145,7 +145,7 @@ impl Run {
 }
 
 fn read(path: &Path) -> Result<String, Failed> {
-    std::fs::read_to_string(path).map_err(|error| Failed::directory(path, error))
+    std::fs::read_to_string(path).map_err(|error| Failed::file(path, error))
 }
 
 /// `a.b=1` becomes `{"a": {"b": 1}}`; a value that is no JSON is text.

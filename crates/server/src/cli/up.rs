@@ -6,19 +6,20 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 use mainstay_api::route::Rate;
 use mainstay_api::{App, Authenticator};
+use mainstay_directory::artifacts;
+use mainstay_directory::server_file::ServerFile;
 use mainstay_governance::policy::Mode;
 use mainstay_runner::{Spawner, SpawnerConfig};
+use mainstay_webhooks::DeliveryOptions;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::listen::Listen;
 use super::{DataArgs, environment};
 use crate::Failed;
 use crate::authority::{LocalUser, TokenBearer};
-use crate::client::ServerFile;
 use crate::platform::Platform;
 use crate::running::Running;
 use crate::terminal::note;
-use crate::webhooks::DeliveryOptions;
 
 #[derive(Debug, Args)]
 pub(super) struct Up {
@@ -74,7 +75,7 @@ impl Up {
             return Err(Failed::Usage(message));
         }
         if let Some(url) = &self.artifacts {
-            crate::artifacts::keep_at(&self.data.data, url)?;
+            artifacts::keep_at(&self.data.data, url)?;
         }
         let spawner = Arc::new(Spawner::start(SpawnerConfig::this_binary(["__spawner"])?)?);
         let platform = Arc::new(
@@ -100,7 +101,7 @@ impl Up {
         running.settled().await;
         let address = running.address;
         let here = ServerFile::write(platform.layout.root(), address);
-        let here = here.map_err(|error| Failed::directory(platform.layout.root(), error))?;
+        let here = here.map_err(|error| Failed::file(platform.layout.root(), error))?;
         note(format!("Mainstay is at http://{address} · data in {}", platform.layout.root().display()));
         stop.next().await;
         note("draining; a second signal ends at once");

@@ -7,6 +7,7 @@ use axum::Router;
 use axum::body::Body;
 use http::{HeaderValue, Request, Response, header};
 use mainstay_api::App;
+use mainstay_directory::layout::NoData;
 use mainstay_governance::policy::Mode;
 use tower::ServiceExt as _;
 
@@ -25,7 +26,7 @@ impl Here {
     /// Opens what is there; a command that only asks does not make a directory.
     pub(super) async fn open(data: &Path, db: Option<&str>) -> Result<Self, Failed> {
         if !data.join("lock").exists() {
-            return Err(Failed::NoData(data.display().to_string()));
+            return Err(NoData::at(data).into());
         }
         let platform = Platform::open(data, db, environment(Mode::Local)).await?;
         platform.create_default_experiment().await?;

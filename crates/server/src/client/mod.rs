@@ -4,17 +4,17 @@
 mod answer;
 mod here;
 mod remote;
-mod server_file;
 
 use std::path::PathBuf;
 
 use axum::body::Body;
 use http::{HeaderName, Method, Request, Response, header};
+use mainstay_directory::lock::InUse;
+use mainstay_directory::server_file::ServerFile;
 use serde_json::Value;
 
 use self::here::Here;
 use self::remote::Remote;
-pub(crate) use self::server_file::ServerFile;
 use crate::Failed;
 
 /// Where to find Mainstay, as the arguments and the environment say.
@@ -56,9 +56,9 @@ impl Client {
             Some(url) => Transport::Remote(Remote::new(&url)?),
             None => match Here::open(&data, db.as_deref()).await {
                 Ok(here) => Transport::Here(Box::new(here)),
-                Err(Failed::Busy(holder)) => match ServerFile::wait_for(&data).await {
+                Err(failed) if failed.is::<InUse>() => match ServerFile::wait_for(&data).await {
                     Some(url) => Transport::Remote(Remote::new(&url)?),
-                    None => return Err(Failed::Busy(holder)),
+                    None => return Err(failed),
                 },
                 Err(other) => return Err(other),
             },

@@ -6,6 +6,7 @@ use mainstay_api::mlflow::RunSearch;
 use mainstay_predictor::Predictor;
 use mainstay_ui::Console;
 
+use super::step_logs::StepLogFiles;
 use crate::endpoint_commands::EndpointLoop;
 use crate::platform::Platform;
 
@@ -25,7 +26,7 @@ pub(super) fn console(platform: &Platform, predictor: &Predictor, runs: Arc<dyn 
         monitored: reader.clone(),
         data: reader.clone(),
         features: reader,
-        logs: Arc::new(platform.layout.clone()),
+        logs: Arc::new(StepLogFiles(platform.layout.clone())),
         deciding: platform.pipelines.clone(),
         endpoints: Arc::new(EndpointLoop(platform.looped.clone())),
         clock: platform.clock.clone(),

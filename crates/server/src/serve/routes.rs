@@ -26,6 +26,7 @@ use mainstay_core::command::Commands;
 
 use super::console::console;
 use super::process::Process;
+use super::step_logs::StepLogFiles;
 use crate::endpoint_commands::EndpointLoop;
 use crate::platform::Platform;
 use crate::run_index::RunIndexKeeper;
@@ -109,7 +110,7 @@ fn pipelines(platform: &Platform) -> PipelineState {
         reader: Arc::new(platform.database.reader.clone()),
         commands: platform.pipelines.clone(),
         built_ins: Arc::new(crate::steps::all()),
-        logs: Arc::new(platform.layout.clone()),
+        logs: Arc::new(StepLogFiles(platform.layout.clone())),
         entropy: platform.entropy.clone(),
     }
 }

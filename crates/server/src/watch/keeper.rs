@@ -212,7 +212,7 @@ impl WatchKeeper {
                 serde_json::to_vec(&document).map_err(|e| Failed::outside("writing a checkpoint", e))?;
             if bytes != place.saved {
                 if let Some(parent) = path.parent() {
-                    std::fs::create_dir_all(parent).map_err(|error| Failed::directory(parent, error))?;
+                    std::fs::create_dir_all(parent).map_err(|error| Failed::file(parent, error))?;
                 }
                 mainstay_predictor::write_atomically(path, &bytes)?;
                 place.saved = bytes;

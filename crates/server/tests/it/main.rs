@@ -18,4 +18,3 @@ mod program;
 mod record;
 mod routes;
 mod triggers;
-mod webhooks;

@@ -19,7 +19,7 @@ use mainstay_store::reader::Reader;
 
 use crate::program::Data;
 
-pub(crate) async fn open(data: &Path) -> Platform {
+async fn open(data: &Path) -> Platform {
     let clock = Arc::new(SystemClock::start());
     let environment =
         Environment { clock, entropy: Arc::new(SystemEntropy), mode: Mode::Local, guard_events: false };
@@ -27,13 +27,13 @@ pub(crate) async fn open(data: &Path) -> Platform {
 }
 
 /// Grants a role to a new person.
-pub(crate) async fn grant(commands: &Commands<dyn GovernanceTx>, person: &str) {
+async fn grant(commands: &Commands<dyn GovernanceTx>, person: &str) {
     let actor = Actor::user(&Name::new(person).unwrap());
     let grant = GrantRole { workspace: default_workspace(), actor, role: Role::Viewer };
     commands.run(&local_user(), grant).await.unwrap();
 }
 
-pub(crate) fn commands(platform: &Platform) -> Commands<dyn GovernanceTx> {
+fn commands(platform: &Platform) -> Commands<dyn GovernanceTx> {
     Commands::new(Arc::new(platform.database.writer.clone()), platform.authority.clone())
 }
 

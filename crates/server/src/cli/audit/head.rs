@@ -31,8 +31,7 @@ impl PrintHead {
         match self.out {
             None => say(text),
             Some(path) => {
-                std::fs::write(&path, format!("{text}\n"))
-                    .map_err(|error| Failed::directory(&path, error))?;
+                std::fs::write(&path, format!("{text}\n")).map_err(|error| Failed::file(&path, error))?;
                 note(format!("the head of {} events is in {}", head.head.size, path.display()));
             }
         }

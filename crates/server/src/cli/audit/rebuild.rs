@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 use mainstay_core::command::Commands;
 use mainstay_core::scope::default_workspace;
+use mainstay_directory::record_check::{check_log, stored_head};
 use mainstay_governance::command::RebuildProjections;
 use mainstay_governance::policy::Mode;
 use mainstay_governance::port::ProjectionTx;
@@ -15,7 +16,6 @@ use crate::Failed;
 use crate::authority::local_user;
 use crate::cli::environment;
 use crate::platform::Platform;
-use crate::record_check::{check_log, stored_head};
 use crate::terminal::{note, say};
 
 #[derive(Debug, Args)]

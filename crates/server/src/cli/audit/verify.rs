@@ -4,14 +4,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use mainstay_directory::keys::{public_key, public_keys};
+use mainstay_directory::record_check::{check_log, stored_head};
 use mainstay_governance::audit::{Heads, Report, SignedHead, StateReport};
 use mainstay_store::reader::Reader;
 use serde_json::{Value, json};
 
 use super::Record;
 use crate::Failed;
-use crate::heads::{public_key, public_keys};
-use crate::record_check::{check_log, stored_head};
 use crate::terminal::{note, say};
 
 #[derive(Debug, Args)]
@@ -72,7 +72,7 @@ impl Verify {
 }
 
 fn read_head(path: &std::path::Path) -> Result<SignedHead, Failed> {
-    let text = std::fs::read_to_string(path).map_err(|error| Failed::directory(path, error))?;
+    let text = std::fs::read_to_string(path).map_err(|error| Failed::file(path, error))?;
     let wrong =
         |_| Failed::Usage(format!("{} holds no head; write one with 'mainstay audit head'", path.display()));
     serde_json::from_str(&text).map_err(wrong)

@@ -3,7 +3,29 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use mainstay_core::error::{Coded, ErrorCode};
 use mainstay_core::id::PipelineRunId;
+use thiserror::Error;
+
+/// A directory that holds no data of Mainstay's.
+#[derive(Debug, Error)]
+#[error(
+    "there is no data directory at {0}; name the one that you mean, or make one with 'mainstay up' or 'run'"
+)]
+pub struct NoData(String);
+
+impl NoData {
+    /// None at `path`.
+    pub fn at(path: &Path) -> Self {
+        Self(path.display().to_string())
+    }
+}
+
+impl Coded for NoData {
+    fn code(&self) -> ErrorCode {
+        ErrorCode::NotFound
+    }
+}
 
 /// Where things lie below `--data`.
 #[derive(Debug, Clone)]

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mainstay_core::command::Commands;
+use mainstay_core::command::{Authorizer, Commands};
 use mainstay_core::entropy::Entropy;
 use mainstay_core::error::StorageError;
 use mainstay_core::event::{EventLog as _, EventQuery, EventSeq, RecordedEvent};
@@ -28,7 +28,6 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use self::sender::Sender;
-use crate::platform::Platform;
 
 /// Events read at once.
 const PAGE: usize = 500;
@@ -84,11 +83,16 @@ impl Drop for Worker {
 }
 
 impl Deliveries {
-    /// Calls nobody yet.
-    pub fn new(platform: &Platform, options: DeliveryOptions) -> Self {
-        let (database, policy) = (platform.database.clone(), platform.authority.clone());
+    /// Calls nobody yet. The policy judges what keeps the positions; `clock` gives the time that is signed,
+    /// `entropy` how long to pause.
+    pub fn new(
+        database: Database,
+        policy: Arc<dyn Authorizer>,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+        options: DeliveryOptions,
+    ) -> Self {
         let commands = Commands::new(Arc::new(database.writer.clone()), policy);
-        let (clock, entropy) = (platform.clock.clone(), platform.entropy.clone());
         Self { database, commands, clock, entropy, options }
     }
 

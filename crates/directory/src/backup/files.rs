@@ -7,10 +7,10 @@ use std::io;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
+use mainstay_core::failed::Failed;
 use mainstay_store::database::DATABASE_FILE;
 
 use super::manifest::{StoredFile, copy_hashing};
-use crate::Failed;
 use crate::layout::Layout;
 
 /// How often a directory is copied anew because files of it vanished meanwhile.
@@ -42,7 +42,7 @@ impl Copy<'_> {
     /// again.
     fn directory(&self, relative: &Path, files: &mut Vec<StoredFile>) -> Result<(), Failed> {
         let source = self.from.join(relative);
-        let failed = |error| Failed::directory(&source, error);
+        let failed = |error| Failed::file(&source, error);
         let target = self.to.join(relative);
         fs::create_dir_all(&target).map_err(failed)?;
         let mut listing = self.list(relative)?;
@@ -58,7 +58,7 @@ impl Copy<'_> {
                         copied.push(StoredFile { path, bytes, digest });
                     }
                     Err(error) if error.kind() == io::ErrorKind::NotFound => vanished = true,
-                    Err(error) => return Err(Failed::directory(&source.join(name), error)),
+                    Err(error) => return Err(Failed::file(&source.join(name), error)),
                 }
             }
             let after = self.list(relative)?;
@@ -87,7 +87,7 @@ impl Copy<'_> {
 
     fn list(&self, relative: &Path) -> Result<Listing, Failed> {
         let source = self.from.join(relative);
-        let failed = |error| Failed::directory(&source, error);
+        let failed = |error| Failed::file(&source, error);
         let mut listing = Listing { files: BTreeSet::new(), directories: BTreeSet::new() };
         for entry in fs::read_dir(&source).map_err(failed)? {
             let entry = entry.map_err(failed)?;

@@ -6,12 +6,11 @@ use std::path::{Component, Path, PathBuf};
 
 use mainstay_core::digest::Digest;
 use mainstay_core::error::{Coded, ErrorCode};
+use mainstay_core::failed::Failed;
 use mainstay_core::time::MachineTime;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
-
-use crate::Failed;
 
 /// Its name in the backup's folder.
 pub(super) const MANIFEST_FILE: &str = "manifest.json";
@@ -89,13 +88,13 @@ impl Manifest {
             fs::rename(&draft, &path)?;
             File::open(folder)?.sync_all()
         };
-        written().map_err(|error| Failed::directory(&path, error))
+        written().map_err(|error| Failed::file(&path, error))
     }
 
     /// Reads it from a backup's folder. What it says was written by others: see [`StoredFile::relative`].
     pub(super) fn read(folder: &Path) -> Result<Self, Failed> {
         let path = folder.join(MANIFEST_FILE);
-        let failed = |error| Failed::directory(&path, error);
+        let failed = |error| Failed::file(&path, error);
         let mut text = Vec::new();
         let file = match File::open(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -119,7 +118,7 @@ impl StoredFile {
     pub(super) fn read(folder: &Path, relative: &Path) -> Result<Self, Failed> {
         let path = folder.join(relative);
         let copied = File::open(&path).and_then(|mut file| copy_hashing(&mut file, &mut io::sink()));
-        let (bytes, digest) = copied.map_err(|error| Failed::directory(&path, error))?;
+        let (bytes, digest) = copied.map_err(|error| Failed::file(&path, error))?;
         Ok(Self { path: relative.to_string_lossy().into_owned(), bytes, digest })
     }
 

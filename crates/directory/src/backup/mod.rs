@@ -13,12 +13,13 @@ mod restore;
 
 use std::path::{Path, PathBuf};
 
+use mainstay_core::failed::Failed;
 use mainstay_core::time::MachineTime;
 use mainstay_store::Database;
 use mainstay_store::database::DATABASE_FILE;
 use mainstay_store::reader::Reader;
 
-use crate::Failed;
+use crate::layout::NoData;
 
 pub use self::manifest::{DatabaseKind, Manifest, StoredFile};
 pub use self::restore::{Restored, restore};
@@ -48,7 +49,7 @@ impl Backup {
         }
         // Before a directory is made for the copy of nothing.
         if self.database.is_none() && !self.data.join(DATABASE_FILE).exists() {
-            return Err(Failed::NoData(self.data.display().to_string()));
+            return Err(NoData::at(&self.data).into());
         }
         make_empty(&self.to)?;
         let (kind, frontier) = if let Some(url) = &self.database {
@@ -89,7 +90,7 @@ fn within<'a>(path: &'a Path, directory: &Path) -> Option<&'a Path> {
 
 /// Creates a directory, or sees that it is empty.
 fn make_empty(path: &Path) -> Result<(), Failed> {
-    let failed = |error| Failed::directory(path, error);
+    let failed = |error| Failed::file(path, error);
     std::fs::create_dir_all(path).map_err(failed)?;
     if std::fs::read_dir(path).map_err(failed)?.next().is_some() {
         return Err(Failed::Usage(format!("{} is not empty; name a new directory", path.display())));

@@ -7,18 +7,19 @@ use std::io;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use crate::Failed;
+use mainstay_core::failed::Failed;
+
 use crate::layout::Layout;
 
 /// Keeps the artifacts of the data directory `root` at `url`: a directory, plain or as `file://`.
-pub(crate) fn keep_at(root: &Path, url: &str) -> Result<(), Failed> {
+pub fn keep_at(root: &Path, url: &str) -> Result<(), Failed> {
     let place = directory(url)?;
-    std::fs::create_dir_all(&place).map_err(|error| Failed::directory(&place, error))?;
-    let place = std::fs::canonicalize(&place).map_err(|error| Failed::directory(&place, error))?;
-    std::fs::create_dir_all(root).map_err(|error| Failed::directory(root, error))?;
-    let root = std::fs::canonicalize(root).map_err(|error| Failed::directory(root, error))?;
+    std::fs::create_dir_all(&place).map_err(|error| Failed::file(&place, error))?;
+    let place = std::fs::canonicalize(&place).map_err(|error| Failed::file(&place, error))?;
+    std::fs::create_dir_all(root).map_err(|error| Failed::file(root, error))?;
+    let root = std::fs::canonicalize(root).map_err(|error| Failed::file(root, error))?;
     let link = root.join(Layout::ARTIFACTS);
-    let failed = |error| Failed::directory(&link, error);
+    let failed = |error| Failed::file(&link, error);
     if place == link {
         return Ok(());
     }

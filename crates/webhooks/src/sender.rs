@@ -6,7 +6,6 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Body;
 use http::header::{CONTENT_TYPE, HOST, HeaderName, USER_AGENT};
 use http::{Request, StatusCode, Uri};
 use hyper::client::conn::http1;
@@ -23,8 +22,8 @@ use thiserror::Error;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use super::DeliveryOptions;
-use super::address::is_public;
+use crate::DeliveryOptions;
+use crate::address::is_public;
 
 /// Names the delivery; the same at each attempt, so that a receiver can tell a repetition.
 const DELIVERY_HEADER: HeaderName = HeaderName::from_static("mainstay-delivery");
@@ -87,10 +86,10 @@ impl Sender {
         url: &Uri,
         webhook: &Webhook,
         event: &RecordedEvent,
-    ) -> Result<Request<Body>, NotDelivered> {
+    ) -> Result<Request<String>, NotDelivered> {
         let id = format!("{}-{}", webhook.id, event.seq.0);
         let body = document(&id, event);
-        let signature = webhook.secret.sign(self.clock.now(), &body)?;
+        let signature = webhook.secret.sign(self.clock.now(), body.as_bytes())?;
         let host = url.authority().ok_or(NotDelivered::Url)?.as_str();
         let path = url.path_and_query().map_or("/", |path| path.as_str());
         Request::post(path)
@@ -100,11 +99,11 @@ impl Sender {
             .header(SIGNATURE_HEADER, signature)
             .header(DELIVERY_HEADER, id)
             .header(EVENT_HEADER, &event.kind)
-            .body(Body::from(body))
+            .body(body)
             .map_err(|_| NotDelivered::Url)
     }
 
-    async fn call(&self, url: &Uri, request: Request<Body>) -> Result<StatusCode, NotDelivered> {
+    async fn call(&self, url: &Uri, request: Request<String>) -> Result<StatusCode, NotDelivered> {
         let secure = match url.scheme_str() {
             Some("https") => true,
             Some("http") => false,
@@ -137,7 +136,7 @@ impl Sender {
 /// One request and the head of its answer; the connection ends with it.
 async fn exchange(
     stream: impl Read + Write + Unpin,
-    request: Request<Body>,
+    request: Request<String>,
 ) -> Result<StatusCode, NotDelivered> {
     let (mut sender, connection) = http1::handshake(stream).await.map_err(unreachable)?;
     let mut connection = pin!(connection);
@@ -153,7 +152,7 @@ async fn exchange(
 }
 
 /// The event as JSON; `body` is null once it was erased.
-fn document(id: &str, event: &RecordedEvent) -> Vec<u8> {
+fn document(id: &str, event: &RecordedEvent) -> String {
     let document = json!({
         "delivery": id,
         "seq": event.seq.0,
@@ -164,7 +163,7 @@ fn document(id: &str, event: &RecordedEvent) -> Vec<u8> {
         "subject": event.subject.to_string(),
         "body": event.body,
     });
-    document.to_string().into_bytes()
+    document.to_string()
 }
 
 #[cfg(test)]

@@ -6,14 +6,14 @@ use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use mainstay_core::error::StorageError;
+use mainstay_core::failed::Failed;
 use mainstay_core::time::MachineTime;
 use mainstay_governance::audit::{Head, Heads, Report};
 use mainstay_store::reader::Reader;
 
 use super::make_empty;
 use super::manifest::{DatabaseKind, Manifest, StoredFile, copy_hashing};
-use crate::Failed;
-use crate::heads::public_keys;
+use crate::keys::public_keys;
 use crate::record_check::{check_log, stored_head};
 
 /// What was restored.
@@ -33,11 +33,11 @@ pub struct Restored {
 pub async fn restore(backup: &Path, data: &Path, database: Option<&str>) -> Result<Restored, Failed> {
     let manifest = Manifest::read(backup)?;
     make_empty(data)?;
-    let data = fs::canonicalize(data).map_err(|error| Failed::directory(data, error))?;
+    let data = fs::canonicalize(data).map_err(|error| Failed::file(data, error))?;
     let draft = draft_of(&data)?;
     make_empty(&draft)?;
     let done = fill(backup, &draft, manifest, database).await;
-    let failed = |error| Failed::directory(&data, error);
+    let failed = |error| Failed::file(&data, error);
     if done.is_err() {
         fs::remove_dir_all(&draft).map_err(failed)?;
         return done;
@@ -104,7 +104,7 @@ async fn checked(log: &Reader, manifest: &Manifest, keys: &Path) -> Result<Repor
 fn copy(from: &Path, to: &Path, file: &StoredFile) -> Result<(), Failed> {
     let relative = file.relative()?;
     let (source, target) = (from.join(&relative), to.join(&relative));
-    let failed = |error| Failed::directory(&source, error);
+    let failed = |error| Failed::file(&source, error);
     if let Some(parent) = target.parent() {
         fs::create_dir_all(parent).map_err(failed)?;
     }

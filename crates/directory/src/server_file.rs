@@ -16,11 +16,11 @@ const LOOKS: usize = 60;
 /// The file, there as long as this is. It counts only while somebody holds the lock of the directory: a
 /// process that was killed leaves it behind, and the next one that opens the directory takes it away.
 #[derive(Debug)]
-pub(crate) struct ServerFile(PathBuf);
+pub struct ServerFile(PathBuf);
 
 impl ServerFile {
     /// Writes where this process listens.
-    pub(crate) fn write(root: &Path, address: SocketAddr) -> io::Result<Self> {
+    pub fn write(root: &Path, address: SocketAddr) -> io::Result<Self> {
         let path = root.join(NAME);
         let draft = root.join(format!("{NAME}.new"));
         let mut file = File::create(&draft)?;
@@ -34,7 +34,7 @@ impl ServerFile {
     }
 
     /// Takes away what a process left that was killed. Only who holds the lock may.
-    pub(crate) fn clear(root: &Path) -> io::Result<()> {
+    pub fn clear(root: &Path) -> io::Result<()> {
         match std::fs::remove_file(root.join(NAME)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
@@ -43,7 +43,7 @@ impl ServerFile {
 
     /// The address in the file, of a directory whose lock somebody holds; a server that is just starting is
     /// given a moment. `None` if none listens.
-    pub(crate) async fn wait_for(root: &Path) -> Option<String> {
+    pub async fn wait_for(root: &Path) -> Option<String> {
         for _ in 0..LOOKS {
             if let Some(url) = Self::read(root) {
                 return Some(url);

@@ -11,14 +11,14 @@ const PAGE: usize = 1_000;
 
 /// The head that the store itself keeps beside the log. Read before the log is, so that a server may go
 /// on meanwhile.
-pub(crate) async fn stored_head(log: &Reader) -> Result<Heads, StorageError> {
+pub async fn stored_head(log: &Reader) -> Result<Heads, StorageError> {
     let frontier = log.frontier().await?;
     let stored = Head { size: frontier.size(), root: frontier.root(), time: MachineTime::MIN };
     Ok(Heads { stored: Some(stored), ..Heads::default() })
 }
 
 /// Recomputes every leaf and the root.
-pub(crate) async fn check_log(log: &Reader, heads: Heads) -> Result<Report, StorageError> {
+pub async fn check_log(log: &Reader, heads: Heads) -> Result<Report, StorageError> {
     let mut check = LogCheck::new(heads);
     let mut after = EventSeq(0);
     loop {

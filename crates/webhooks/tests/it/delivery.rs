@@ -9,20 +9,89 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use http::{HeaderMap, StatusCode};
+use mainstay_core::action::Action;
+use mainstay_core::command::{Authorizer, Commands};
 use mainstay_core::entropy::SeededEntropy;
 use mainstay_core::name::Name;
-use mainstay_core::scope::default_workspace;
-use mainstay_core::time::{MachineTime, SECOND};
-use mainstay_governance::command::CreateWebhook;
+use mainstay_core::principal::{Actor, Grant, Principal, Role};
+use mainstay_core::scope::{Scope, default_workspace};
+use mainstay_core::time::{MachineTime, ManualClock, SECOND};
+use mainstay_governance::command::{CreateWebhook, GrantRole};
+use mainstay_governance::policy::{CedarPolicy, Mode};
+use mainstay_governance::port::GovernanceTx;
 use mainstay_governance::webhook::{Webhook, WebhookId, WebhookSecret};
-use mainstay_server::authority::local_user;
-use mainstay_server::platform::Platform;
-use mainstay_server::webhooks::{Deliveries, DeliveryOptions};
+use mainstay_store::{Database, Surroundings};
+use mainstay_webhooks::{Deliveries, DeliveryOptions};
 use serde_json::Value;
 use tokio::sync::watch;
 
-use crate::program::Data;
-use crate::record::{commands, grant, open};
+/// The policy that a server has, without a record of its refusals.
+struct Policy(CedarPolicy);
+
+impl Authorizer for Policy {
+    fn allows(&self, principal: &Principal, action: Action, scope: &Scope) -> bool {
+        self.0.allows(principal, action, scope)
+    }
+
+    fn refused(&self, principal: &Principal, action: Action, _: &Scope) {
+        panic!("{} may not do {action}", principal.actor);
+    }
+}
+
+/// A database, and what a server would open around it.
+struct Record {
+    database: Database,
+    clock: Arc<ManualClock>,
+    entropy: Arc<SeededEntropy>,
+    policy: Arc<Policy>,
+}
+
+impl Record {
+    /// Opens the database in a directory; ids are drawn by `seed`.
+    async fn open(data: &Path, seed: u64) -> Self {
+        let clock = Arc::new(ManualClock::starting_at(MachineTime::from_micros(1_700_000_000 * SECOND)));
+        let entropy = Arc::new(SeededEntropy::new(seed));
+        let surroundings =
+            Surroundings { clock: clock.clone(), entropy: entropy.clone(), guard_events: true };
+        let database = Database::open_sqlite(data, surroundings).await.unwrap();
+        let policy = Arc::new(Policy(CedarPolicy::new(Mode::Local).unwrap()));
+        Self { database, clock, entropy, policy }
+    }
+
+    fn commands(&self) -> Commands<dyn GovernanceTx> {
+        Commands::new(Arc::new(self.database.writer.clone()), self.policy.clone())
+    }
+
+    /// Grants a role to a new person.
+    async fn grant(&self, person: &str) {
+        let actor = Actor::user(&Name::new(person).unwrap());
+        let grant = GrantRole { workspace: default_workspace(), actor, role: Role::Viewer };
+        self.commands().run(&admin(), grant).await.unwrap();
+    }
+
+    async fn create(&self, url: String) -> Webhook {
+        let (id, secret) = (WebhookId::from_bytes([4; 16]), WebhookSecret::draw(&SeededEntropy::new(1)));
+        let kinds = vec!["role.granted".to_owned()];
+        let webhook = Webhook::new(id, Name::new("chat").unwrap(), url, kinds, secret).unwrap();
+        let create = CreateWebhook { workspace: default_workspace(), webhook: webhook.clone() };
+        self.commands().run(&admin(), create).await.unwrap();
+        webhook
+    }
+
+    /// Delivers until the sender is dropped or told.
+    fn deliver(&self) -> watch::Sender<bool> {
+        let (stop, stopping) = watch::channel(false);
+        let (clock, entropy) = (self.clock.clone(), self.entropy.clone());
+        let deliveries =
+            Deliveries::new(self.database.clone(), self.policy.clone(), clock, entropy, options());
+        tokio::spawn(Arc::new(deliveries).run(stopping));
+        stop
+    }
+}
+
+fn admin() -> Principal {
+    Principal { actor: Actor::local(), grants: vec![Grant { workspace: None, role: Role::Admin }] }
+}
 
 /// One request as it came, and how it was answered.
 struct Call {
@@ -85,23 +154,6 @@ fn options() -> DeliveryOptions {
     }
 }
 
-/// Delivers until the sender is dropped or told.
-fn deliver(platform: &Platform) -> watch::Sender<bool> {
-    let (stop, stopping) = watch::channel(false);
-    let deliveries = Deliveries::new(platform, options());
-    tokio::spawn(Arc::new(deliveries).run(stopping));
-    stop
-}
-
-async fn create(platform: &Platform, url: String) -> Webhook {
-    let (id, secret) = (WebhookId::from_bytes([4; 16]), WebhookSecret::draw(&SeededEntropy::new(1)));
-    let kinds = vec!["role.granted".to_owned()];
-    let webhook = Webhook::new(id, Name::new("chat").unwrap(), url, kinds, secret).unwrap();
-    let create = CreateWebhook { workspace: default_workspace(), webhook: webhook.clone() };
-    commands(platform).run(&local_user(), create).await.unwrap();
-    webhook
-}
-
 /// The time in the signature's header, for the receiver to compute it anew.
 fn signed_at(header: &str) -> MachineTime {
     let seconds = header.strip_prefix("t=").unwrap().split(',').next().unwrap();
@@ -122,16 +174,16 @@ async fn noted(data: &Path, webhook: &Webhook, last: u64) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn events_arrive_in_order_signed_and_again_after_failures_and_a_restart() {
-    let (data, receiver) = (Data::new(), Receiver::default());
+    let (data, receiver) = (tempfile::tempdir().unwrap(), Receiver::default());
     let url = receiver.start().await;
     *receiver.answers.lock().unwrap() =
         vec![StatusCode::OK, StatusCode::TEMPORARY_REDIRECT, StatusCode::INTERNAL_SERVER_ERROR];
-    let platform = open(data.path()).await;
-    grant(&commands(&platform), "too-early").await;
-    let webhook = create(&platform, url).await;
-    let stop = deliver(&platform);
+    let record = Record::open(data.path(), 1).await;
+    record.grant("too-early").await;
+    let webhook = record.create(url).await;
+    let stop = record.deliver();
     for person in ["ann", "bob"] {
-        grant(&commands(&platform), person).await;
+        record.grant(person).await;
     }
     let expected = [("user:ann", 500), ("user:ann", 307), ("user:ann", 200), ("user:bob", 200)];
     let expected: Vec<_> = expected.iter().map(|(who, answer)| ((*who).to_owned(), *answer)).collect();
@@ -148,14 +200,14 @@ async fn events_arrive_in_order_signed_and_again_after_failures_and_a_restart() 
     // ann is event 3, bob event 4.
     noted(data.path(), &webhook, 4).await;
     stop.send_replace(true);
-    platform.close().await;
-    drop(platform);
+    record.database.close().await;
+    drop(record);
 
-    let platform = open(data.path()).await;
-    grant(&commands(&platform), "meanwhile").await;
-    let stop = deliver(&platform);
+    let record = Record::open(data.path(), 2).await;
+    record.grant("meanwhile").await;
+    let stop = record.deliver();
     let calls = receiver.calls(5).await;
     assert_eq!(calls[4..], [("user:meanwhile".to_owned(), 200)]);
     stop.send_replace(true);
-    platform.close().await;
+    record.database.close().await;
 }
