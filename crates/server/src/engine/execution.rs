@@ -294,7 +294,7 @@ impl Attempt<'_> {
     }
 
     /// Claims what the end of this step makes ready. Asked for together with it, it stands right behind it in
-    /// the writer's queue, so that one sync is for both.
+    /// the writer's queue, so that one sync can be for both.
     async fn claim_next(&self, stop: &watch::Receiver<bool>) -> Option<Claim> {
         if *stop.borrow() {
             return None;
