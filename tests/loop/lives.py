@@ -146,6 +146,22 @@ class Killer(threading.Thread):
             raise self.fault
 
 
+STATES = [
+    "step running",
+    "output written",
+    "accepted",
+    "register",
+    "gate",
+    "shadow",
+    "canary 1",
+    "segment sealing",
+    "canary 2",
+    "canary 3",
+    "promote",
+    "rollback",
+]
+"""What a life is killed in."""
+
 DELAY = {"output written": 0.0, "segment sealing": 0.01, "shadow": 0.05, "canary 1": 0.05, "canary 2": 0.05}
 """Seconds, at most, between the entrance of a state and the kill in it."""
 

@@ -76,26 +76,12 @@ def test_the_loop_closes_by_itself(undisturbed):
 
 
 ROUNDS = 3
-STATES = [
-    "step running",
-    "output written",
-    "accepted",
-    "register",
-    "gate",
-    "shadow",
-    "canary 1",
-    "segment sealing",
-    "canary 2",
-    "canary 3",
-    "promote",
-    "rollback",
-]
 
 
 def test_a_life_under_kills_comes_to_the_same(born, undisturbed, tmp_path_factory, capsys):
     hit = collections.Counter()
     for seed in range(ROUNDS):
-        came_to, states = live(born, tmp_path_factory.mktemp(f"killed-{seed}"), STATES, seed)
+        came_to, states = live(born, tmp_path_factory.mktemp(f"killed-{seed}"), lives.STATES, seed)
         hit.update(states)
         for part, expected in undisturbed.items():
             assert came_to[part] == expected, f"{part} of the life with kills in {states}"
@@ -107,16 +93,16 @@ def show(hit, capsys):
     """Prints the histogram of kills, which has no zero."""
     with capsys.disabled():
         print()
-        for state in STATES:
+        for state in lives.STATES:
             print(f"  killed in {state:16} {hit[state]:3}")
         print(f"  {sum(hit.values())} kills")
-    assert all(hit[state] for state in STATES), hit
+    assert all(hit[state] for state in lives.STATES), hit
 
 
 def test_on_postgres_a_life_under_kills_comes_to_the_same(undisturbed, postgres, tmp_path_factory, capsys):
     database = lives.fresh_database(postgres, "life")
     born = lives.bear(tmp_path_factory.mktemp("born-postgres"), database)
-    came_to, hit = live(born, tmp_path_factory.mktemp("killed-postgres"), STATES, 5, database)
+    came_to, hit = live(born, tmp_path_factory.mktemp("killed-postgres"), lives.STATES, 5, database)
     for part, expected in undisturbed.items():
         assert came_to[part] == expected, part
     show(collections.Counter(hit), capsys)

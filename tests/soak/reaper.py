@@ -1,4 +1,5 @@
-"""Kills a server over and over: half of the time at random moments, else as it enters a state."""
+"""Kills a server over and over: half of the time at random moments, else as it enters a state, each in turn. Where
+a state is not entered so often, they are at random instead."""
 
 import collections
 import itertools
@@ -9,21 +10,6 @@ import time
 
 import lives
 
-STATES = [
-    "step running",
-    "output written",
-    "accepted",
-    "register",
-    "gate",
-    "shadow",
-    "canary 1",
-    "canary 2",
-    "canary 3",
-    "segment sealing",
-    "promote",
-    "rollback",
-]
-"""Kills are drawn toward these in turn. Where one is not entered so often, they are at random instead."""
 APART = 0.04
 """So much of the life lies between two kills that are drawn toward one state."""
 LATE = 0.9
@@ -45,7 +31,7 @@ class Reaper(threading.Thread):
         super().__init__(daemon=True)
         self.immortal, self.length = immortal, length
         self.draws = random.Random(seed)
-        self.quota = collections.Counter(itertools.islice(itertools.cycle(STATES), kills // 2))
+        self.quota = collections.Counter(itertools.islice(itertools.cycle(lives.STATES), kills // 2))
         self.moments = sorted(self.draws.random() for _ in range(kills - self.quota.total()))
         self.drawn, self.random = collections.Counter(), collections.Counter()
         self.over, self.fault = threading.Event(), None
@@ -100,5 +86,5 @@ class Reaper(threading.Thread):
 
     def histogram(self):
         """A line for each state: kills drawn toward it, and random ones that found it."""
-        for state in [*STATES, "serving"]:
+        for state in [*lives.STATES, "serving"]:
             yield f"killed in {state:16} {self.drawn[state]:3} drawn {self.random[state]:3} at random"
