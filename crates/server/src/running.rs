@@ -1,11 +1,12 @@
 //! A server that runs: everything that `up` starts, and the demonstration beside its replay.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use mainstay_api::App;
 use mainstay_api::listen::{HttpLimits, serve};
+use mainstay_directory::server_file::reachable;
 use mainstay_predictor::Predictor;
 use mainstay_runner::Spawner;
 use mainstay_webhooks::{Deliveries, DeliveryOptions};
@@ -57,7 +58,8 @@ impl Running {
         let (stop, stopping) = watch::channel(false);
         let registry = Arc::new(platform.serving.clone());
         let keeper = WatchKeeper::new(platform.clone(), predictor.clone());
-        let options = EngineOptions { url: Some(local_url(address)), ..EngineOptions::default() };
+        let options =
+            EngineOptions { url: Some(format!("http://{}", reachable(address))), ..EngineOptions::default() };
         let engine = Engine::new(platform.clone(), spawner, crate::steps::all(), options);
         let signing = (platform.clone(), stopping.clone());
         let (database, policy) = (platform.database.clone(), platform.authority.clone());
@@ -96,14 +98,4 @@ impl Running {
     pub(crate) async fn close(self) {
         self.platform.close().await;
     }
-}
-
-/// Where processes on this machine reach what listens at `address`.
-fn local_url(address: SocketAddr) -> String {
-    let ip = match address.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
-        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
-        ip => ip,
-    };
-    format!("http://{}", SocketAddr::new(ip, address.port()))
 }

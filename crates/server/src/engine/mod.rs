@@ -138,7 +138,7 @@ impl Engine {
     }
 
     /// Performs a step, and then whatever the end of one has made ready, until there is nothing or `stop`
-    /// turns true. The end of a step and the claim of the next are in one commit.
+    /// turns true. The end of a step and the claim of the next are asked for together.
     async fn work_on(self, workspace: Name, claim: Claim, stop: watch::Receiver<bool>) {
         let mut next = Some(claim);
         while let Some(claim) = next {
