@@ -45,7 +45,7 @@ test-docs: ## Run the examples in the documentation.
 
 # Servers of its own on free ports of loopback; what a page shows must be printed.
 test-tutorial: build ## Do what the tutorial and the how-tos say.
-	@scripts/need.sh postgresql
+	@scripts/need.sh postgresql curl
 	@python=$$(scripts/python-env.sh tests/clients/requirements.txt) && \
 		MAINSTAY=$(abspath $(BINARY)) $(PHASE) tutorial scripts/with-postgres.sh "$$python" -m pytest -q tests/docs
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Sees to it that tools are there: need.sh TOOL…, of postgresql, python-venv, chromium, strace,
-# cargo-deny.
+# Sees to it that tools are there: need.sh TOOL…, of postgresql, python-venv, chromium, curl,
+# strace, cargo-deny.
 #
 # A tool that is missing is installed by apt-get where that can work (root on Debian or a relative of
 # it), cargo-deny into the cache; otherwise this says what to install and fails.
@@ -28,6 +28,11 @@ has_python_venv() {
 
 has_chromium() {
     command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null
+}
+
+has_curl() {
+    # The first one with `--json`, which the pages of docs/ use.
+    [ "$(printf '7.82.0\n%s\n' "$(curl --version 2>/dev/null | awk 'NR == 1 { print $2 }')" | sort -V | head -n 1)" = 7.82.0 ]
 }
 
 has_strace() {
@@ -71,6 +76,9 @@ for tool in "$@"; do
             ;;
         chromium)
             see_to has_chromium apt chromium || missing "Chromium" "install it (Debian: apt-get install chromium)"
+            ;;
+        curl)
+            see_to has_curl apt curl || missing "curl" "install version 7.82 or later (Debian: apt-get install curl)"
             ;;
         strace)
             see_to has_strace apt strace || missing "strace" "install it (Debian: apt-get install strace)"
