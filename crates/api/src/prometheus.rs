@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::IntoResponse;
-use axum::routing::get;
 use http::{Method, header};
 use mainstay_core::action::Action;
 
@@ -26,7 +25,7 @@ pub struct MetricsState {
 /// The table.
 pub fn routes() -> Vec<Route<MetricsState>> {
     let read = (Action::ServerRead, RouteScope::Server);
-    vec![Route::new(Protocol::Prometheus, (Method::GET, "/metrics"), read, get(metrics))]
+    vec![Route::new(Protocol::Prometheus, (Method::GET, "/metrics"), read, metrics)]
 }
 
 async fn metrics(State(state): State<MetricsState>) -> impl IntoResponse {

@@ -1,6 +1,8 @@
 //! Typed 128-bit ids, written as 32 lower-case hexadecimal characters (the form that `MLflow`
 //! clients expect of a run id).
 
+use std::fmt;
+
 use thiserror::Error;
 
 use crate::error::{Coded, ErrorCode};
@@ -27,8 +29,10 @@ pub fn parse_bytes(text: &str) -> Result<[u8; 16], InvalidId> {
 }
 
 /// Writes bytes as lower-case hexadecimal; used by [`id_type!`](crate::id_type).
-pub fn to_hex(bytes: [u8; 16]) -> String {
-    hex::encode(bytes)
+pub fn write_hex(bytes: [u8; 16], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let digit = |value: u8| value + if value < 10 { b'0' } else { b'a' - 10 };
+    let pairs = bytes.map(|byte| [digit(byte >> 4), digit(byte & 0xf)]);
+    f.write_str(std::str::from_utf8(pairs.as_flattened()).map_err(|_| fmt::Error)?)
 }
 
 /// Declares an id type: 16 bytes drawn from [`Entropy`](crate::entropy::Entropy), shown as hex.
@@ -61,7 +65,7 @@ macro_rules! id_type {
 
         impl ::std::fmt::Display for $name {
             fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
-                f.write_str(&$crate::id::to_hex(self.0))
+                $crate::id::write_hex(self.0, f)
             }
         }
 

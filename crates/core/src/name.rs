@@ -5,6 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 use thiserror::Error;
 
 use crate::error::{Coded, ErrorCode};
@@ -41,12 +42,12 @@ impl Coded for InvalidName {
 /// Protocols that allow more (`MLflow`'s experiment names, say) keep their own text type.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Name(String);
+pub struct Name(SmolStr);
 
 impl Name {
     /// Checks a text.
-    pub fn new(text: impl Into<String>) -> Result<Self, InvalidName> {
-        let text = text.into();
+    pub fn new(text: impl AsRef<str>) -> Result<Self, InvalidName> {
+        let text = text.as_ref();
         if text.is_empty() {
             return Err(InvalidName::Empty);
         }
@@ -61,12 +62,12 @@ impl Name {
         if text == "." || text == ".." || text.starts_with(' ') || text.ends_with(' ') {
             return Err(InvalidName::Shape);
         }
-        Ok(Self(text))
+        Ok(Self(SmolStr::new(text)))
     }
 
     /// `default`: the workspace that exists from the start.
     pub(crate) fn default_workspace() -> Self {
-        Self("default".to_owned())
+        Self(SmolStr::new_static("default"))
     }
 
     /// The text.
@@ -99,7 +100,7 @@ impl TryFrom<String> for Name {
 
 impl From<Name> for String {
     fn from(name: Name) -> Self {
-        name.0
+        name.0.into()
     }
 }
 

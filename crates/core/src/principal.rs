@@ -3,38 +3,47 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use smol_str::{SmolStr, format_smolstr};
 
 use crate::name::Name;
+
+/// The actor of those without a credential.
+const ANONYMOUS: &str = "anonymous";
 
 /// The id under which an act stands in the record: `user:alice`, `token:<id>`, `system:loop`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Actor(String);
+pub struct Actor(SmolStr);
 
 impl Actor {
     /// A person.
     pub fn user(name: &Name) -> Self {
-        Self(format!("user:{name}"))
+        Self(format_smolstr!("user:{name}"))
     }
 
     /// A part of the server that acts by itself: the engine, the monitor.
     pub fn system(part: &str) -> Self {
-        Self(format!("system:{part}"))
+        Self(format_smolstr!("system:{part}"))
     }
 
     /// Whoever sits at this machine, in local single-user mode.
     pub fn local() -> Self {
-        Self("user:local".to_owned())
+        Self(SmolStr::new_static("user:local"))
     }
 
     /// Somebody without a credential.
     pub fn anonymous() -> Self {
-        Self("anonymous".to_owned())
+        Self(SmolStr::new_static(ANONYMOUS))
+    }
+
+    /// Whether it is nobody in particular.
+    pub fn is_anonymous(&self) -> bool {
+        self.0 == ANONYMOUS
     }
 
     /// An actor as it was stored.
-    pub fn stored(text: impl Into<String>) -> Self {
-        Self(text.into())
+    pub fn stored(text: impl AsRef<str>) -> Self {
+        Self(SmolStr::new(text))
     }
 
     /// The id's text.

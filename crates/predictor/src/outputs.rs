@@ -63,13 +63,13 @@ pub(super) fn answer(mut scored: Vec<Scored>, answering: &[usize]) -> Option<Vec
                 return None;
             }
         }
-        mixed.push(Tensor { name: name.clone(), shape: like.shape().dims().to_vec(), data });
+        mixed.push(Tensor { name: name.clone(), shape: like.shape().dims().into(), data });
     }
     Some(mixed)
 }
 
 fn whole(name: String, tensor: inference::Tensor) -> Tensor {
-    let shape = tensor.shape().dims().to_vec();
+    let shape = tensor.shape().dims().into();
     let data = match tensor.into_data() {
         inference::Data::F32(all) => Data::F32(all),
         inference::Data::F64(all) => Data::F64(all),

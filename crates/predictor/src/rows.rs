@@ -65,7 +65,7 @@ impl Rows {
     ) -> Result<(), PredictError> {
         if tensor.data.len() != self.count * features.len() {
             let (name, width) = (tensor.name.clone(), features.len());
-            return Err(PredictError::Width { name, width, given: tensor.shape.clone() });
+            return Err(PredictError::Width { name, width, given: tensor.shape.to_vec() });
         }
         for (column, position) in features.iter().enumerate() {
             let Some(feature) = schema.features().get(*position) else { continue };

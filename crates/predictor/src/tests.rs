@@ -244,7 +244,11 @@ fn request(inputs: Vec<Tensor>) -> InferRequest {
 }
 
 fn matrix(values: &[f32]) -> Vec<Tensor> {
-    vec![Tensor { name: "X".to_owned(), shape: vec![values.len() / 4, 4], data: Data::F32(values.to_vec()) }]
+    vec![Tensor {
+        name: "X".to_owned(),
+        shape: [values.len() / 4, 4].as_slice().into(),
+        data: Data::F32(values.to_vec()),
+    }]
 }
 
 const ROW: [f32; 4] = [6.1, 2.8, 4.0, 1.3];
@@ -295,7 +299,7 @@ async fn features_by_name_are_the_matrix_and_missing_ones_are_null() {
     let (bench, _) = Bench::serving().await;
     let column = |name: &str, value: f64| Tensor {
         name: name.to_owned(),
-        shape: vec![1, 1],
+        shape: [1, 1].as_slice().into(),
         data: Data::F64(vec![value]),
     };
     let names = ["petal_length", "sepal_width", "sepal_length"];
@@ -339,7 +343,7 @@ async fn a_client_that_lost_the_answer_asks_again_with_the_same_ids() {
 async fn requests_that_do_not_fit_are_refused_and_leave_no_record() {
     let (bench, _) = Bench::serving().await;
     let tensor = |name: &str, shape: &[usize], data: Data| {
-        vec![Tensor { name: name.to_owned(), shape: shape.to_vec(), data }]
+        vec![Tensor { name: name.to_owned(), shape: shape.into(), data }]
     };
     let each = |n: i64| Some(PerRow::Each((0..n).map(DataTime::from_micros).collect()));
     let twice = [matrix(&ROW), tensor("sepal_width", &[1], Data::F64(vec![1.0]))].concat();

@@ -169,7 +169,7 @@ impl Wishes {
         }
         let stem = self.csv.file_stem().map(|stem| stem.to_string_lossy().to_lowercase()).unwrap_or_default();
         let plain: String = stem.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
-        Name::new(plain.trim_matches('-').to_owned())
+        Name::new(plain.trim_matches('-'))
             .map_err(|_| Failed::Usage("the file's name makes no name; give one with --name".to_owned()))
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use mainstay_core::entropy::Entropy;
-use mainstay_core::id::{RunId, parse_bytes, to_hex};
+use mainstay_core::id::{RunId, parse_bytes, write_hex};
 use mainstay_core::scope::{ResourceKind, Subject};
 use mainstay_core::text::clip;
 use mainstay_core::time::MachineTime;
@@ -40,7 +40,8 @@ impl LoggedModelId {
 
 impl fmt::Display for LoggedModelId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "m-{}", to_hex(self.0))
+        f.write_str("m-")?;
+        write_hex(self.0, f)
     }
 }
 

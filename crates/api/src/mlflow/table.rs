@@ -1,7 +1,6 @@
 //! Rows of the table: each endpoint stands under both prefixes.
 
 use axum::handler::Handler;
-use axum::routing::{MethodFilter, on};
 use http::Method;
 use mainstay_core::action::Action;
 
@@ -44,7 +43,7 @@ impl Table {
         action: Action,
         handler: impl Handler<T, MlflowState>,
     ) -> Self {
-        self.row((Method::GET, MethodFilter::GET), path, action, &handler)
+        self.row(Method::GET, path, action, &handler)
     }
 
     pub(super) fn post<T: 'static>(
@@ -53,7 +52,7 @@ impl Table {
         action: Action,
         handler: impl Handler<T, MlflowState>,
     ) -> Self {
-        self.row((Method::POST, MethodFilter::POST), path, action, &handler)
+        self.row(Method::POST, path, action, &handler)
     }
 
     pub(super) fn put<T: 'static>(
@@ -62,7 +61,7 @@ impl Table {
         action: Action,
         handler: impl Handler<T, MlflowState>,
     ) -> Self {
-        self.row((Method::PUT, MethodFilter::PUT), path, action, &handler)
+        self.row(Method::PUT, path, action, &handler)
     }
 
     pub(super) fn patch<T: 'static>(
@@ -71,7 +70,7 @@ impl Table {
         action: Action,
         handler: impl Handler<T, MlflowState>,
     ) -> Self {
-        self.row((Method::PATCH, MethodFilter::PATCH), path, action, &handler)
+        self.row(Method::PATCH, path, action, &handler)
     }
 
     pub(super) fn delete<T: 'static>(
@@ -80,12 +79,12 @@ impl Table {
         action: Action,
         handler: impl Handler<T, MlflowState>,
     ) -> Self {
-        self.row((Method::DELETE, MethodFilter::DELETE), path, action, &handler)
+        self.row(Method::DELETE, path, action, &handler)
     }
 
     fn row<T: 'static>(
         mut self,
-        (method, filter): (Method, MethodFilter),
+        method: Method,
         path: &str,
         action: Action,
         handler: &impl Handler<T, MlflowState>,
@@ -93,8 +92,7 @@ impl Table {
         for prefix in ["/api", "/ajax-api"] {
             let path = format!("{prefix}/{}/{path}", self.version);
             let what = (action, RouteScope::Workspace);
-            let route =
-                Route::new(Protocol::Mlflow, (method.clone(), path), what, on(filter, handler.clone()));
+            let route = Route::new(Protocol::Mlflow, (method.clone(), path), what, handler.clone());
             self.rows.push(route.with_body_limit(JSON_LIMIT));
         }
         self

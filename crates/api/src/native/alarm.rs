@@ -11,7 +11,6 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::routing::get;
 use http::Method;
 use mainstay_core::action::Action;
 use mainstay_core::error::{Coded, ErrorCode};
@@ -47,9 +46,9 @@ pub fn routes() -> Vec<Route<AlarmState>> {
     let endpoint = (read, RouteScope::Path(ResourceKind::Endpoint, "name"));
     let (native, looks_path) = (Protocol::Native, "/api/v1/endpoints/{name}/looks");
     vec![
-        Route::new(native, (Method::GET, "/api/v1/alarms"), (read, RouteScope::Workspace), get(list)),
-        Route::new(native, (Method::GET, "/api/v1/alarms/{id}"), one, get(show)),
-        Route::new(native, (Method::GET, looks_path), endpoint, get(looks)),
+        Route::new(native, (Method::GET, "/api/v1/alarms"), (read, RouteScope::Workspace), list),
+        Route::new(native, (Method::GET, "/api/v1/alarms/{id}"), one, show),
+        Route::new(native, (Method::GET, looks_path), endpoint, looks),
     ]
 }
 

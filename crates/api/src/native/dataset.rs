@@ -13,7 +13,6 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::routing::get;
 use http::Method;
 use mainstay_core::action::Action;
 use mainstay_core::digest::Digest;
@@ -53,10 +52,10 @@ pub fn routes() -> Vec<Route<DatasetState>> {
     let dataset = (Action::DataRead, RouteScope::Path(ResourceKind::Dataset, "name"));
     let (native, one) = (Protocol::Native, "/api/v1/datasets/{name}/versions/{number}");
     vec![
-        Route::new(native, (Method::GET, "/api/v1/datasets"), all, get(list)),
-        Route::new(native, (Method::GET, "/api/v1/datasets/{name}"), dataset, get(show)),
-        Route::new(native, (Method::GET, "/api/v1/datasets/{name}/versions"), dataset, get(versions)),
-        Route::new(native, (Method::GET, one), dataset, get(version)),
+        Route::new(native, (Method::GET, "/api/v1/datasets"), all, list),
+        Route::new(native, (Method::GET, "/api/v1/datasets/{name}"), dataset, show),
+        Route::new(native, (Method::GET, "/api/v1/datasets/{name}/versions"), dataset, versions),
+        Route::new(native, (Method::GET, one), dataset, version),
     ]
 }
 

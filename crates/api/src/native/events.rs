@@ -6,7 +6,6 @@ use std::pin::Pin;
 use axum::Json;
 use axum::extract::{Query, State};
 use axum::response::sse::{Event as Sent, KeepAlive, Sse};
-use axum::routing::get;
 use futures::Stream;
 use futures::stream;
 use http::{HeaderMap, Method};
@@ -26,8 +25,8 @@ const PAGE: usize = 1_000;
 pub(super) fn routes() -> Vec<Route<NativeState>> {
     let read = (Action::AuditRead, RouteScope::Workspace);
     vec![
-        Route::new(Protocol::Native, (Method::GET, "/api/v1/events"), read, get(list)),
-        Route::new(Protocol::Native, (Method::GET, "/api/v1/events/stream"), read, get(follow)),
+        Route::new(Protocol::Native, (Method::GET, "/api/v1/events"), read, list),
+        Route::new(Protocol::Native, (Method::GET, "/api/v1/events/stream"), read, follow),
     ]
 }
 

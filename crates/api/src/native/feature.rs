@@ -11,7 +11,6 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::routing::get;
 use http::Method;
 use mainstay_core::action::Action;
 use mainstay_core::digest::Digest;
@@ -42,8 +41,8 @@ pub fn routes() -> Vec<Route<FeatureState>> {
     let one = (Action::FeatureRead, RouteScope::Path(ResourceKind::Feature, "project"));
     let path = "/api/v1/feature-definitions/{project}";
     vec![
-        Route::new(Protocol::Native, (Method::GET, "/api/v1/feature-definitions"), all, get(list)),
-        Route::new(Protocol::Native, (Method::GET, path), one, get(show)),
+        Route::new(Protocol::Native, (Method::GET, "/api/v1/feature-definitions"), all, list),
+        Route::new(Protocol::Native, (Method::GET, path), one, show),
     ]
 }
 

@@ -14,7 +14,6 @@ use axum::Json;
 use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
 use bytes::Bytes;
 use http::{Method, StatusCode, header};
 use mainstay_core::action::Action;
@@ -86,7 +85,7 @@ pub struct LabelState {
 /// The table.
 pub fn routes() -> Vec<Route<LabelState>> {
     let write = (Action::LabelWrite, RouteScope::Workspace);
-    let route = Route::new(Protocol::Native, (Method::POST, "/api/v1/labels"), write, post(report));
+    let route = Route::new(Protocol::Native, (Method::POST, "/api/v1/labels"), write, report);
     vec![route.with_body_limit(BODY_LIMIT)]
 }
 

@@ -16,7 +16,6 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::routing::get;
 use http::Method;
 use mainstay_core::action::Action;
 use mainstay_core::digest::Digest;
@@ -54,10 +53,10 @@ pub fn routes() -> Vec<Route<ModelState>> {
     let model = (Action::ModelRead, RouteScope::Path(ResourceKind::Model, "name"));
     let (native, one) = (Protocol::Native, "/api/v1/models/{name}/versions/{number}");
     vec![
-        Route::new(native, (Method::GET, "/api/v1/models"), all, get(list)),
-        Route::new(native, (Method::GET, "/api/v1/models/{name}"), model, get(show)),
-        Route::new(native, (Method::GET, "/api/v1/models/{name}/versions"), model, get(versions)),
-        Route::new(native, (Method::GET, one), model, get(version)),
+        Route::new(native, (Method::GET, "/api/v1/models"), all, list),
+        Route::new(native, (Method::GET, "/api/v1/models/{name}"), model, show),
+        Route::new(native, (Method::GET, "/api/v1/models/{name}/versions"), model, versions),
+        Route::new(native, (Method::GET, one), model, version),
     ]
 }
 

@@ -1,7 +1,6 @@
 //! `/health` and `/version`: what `mlflow` clients and load balancers ask first.
 
 use axum::extract::State;
-use axum::routing::get;
 use http::Method;
 use mainstay_core::action::Action;
 
@@ -15,9 +14,9 @@ const SPOKEN: &str = "3.18.0";
 pub(super) fn routes() -> Vec<Route<NativeState>> {
     let probe = (Action::ServerProbe, RouteScope::Server);
     vec![
-        Route::new(Protocol::Native, (Method::GET, "/health"), probe, get(health)),
-        Route::new(Protocol::Native, (Method::GET, "/version"), probe, get(version)),
-        Route::new(Protocol::Native, (Method::GET, "/api/v1/version"), probe, get(own_version)),
+        Route::new(Protocol::Native, (Method::GET, "/health"), probe, health),
+        Route::new(Protocol::Native, (Method::GET, "/version"), probe, version),
+        Route::new(Protocol::Native, (Method::GET, "/api/v1/version"), probe, own_version),
     ]
 }
 

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::routing::get;
 use http::Method;
 use mainstay_core::action::Action;
 use mainstay_core::digest::Digest;
@@ -52,7 +51,7 @@ pub struct StatusState {
 /// The table.
 pub fn routes() -> Vec<Route<StatusState>> {
     let read = (Action::ServerRead, RouteScope::Server);
-    vec![Route::new(Protocol::Native, (Method::GET, "/api/v1/status"), read, get(status))]
+    vec![Route::new(Protocol::Native, (Method::GET, "/api/v1/status"), read, status)]
 }
 
 #[derive(Debug, Serialize)]

@@ -2,7 +2,6 @@
 
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
-use axum::routing::get;
 use http::{Method, StatusCode};
 use mainstay_core::action::Action;
 use mainstay_core::scope::ResourceKind;
@@ -18,10 +17,10 @@ pub(super) fn routes() -> Vec<Route<OipState>> {
     let read = (Action::EndpointRead, RouteScope::Path(ResourceKind::Endpoint, "model"));
     let at = |path| (Method::GET, path);
     vec![
-        Route::new(Protocol::Oip, at("/v2/health/live"), probe, get(live)),
-        Route::new(Protocol::Oip, at("/v2/health/ready"), probe, get(ready)),
-        Route::new(Protocol::Oip, at("/v2/models/{model}/ready"), read, get(model_ready)),
-        Route::new(Protocol::Oip, at("/v2/models/{model}/versions/{version}/ready"), read, get(model_ready)),
+        Route::new(Protocol::Oip, at("/v2/health/live"), probe, live),
+        Route::new(Protocol::Oip, at("/v2/health/ready"), probe, ready),
+        Route::new(Protocol::Oip, at("/v2/models/{model}/ready"), read, model_ready),
+        Route::new(Protocol::Oip, at("/v2/models/{model}/versions/{version}/ready"), read, model_ready),
     ]
 }
 

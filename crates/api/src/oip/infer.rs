@@ -5,7 +5,6 @@ use std::convert::Infallible;
 use axum::extract::rejection::{BytesRejection, PathRejection};
 use axum::extract::{FromRequestParts, Path, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode, header};
@@ -30,7 +29,7 @@ pub(super) fn routes() -> Vec<Route<OipState>> {
     ["/v2/models/{model}/infer", "/v2/models/{model}/versions/{version}/infer"]
         .into_iter()
         .map(|path| {
-            Route::new(Protocol::Oip, (Method::POST, path), invoke, post(infer)).with_body_limit(BODY_LIMIT)
+            Route::new(Protocol::Oip, (Method::POST, path), invoke, infer).with_body_limit(BODY_LIMIT)
         })
         .collect()
 }

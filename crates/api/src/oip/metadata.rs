@@ -3,7 +3,6 @@
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
-use axum::routing::get;
 use http::Method;
 use mainstay_core::action::Action;
 use mainstay_core::scope::ResourceKind;
@@ -26,11 +25,11 @@ pub(super) fn routes() -> Vec<Route<OipState>> {
     let read = (Action::EndpointRead, RouteScope::Path(ResourceKind::Endpoint, "model"));
     let at = |path| (Method::GET, path);
     vec![
-        Route::new(Protocol::Oip, at("/v2"), probe, get(server)),
-        Route::new(Protocol::Oip, at("/v2/models/{model}"), read, get(model)),
-        Route::new(Protocol::Oip, at("/v2/models/{model}/versions/{version}"), read, get(model)),
-        Route::new(Protocol::Oip, at("/v2/models/{model}/config"), read, get(config)),
-        Route::new(Protocol::Oip, at("/v2/models/{model}/versions/{version}/config"), read, get(config)),
+        Route::new(Protocol::Oip, at("/v2"), probe, server),
+        Route::new(Protocol::Oip, at("/v2/models/{model}"), read, model),
+        Route::new(Protocol::Oip, at("/v2/models/{model}/versions/{version}"), read, model),
+        Route::new(Protocol::Oip, at("/v2/models/{model}/config"), read, config),
+        Route::new(Protocol::Oip, at("/v2/models/{model}/versions/{version}/config"), read, config),
     ]
 }
 

@@ -5,36 +5,44 @@
 //! `None` here and left to the general reader, which also finds the words for what is wrong. So this gives
 //! what that one gives, or nothing; a test holds them side by side.
 
+use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::Deserialize;
 
 use super::binary;
 use super::request::{Body, MAX_NAMES};
-use super::tensor::{Data, Datatype, MAX_RANK, Tensor, elements};
+use super::tensor::{Data, Datatype, Dimensions, MAX_RANK, Tensor, elements};
 
 /// Longest part that is given to the general reader, in bytes.
 const SHORT: usize = 1 << 16;
 /// Elements for which memory is taken before they are read.
 const RESERVED: usize = 1 << 10;
+/// Inputs for which memory is taken before they are read.
+const FEW_INPUTS: usize = 16;
+/// As many digits always make a number below 2⁵³.
+const EXACT_DIGITS: usize = 15;
+/// Powers of ten, each exact.
+const TENS: [f64; EXACT_DIGITS + 1] =
+    [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
 
 /// Reads a body whose JSON is `text`. Tensors in binary form are taken from the front of `tail`, which stays as
 /// it is where nothing is given.
 pub(super) fn read(text: &str, tail: &mut &[u8]) -> Option<Body> {
     let (mut id, mut parameters, mut inputs, mut outputs) = (None, None, None, None);
-    let (mut scan, mut rest) = (Scan { text, at: 0 }, *tail);
+    let (mut scan, mut rest) = (Scan::new(text), *tail);
     scan.object(|scan, field| match field {
-        "id" => once(&mut id, scan.string()?.to_owned()),
-        "parameters" => once(&mut parameters, scan.general()?),
-        "inputs" => {
-            let mut all = Vec::new();
+        Field::Id => once(&mut id, scan.string()?.to_owned()),
+        Field::Parameters => once(&mut parameters, scan.general()?),
+        Field::Inputs => {
+            let mut all = Vec::with_capacity(FEW_INPUTS);
             scan.list(|scan| {
                 all.push(input(scan, &mut rest)?);
                 (all.len() <= MAX_NAMES).then_some(())
             })?;
             once(&mut inputs, all)
         }
-        "outputs" => once(&mut outputs, scan.general()?),
+        Field::Outputs => once(&mut outputs, scan.general()?),
         _ => None,
     })?;
     scan.peek().is_none().then_some(())?;
@@ -50,13 +58,13 @@ pub(super) fn read(text: &str, tail: &mut &[u8]) -> Option<Body> {
 fn input(scan: &mut Scan<'_>, tail: &mut &[u8]) -> Option<Tensor> {
     let (mut name, mut shape, mut datatype, mut data, mut size) = (None, None, None, None, None);
     scan.object(|scan, field| match field {
-        "name" => once(&mut name, scan.string()?),
-        "shape" => once(&mut shape, scan.shape()?),
-        "datatype" => once(&mut datatype, Datatype::named(scan.string()?)?),
+        Field::Name => once(&mut name, scan.string()?),
+        Field::Shape => once(&mut shape, scan.shape()?),
+        Field::Datatype => once(&mut datatype, Datatype::named(scan.string()?)?),
         // As a rule it is said before what the elements are, and how many.
-        "data" => once(&mut data, scan.data(datatype?, shape.as_ref()?.1)?),
-        "parameters" => scan.object(|scan, field| match field {
-            "binary_data_size" => once(&mut size, scan.number()?.parse().ok()?),
+        Field::Data => once(&mut data, scan.data(datatype?, shape.as_ref()?.1)?),
+        Field::Parameters => scan.object(|scan, field| match field {
+            Field::BinaryDataSize => once(&mut size, scan.number()?.parse()?),
             _ => None,
         }),
         _ => None,
@@ -71,7 +79,7 @@ fn input(scan: &mut Scan<'_>, tail: &mut &[u8]) -> Option<Tensor> {
         }
         (None, None) | (Some(_), Some(_)) => return None,
     };
-    (data.len() == count).then(|| Tensor { name: name.to_owned(), shape, data })
+    (data.len() == count).then(|| Tensor { name: name.into(), shape, data })
 }
 
 /// Every field stands once.
@@ -79,114 +87,186 @@ fn once<T>(place: &mut Option<T>, value: T) -> Option<()> {
     place.replace(value).is_none().then_some(())
 }
 
+/// The fields that are known here, of a body and of what is in it.
+#[derive(Clone, Copy)]
+enum Field {
+    Id,
+    Parameters,
+    Inputs,
+    Outputs,
+    Name,
+    Shape,
+    Datatype,
+    Data,
+    BinaryDataSize,
+}
+
+/// A number as it is written.
+struct Number<'t> {
+    letters: &'t [u8],
+    is_negative: bool,
+    /// Its digits without the point, if there are at most [`EXACT_DIGITS`] and no exponent.
+    digits: Option<u64>,
+    /// How many of them stand behind the point.
+    fraction: usize,
+    is_whole: bool,
+}
+
+impl Number<'_> {
+    /// As the general reader has it.
+    fn parse<T: FromStr>(&self) -> Option<T> {
+        std::str::from_utf8(self.letters).ok()?.parse().ok()
+    }
+}
+
 /// Reads JSON (RFC 8259) from the front.
 struct Scan<'t> {
     text: &'t str,
-    at: usize,
+    /// What is left of it.
+    rest: &'t [u8],
 }
 
 impl<'t> Scan<'t> {
+    const fn new(text: &'t str) -> Self {
+        Self { text, rest: text.as_bytes() }
+    }
+
     /// The next byte that is no space.
+    #[inline]
     fn peek(&mut self) -> Option<u8> {
-        loop {
-            let byte = *self.text.as_bytes().get(self.at)?;
-            if !matches!(byte, b' ' | b'\n' | b'\t' | b'\r') {
-                return Some(byte);
-            }
-            self.at += 1;
+        while let [b' ' | b'\n' | b'\t' | b'\r', rest @ ..] = self.rest {
+            self.rest = rest;
         }
+        self.rest.first().copied()
     }
 
-    fn rest(&self) -> Option<&'t [u8]> {
-        self.text.as_bytes().get(self.at..)
-    }
-
+    #[inline]
     fn take(&mut self, byte: u8) -> Option<()> {
-        (self.peek()? == byte).then(|| self.at += 1)
+        self.peek()?;
+        let (first, rest) = self.rest.split_first()?;
+        (*first == byte).then(|| self.rest = rest)
+    }
+
+    /// Passes over `name`, if it comes next.
+    #[inline]
+    fn pass<const LENGTH: usize>(&mut self, name: &[u8; LENGTH]) -> bool {
+        let Some((first, rest)) = self.rest.split_first_chunk() else { return false };
+        let is_next = first == name;
+        if is_next {
+            self.rest = rest;
+        }
+        is_next
     }
 
     /// What stands between two brackets, parted by commas.
+    #[inline]
     fn items(&mut self, [open, close]: [u8; 2], mut item: impl FnMut(&mut Self) -> Option<()>) -> Option<()> {
         self.take(open)?;
-        if self.peek()? == close {
-            self.at += 1;
+        if self.take(close).is_some() {
             return Some(());
         }
         loop {
             item(self)?;
-            let next = self.peek()?;
-            self.at += 1;
-            if next == close {
-                return Some(());
+            if self.take(b',').is_none() {
+                return self.take(close);
             }
-            (next == b',').then_some(())?;
         }
     }
 
+    #[inline]
     fn list(&mut self, item: impl FnMut(&mut Self) -> Option<()>) -> Option<()> {
         self.items([b'[', b']'], item)
     }
 
-    fn object(&mut self, mut field: impl FnMut(&mut Self, &'t str) -> Option<()>) -> Option<()> {
+    #[inline]
+    fn object(&mut self, mut field: impl FnMut(&mut Self, Field) -> Option<()>) -> Option<()> {
         self.items([b'{', b'}'], |scan| {
-            let name = scan.string()?;
-            scan.take(b':')?;
+            let name = scan.field()?;
             field(scan, name)
         })
+    }
+
+    /// The name of a field and its colon.
+    fn field(&mut self) -> Option<Field> {
+        self.take(b'"')?;
+        let field = match self.rest.first()? {
+            b'n' if self.pass(b"name\"") => Field::Name,
+            b's' if self.pass(b"shape\"") => Field::Shape,
+            b'd' if self.pass(b"datatype\"") => Field::Datatype,
+            b'd' if self.pass(b"data\"") => Field::Data,
+            b'p' if self.pass(b"parameters\"") => Field::Parameters,
+            b'b' if self.pass(b"binary_data_size\"") => Field::BinaryDataSize,
+            b'i' if self.pass(b"inputs\"") => Field::Inputs,
+            b'i' if self.pass(b"id\"") => Field::Id,
+            b'o' if self.pass(b"outputs\"") => Field::Outputs,
+            _ => return None,
+        };
+        self.take(b':')?;
+        Some(field)
+    }
+
+    /// How far the reading has come.
+    const fn at(&self) -> usize {
+        self.text.len() - self.rest.len()
     }
 
     /// A text without escapes.
     fn string(&mut self) -> Option<&'t str> {
         self.take(b'"')?;
-        let rest = self.rest()?;
-        let length = plain_length(rest);
-        (rest.get(length) == Some(&b'"')).then_some(())?;
-        let text = self.text.get(self.at..self.at + length)?;
-        self.at += length + 1;
-        Some(text)
+        let (start, length) = (self.at(), plain_length(self.rest));
+        let [b'"', rest @ ..] = self.rest.get(length..)? else { return None };
+        self.rest = rest;
+        self.text.get(start..start + length)
     }
 
-    /// The letters of a number.
-    fn number(&mut self) -> Option<&'t str> {
+    #[inline]
+    fn number(&mut self) -> Option<Number<'t>> {
         self.peek()?;
-        let rest = self.rest()?;
-        let is = |at: usize, bytes: &[u8]| rest.get(at).is_some_and(|byte| bytes.contains(byte));
-        let digits = |from: usize| {
-            let mut end = from;
-            while rest.get(end).is_some_and(u8::is_ascii_digit) {
-                end += 1;
-            }
-            end - from
-        };
-        let start = usize::from(is(0, b"-"));
-        let whole = digits(start);
-        (whole == 1 || whole > 1 && !is(start, b"0")).then_some(())?;
-        let mut end = start + whole;
-        if is(end, b".") {
-            let fraction = digits(end + 1);
+        let start = self.rest;
+        let is_negative = self.pass(b"-");
+        let has_zero = self.rest.first() == Some(&b'0');
+        let (whole, mut digits) = self.run(0);
+        (whole == 1 || whole > 1 && !has_zero).then_some(())?;
+        let mut fraction = 0;
+        if self.pass(b".") {
+            (fraction, digits) = self.run(digits);
             (fraction > 0).then_some(())?;
-            end += 1 + fraction;
         }
-        if is(end, b"eE") {
-            let sign = usize::from(is(end + 1, b"+-"));
-            let exponent = digits(end + 1 + sign);
+        let has_exponent = self.pass(b"e") || self.pass(b"E");
+        if has_exponent {
+            let _ = self.pass(b"+") || self.pass(b"-");
+            let (exponent, _) = self.run(0);
             (exponent > 0).then_some(())?;
-            end += 1 + sign + exponent;
         }
-        let text = self.text.get(self.at..self.at + end)?;
-        self.at += end;
-        Some(text)
+        Some(Number {
+            letters: start.get(..start.len() - self.rest.len())?,
+            is_negative,
+            digits: (whole + fraction <= EXACT_DIGITS && !has_exponent).then_some(digits),
+            fraction,
+            is_whole: fraction == 0 && !has_exponent,
+        })
+    }
+
+    /// How many digits come, and what number they make behind others; what does not fit is not used.
+    #[inline]
+    fn run(&mut self, mut number: u64) -> (usize, u64) {
+        let before = self.rest.len();
+        while let [figure @ b'0'..=b'9', rest @ ..] = self.rest {
+            number = number.wrapping_mul(10).wrapping_add(u64::from(figure - b'0'));
+            self.rest = rest;
+        }
+        (before - self.rest.len(), number)
     }
 
     /// A list or an object, by the general reader.
     fn general<T: Deserialize<'t>>(&mut self) -> Option<T> {
         self.peek()?;
-        let (start, mut depth) = (self.at, 0_usize);
+        let (start, mut depth) = (self.at(), 0_usize);
         loop {
             match self.peek()? {
                 b'"' => drop(self.string()?),
                 byte => {
-                    self.at += 1;
+                    self.take(byte)?;
                     match byte {
                         b'{' | b'[' => depth += 1,
                         b'}' | b']' => depth = depth.checked_sub(1)?,
@@ -198,16 +278,15 @@ impl<'t> Scan<'t> {
                 break;
             }
         }
-        let part = self.text.get(start..self.at).filter(|part| part.len() <= SHORT)?;
+        let part = self.text.get(start..self.at()).filter(|part| part.len() <= SHORT)?;
         serde_json::from_str(part).ok()
     }
 
     /// The dimensions, and how many elements they make.
-    fn shape(&mut self) -> Option<(Vec<usize>, usize)> {
+    fn shape(&mut self) -> Option<(Dimensions, usize)> {
         let (mut sizes, mut rank) = ([0; MAX_RANK], 0);
         self.list(|scan| {
-            let size = scan.number()?;
-            *sizes.get_mut(rank)? = size.parse().ok().filter(|_| !size.starts_with('-'))?;
+            *sizes.get_mut(rank)? = scan.integer()?;
             rank += 1;
             Some(())
         })?;
@@ -225,7 +304,8 @@ impl<'t> Scan<'t> {
         }
     }
 
-    fn all<T>(&mut self, count: usize, element: fn(&mut Self) -> Option<T>) -> Option<Vec<T>> {
+    #[inline]
+    fn all<T>(&mut self, count: usize, element: impl Fn(&mut Self) -> Option<T>) -> Option<Vec<T>> {
         let mut all = Vec::with_capacity(count.min(RESERVED));
         self.elements(1, &mut |scan| {
             all.push(element(scan)?);
@@ -247,13 +327,16 @@ impl<'t> Scan<'t> {
 
     fn float(&mut self) -> Option<f64> {
         if self.peek()? == b'n' {
-            let is_null = self.text.get(self.at..)?.starts_with("null");
-            return is_null.then(|| {
-                self.at += 4;
-                f64::NAN
-            });
+            return self.pass(b"null").then_some(f64::NAN);
         }
-        self.number()?.parse().ok().filter(|number: &f64| number.is_finite())
+        let number = self.number()?;
+        let Some((digits, ten)) = number.digits.zip(TENS.get(number.fraction)) else {
+            return number.parse().filter(|number: &f64| number.is_finite());
+        };
+        // Both are exact, so that their quotient is rounded once (Clinger, "How to Read Floating Point Numbers
+        // Accurately", 1990).
+        let size = digits as f64 / ten;
+        Some(if number.is_negative { -size } else { size })
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "rounding to FP32 is what was declared")]
@@ -265,8 +348,14 @@ impl<'t> Scan<'t> {
     }
 
     fn integer(&mut self) -> Option<i64> {
-        // Minus zero is no integer.
-        self.number().filter(|number| *number != "-0")?.parse().ok()
+        let number = self.number()?;
+        number.is_whole.then_some(())?;
+        match number.digits.and_then(|digits| i64::try_from(digits).ok()) {
+            // Minus zero is no integer.
+            Some(0) if number.is_negative => None,
+            Some(size) => Some(if number.is_negative { -size } else { size }),
+            None => number.parse(),
+        }
     }
 }
 

@@ -87,7 +87,7 @@ pub(super) struct Parameters {
 #[derive(Deserialize)]
 struct Input<'a> {
     name: String,
-    shape: Dimensions,
+    shape: ShortShape,
     #[serde(borrow)]
     datatype: Cow<'a, str>,
     #[serde(default)]
@@ -168,29 +168,29 @@ fn few_named<'de, D: Deserializer<'de>>(
 }
 
 /// A shape of at most [`MAX_RANK`] dimensions; a longer list is not read to its end.
-struct Dimensions {
+struct ShortShape {
     sizes: [i64; MAX_RANK],
     rank: usize,
 }
 
-impl Dimensions {
+impl ShortShape {
     fn sizes(&self) -> &[i64] {
         self.sizes.get(..self.rank).unwrap_or_default()
     }
 }
 
-impl<'de> Deserialize<'de> for Dimensions {
+impl<'de> Deserialize<'de> for ShortShape {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Short;
         impl<'de> Visitor<'de> for Short {
-            type Value = Dimensions;
+            type Value = ShortShape;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a shape: a list of whole numbers")
             }
 
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Dimensions, A::Error> {
-                let mut dimensions = Dimensions { sizes: [0; MAX_RANK], rank: 0 };
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<ShortShape, A::Error> {
+                let mut dimensions = ShortShape { sizes: [0; MAX_RANK], rank: 0 };
                 while let Some(dimension) = list.next_element()? {
                     let Some(size) = dimensions.sizes.get_mut(dimensions.rank) else {
                         return Err(A::Error::custom(format_args!(

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use mainstay_core::error::{Coded, ErrorCode};
 use serde::Serialize;
+use smallvec::SmallVec;
 use thiserror::Error;
 
 /// The most dimensions that a tensor may have.
@@ -170,25 +171,28 @@ impl Data {
     }
 }
 
+/// Sizes, outermost first.
+pub type Dimensions = SmallVec<[usize; 4]>;
+
 /// A named tensor whose data fills its shape.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tensor {
     /// Its name.
     pub name: String,
-    /// Its dimensions, outermost first.
-    pub shape: Vec<usize>,
+    /// Its dimensions.
+    pub shape: Dimensions,
     /// Its elements.
     pub data: Data,
 }
 
 /// Checks the dimensions of a request's tensor and multiplies them.
-pub(super) fn elements(name: &str, shape: &[i64]) -> Result<(Vec<usize>, usize), TensorError> {
+pub(super) fn elements(name: &str, shape: &[i64]) -> Result<(Dimensions, usize), TensorError> {
     let too_large = || TensorError::TooLarge(name.to_owned());
     if shape.len() > MAX_RANK {
         return Err(too_large());
     }
     let mut product = 1_usize;
-    let mut dimensions = Vec::with_capacity(shape.len());
+    let mut dimensions = Dimensions::with_capacity(shape.len());
     for &dimension in shape {
         if dimension < 0 {
             return Err(TensorError::Negative { name: name.to_owned(), dimension });
@@ -206,12 +210,14 @@ pub(super) fn elements(name: &str, shape: &[i64]) -> Result<(Vec<usize>, usize),
 
 #[cfg(test)]
 mod tests {
+    use smallvec::smallvec;
+
     use super::*;
 
     #[test]
     fn absurd_shapes_are_refused_before_anything_is_allocated() {
-        assert_eq!(elements("x", &[2, 3]), Ok((vec![2, 3], 6)));
-        assert_eq!(elements("x", &[]), Ok((vec![], 1)));
+        assert_eq!(elements("x", &[2, 3]), Ok((smallvec![2, 3], 6)));
+        assert_eq!(elements("x", &[]), Ok((smallvec![], 1)));
         let negative = TensorError::Negative { name: "x".to_owned(), dimension: -1 };
         assert_eq!(elements("x", &[-1, 3]), Err(negative));
         for shape in [&[1 << 40, 1 << 40][..], &[i64::MAX, 2], &[0, i64::MAX], &[1; 9], &[4096, 4096]] {

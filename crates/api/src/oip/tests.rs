@@ -91,7 +91,7 @@ impl InferenceService for Evaluator {
         let given = self.model.run(&inputs, &mut inference::Scratch::default()).map_err(Refusal::new)?;
         let rows = given[0].1.shape().dims()[0];
         let outputs = given.into_iter().map(|(name, tensor)| {
-            let shape = tensor.shape().dims().to_vec();
+            let shape = tensor.shape().dims().into();
             let data = match tensor.into_data() {
                 inference::Data::I64(data) => Data::I64(data),
                 inference::Data::F32(data) => Data::F32(data),

@@ -1,10 +1,11 @@
 //! What stands before every handler: who calls, on which workspace, and may they.
 
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 
-use axum::extract::{RawPathParams, Request, State};
-use axum::middleware::Next;
+use axum::extract::{DefaultBodyLimit, RawPathParams, Request};
+use axum::handler::Handler;
 use axum::response::Response;
 use http::{HeaderValue, header};
 use mainstay_core::action::Action;
@@ -13,9 +14,50 @@ use mainstay_core::principal::Actor;
 use mainstay_core::scope::{ResourceKind, Scope, Subject};
 
 use super::limit::{Asker, RateLimited};
-use super::{Guarded, RouteScope};
+use super::{App, RouteScope};
 use crate::caller::{Caller, workspace};
 use crate::dialect::{Protocol, render};
+use crate::meter::RouteMeter;
+
+/// What a guard knows of its route. One for all its requests.
+pub(super) struct Guard {
+    pub(super) app: App,
+    pub(super) protocol: Protocol,
+    pub(super) action: Action,
+    pub(super) scope: RouteScope,
+    pub(super) body_limit: DefaultBodyLimit,
+    pub(super) meter: Arc<RouteMeter>,
+}
+
+/// A handler behind its guard. A handler itself, and no layer around one: a layer costs every request a copy
+/// of all that lies below it.
+#[derive(Clone)]
+pub(super) struct Guarded<H> {
+    pub(super) guard: Arc<Guard>,
+    pub(super) handler: H,
+}
+
+impl<S, T, H> Handler<T, S> for Guarded<H>
+where
+    S: Send + 'static,
+    H: Handler<T, S>,
+{
+    type Future = Pin<Box<dyn Future<Output = Response> + Send>>;
+
+    fn call(self, request: Request, state: S) -> Self::Future {
+        Box::pin(async move {
+            let guard = &*self.guard;
+            let started = guard.app.clock.now();
+            let response = match guard.admit(request).await {
+                Ok(request) => self.handler.call(request, state).await,
+                Err(refused) => refused.render(guard.protocol),
+            };
+            let micros = guard.app.clock.now().since(started);
+            guard.meter.note(response.status().as_u16(), micros);
+            response
+        })
+    }
+}
 
 /// The policy refuses.
 #[derive(Debug, thiserror::Error)]
@@ -31,11 +73,7 @@ pub struct Denied {
 
 impl Coded for Denied {
     fn code(&self) -> ErrorCode {
-        if self.actor == Actor::anonymous() {
-            ErrorCode::Unauthenticated
-        } else {
-            ErrorCode::PermissionDenied
-        }
+        if self.actor.is_anonymous() { ErrorCode::Unauthenticated } else { ErrorCode::PermissionDenied }
     }
 }
 
@@ -66,44 +104,38 @@ impl Refused {
     }
 }
 
-pub(super) async fn check(State(guarded): State<Arc<Guarded>>, request: Request, next: Next) -> Response {
-    let started = guarded.app.clock.now();
-    let response = match admit(&guarded, request).await {
-        Ok(request) => next.run(request).await,
-        Err(refused) => refused.render(guarded.protocol),
-    };
-    let micros = guarded.app.clock.now().since(started);
-    guarded.meter.note(response.status().as_u16(), micros);
-    response
-}
-
-async fn admit(guarded: &Guarded, request: Request) -> Result<Request, Refused> {
-    let (mut parts, body) = request.into_parts();
-    let address = parts.extensions.get::<SocketAddr>().map(SocketAddr::ip);
-    let limiter = &guarded.app.limiter;
-    let known = guarded.app.authenticator.authenticate(&parts).await;
-    // Whoever is not known is counted by address, the guessing of credentials included.
-    let asker = match &known {
-        Ok(principal) if principal.actor != Actor::anonymous() => Asker::Actor(principal.actor.clone()),
-        _ => Asker::Address(address),
-    };
-    limiter.admit(asker).map_err(Refused::Limited)?;
-    let principal = known?;
-    let workspace = workspace(&parts.headers)?;
-    let subject = match guarded.scope {
-        RouteScope::Server => Subject::new(ResourceKind::Server, "server"),
-        RouteScope::Workspace => Subject::new(ResourceKind::Workspace, &workspace),
-        RouteScope::Path(kind, parameter) => Subject::new(kind, path_parameter(&mut parts, parameter).await),
-    };
-    let scope = Scope::new(workspace, subject);
-    let authorizer = &guarded.app.authorizer;
-    if !authorizer.allows(&principal, guarded.action, &scope) {
-        authorizer.refused(&principal, guarded.action, &scope);
-        return Err(Denied { actor: principal.actor, action: guarded.action, subject: scope.subject }.into());
+impl Guard {
+    async fn admit(&self, request: Request) -> Result<Request, Refused> {
+        let (mut parts, body) = request.into_parts();
+        let address = parts.extensions.get::<SocketAddr>().map(SocketAddr::ip);
+        let known = self.app.authenticator.authenticate(&parts).await;
+        // Whoever is not known is counted by address, the guessing of credentials included.
+        let asker = match &known {
+            Ok(principal) if !principal.actor.is_anonymous() => Asker::Actor(principal.actor.clone()),
+            _ => Asker::Address(address),
+        };
+        self.app.limiter.admit(asker).map_err(Refused::Limited)?;
+        let principal = known?;
+        let workspace = workspace(&parts.headers)?;
+        let subject = match self.scope {
+            RouteScope::Server => Subject::new(ResourceKind::Server, "server"),
+            RouteScope::Workspace => Subject::new(ResourceKind::Workspace, &workspace),
+            RouteScope::Path(kind, parameter) => {
+                Subject::new(kind, path_parameter(&mut parts, parameter).await)
+            }
+        };
+        let scope = Scope::new(workspace, subject);
+        let authorizer = &self.app.authorizer;
+        if !authorizer.allows(&principal, self.action, &scope) {
+            authorizer.refused(&principal, self.action, &scope);
+            return Err(Denied { actor: principal.actor, action: self.action, subject: scope.subject }.into());
+        }
+        let Scope { workspace, .. } = scope;
+        parts.extensions.insert(Caller { principal, workspace });
+        let mut request = Request::from_parts(parts, body);
+        self.body_limit.apply(&mut request);
+        Ok(request)
     }
-    let Scope { workspace, .. } = scope;
-    parts.extensions.insert(Caller { principal, workspace });
-    Ok(Request::from_parts(parts, body))
 }
 
 async fn path_parameter(parts: &mut http::request::Parts, parameter: &str) -> String {

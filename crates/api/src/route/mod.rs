@@ -4,12 +4,13 @@ mod guard;
 mod limit;
 mod local;
 
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::from_fn_with_state;
-use axum::routing::MethodRouter;
+use axum::handler::Handler;
+use axum::routing::{MethodFilter, MethodRouter, on};
 use http::Method;
 use mainstay_core::action::Action;
 use mainstay_core::command::Authorizer;
@@ -18,7 +19,9 @@ use mainstay_core::time::Clock;
 
 use crate::caller::Authenticator;
 use crate::dialect::Protocol;
-use crate::meter::{Meter, RouteMeter};
+use crate::meter::Meter;
+
+use self::guard::{Guard, Guarded};
 
 pub use guard::Denied;
 pub use limit::{Rate, RateLimiter};
@@ -52,17 +55,18 @@ pub struct Route<S> {
     pub scope: RouteScope,
     /// Largest body, in bytes.
     pub body_limit: usize,
-    handler: MethodRouter<S>,
+    handler: Box<dyn Guardable<S>>,
 }
 
 impl<S: Clone + Send + Sync + 'static> Route<S> {
-    /// A row. `handler` is made by `axum::routing::get` and its like, of the same method.
-    pub fn new(
+    /// A row.
+    pub fn new<T: 'static>(
         protocol: Protocol,
         (method, path): (Method, impl Into<String>),
         (action, scope): (Action, RouteScope),
-        handler: MethodRouter<S>,
+        handler: impl Handler<T, S>,
     ) -> Self {
+        let handler = Box::new(Unguarded { handler, extracted: PhantomData });
         Self { protocol, method, path: path.into(), action, scope, body_limit: BODY_LIMIT, handler }
     }
 
@@ -71,6 +75,27 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
     pub fn with_body_limit(mut self, bytes: usize) -> Self {
         self.body_limit = bytes;
         self
+    }
+}
+
+/// A handler that has no guard yet, whatever it extracts from requests.
+trait Guardable<S>: Send + Sync {
+    fn behind(self: Box<Self>, guard: Guard, method: MethodFilter) -> MethodRouter<S>;
+}
+
+struct Unguarded<H, T> {
+    handler: H,
+    extracted: PhantomData<fn() -> T>,
+}
+
+impl<S, T, H> Guardable<S> for Unguarded<H, T>
+where
+    S: Clone + Send + Sync + 'static,
+    T: 'static,
+    H: Handler<T, S> + Sync,
+{
+    fn behind(self: Box<Self>, guard: Guard, method: MethodFilter) -> MethodRouter<S> {
+        on(method, Guarded { guard: Arc::new(guard), handler: self.handler })
     }
 }
 
@@ -102,31 +127,23 @@ impl App {
     }
 }
 
-/// What a guard knows of its route. One for all its requests.
-pub(crate) struct Guarded {
-    app: App,
-    protocol: Protocol,
-    action: Action,
-    scope: RouteScope,
-    meter: Arc<RouteMeter>,
-}
-
 /// Builds the router of a table: each route behind its guard.
 pub fn router<S: Clone + Send + Sync + 'static>(app: &App, table: Vec<Route<S>>, state: S) -> Router {
     let mut router: Router<S> = Router::new();
     for route in table {
-        let guarded = Guarded {
+        let Ok(filter) = MethodFilter::try_from(route.method.clone()) else {
+            tracing::error!(method = %route.method, path = route.path, "no route can have such a method");
+            continue;
+        };
+        let guard = Guard {
             app: app.clone(),
             protocol: route.protocol,
             action: route.action,
             scope: route.scope,
-            meter: app.meter.route(route.method.clone(), route.path.clone()),
+            body_limit: DefaultBodyLimit::max(route.body_limit),
+            meter: app.meter.route(route.method, route.path.clone()),
         };
-        let handler = route
-            .handler
-            .layer(DefaultBodyLimit::max(route.body_limit))
-            .layer(from_fn_with_state(Arc::new(guarded), guard::check));
-        router = register(router, &route.path, handler);
+        router = register(router, &route.path, route.handler.behind(guard, filter));
     }
     router.with_state(state)
 }

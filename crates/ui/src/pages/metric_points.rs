@@ -6,7 +6,6 @@ use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use http::{Method, header};
 use mainstay_api::dialect::{ApiError, BodyError, Native, Protocol};
 use mainstay_api::route::RouteScope;
@@ -29,7 +28,7 @@ const MOST: usize = 100_000;
 pub(super) fn routes() -> Vec<Row> {
     let run = RouteScope::Path(ResourceKind::Run, "id");
     let path = (Method::GET, "/api/v1/runs/{id}/metrics");
-    vec![Route::new(Protocol::Native, path, (Action::RunRead, run), get(show))]
+    vec![Route::new(Protocol::Native, path, (Action::RunRead, run), show)]
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]

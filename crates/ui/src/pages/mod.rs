@@ -24,7 +24,6 @@ use std::sync::Arc;
 use axum::extract::rejection::{FormRejection, QueryRejection};
 use axum::extract::{Form, Query};
 use axum::handler::Handler;
-use axum::routing::{get, post};
 use http::Method;
 use mainstay_api::Route;
 use mainstay_api::dialect::{BodyError, Protocol};
@@ -43,7 +42,7 @@ type Row = Route<Arc<Console>>;
 pub(crate) fn routes() -> Vec<Row> {
     let anybody = (Action::ServerProbe, RouteScope::Server);
     let mut rows =
-        vec![Route::new(Protocol::Ui, (Method::GET, "/assets/{tag}/{name}"), anybody, get(asset::serve))];
+        vec![Route::new(Protocol::Ui, (Method::GET, "/assets/{tag}/{name}"), anybody, asset::serve)];
     for of in [
         overview::routes,
         dataset::routes,
@@ -74,7 +73,7 @@ where
     H: Handler<T, Arc<Console>>,
     T: 'static,
 {
-    Route::new(Protocol::Ui, (Method::GET, path), (action, scope), get(handler))
+    Route::new(Protocol::Ui, (Method::GET, path), (action, scope), handler)
 }
 
 /// What a page's form sends.
@@ -85,7 +84,7 @@ where
 {
     /// A reason and a digest; nobody types more.
     const FORM_LIMIT: usize = 64 * 1024;
-    Route::new(Protocol::Ui, (Method::POST, path), (action, scope), post(handler)).with_body_limit(FORM_LIMIT)
+    Route::new(Protocol::Ui, (Method::POST, path), (action, scope), handler).with_body_limit(FORM_LIMIT)
 }
 
 /// The query of a page.

@@ -4,7 +4,6 @@ use std::str::FromStr;
 
 use axum::Json;
 use axum::extract::State;
-use axum::routing::{delete, get, post};
 use http::{Method, StatusCode};
 use mainstay_core::action::Action;
 use mainstay_core::error::{Coded, ErrorCode};
@@ -26,9 +25,9 @@ pub(super) fn routes() -> Vec<Route<AccessState>> {
     let manage = (Action::AccessManage, RouteScope::Workspace);
     let (native, path) = (Protocol::Native, "/api/v1/grants");
     vec![
-        Route::new(native, (Method::GET, path), manage, get(list)),
-        Route::new(native, (Method::POST, path), manage, post(grant)),
-        Route::new(native, (Method::DELETE, "/api/v1/grants/{actor}/{role}"), manage, delete(revoke)),
+        Route::new(native, (Method::GET, path), manage, list),
+        Route::new(native, (Method::POST, path), manage, grant),
+        Route::new(native, (Method::DELETE, "/api/v1/grants/{actor}/{role}"), manage, revoke),
     ]
 }
 

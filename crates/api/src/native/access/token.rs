@@ -5,7 +5,6 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::routing::{delete, get, post};
 use http::{Method, StatusCode};
 use mainstay_core::action::Action;
 use mainstay_core::error::{Coded, ErrorCode};
@@ -32,9 +31,9 @@ pub(super) fn routes() -> Vec<Route<AccessState>> {
     let one = (Action::AccessManage, RouteScope::Path(ResourceKind::Token, "id"));
     let (native, path) = (Protocol::Native, "/api/v1/tokens");
     vec![
-        Route::new(native, (Method::GET, path), manage, get(list)),
-        Route::new(native, (Method::POST, path), manage, post(create)),
-        Route::new(native, (Method::DELETE, "/api/v1/tokens/{id}"), one, delete(revoke)),
+        Route::new(native, (Method::GET, path), manage, list),
+        Route::new(native, (Method::POST, path), manage, create),
+        Route::new(native, (Method::DELETE, "/api/v1/tokens/{id}"), one, revoke),
     ]
 }
 

@@ -5,7 +5,6 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::routing::{delete, get, post};
 use http::{Method, StatusCode};
 use mainstay_core::action::Action;
 use mainstay_core::name::Name;
@@ -27,9 +26,9 @@ pub(super) fn routes() -> Vec<Route<AccessState>> {
     let one = (Action::AccessManage, RouteScope::Path(ResourceKind::Webhook, "id"));
     let (native, path) = (Protocol::Native, "/api/v1/webhooks");
     vec![
-        Route::new(native, (Method::GET, path), manage, get(list)),
-        Route::new(native, (Method::POST, path), manage, post(create)),
-        Route::new(native, (Method::DELETE, "/api/v1/webhooks/{id}"), one, delete(remove)),
+        Route::new(native, (Method::GET, path), manage, list),
+        Route::new(native, (Method::POST, path), manage, create),
+        Route::new(native, (Method::DELETE, "/api/v1/webhooks/{id}"), one, remove),
     ]
 }
 

@@ -7,7 +7,6 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use axum::routing::put;
 use http::{HeaderMap, Method, StatusCode};
 use mainstay_core::action::Action;
 use mainstay_core::error::{Coded, ErrorCode};
@@ -30,7 +29,7 @@ use crate::route::Route;
 
 pub(super) fn routes() -> Vec<Route<EndpointState>> {
     let write = (Action::EndpointWrite, ONE);
-    vec![Route::new(Protocol::Native, (Method::PUT, "/api/v1/endpoints/{name}"), write, put(define))]
+    vec![Route::new(Protocol::Native, (Method::PUT, "/api/v1/endpoints/{name}"), write, define)]
 }
 
 /// Why a definition is not taken.

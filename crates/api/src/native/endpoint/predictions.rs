@@ -10,7 +10,6 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use axum::Json;
 use axum::extract::State;
-use axum::routing::get;
 use http::Method;
 use mainstay_core::action::Action;
 use mainstay_core::id::PredictionId;
@@ -49,7 +48,7 @@ pub trait PredictionSource: Send + Sync {
 
 pub(super) fn routes() -> Vec<Route<EndpointState>> {
     let path = (Method::GET, "/api/v1/endpoints/{name}/predictions");
-    vec![Route::new(Protocol::Native, path, (Action::EndpointRead, ONE), get(list))]
+    vec![Route::new(Protocol::Native, path, (Action::EndpointRead, ONE), list)]
 }
 
 /// A prediction on the wire.

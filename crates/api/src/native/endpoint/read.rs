@@ -3,7 +3,6 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
-use axum::routing::get;
 use http::Method;
 use mainstay_core::action::Action;
 use mainstay_core::name::Name;
@@ -27,13 +26,8 @@ use crate::route::{Route, RouteScope};
 pub(super) fn routes() -> Vec<Route<EndpointState>> {
     let read = Action::EndpointRead;
     vec![
-        Route::new(
-            Protocol::Native,
-            (Method::GET, "/api/v1/endpoints"),
-            (read, RouteScope::Workspace),
-            get(list),
-        ),
-        Route::new(Protocol::Native, (Method::GET, "/api/v1/endpoints/{name}"), (read, ONE), get(one)),
+        Route::new(Protocol::Native, (Method::GET, "/api/v1/endpoints"), (read, RouteScope::Workspace), list),
+        Route::new(Protocol::Native, (Method::GET, "/api/v1/endpoints/{name}"), (read, ONE), one),
     ]
 }
 

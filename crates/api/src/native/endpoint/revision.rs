@@ -6,7 +6,6 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
-use axum::routing::{get, post};
 use http::{HeaderMap, Method, StatusCode};
 use mainstay_core::action::Action;
 use mainstay_core::digest::Digest;
@@ -33,8 +32,8 @@ const PATH: &str = "/api/v1/endpoints/{name}/revisions";
 
 pub(super) fn routes() -> Vec<Route<EndpointState>> {
     vec![
-        Route::new(Protocol::Native, (Method::GET, PATH), (Action::EndpointRead, ONE), get(list)),
-        Route::new(Protocol::Native, (Method::POST, PATH), (Action::EndpointWrite, ONE), post(set)),
+        Route::new(Protocol::Native, (Method::GET, PATH), (Action::EndpointRead, ONE), list),
+        Route::new(Protocol::Native, (Method::POST, PATH), (Action::EndpointWrite, ONE), set),
     ]
 }
 

@@ -6,7 +6,6 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
-use axum::routing::post;
 use http::{HeaderMap, Method};
 use mainstay_core::action::Action;
 use mainstay_core::id::RolloutId;
@@ -27,7 +26,7 @@ use crate::route::Route;
 pub(super) fn routes() -> Vec<Route<EndpointState>> {
     let act = (Action::EndpointRollback, ONE);
     let path = (Method::POST, "/api/v1/endpoints/{name}/rollback");
-    vec![Route::new(Protocol::Native, path, act, post(roll_back))]
+    vec![Route::new(Protocol::Native, path, act, roll_back)]
 }
 
 #[derive(Debug, Deserialize)]

@@ -2,7 +2,6 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::routing::{get, post};
 use http::Method;
 use mainstay_core::action::Action;
 use mainstay_core::id::{PipelineRunId, RolloutId};
@@ -30,20 +29,20 @@ pub(super) fn routes() -> Vec<Route<EndpointState>> {
             Protocol::Native,
             (Method::GET, "/api/v1/endpoints/{name}/rollouts"),
             (Action::EndpointRead, ONE),
-            get(list),
+            list,
         ),
         Route::new(
             Protocol::Native,
             (Method::GET, "/api/v1/rollouts/{id}"),
             (Action::EndpointRead, rollout),
-            get(one),
+            one,
         ),
         Route::new(
             Protocol::Native,
             (Method::POST, "/api/v1/rollouts/{id}/decision"),
             // The command asks for model.promote where the word is to promote.
             (Action::EndpointRollback, rollout),
-            post(decide),
+            decide,
         ),
     ]
 }

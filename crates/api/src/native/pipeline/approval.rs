@@ -5,7 +5,6 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::routing::{get, post};
 use http::Method;
 use mainstay_core::action::Action;
 use mainstay_core::digest::Digest;
@@ -30,8 +29,8 @@ pub(super) fn routes() -> Vec<Route<PipelineState>> {
     let all = (Action::PipelineRead, RouteScope::Workspace);
     let one = (Action::ApprovalDecide, RouteScope::Path(ResourceKind::Approval, "id"));
     vec![
-        Route::new(Protocol::Native, (Method::GET, "/api/v1/approvals"), all, get(pending)),
-        Route::new(Protocol::Native, (Method::POST, "/api/v1/approvals/{id}"), one, post(decide)),
+        Route::new(Protocol::Native, (Method::GET, "/api/v1/approvals"), all, pending),
+        Route::new(Protocol::Native, (Method::POST, "/api/v1/approvals/{id}"), one, decide),
     ]
 }
 

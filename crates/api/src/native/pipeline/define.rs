@@ -7,7 +7,6 @@
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Request, State};
-use axum::routing::{get, put};
 use http::{Method, header};
 use mainstay_core::action::Action;
 use mainstay_core::name::Name;
@@ -29,9 +28,9 @@ pub(super) fn routes() -> Vec<Route<PipelineState>> {
     let all = (Action::PipelineRead, RouteScope::Workspace);
     let path = "/api/v1/pipelines/{name}";
     vec![
-        Route::new(Protocol::Native, (Method::GET, "/api/v1/pipelines"), all, get(list)),
-        Route::new(Protocol::Native, (Method::GET, path), (Action::PipelineRead, PIPELINE), get(one)),
-        Route::new(Protocol::Native, (Method::PUT, path), (Action::PipelineRun, PIPELINE), put(define)),
+        Route::new(Protocol::Native, (Method::GET, "/api/v1/pipelines"), all, list),
+        Route::new(Protocol::Native, (Method::GET, path), (Action::PipelineRead, PIPELINE), one),
+        Route::new(Protocol::Native, (Method::PUT, path), (Action::PipelineRun, PIPELINE), define),
     ]
 }
 

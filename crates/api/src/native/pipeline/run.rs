@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::State;
-use axum::routing::{get, post};
 use http::{Method, StatusCode};
 use mainstay_core::action::Action;
 use mainstay_core::digest::Digest;
@@ -35,13 +34,13 @@ pub(super) fn routes() -> Vec<Route<PipelineState>> {
     let (read, all) = (Action::PipelineRead, RouteScope::Workspace);
     let native = Protocol::Native;
     vec![
-        Route::new(native, (Method::GET, "/api/v1/pipeline-runs"), (read, all), get(list)),
-        Route::new(native, (Method::GET, "/api/v1/pipeline-runs/{id}"), (read, RUN), get(one)),
+        Route::new(native, (Method::GET, "/api/v1/pipeline-runs"), (read, all), list),
+        Route::new(native, (Method::GET, "/api/v1/pipeline-runs/{id}"), (read, RUN), one),
         Route::new(
             native,
             (Method::POST, "/api/v1/pipeline-runs/{id}/cancel"),
             (Action::PipelineRun, RUN),
-            post(cancel),
+            cancel,
         ),
     ]
 }

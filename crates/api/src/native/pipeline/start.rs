@@ -10,7 +10,6 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
-use axum::routing::post;
 use http::{Method, StatusCode};
 use mainstay_core::action::Action;
 use mainstay_core::error::{Coded, ErrorCode};
@@ -37,7 +36,7 @@ const MAX_KEY: usize = 200;
 pub(super) fn routes() -> Vec<Route<PipelineState>> {
     let start = (Action::PipelineRun, PIPELINE);
     let path = (Method::POST, "/api/v1/pipelines/{name}/runs");
-    vec![Route::new(Protocol::Native, path, start, post(run))]
+    vec![Route::new(Protocol::Native, path, start, run)]
 }
 
 /// Why a request does not start anything.

@@ -7,7 +7,6 @@
 use async_trait::async_trait;
 use axum::Json;
 use axum::extract::State;
-use axum::routing::get;
 use http::Method;
 use mainstay_core::action::Action;
 use mainstay_core::error::{Coded, ErrorCode};
@@ -54,7 +53,7 @@ pub trait StepLogs: Send + Sync {
 
 pub(super) fn routes() -> Vec<Route<PipelineState>> {
     let path = (Method::GET, "/api/v1/pipeline-runs/{id}/steps/{step}/log");
-    vec![Route::new(Protocol::Native, path, (Action::PipelineRead, RUN), get(read))]
+    vec![Route::new(Protocol::Native, path, (Action::PipelineRead, RUN), read)]
 }
 
 /// An offset that no file has, or an attempt that there was not.

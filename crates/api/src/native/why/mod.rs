@@ -12,7 +12,6 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::routing::get;
 use http::Method;
 use mainstay_core::action::Action;
 use mainstay_core::digest::Digest;
@@ -65,7 +64,7 @@ pub struct WhyState {
 pub fn routes() -> Vec<Route<WhyState>> {
     let read = (Action::ModelRead, RouteScope::Path(ResourceKind::Model, "name"));
     let path = (Method::GET, "/api/v1/models/{name}/versions/{number}/why");
-    vec![Route::new(Protocol::Native, path, read, get(show))]
+    vec![Route::new(Protocol::Native, path, read, show)]
 }
 
 /// The account of a version. Instants are machine time unless said otherwise.
