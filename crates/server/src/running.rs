@@ -11,6 +11,7 @@ use mainstay_predictor::Predictor;
 use mainstay_runner::Spawner;
 use mainstay_webhooks::{Deliveries, DeliveryOptions};
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -53,6 +54,7 @@ impl Running {
         let address = listener.local_addr().map_err(|error| Failed::outside("listening", error))?;
         platform.create_default_experiment().await?;
         let predictor = platform.open_predictor().await?;
+        let app = App { workers: Some(Handle::current()), ..app };
         let router = crate::serve::router(&platform, &predictor, &app);
 
         let (stop, stopping) = watch::channel(false);

@@ -3,26 +3,31 @@
 
 mod connection;
 mod doors;
+mod edge;
 mod paced;
 #[cfg(test)]
 mod tests;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use axum::Router;
 use hyper_util::rt::TokioTimer;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 
 pub use paced::Pace;
 
 use self::connection::{Driver, Farewells};
 use self::doors::Doors;
+use self::edge::Edges;
 
 /// Most open connections, where the process may have as many.
 pub const CONNECTIONS: usize = 4_096;
+/// Most threads that talk to clients: half as many as there are cores, for the others have work, too.
+const EDGES: usize = 16;
 
 /// How the server treats its clients.
 #[derive(Debug, Clone)]
@@ -40,6 +45,8 @@ pub struct HttpLimits {
     pub body: Pace,
     /// How long requests in flight may take to end once the server drains.
     pub drain: Duration,
+    /// Threads that talk to clients.
+    pub edges: usize,
 }
 
 impl Default for HttpLimits {
@@ -59,6 +66,7 @@ impl HttpLimits {
             head: Duration::from_secs(20),
             body: Pace { grace: Duration::from_secs(20), bytes_per_second: 1 << 10 },
             drain: Duration::from_secs(30),
+            edges: thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).clamp(1, EDGES)),
         }
     }
 }
@@ -72,13 +80,19 @@ pub async fn serve(
 ) {
     let doors = Arc::new(Doors::new(&limits));
     let farewells = Farewells::default();
-    let (under_way, mut all_ended) = mpsc::channel::<()>(1);
     let mut http = hyper::server::conn::http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(limits.head)
         .pipeline_flush(true)
         .max_buf_size(64 << 10);
     let driver = Driver { http, router, pace: limits.body, farewells: farewells.clone(), stop: stop.clone() };
+    let mut edges = match Edges::start(limits.edges, &driver) {
+        Ok(edges) => edges,
+        Err(error) => {
+            tracing::error!(%error, "no thread can be started; nothing is served");
+            return;
+        }
+    };
     loop {
         let (stream, peer) = tokio::select! {
             accepted = accept(&listener, &doors) => accepted,
@@ -86,11 +100,9 @@ pub async fn serve(
         };
         match doors.admit(peer.ip()) {
             Ok(guest) => {
-                let (driver, under_way) = (driver.clone(), under_way.clone());
-                tokio::spawn(async move {
-                    driver.drive(stream, peer, guest).await;
-                    drop(under_way);
-                });
+                if let Err(error) = edges.take(stream, peer, guest) {
+                    tracing::warn!(%peer, %error, "a connection could not be handed over");
+                }
             }
             Err(full) => {
                 tracing::debug!(%peer, %full, "no room for a connection");
@@ -99,9 +111,8 @@ pub async fn serve(
             }
         }
     }
-    drop((listener, under_way));
-    // Nothing is sent: it ends once nobody holds the other end.
-    if tokio::time::timeout(limits.drain, all_ended.recv()).await.is_err() {
+    drop(listener);
+    if tokio::time::timeout(limits.drain, edges.end()).await.is_err() {
         tracing::warn!("some requests did not end within {:?}", limits.drain);
     }
 }

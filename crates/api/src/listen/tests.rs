@@ -84,6 +84,7 @@ fn patient() -> HttpLimits {
         head: LONG,
         body: Pace { grace: LONG, bytes_per_second: 1 << 10 },
         drain: SHORT,
+        edges: 2,
     }
 }
 

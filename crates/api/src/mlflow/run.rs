@@ -28,6 +28,7 @@ pub(super) fn routes() -> Vec<Route<MlflowState>> {
         .post("runs/update", write, update)
         .post("runs/delete", write, delete)
         .post("runs/restore", write, restore)
+        .brief()
         .rows()
 }
 

@@ -28,6 +28,7 @@ pub(super) fn routes() -> Vec<Route<MlflowState>> {
         .post("runs/log-batch", write, log_batch)
         .post("runs/set-tag", write, set_tag)
         .post("runs/delete-tag", write, delete_tag)
+        .brief()
         .rows()
 }
 

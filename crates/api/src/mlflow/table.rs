@@ -98,6 +98,12 @@ impl Table {
         self
     }
 
+    /// Says of all rows that they are [brief](Route::brief).
+    pub(super) fn brief(mut self) -> Self {
+        self.rows = self.rows.into_iter().map(Route::brief).collect();
+        self
+    }
+
     pub(super) fn rows(self) -> Vec<Route<MlflowState>> {
         self.rows
     }

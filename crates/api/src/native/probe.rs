@@ -14,8 +14,8 @@ const SPOKEN: &str = "3.18.0";
 pub(super) fn routes() -> Vec<Route<NativeState>> {
     let probe = (Action::ServerProbe, RouteScope::Server);
     vec![
-        Route::new(Protocol::Native, (Method::GET, "/health"), probe, health),
-        Route::new(Protocol::Native, (Method::GET, "/version"), probe, version),
+        Route::new(Protocol::Native, (Method::GET, "/health"), probe, health).brief(),
+        Route::new(Protocol::Native, (Method::GET, "/version"), probe, version).brief(),
         Route::new(Protocol::Native, (Method::GET, "/api/v1/version"), probe, own_version),
     ]
 }

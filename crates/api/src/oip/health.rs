@@ -17,9 +17,9 @@ pub(super) fn routes() -> Vec<Route<OipState>> {
     let read = (Action::EndpointRead, RouteScope::Path(ResourceKind::Endpoint, "model"));
     let at = |path| (Method::GET, path);
     vec![
-        Route::new(Protocol::Oip, at("/v2/health/live"), probe, live),
-        Route::new(Protocol::Oip, at("/v2/health/ready"), probe, ready),
-        Route::new(Protocol::Oip, at("/v2/models/{model}/ready"), read, model_ready),
+        Route::new(Protocol::Oip, at("/v2/health/live"), probe, live).brief(),
+        Route::new(Protocol::Oip, at("/v2/health/ready"), probe, ready).brief(),
+        Route::new(Protocol::Oip, at("/v2/models/{model}/ready"), read, model_ready).brief(),
         Route::new(Protocol::Oip, at("/v2/models/{model}/versions/{version}/ready"), read, model_ready),
     ]
 }

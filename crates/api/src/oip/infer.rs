@@ -29,7 +29,7 @@ pub(super) fn routes() -> Vec<Route<OipState>> {
     ["/v2/models/{model}/infer", "/v2/models/{model}/versions/{version}/infer"]
         .into_iter()
         .map(|path| {
-            Route::new(Protocol::Oip, (Method::POST, path), invoke, infer).with_body_limit(BODY_LIMIT)
+            Route::new(Protocol::Oip, (Method::POST, path), invoke, infer).with_body_limit(BODY_LIMIT).brief()
         })
         .collect()
 }

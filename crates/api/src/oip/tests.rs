@@ -7,13 +7,9 @@ use async_trait::async_trait;
 use axum::Router;
 use axum::body::Body;
 use http::{Request, StatusCode};
-use mainstay_core::action::Action;
-use mainstay_core::command::Authorizer;
 use mainstay_core::error::{Coded, ErrorCode};
 use mainstay_core::id::PredictionId;
 use mainstay_core::name::Name;
-use mainstay_core::principal::Principal;
-use mainstay_core::scope::Scope;
 use mainstay_core::time::{DataTime, MachineTime, ManualClock};
 use mainstay_inference as inference;
 use mainstay_serving::traffic::Source;
@@ -28,7 +24,7 @@ use super::service::{
 };
 use super::tensor::{Data, Datatype, Tensor};
 use super::{OipState, routes};
-use crate::caller::{AuthenticationError, Authenticator};
+use crate::route::tests::Anyone;
 use crate::route::{App, router};
 
 /// Serves one model under the name `iris`, and remembers the last request.
@@ -103,22 +99,6 @@ impl InferenceService for Evaluator {
         let outputs = outputs.collect();
         Ok(InferAnswer { revision: 5, outputs, rows: vec![row; rows], receipt: Receipt::Written })
     }
-}
-
-struct Anyone;
-
-#[async_trait]
-impl Authenticator for Anyone {
-    async fn authenticate(&self, _: &http::request::Parts) -> Result<Principal, AuthenticationError> {
-        Ok(Principal::system("test"))
-    }
-}
-
-impl Authorizer for Anyone {
-    fn allows(&self, _: &Principal, _: Action, _: &Scope) -> bool {
-        true
-    }
-    fn refused(&self, _: &Principal, _: Action, _: &Scope) {}
 }
 
 fn fixture(name: &str) -> std::path::PathBuf {

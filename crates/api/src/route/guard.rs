@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use axum::body::HttpBody as _;
 use axum::extract::{DefaultBodyLimit, RawPathParams, Request};
 use axum::handler::Handler;
 use axum::response::Response;
@@ -12,12 +13,17 @@ use mainstay_core::action::Action;
 use mainstay_core::error::{Coded, ErrorCode, Failure};
 use mainstay_core::principal::Actor;
 use mainstay_core::scope::{ResourceKind, Scope, Subject};
+use tokio::runtime::Handle;
+use tokio::task::JoinSet;
 
 use super::limit::{Asker, RateLimited};
 use super::{App, RouteScope};
 use crate::caller::{Caller, workspace};
 use crate::dialect::{Protocol, render};
 use crate::meter::RouteMeter;
+
+/// Bodies beyond it take a while to read, in bytes.
+const SHORT_BODY: u64 = 64 << 10;
 
 /// What a guard knows of its route. One for all its requests.
 pub(super) struct Guard {
@@ -26,6 +32,7 @@ pub(super) struct Guard {
     pub(super) action: Action,
     pub(super) scope: RouteScope,
     pub(super) body_limit: DefaultBodyLimit,
+    pub(super) is_brief: bool,
     pub(super) meter: Arc<RouteMeter>,
 }
 
@@ -49,7 +56,14 @@ where
             let guard = &*self.guard;
             let started = guard.app.clock.now();
             let response = match guard.admit(request).await {
-                Ok(request) => self.handler.call(request, state).await,
+                Ok(request) => {
+                    let workers = guard.workers(&request);
+                    let answering = self.handler.call(request, state);
+                    match workers {
+                        None => answering.await,
+                        Some(workers) => answered_by(workers, guard.protocol, answering).await,
+                    }
+                }
                 Err(refused) => refused.render(guard.protocol),
             };
             let micros = guard.app.clock.now().since(started);
@@ -104,7 +118,41 @@ impl Refused {
     }
 }
 
+/// A handler panicked, or the server stops.
+#[derive(Debug, thiserror::Error)]
+#[error("the answer was not finished; try again, and see the log")]
+struct Unfinished;
+
+impl Coded for Unfinished {
+    fn code(&self) -> ErrorCode {
+        ErrorCode::Internal
+    }
+}
+
+/// Lets a worker answer, who stops as soon as nobody waits for it.
+async fn answered_by(
+    workers: &Handle,
+    protocol: Protocol,
+    answering: impl Future<Output = Response> + Send + 'static,
+) -> Response {
+    let mut answer = JoinSet::new();
+    answer.spawn_on(answering, workers);
+    match answer.join_next().await {
+        Some(Ok(response)) => response,
+        died => {
+            tracing::error!(?died, "a handler did not end");
+            render(protocol, &Unfinished.into())
+        }
+    }
+}
+
 impl Guard {
+    /// Who is to answer a request, if not the thread that it came to.
+    fn workers(&self, request: &Request) -> Option<&Handle> {
+        let is_short = request.body().size_hint().upper().is_some_and(|bytes| bytes <= SHORT_BODY);
+        if self.is_brief && is_short { None } else { self.app.workers.as_ref() }
+    }
+
     async fn admit(&self, request: Request) -> Result<Request, Refused> {
         let (mut parts, body) = request.into_parts();
         let address = parts.extensions.get::<SocketAddr>().map(SocketAddr::ip);

@@ -3,6 +3,8 @@
 mod guard;
 mod limit;
 mod local;
+#[cfg(test)]
+pub(crate) mod tests;
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -16,6 +18,7 @@ use mainstay_core::action::Action;
 use mainstay_core::command::Authorizer;
 use mainstay_core::scope::ResourceKind;
 use mainstay_core::time::Clock;
+use tokio::runtime::Handle;
 
 use crate::caller::Authenticator;
 use crate::dialect::Protocol;
@@ -55,6 +58,8 @@ pub struct Route<S> {
     pub scope: RouteScope,
     /// Largest body, in bytes.
     pub body_limit: usize,
+    /// Whether the thread that talks to the client answers by itself.
+    is_brief: bool,
     handler: Box<dyn Guardable<S>>,
 }
 
@@ -67,7 +72,24 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
         handler: impl Handler<T, S>,
     ) -> Self {
         let handler = Box::new(Unguarded { handler, extracted: PhantomData });
-        Self { protocol, method, path: path.into(), action, scope, body_limit: BODY_LIMIT, handler }
+        Self {
+            protocol,
+            method,
+            path: path.into(),
+            action,
+            scope,
+            body_limit: BODY_LIMIT,
+            is_brief: false,
+            handler,
+        }
+    }
+
+    /// Says that answering a short body takes microseconds, or waits for the writer alone: then it is not worth
+    /// waking another thread.
+    #[must_use]
+    pub fn brief(mut self) -> Self {
+        self.is_brief = true;
+        self
     }
 
     /// Accepts larger (or only smaller) bodies.
@@ -112,10 +134,12 @@ pub struct App {
     pub meter: Arc<Meter>,
     /// Machine time.
     pub clock: Arc<dyn Clock>,
+    /// Who answers what is not brief; whoever asks, if there are none.
+    pub workers: Option<Handle>,
 }
 
 impl App {
-    /// An application that holds nobody up, if `rate` is `None`.
+    /// An application without workers that holds nobody up, if `rate` is `None`.
     pub fn new(
         authenticator: Arc<dyn Authenticator>,
         authorizer: Arc<dyn Authorizer>,
@@ -123,7 +147,7 @@ impl App {
         rate: Option<Rate>,
     ) -> Self {
         let limiter = Arc::new(RateLimiter::new(Arc::clone(&clock), rate));
-        Self { authenticator, authorizer, limiter, meter: Arc::default(), clock }
+        Self { authenticator, authorizer, limiter, meter: Arc::default(), clock, workers: None }
     }
 }
 
@@ -141,6 +165,7 @@ pub fn router<S: Clone + Send + Sync + 'static>(app: &App, table: Vec<Route<S>>,
             action: route.action,
             scope: route.scope,
             body_limit: DefaultBodyLimit::max(route.body_limit),
+            is_brief: route.is_brief,
             meter: app.meter.route(route.method, route.path.clone()),
         };
         router = register(router, &route.path, route.handler.behind(guard, filter));
