@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, Method, StatusCode, header};
-use mainstay_core::error::{Coded, ErrorClass, ErrorCode, Failure};
+use mainstay_core::error::{Coded, ErrorClass, ErrorCode, Failure, causes};
 use serde_json::{Value, json};
 
 /// The protocols that share the address.
@@ -287,19 +287,6 @@ const fn mlflow_status(code: ErrorCode) -> u16 {
         ErrorCode::GateNotPassed => 403,
         _ => code.class().http_status(),
     }
-}
-
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut text = String::new();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        if !text.is_empty() {
-            text.push_str(": ");
-        }
-        text.push_str(&cause.to_string());
-        next = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

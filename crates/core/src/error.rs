@@ -215,6 +215,20 @@ impl Coded for StorageError {
     }
 }
 
+/// What lies behind an error, for the log: its causes, the nearest first.
+pub fn causes(error: &dyn StdError) -> String {
+    let mut text = String::new();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        if !text.is_empty() {
+            text.push_str(": ");
+        }
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::Path;

@@ -16,6 +16,7 @@ mod metadata;
 pub mod per_row;
 mod plain;
 mod request;
+mod scan;
 pub mod service;
 pub mod tensor;
 #[cfg(test)]

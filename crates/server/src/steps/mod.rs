@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use mainstay_core::error::{Coded, ErrorClass, ErrorCode, Failure};
+use mainstay_core::error::{Coded, ErrorClass, ErrorCode, Failure, causes};
 use mainstay_core::name::Name;
 use mainstay_core::time::{DAY, DataTime, MachineTime};
 use mainstay_pipelines::commands::Claim;
@@ -95,6 +95,10 @@ impl StepError {
     /// Any coded error.
     pub fn of(error: impl Coded) -> Self {
         let failure = Failure::from(error);
+        let cause = causes(failure.inner());
+        if !cause.is_empty() {
+            tracing::warn!(code = %failure.code(), cause, "{failure}");
+        }
         let is_store_away = is_store_away(failure.code());
         let retryable = is_store_away || failure.code().class() == ErrorClass::Internal;
         let code = failure.code().as_str().to_owned();
