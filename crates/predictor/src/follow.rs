@@ -28,6 +28,7 @@ use tokio::sync::watch;
 use super::columns::{Columns, FitError};
 use super::disk::Entry;
 use super::features::{KeptFeatures, ServiceError, ServiceFeatures, field_type};
+use super::pace::Pace;
 use super::snapshot::{Loaded, Place, Served, Snapshot, Trouble};
 use super::{Inner, Predictor};
 
@@ -321,7 +322,11 @@ impl Inner {
                 earlier.or_else(|| Some((kept, Arc::new(service))))
             }
         };
-        Ok((Served { workspace, endpoint, revision, models: loaded, log, watermark, features }, trouble))
+        let pace = Pace::default();
+        Ok((
+            Served { workspace, endpoint, revision, models: loaded, log, watermark, features, pace },
+            trouble,
+        ))
     }
 
     /// The feature service that an endpoint was served with, if it can be read still.

@@ -82,10 +82,12 @@ struct Ask<'r> {
 }
 
 /// Answers a request with what is loaded.
-pub(super) fn infer(inner: &Inner, request: &InferRequest) -> Result<InferAnswer, PredictError> {
+pub(super) fn infer(
+    inner: &Inner,
+    served: &Served,
+    request: &InferRequest,
+) -> Result<InferAnswer, PredictError> {
     let received = inner.clock.now();
-    let snapshot = inner.snapshot.load();
-    let served = inner.find(&snapshot, &request.workspace, &request.endpoint)?;
     let champion = served.revision.champion().ok_or(NothingServed)?;
     let loaded = served.model(&champion.pinned).ok_or(PredictError::NoAnswer)?;
     let schema = &served.endpoint.schema;
@@ -125,8 +127,21 @@ pub(super) fn infer(inner: &Inner, request: &InferRequest) -> Result<InferAnswer
         version: link.pinned.version,
         source: link.source,
     };
-    let rows = asks.iter().zip(&complete).map(row).collect();
+    let rows: Vec<RowAnswer> = asks.iter().zip(&complete).map(row).collect();
+    served.pace.note(inner.clock.now().since(received), rows.len());
     Ok(InferAnswer { revision: served.revision.number, outputs, rows, receipt })
+}
+
+/// How many rows a request has at most, before it is looked at closely.
+pub(super) fn most_rows(request: &InferRequest) -> usize {
+    let tensors = request.inputs.iter().filter_map(|tensor| tensor.shape.first().copied());
+    let parameters = [
+        request.data_time.as_ref().and_then(PerRow::rows),
+        request.ids.as_ref().and_then(PerRow::rows),
+        request.key.as_ref().and_then(PerRow::rows),
+    ];
+    let entities = request.entities.iter().filter_map(|(_, values)| values.rows());
+    tensors.chain(parameters.into_iter().flatten()).chain(entities).max().unwrap_or(1)
 }
 
 /// How many rows the parameters speak of, if they speak of each; all must speak of equally many.

@@ -23,6 +23,7 @@ mod journal;
 mod labels;
 mod maintain;
 mod outputs;
+mod pace;
 mod rows;
 mod served;
 mod service;
@@ -150,7 +151,17 @@ impl Predictor {
 
     /// Answers a request at once, on this thread. Waits for the disk only where the request asks for it.
     pub fn infer(&self, request: &InferRequest) -> Result<InferAnswer, PredictError> {
-        let given = infer::infer(&self.0, request);
+        let snapshot = self.0.snapshot.load();
+        self.infer_by(self.0.find(&snapshot, &request.workspace, &request.endpoint)?, request)
+    }
+
+    /// As [`infer`](Self::infer), by an endpoint that was found.
+    fn infer_by(
+        &self,
+        served: &snapshot::Served,
+        request: &InferRequest,
+    ) -> Result<InferAnswer, PredictError> {
+        let given = infer::infer(&self.0, served, request);
         self.0.logged.notify_one();
         given
     }

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::columns::Columns;
 use super::error::PredictError;
 use super::features::{KeptFeatures, ServiceFeatures};
+use super::pace::Pace;
 
 /// A model with the way in which it reads the endpoint's features.
 #[derive(Debug, Clone)]
@@ -44,6 +45,8 @@ pub struct Served {
     pub watermark: Arc<AtomicI64>,
     /// What completes requests that carry entity keys, and what it was made of.
     pub(super) features: Option<(KeptFeatures, Arc<ServiceFeatures>)>,
+    /// How long its rows take.
+    pub(super) pace: Pace,
 }
 
 impl Served {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mainstay_api::App;
-use mainstay_api::listen::{HttpLimits, serve};
+use mainstay_api::listen::{self, HttpLimits};
 use mainstay_directory::server_file::reachable;
 use mainstay_predictor::Predictor;
 use mainstay_runner::Spawner;
@@ -68,6 +68,8 @@ impl Running {
         let (clock, entropy) = (platform.clock.clone(), platform.entropy.clone());
         let webhooks = Arc::new(Deliveries::new(database, policy, clock, entropy, webhooks));
         let triggers = Triggers::new(platform.clone());
+        let listening = listen::start(listener, router, limits, stopping.clone());
+        let listening = listening.map_err(|error| Failed::outside("starting to serve", error))?;
         let tasks = vec![
             tokio::spawn(predictor.clone().follow(platform.sources(), stopping.clone())),
             tokio::spawn(keeper.run(stopping.clone())),
@@ -75,8 +77,8 @@ impl Running {
             tokio::spawn(engine.run(stopping.clone())),
             tokio::spawn(triggers.run(stopping.clone())),
             tokio::spawn(async move { signing.0.heads.run(signing.1).await }),
-            tokio::spawn(webhooks.run(stopping.clone())),
-            tokio::spawn(serve(listener, router, limits, stopping)),
+            tokio::spawn(webhooks.run(stopping)),
+            tokio::spawn(listening),
         ];
         Ok(Self { address, platform, predictor, stop, tasks })
     }

@@ -7,7 +7,9 @@ use mainstay_core::command::BoxFuture;
 use mainstay_core::error::StorageError;
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
+use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 
 use crate::database::DATABASE_FILE;
 use crate::driver::Connection;
@@ -48,8 +50,16 @@ impl ReadTx {
 pub struct Reader(Arc<Source>);
 
 enum Source {
-    Sqlite { path: PathBuf, idle: Mutex<Vec<SqliteConnection>>, permits: Arc<Semaphore> },
-    Postgres(PgPool),
+    Sqlite {
+        path: PathBuf,
+        idle: Mutex<Vec<SqliteConnection>>,
+        permits: Arc<Semaphore>,
+    },
+    Postgres {
+        pool: PgPool,
+        /// The runtime whose reactor has the connections. Another one may end before them, or be busy.
+        home: Option<Handle>,
+    },
 }
 
 impl Reader {
@@ -69,7 +79,7 @@ impl Reader {
     }
 
     pub(crate) fn postgres(pool: PgPool) -> Self {
-        Self(Arc::new(Source::Postgres(pool)))
+        Self(Arc::new(Source::Postgres { pool, home: Handle::try_current().ok() }))
     }
 
     /// Closes the connections that are idle; a SQLite database is whole in its one file once the last
@@ -99,10 +109,20 @@ impl Reader {
                 });
                 task.await.map_err(|e| StorageError::Failed(e.into()))?
             }
-            Source::Postgres(pool) => {
-                let pooled = pool.acquire().await.map_err(failure)?;
-                let connection = Connection::Postgres(Box::new(PostgresConnection::Pooled(pooled)));
-                within(connection, work).await.0
+            Source::Postgres { pool, home } => {
+                let pool = pool.clone();
+                let answering = async move {
+                    let pooled = pool.acquire().await.map_err(failure)?;
+                    let connection = Connection::Postgres(Box::new(PostgresConnection::Pooled(pooled)));
+                    within(connection, work).await.0
+                };
+                let is_home = |home: &&Handle| Handle::try_current().is_ok_and(|here| here.id() == home.id());
+                let Some(home) = home.as_ref().filter(|home| !is_home(home)) else { return answering.await };
+                // Ends with whoever waits for it.
+                let mut task = JoinSet::new();
+                task.spawn_on(answering, home);
+                let answer = task.join_next().await.ok_or_else(|| StorageError::Failed("no task".into()))?;
+                answer.map_err(|error| StorageError::Failed(error.into()))?
             }
         }
     }

@@ -5,7 +5,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicIsize, Ordering};
 use std::thread;
 
 use tokio::net::TcpStream;
@@ -15,6 +15,9 @@ use tokio::task::JoinSet;
 
 use super::connection::Driver;
 use super::doors::Guest;
+
+/// Connections that wait for a thread to take them. Further ones wait in the kernel.
+const WAITING: usize = 128;
 
 /// A connection that was let in.
 struct Arrival {
@@ -32,8 +35,9 @@ pub(super) struct Edges {
 }
 
 struct Edge {
-    arrivals: mpsc::UnboundedSender<Arrival>,
-    open: Arc<AtomicUsize>,
+    arrivals: mpsc::Sender<Arrival>,
+    /// Connections, about: one may end before it is counted.
+    open: Arc<AtomicIsize>,
 }
 
 impl Edges {
@@ -43,8 +47,8 @@ impl Edges {
         let (under_way, ended) = mpsc::channel(1);
         let mut all = Vec::with_capacity(count);
         for number in 0..count {
-            let (arrivals, arriving) = mpsc::unbounded_channel();
-            let open = Arc::new(AtomicUsize::new(0));
+            let (arrivals, arriving) = mpsc::channel(WAITING);
+            let open = Arc::new(AtomicIsize::new(0));
             let runtime = Builder::new_current_thread().enable_all().build()?;
             let (driver, leaving, under_way) = (driver.clone(), leaving.clone(), under_way.clone());
             let count = Arc::clone(&open);
@@ -57,14 +61,24 @@ impl Edges {
         Ok(Self { all, gone, ended })
     }
 
-    /// Gives a connection to the thread that has the fewest.
-    pub(super) fn take(&self, stream: TcpStream, peer: SocketAddr, guest: Guest) -> io::Result<()> {
-        let stream = stream.into_std()?;
-        if let Some(edge) = self.all.iter().min_by_key(|edge| edge.open.load(Ordering::Relaxed)) {
-            edge.open.fetch_add(1, Ordering::Relaxed);
-            // A thread that is gone has dropped what it would have been sent, too.
-            drop(edge.arrivals.send(Arrival { stream, peer, guest }));
+    /// Gives a connection to the thread that has the fewest, or to the next one that is not too busy to take it;
+    /// waits if all are.
+    pub(super) async fn take(&self, stream: TcpStream, peer: SocketAddr, guest: Guest) -> io::Result<()> {
+        let mut arrival = Arrival { stream: stream.into_std()?, peer, guest };
+        let mut edges: Vec<&Edge> = self.all.iter().filter(|edge| !edge.arrivals.is_closed()).collect();
+        edges.sort_by_key(|edge| edge.open.load(Ordering::Relaxed));
+        for edge in &edges {
+            arrival = match edge.arrivals.try_send(arrival) {
+                Ok(()) => {
+                    edge.open.fetch_add(1, Ordering::Relaxed);
+                    return Ok(());
+                }
+                Err(refused) => refused.into_inner(),
+            };
         }
+        let first = edges.first().ok_or(io::ErrorKind::BrokenPipe)?;
+        first.arrivals.send(arrival).await.map_err(|_| io::ErrorKind::BrokenPipe)?;
+        first.open.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
 
@@ -84,9 +98,9 @@ impl Drop for Edges {
 
 /// What one thread does until it gets no more connections and the last one has ended.
 async fn talk(
-    mut arriving: mpsc::UnboundedReceiver<Arrival>,
+    mut arriving: mpsc::Receiver<Arrival>,
     driver: Driver,
-    open: Arc<AtomicUsize>,
+    open: Arc<AtomicIsize>,
     mut leaving: watch::Receiver<bool>,
 ) {
     let (mut connections, mut more) = (JoinSet::new(), true);

@@ -8,6 +8,7 @@ mod paced;
 #[cfg(test)]
 mod tests;
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread;
@@ -16,7 +17,8 @@ use std::time::Duration;
 use axum::Router;
 use hyper_util::rt::TokioTimer;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::runtime::Builder;
+use tokio::sync::{oneshot, watch};
 
 pub use paced::Pace;
 
@@ -71,28 +73,45 @@ impl HttpLimits {
     }
 }
 
-/// Serves until `stop` turns true, then lets the requests in flight end.
-pub async fn serve(
+/// Starts to serve until `stop` turns true, and to let the requests in flight end then. What is given back ends
+/// with it. Connections are taken, and talked to, by threads of their own, so that nothing that the caller's
+/// runtime does holds them up.
+pub fn start(
     listener: TcpListener,
     router: Router,
     limits: HttpLimits,
-    mut stop: watch::Receiver<bool>,
-) {
-    let doors = Arc::new(Doors::new(&limits));
-    let farewells = Farewells::default();
+    stop: watch::Receiver<bool>,
+) -> io::Result<impl Future<Output = ()> + Send + use<>> {
     let mut http = hyper::server::conn::http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(limits.head)
         .pipeline_flush(true)
         .max_buf_size(64 << 10);
+    let farewells = Farewells::default();
     let driver = Driver { http, router, pace: limits.body, farewells: farewells.clone(), stop: stop.clone() };
-    let mut edges = match Edges::start(limits.edges, &driver) {
-        Ok(edges) => edges,
-        Err(error) => {
-            tracing::error!(%error, "no thread can be started; nothing is served");
-            return;
-        }
+    let edges = Edges::start(limits.edges.max(1), &driver)?;
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let listener = {
+        let _context = runtime.enter();
+        TcpListener::from_std(listener.into_std()?)?
     };
+    let (ending, ended) = oneshot::channel::<()>();
+    thread::Builder::new().name("door".to_owned()).spawn(move || {
+        runtime.block_on(serve(listener, edges, farewells, limits, stop));
+        drop(ending);
+    })?;
+    // Nothing is sent: it ends once nobody holds the other end.
+    Ok(async move { drop(ended.await) })
+}
+
+async fn serve(
+    listener: TcpListener,
+    mut edges: Edges,
+    farewells: Farewells,
+    limits: HttpLimits,
+    mut stop: watch::Receiver<bool>,
+) {
+    let doors = Arc::new(Doors::new(&limits));
     loop {
         let (stream, peer) = tokio::select! {
             accepted = accept(&listener, &doors) => accepted,
@@ -100,7 +119,7 @@ pub async fn serve(
         };
         match doors.admit(peer.ip()) {
             Ok(guest) => {
-                if let Err(error) = edges.take(stream, peer, guest) {
+                if let Err(error) = edges.take(stream, peer, guest).await {
                     tracing::warn!(%peer, %error, "a connection could not be handed over");
                 }
             }

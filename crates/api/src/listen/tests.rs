@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
-use super::{HttpLimits, Pace, serve};
+use super::{HttpLimits, Pace, start};
 
 /// Nothing in these tests takes so long, unless something is wrong.
 const LONG: Duration = Duration::from_mins(1);
@@ -45,7 +45,7 @@ impl Server {
             read.unwrap_or_else(|error| Bytes::from(error.to_string()))
         });
         let (stop, stopping) = watch::channel(false);
-        let task = tokio::spawn(serve(listener, router, limits, stopping));
+        let task = tokio::spawn(start(listener, router, limits, stopping).unwrap());
         Self { address, entered, permits, stop, task }
     }
 

@@ -19,10 +19,13 @@ use super::{Error, InferAnswer, ModelPath, OipError, OipState};
 use crate::caller::Caller;
 use crate::dialect::{BodyError, Protocol};
 use crate::meter::Meter;
-use crate::route::{Route, RouteScope};
+use crate::route::{Route, RouteScope, Unfinished};
 
 /// Largest body of a request, in bytes: Triton's default for `--http-max-input-size`.
 const BODY_LIMIT: usize = 64 << 20;
+
+/// The answer for more rows takes a while to write.
+const BRIEF_ROWS: usize = 256;
 
 pub(super) fn routes() -> Vec<Route<OipState>> {
     let invoke = (Action::EndpointInvoke, RouteScope::Path(ResourceKind::Endpoint, "model"));
@@ -75,7 +78,11 @@ async fn respond(
     let workspace = request.workspace.clone();
     let given = state.service.infer(request).await?;
     count(&state.meter, &workspace, &path.model, &given);
-    Ok(answer::write(&path.model, &given, &wanted)?)
+    if given.rows.len() <= BRIEF_ROWS {
+        return Ok(answer::write(&path.model, &given, &wanted)?);
+    }
+    let written = tokio::task::spawn_blocking(move || answer::write(&path.model, &given, &wanted));
+    Ok(written.await.map_err(|_| Unfinished)??)
 }
 
 /// Counts the rows of an answer: so only of endpoints that there are.

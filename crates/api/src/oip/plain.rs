@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use super::binary;
-use super::request::{Body, MAX_NAMES};
+use super::request::{Body, MAX_NAMES, Output};
 use super::scan::Scan;
 use super::tensor::{Data, Datatype, Dimensions, MAX_RANK, Tensor, elements};
 
@@ -32,7 +32,11 @@ pub(super) fn read(text: &str, tail: &mut &[u8]) -> Option<Body> {
             })?;
             once(&mut inputs, all)
         }
-        Field::Outputs => once(&mut outputs, scan.general()?),
+        Field::Outputs => {
+            let all: Vec<Output> = scan.general()?;
+            (all.len() <= MAX_NAMES).then_some(())?;
+            once(&mut outputs, all)
+        }
         _ => None,
     })?;
     scan.peek().is_none().then_some(())?;
@@ -46,17 +50,21 @@ pub(super) fn read(text: &str, tail: &mut &[u8]) -> Option<Body> {
 }
 
 fn input(scan: &mut Scan<'_>, tail: &mut &[u8]) -> Option<Tensor> {
-    let (mut name, mut shape, mut datatype, mut data, mut size) = (None, None, None, None, None);
+    let (mut name, mut shape, mut datatype, mut data) = (None, None, None, None);
+    let (mut parameters, mut size) = (None, None);
     scan.object(|scan, field| match field {
         Field::Name => once(&mut name, scan.string()?),
         Field::Shape => once(&mut shape, scan.shape()?),
         Field::Datatype => once(&mut datatype, Datatype::named(scan.string()?)?),
         // As a rule it is said before what the elements are, and how many.
         Field::Data => once(&mut data, scan.data(datatype?, shape.as_ref()?.1)?),
-        Field::Parameters => scan.object(|scan, field| match field {
-            Field::BinaryDataSize => once(&mut size, scan.number()?.parse()?),
-            _ => None,
-        }),
+        Field::Parameters => {
+            once(&mut parameters, ())?;
+            scan.object(|scan, field| match field {
+                Field::BinaryDataSize => once(&mut size, scan.number()?.parse()?),
+                _ => None,
+            })
+        }
         _ => None,
     })?;
     let (name, datatype, (shape, count)) = (name?, datatype?, shape?);
@@ -240,6 +248,7 @@ mod tests {
             " ",
             "\"data\":[1],",
             "\"id\":\"\",",
+            "\"parameters\":{},",
         ];
         let mut read = 0;
         for text in USUAL {

@@ -1,6 +1,7 @@
 //! What stands before every handler: who calls, on which workspace, and may they.
 
 use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use axum::body::HttpBody as _;
 use axum::extract::{DefaultBodyLimit, RawPathParams, Request};
 use axum::handler::Handler;
 use axum::response::Response;
+use futures::FutureExt as _;
 use http::{HeaderValue, header};
 use mainstay_core::action::Action;
 use mainstay_core::error::{Coded, ErrorCode, Failure};
@@ -60,7 +62,10 @@ where
                     let workers = guard.workers(&request);
                     let answering = self.handler.call(request, state);
                     match workers {
-                        None => answering.await,
+                        None => AssertUnwindSafe(answering)
+                            .catch_unwind()
+                            .await
+                            .unwrap_or_else(|_| unfinished(guard.protocol)),
                         Some(workers) => answered_by(workers, guard.protocol, answering).await,
                     }
                 }
@@ -121,7 +126,7 @@ impl Refused {
 /// A handler panicked, or the server stops.
 #[derive(Debug, thiserror::Error)]
 #[error("the answer was not finished; try again, and see the log")]
-struct Unfinished;
+pub(crate) struct Unfinished;
 
 impl Coded for Unfinished {
     fn code(&self) -> ErrorCode {
@@ -139,11 +144,13 @@ async fn answered_by(
     answer.spawn_on(answering, workers);
     match answer.join_next().await {
         Some(Ok(response)) => response,
-        died => {
-            tracing::error!(?died, "a handler did not end");
-            render(protocol, &Unfinished.into())
-        }
+        _ => unfinished(protocol),
     }
+}
+
+/// What is answered in place of a handler that panicked, which has said so in the log.
+fn unfinished(protocol: Protocol) -> Response {
+    render(protocol, &Unfinished.into())
 }
 
 impl Guard {

@@ -27,6 +27,7 @@ use crate::meter::Meter;
 use self::guard::{Guard, Guarded};
 
 pub use guard::Denied;
+pub(crate) use guard::Unfinished;
 pub use limit::{Rate, RateLimiter};
 pub use local::check_local;
 

@@ -82,8 +82,13 @@ impl Served {
         let app = App::new(Arc::new(Anyone), Arc::new(Anyone), clock, None);
         let app = App { workers: Some(workers.handle().clone()), ..app };
         let waiting = Waiting::default();
-        let table =
-            vec![row("/brief", who).brief(), row("/long", who), row("/dies", dies), row("/waits", waits)];
+        let table = vec![
+            row("/brief", who).brief(),
+            row("/long", who),
+            row("/dies", dies),
+            row("/dies-soon", dies).brief(),
+            row("/waits", waits),
+        ];
         Self { router: router(&app, table, waiting.clone()), waiting, workers: Some(workers) }
     }
 
@@ -130,8 +135,10 @@ async fn a_long_body_is_left_to_a_worker() {
 #[tokio::test]
 async fn a_handler_that_panics_is_an_answer() {
     let served = Served::start();
-    let (status, problem) = served.told("/dies", "").await;
-    assert!(status == 500 && problem.contains("\"code\":\"internal\""), "{problem}");
+    for path in ["/dies", "/dies-soon"] {
+        let (status, problem) = served.told(path, "").await;
+        assert!(status == 500 && problem.contains("\"code\":\"internal\""), "{problem}");
+    }
     assert_eq!(served.told("/long", "").await.0, 200);
 }
 

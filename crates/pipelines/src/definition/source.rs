@@ -110,8 +110,8 @@ impl Source {
     }
 
     /// Refuses what [`resolve_with`](Self::resolve_with) would refuse whatever the parameters of a run, if no
-    /// parameter files are given: as by a server. Variables that the text gives no value may come with a run; what hangs on them is let pass.
-    /// Triggers stand with the variables of the text alone: nobody gives them others.
+    /// parameter files are given: as by a server. Variables that the text gives no value may come with a run; what
+    /// hangs on them is let pass. Triggers stand with the variables of the text alone: nobody gives them others.
     pub fn check(&self, built_ins: &dyn BuiltIns) -> Result<(), DefinitionError> {
         let (globals, files) = self.variables(&Parameters::default(), true)?;
         self.triggers_with(&globals)?;
