@@ -39,6 +39,17 @@ class Figure:
         ]
 
 
+CALM = 4
+"""One of so many repeats is kept where only the calmest count."""
+
+
+def calmest(values):
+    """The least of them, a quarter of all, and what all were, said. Whoever shares a core can make a repeat cost
+    more, and nobody can make it cost less."""
+    said = f"all {len(values)} repeats: median {number(statistics.median(values))}, most {number(max(values))}"
+    return sorted(values)[: max(1, len(values) // CALM)], said
+
+
 def number(value):
     """Three significant digits, never in exponents."""
     if value == 0 or abs(value) >= 100:

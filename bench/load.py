@@ -53,11 +53,11 @@ def run(server, queues, processes=1):
         workers.append(worker)
     for pipe in pipes:
         pipe.recv()
-    cpu, start = server.cpu(), time.perf_counter()
+    cpu, start = server.spent(), time.perf_counter()
     for pipe in pipes:
         pipe.send("go")
     results = [pipe.recv() for pipe in pipes]
-    wall, cpu = time.perf_counter() - start, server.cpu() - cpu
+    wall, cpu = time.perf_counter() - start, server.spent() - cpu
     for worker in workers:
         worker.join()
     failed = [error for error, _, _ in results if error]

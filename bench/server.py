@@ -82,6 +82,10 @@ class Server:
         """User and system time of the server and of all processes that it started, in seconds."""
         return sum(cpu_ticks(pid) for pid in tree(self.pid)) / TICKS
 
+    def spent(self):
+        """What each of their threads has spent so far: to the nanosecond, but without those that have ended."""
+        return Spent({thread: nanoseconds for pid in tree(self.pid) for thread, nanoseconds in threads(pid)})
+
     def resident_mb(self, kind="VmRSS"):
         """Resident memory of the server's process: all of it, or `RssAnon`, or `RssFile`."""
         return status_kib(self.pid, kind) * 1024 / 1e6
@@ -105,6 +109,22 @@ class Server:
             self.stop()
         else:
             self.process.kill()
+
+
+class Spent(dict):
+    """Nanoseconds by thread; the difference of two is in seconds."""
+
+    def __sub__(self, earlier):
+        return sum(spent - earlier.get(thread, 0) for thread, spent in self.items()) / 1e9
+
+
+def threads(pid):
+    """The threads of a process, each with the nanoseconds that it ran (the kernel's sched-stats.rst)."""
+    for task in pathlib.Path(f"/proc/{pid}/task").glob("*"):
+        try:
+            yield task.name, int((task / "schedstat").read_text().split()[0])
+        except OSError:
+            continue
 
 
 def children(pid):
