@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Sees to it that tools are there: need.sh TOOL…, of postgresql, python-venv, chromium, curl,
-# strace, cargo-deny.
+# strace, debootstrap, cargo-deny.
 #
 # A tool that is missing is installed by apt-get where that can work (root on Debian or a relative of
 # it), cargo-deny into the cache; otherwise this says what to install and fails.
@@ -37,6 +37,10 @@ has_curl() {
 
 has_strace() {
     command -v strace >/dev/null
+}
+
+has_debootstrap() {
+    command -v debootstrap >/dev/null
 }
 
 has_cargo_deny() {
@@ -82,6 +86,10 @@ for tool in "$@"; do
             ;;
         strace)
             see_to has_strace apt strace || missing "strace" "install it (Debian: apt-get install strace)"
+            ;;
+        debootstrap)
+            see_to has_debootstrap apt debootstrap ||
+                missing "debootstrap" "install it (Debian: apt-get install debootstrap)"
             ;;
         cargo-deny)
             see_to has_cargo_deny cargo install --locked --quiet --root "$cache/tools" \
