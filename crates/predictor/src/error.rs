@@ -124,6 +124,9 @@ pub enum PredictError {
     /// The process is stopping.
     #[error("the server is stopping; try again shortly")]
     Stopping,
+    /// It died while it computed.
+    #[error("the answer was not finished; try again, and see the log")]
+    Unfinished,
 }
 
 impl Coded for PredictError {
@@ -150,6 +153,7 @@ impl Coded for PredictError {
             Self::Features(error) => error.code(),
             Self::Run(error) => error.code(),
             Self::Log(error) => error.code(),
+            Self::Unfinished => ErrorCode::Internal,
         }
     }
 }

@@ -305,7 +305,7 @@ impl Inner {
             let columns = Columns::fit(&model, &endpoint.schema);
             let columns = columns.map_err(|error| Unservable::Fit { version, error })?;
             models.insert(pinned.digest, Arc::clone(&model));
-            loaded.insert(pinned.digest, Loaded { model, columns });
+            loaded.insert(pinned.digest, Loaded { model, columns, pace: Arc::default() });
         }
         let log = self.predictions.of(&workspace)?;
         let watermark = self.watermarks.of(&workspace, &endpoint.name);
@@ -322,9 +322,9 @@ impl Inner {
                 earlier.or_else(|| Some((kept, Arc::new(service))))
             }
         };
-        let pace = Pace::default();
+        let by_keys = Pace::default();
         Ok((
-            Served { workspace, endpoint, revision, models: loaded, log, watermark, features, pace },
+            Served { workspace, endpoint, revision, models: loaded, log, watermark, features, by_keys },
             trouble,
         ))
     }

@@ -23,7 +23,7 @@ use super::features::Given;
 use super::journal::append_all;
 use super::outputs::{self, Scored};
 use super::rows::Rows;
-use super::snapshot::Served;
+use super::snapshot::{Loaded, Served};
 use super::watermark;
 
 thread_local! {
@@ -128,7 +128,9 @@ pub(super) fn infer(
         source: link.source,
     };
     let rows: Vec<RowAnswer> = asks.iter().zip(&complete).map(row).collect();
-    served.pace.note(inner.clock.now().since(received), rows.len());
+    if !request.entities.is_empty() {
+        served.by_keys.note(inner.clock.now().since(received), rows.len());
+    }
     Ok(InferAnswer { revision: served.revision.number, outputs, rows, receipt })
 }
 
@@ -315,15 +317,22 @@ impl Run<'_> {
     /// Lets one version score all rows; returns its position among the scored.
     fn evaluate(&mut self, pinned: Pinned, role: ArmRole) -> usize {
         let started = self.inner.clock.now();
-        let outputs = self.run(&pinned);
-        let micros = self.inner.clock.now().micros() - started.micros();
+        let loaded = self.served.model(&pinned);
+        let outputs = loaded.ok_or(ArmFailure::NotLoaded).and_then(|loaded| self.run(loaded, pinned));
+        let micros = self.inner.clock.now().since(started);
+        if let Some(loaded) = loaded {
+            loaded.pace.note(micros, self.rows.count());
+        }
         let latency_micros = u32::try_from(micros).unwrap_or(u32::MAX);
         self.scored.push(Scored { pinned, role, latency_micros, outputs });
         self.scored.len() - 1
     }
 
-    fn run(&mut self, pinned: &Pinned) -> Result<Vec<(String, mainstay_inference::Tensor)>, ArmFailure> {
-        let loaded = self.served.model(pinned).ok_or(ArmFailure::NotLoaded)?;
+    fn run(
+        &mut self,
+        loaded: &Loaded,
+        pinned: Pinned,
+    ) -> Result<Vec<(String, mainstay_inference::Tensor)>, ArmFailure> {
         let built = loaded.columns.build(self.rows).map_err(|error: BuildError| {
             tracing::debug!(version = pinned.version, %error, "an arm cannot take the request");
             ArmFailure::Failed

@@ -91,8 +91,10 @@ pub(crate) struct Inner {
     logged: Notify,
     /// Held by whoever makes the next snapshot.
     following: Mutex<()>,
-    /// Requests that are computed off the reactor at the same time.
-    heavy: Arc<Semaphore>,
+    /// Requests of few rows that are computed off the reactor at the same time.
+    few: Arc<Semaphore>,
+    /// Those of many rows.
+    many: Arc<Semaphore>,
 }
 
 impl Predictor {
@@ -121,7 +123,8 @@ impl Predictor {
             ready: AtomicBool::new(false),
             has_followed: watch::Sender::new(false),
             following: Mutex::default(),
-            heavy: Arc::new(Semaphore::new(cores)),
+            few: Arc::new(Semaphore::new(cores)),
+            many: Arc::new(Semaphore::new(cores)),
         }));
         if let Some(Kept { seq, endpoints, troubles }) = this.0.dir.read_snapshot().map_err(LogError::from)? {
             let places =

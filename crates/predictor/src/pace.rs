@@ -1,9 +1,9 @@
-//! How long a row of an endpoint takes: whether the thread that a request came to answers it by itself.
+//! How long rows take: whether the thread that a request came to answers it by itself.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// How long others may wait for that thread, in nanoseconds.
-const BRIEF: u64 = 200_000;
+pub(super) const BRIEF: u64 = 200_000;
 
 /// The least time that a row took of late, in nanoseconds; 0 before the first request. The least, because a
 /// request that had to wait for its turn is no slower by itself, while one of a slow model is never fast.
@@ -11,10 +11,10 @@ const BRIEF: u64 = 200_000;
 pub(super) struct Pace(AtomicU64);
 
 impl Pace {
-    /// Whether so many rows are done soon. It is not known of the first ones.
-    pub(super) fn is_brief(&self, rows: usize) -> bool {
+    /// How long so many rows take, in nanoseconds. It is not known of the first ones.
+    pub(super) fn of(&self, rows: usize) -> Option<u64> {
         let row = self.0.load(Ordering::Relaxed);
-        row > 0 && row.saturating_mul(u64::try_from(rows).unwrap_or(u64::MAX)) <= BRIEF
+        (row > 0).then(|| row.saturating_mul(u64::try_from(rows).unwrap_or(u64::MAX)))
     }
 
     /// Takes note of how long a request took. What is known yields by an eighth each time, so that a change is
@@ -31,6 +31,12 @@ impl Pace {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    impl Pace {
+        fn is_brief(&self, rows: usize) -> bool {
+            self.of(rows).is_some_and(|nanos| nanos <= BRIEF)
+        }
+    }
 
     #[test]
     fn what_is_not_known_is_not_brief_and_what_is_slow_stays_so() {

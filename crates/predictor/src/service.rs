@@ -23,6 +23,9 @@ use super::Predictor;
 use super::error::PredictError;
 use super::infer;
 
+/// Requests of no more rows do not wait behind larger ones.
+const FEW_ROWS: usize = 32;
+
 #[async_trait]
 impl InferenceService for Predictor {
     fn is_ready(&self) -> bool {
@@ -45,23 +48,29 @@ impl InferenceService for Predictor {
     }
 
     async fn infer(&self, request: InferRequest) -> Result<InferAnswer, Refusal> {
-        let served = {
+        let rows = infer::most_rows(&request);
+        if request.durability == Durability::Written {
             let snapshot = self.0.snapshot.load();
             let found = self.0.find(&snapshot, &request.workspace, &request.endpoint);
-            Arc::clone(found.map_err(Refusal::new)?)
-        };
-        if request.durability == Durability::Written && served.pace.is_brief(infer::most_rows(&request)) {
-            return self.infer_by(&served, &request).map_err(Refusal::new);
+            let served = found.map_err(Refusal::new)?;
+            if served.is_brief(rows, !request.entities.is_empty()) {
+                return self.infer_by(served, &request).map_err(Refusal::new);
+            }
         }
-        let stopping = || Refusal::new(PredictError::Stopping);
-        let permit = Arc::clone(&self.0.heavy).acquire_owned().await.map_err(|_| stopping())?;
+        let turns = if rows <= FEW_ROWS { &self.0.few } else { &self.0.many };
+        let permit = Arc::clone(turns).acquire_owned().await;
+        let permit = permit.map_err(|_| Refusal::new(PredictError::Stopping))?;
         let this = self.clone();
         let given = tokio::task::spawn_blocking(move || {
-            let given = this.infer_by(&served, &request);
+            // By what is served now: a request may have waited for its turn.
+            let given = Self::infer(&this, &request);
             drop(permit);
             given
         });
-        given.await.map_err(|_| stopping())?.map_err(Refusal::new)
+        let given = given.await.map_err(|error| {
+            Refusal::new(if error.is_panic() { PredictError::Unfinished } else { PredictError::Stopping })
+        });
+        given?.map_err(Refusal::new)
     }
 }
 

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::columns::Columns;
 use super::error::PredictError;
 use super::features::{KeptFeatures, ServiceFeatures};
-use super::pace::Pace;
+use super::pace::{self, Pace};
 
 /// A model with the way in which it reads the endpoint's features.
 #[derive(Debug, Clone)]
@@ -26,6 +26,8 @@ pub struct Loaded {
     pub model: Arc<Model>,
     /// How it reads the features.
     pub(super) columns: Columns,
+    /// How long it takes for a row.
+    pub(super) pace: Arc<Pace>,
 }
 
 /// An endpoint, ready to answer.
@@ -45,14 +47,22 @@ pub struct Served {
     pub watermark: Arc<AtomicI64>,
     /// What completes requests that carry entity keys, and what it was made of.
     pub(super) features: Option<(KeptFeatures, Arc<ServiceFeatures>)>,
-    /// How long its rows take.
-    pub(super) pace: Pace,
+    /// How long a row takes that is completed by keys.
+    pub(super) by_keys: Pace,
 }
 
 impl Served {
     /// The model of a version.
     pub fn model(&self, pinned: &Pinned) -> Option<&Loaded> {
         self.models.get(&pinned.digest)
+    }
+
+    /// Whether so many rows are answered soon, completed by keys or not, whichever arms score them.
+    pub(super) fn is_brief(&self, rows: usize, by_keys: bool) -> bool {
+        let models = self.revision.arms.iter().filter_map(|arm| self.model(&arm.pinned));
+        let scoring = models.map(|loaded| loaded.pace.of(rows)).sum::<Option<u64>>();
+        let joining = if by_keys { self.by_keys.of(rows) } else { Some(0) };
+        scoring.zip(joining).is_some_and(|(scoring, joining)| scoring.saturating_add(joining) <= pace::BRIEF)
     }
 
     /// The views that requests with entity keys read, and how far they are materialised.

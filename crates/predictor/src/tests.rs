@@ -444,7 +444,7 @@ async fn an_arm_that_fails_never_hurts_the_answer() {
         log: Arc::clone(&served.log),
         watermark: Arc::clone(&served.watermark),
         features: None,
-        pace: super::pace::Pace::default(),
+        by_keys: super::pace::Pace::default(),
     };
     let mut next = super::snapshot::Snapshot::default();
     next.endpoints.entry(default_workspace()).or_default().insert(iris(), Arc::new(crippled));

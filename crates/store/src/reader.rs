@@ -113,7 +113,8 @@ impl Reader {
                 let pool = pool.clone();
                 let answering = async move {
                     let pooled = pool.acquire().await.map_err(failure)?;
-                    let connection = Connection::Postgres(Box::new(PostgresConnection::Pooled(pooled)));
+                    let connection =
+                        Connection::Postgres(Box::new(PostgresConnection::Pooled(pooled.into())));
                     within(connection, work).await.0
                 };
                 let is_home = |home: &&Handle| Handle::try_current().is_ok_and(|here| here.id() == home.id());

@@ -49,11 +49,10 @@ impl Edges {
         for number in 0..count {
             let (arrivals, arriving) = mpsc::channel(WAITING);
             let open = Arc::new(AtomicIsize::new(0));
-            let runtime = Builder::new_current_thread().enable_all().build()?;
             let (driver, leaving, under_way) = (driver.clone(), leaving.clone(), under_way.clone());
             let count = Arc::clone(&open);
-            thread::Builder::new().name(format!("edge-{number}")).spawn(move || {
-                runtime.block_on(talk(arriving, driver, count, leaving));
+            start(format!("edge-{number}"), async move || {
+                talk(arriving, driver, count, leaving).await;
                 drop(under_way);
             })?;
             all.push(Edge { arrivals, open });
@@ -94,6 +93,25 @@ impl Drop for Edges {
     fn drop(&mut self) {
         self.gone.send_replace(true);
     }
+}
+
+/// Starts a thread with an executor of its own.
+pub(super) fn start<F: Future<Output = ()>>(
+    name: String,
+    work: impl FnOnce() -> F + Send + 'static,
+) -> io::Result<()> {
+    let (report, reported) = std::sync::mpsc::sync_channel(1);
+    // The executor is made and dropped there: where others run, none may be dropped.
+    thread::Builder::new().name(name).spawn(move || {
+        let runtime = Builder::new_current_thread().enable_all().build();
+        let (made, runtime) =
+            runtime.map_or_else(|error| (Err(error), None), |runtime| (Ok(()), Some(runtime)));
+        drop(report.send(made));
+        if let Some(runtime) = runtime {
+            runtime.block_on(work());
+        }
+    })?;
+    reported.recv().unwrap_or_else(|_| Err(io::ErrorKind::Other.into()))
 }
 
 /// What one thread does until it gets no more connections and the last one has ended.

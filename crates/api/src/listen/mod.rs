@@ -17,7 +17,6 @@ use std::time::Duration;
 use axum::Router;
 use hyper_util::rt::TokioTimer;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::runtime::Builder;
 use tokio::sync::{oneshot, watch};
 
 pub use paced::Pace;
@@ -90,14 +89,13 @@ pub fn start(
     let farewells = Farewells::default();
     let driver = Driver { http, router, pace: limits.body, farewells: farewells.clone(), stop: stop.clone() };
     let edges = Edges::start(limits.edges.max(1), &driver)?;
-    let runtime = Builder::new_current_thread().enable_all().build()?;
-    let listener = {
-        let _context = runtime.enter();
-        TcpListener::from_std(listener.into_std()?)?
-    };
+    let listener = listener.into_std()?;
     let (ending, ended) = oneshot::channel::<()>();
-    thread::Builder::new().name("door".to_owned()).spawn(move || {
-        runtime.block_on(serve(listener, edges, farewells, limits, stop));
+    edge::start("door".to_owned(), async move || {
+        match TcpListener::from_std(listener) {
+            Ok(listener) => serve(listener, edges, farewells, limits, stop).await,
+            Err(error) => tracing::error!(%error, "nothing can be listened to"),
+        }
         drop(ending);
     })?;
     // Nothing is sent: it ends once nobody holds the other end.
@@ -118,11 +116,12 @@ async fn serve(
             _ = stop.wait_for(|stop| *stop) => break,
         };
         match doors.admit(peer.ip()) {
-            Ok(guest) => {
-                if let Err(error) = edges.take(stream, peer, guest).await {
+            Ok(guest) => tokio::select! {
+                taken = edges.take(stream, peer, guest) => if let Err(error) = taken {
                     tracing::warn!(%peer, %error, "a connection could not be handed over");
-                }
-            }
+                },
+                _ = stop.wait_for(|stop| *stop) => break,
+            },
             Err(full) => {
                 tracing::debug!(%peer, %full, "no room for a connection");
                 let farewells = farewells.clone();

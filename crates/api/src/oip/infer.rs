@@ -24,8 +24,8 @@ use crate::route::{Route, RouteScope, Unfinished};
 /// Largest body of a request, in bytes: Triton's default for `--http-max-input-size`.
 const BODY_LIMIT: usize = 64 << 20;
 
-/// The answer for more rows takes a while to write.
-const BRIEF_ROWS: usize = 256;
+/// An answer of more rows and elements takes a while to write.
+const BRIEF_ANSWER: usize = 1 << 10;
 
 pub(super) fn routes() -> Vec<Route<OipState>> {
     let invoke = (Action::EndpointInvoke, RouteScope::Path(ResourceKind::Endpoint, "model"));
@@ -78,7 +78,8 @@ async fn respond(
     let workspace = request.workspace.clone();
     let given = state.service.infer(request).await?;
     count(&state.meter, &workspace, &path.model, &given);
-    if given.rows.len() <= BRIEF_ROWS {
+    let elements: usize = given.outputs.iter().map(|tensor| tensor.data.len()).sum();
+    if given.rows.len() + elements <= BRIEF_ANSWER {
         return Ok(answer::write(&path.model, &given, &wanted)?);
     }
     let written = tokio::task::spawn_blocking(move || answer::write(&path.model, &given, &wanted));

@@ -58,7 +58,7 @@ impl Connection {
     pub(crate) async fn begin_read(&mut self) -> Result<(), StorageError> {
         match self {
             Self::Sqlite(c) => c.execute("BEGIN DEFERRED", &[]).map(drop),
-            Self::Postgres(c) => c.batch("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await,
+            Self::Postgres(c) => c.begin_read().await,
         }
     }
 
@@ -66,7 +66,7 @@ impl Connection {
     pub(crate) async fn commit(&mut self) -> Result<(), StorageError> {
         match self {
             Self::Sqlite(c) => c.execute("COMMIT", &[]).map(drop),
-            Self::Postgres(c) => c.batch("COMMIT").await,
+            Self::Postgres(c) => c.commit().await,
         }
     }
 

@@ -19,7 +19,28 @@ use crate::value::{Row, Value};
 #[expect(clippy::large_enum_variant, reason = "there are as many as connections, each boxed already")]
 pub(crate) enum PostgresConnection {
     Own { inner: PgConnection, options: PgConnectOptions, lost: bool },
-    Pooled(PoolConnection<Postgres>),
+    Pooled(Lent),
+}
+
+/// A connection that goes back to the pool, unless a transaction is left open on it: whoever read next would read
+/// the state of then.
+pub(crate) struct Lent {
+    connection: PoolConnection<Postgres>,
+    is_in_transaction: bool,
+}
+
+impl From<PoolConnection<Postgres>> for Lent {
+    fn from(connection: PoolConnection<Postgres>) -> Self {
+        Self { connection, is_in_transaction: false }
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if self.is_in_transaction {
+            self.connection.close_on_drop();
+        }
+    }
 }
 
 /// Reads a `postgresql://` URL.
@@ -48,7 +69,7 @@ impl PostgresConnection {
     fn inner(&mut self) -> &mut PgConnection {
         match self {
             Self::Own { inner, .. } => inner,
-            Self::Pooled(pooled) => pooled,
+            Self::Pooled(lent) => &mut lent.connection,
         }
     }
 
@@ -58,6 +79,25 @@ impl PostgresConnection {
             *lost = true;
         }
         error
+    }
+
+    /// Opens a transaction that reads one state of the database.
+    pub(crate) async fn begin_read(&mut self) -> Result<(), StorageError> {
+        self.mark(true);
+        self.batch("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await
+    }
+
+    /// Ends a transaction.
+    pub(crate) async fn commit(&mut self) -> Result<(), StorageError> {
+        self.batch("COMMIT").await?;
+        self.mark(false);
+        Ok(())
+    }
+
+    const fn mark(&mut self, is_in_transaction: bool) {
+        if let Self::Pooled(lent) = self {
+            lent.is_in_transaction = is_in_transaction;
+        }
     }
 
     pub(crate) async fn execute(&mut self, sql: &'static str, values: &[Value]) -> Result<u64, StorageError> {

@@ -84,3 +84,31 @@ async fn a_database_that_closes_its_connections_is_found_again() {
     assert_eq!(counted, 2);
     assert!(fresh.database.reader.check_state().await.unwrap().is_good());
 }
+
+/// A read that nobody waits for any more leaves its transaction behind, and what that one saw.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_read_that_was_given_up_shows_nobody_its_old_state() {
+    let Some(fresh) = postgres().await else { return };
+    try_grant(&fresh, "before").await.unwrap();
+    let mut other = sqlx::PgConnection::connect(fresh.url().unwrap()).await.unwrap();
+    let lock = "BEGIN; LOCK TABLE audit_tree IN ACCESS EXCLUSIVE MODE";
+    sqlx::raw_sql(lock).execute(&mut other).await.unwrap();
+    tokio::select! {
+        size = events(&fresh) => panic!("{size} were read through a lock"),
+        () = somebody_waits_for_a_lock(&fresh) => {}
+    }
+    sqlx::raw_sql("COMMIT").execute(&mut other).await.unwrap();
+    try_grant(&fresh, "after").await.unwrap();
+    for _ in 0..16 {
+        assert_eq!(events(&fresh).await, 2);
+    }
+}
+
+/// Returns once a connection to this database waits for a lock.
+async fn somebody_waits_for_a_lock(fresh: &Fresh) {
+    // Of its own, and in no transaction, in which the server would show the same activity all along.
+    let mut watching = sqlx::PgConnection::connect(fresh.url().unwrap()).await.unwrap();
+    let waiting =
+        "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    while sqlx::raw_sql(waiting).fetch_optional(&mut watching).await.unwrap().is_none() {}
+}
