@@ -320,7 +320,8 @@ impl Run<'_> {
         let loaded = self.served.model(&pinned);
         let outputs = loaded.ok_or(ArmFailure::NotLoaded).and_then(|loaded| self.run(loaded, pinned));
         let micros = self.inner.clock.now().since(started);
-        if let Some(loaded) = loaded {
+        // What is refused is refused fast, by a slow model too.
+        if let (Some(loaded), Ok(_)) = (loaded, &outputs) {
             loaded.pace.note(micros, self.rows.count());
         }
         let latency_micros = u32::try_from(micros).unwrap_or(u32::MAX);
