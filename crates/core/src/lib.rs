@@ -37,6 +37,7 @@ pub mod name;
 pub mod object;
 pub mod page;
 pub mod principal;
+pub mod run_ref;
 pub mod scope;
 pub mod search;
 pub mod text;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use mainstay_core::digest::Digest;
-use mainstay_core::id::RunId;
 use mainstay_core::principal::Actor;
+use mainstay_core::run_ref::RunRef;
 use mainstay_core::scope::{ResourceKind, Subject};
 use mainstay_core::text::clip;
 use mainstay_core::time::MachineTime;
@@ -111,8 +111,11 @@ pub struct ModelVersion {
     pub stage: Stage,
     /// Where its artifacts are, as the client said it; empty once deleted.
     pub source: String,
+    /// Where clients find its artifacts. Fixed when it is registered: a copy does not depend on what it was
+    /// copied from.
+    pub location: String,
     /// The run that made it.
-    pub run: Option<RunId>,
+    pub run: Option<RunRef>,
     /// A link to a run elsewhere.
     pub run_link: String,
     /// The logged model that it was made of: `m-` and 32 hexadecimal characters.
@@ -128,7 +131,7 @@ impl ModelVersion {
         matches!(self.stage, Stage::Deleted)
     }
 
-    /// The version as it stands after deletion: its number, digest and times only.
+    /// The version as it stands after deletion: its number, digest, location and times only.
     #[must_use]
     pub fn redacted(self, at: MachineTime) -> Self {
         Self {

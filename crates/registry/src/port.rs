@@ -6,6 +6,7 @@ use mainstay_core::command::Journal;
 use mainstay_core::digest::Digest;
 use mainstay_core::error::StorageError;
 use mainstay_core::name::Name;
+use mainstay_core::time::MachineTime;
 
 use crate::model::{Model, ModelDetail, ModelVersion, Stage, VersionDetail};
 use crate::name::{Alias, ModelName, Tag, VersionNumber};
@@ -31,8 +32,13 @@ pub trait RegistryTx: Journal {
     async fn insert_model(&mut self, model: &Model) -> Result<(), StorageError>;
     /// Replaces description and times of a model.
     async fn update_model(&mut self, model: &Model) -> Result<(), StorageError>;
-    /// Gives a model, with its versions, tags and aliases, another name.
-    async fn rename_model(&mut self, from: &ModelName, to: &ModelName) -> Result<(), StorageError>;
+    /// Gives a model, with its versions, tags and aliases, another name; the versions were updated then.
+    async fn rename_model(
+        &mut self,
+        from: &ModelName,
+        to: &ModelName,
+        at: MachineTime,
+    ) -> Result<(), StorageError>;
     /// Removes a model with its versions, tags and aliases.
     async fn delete_model(&mut self, name: &ModelName) -> Result<(), StorageError>;
     /// Sets a tag of a model.
@@ -64,6 +70,14 @@ pub trait RegistryTx: Journal {
         name: &ModelName,
         number: VersionNumber,
         tag: &Tag,
+    ) -> Result<(), StorageError>;
+    /// Notes on a logged model, if there is one of this id here, that a version was made of it. Clients read it
+    /// in the logged model's tag `mlflow.modelVersions`.
+    async fn note_version_of(
+        &mut self,
+        logged_model: &str,
+        name: &ModelName,
+        number: VersionNumber,
     ) -> Result<(), StorageError>;
     /// Removes a tag of a version, if it is there.
     async fn delete_version_tag(

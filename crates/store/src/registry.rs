@@ -1,5 +1,6 @@
 //! The registry's port: models, versions, tags and aliases.
 
+mod logged_model_note;
 mod read;
 
 use async_trait::async_trait;
@@ -8,6 +9,7 @@ use mainstay_core::digest::Digest;
 use mainstay_core::error::StorageError;
 use mainstay_core::name::Name;
 use mainstay_core::principal::Actor;
+use mainstay_core::run_ref::RunRef;
 use mainstay_core::time::MachineTime;
 use mainstay_registry::model::{Model, ModelVersion, Stage};
 use mainstay_registry::name::{Alias, ModelName, Tag, VersionNumber};
@@ -20,7 +22,7 @@ use crate::value::Row;
 const MODEL: &str =
     "SELECT name, description, created, updated FROM registered_models WHERE workspace = $1 AND name = $2";
 const VERSION: &str = "SELECT model, number, created, updated, creator, description, stage, source, \
-    run, run_link, logged_model, digest FROM model_versions WHERE workspace = $1 AND model = $2 AND number = $3";
+    run, run_link, logged_model, digest, location FROM model_versions WHERE workspace = $1 AND model = $2 AND number = $3";
 const ALIASES: &str =
     "SELECT alias, number FROM model_aliases WHERE workspace = $1 AND model = $2 ORDER BY alias";
 
@@ -56,7 +58,14 @@ impl RegistryTx for StoreTx {
         self.execute(sql, row).await.map(drop)
     }
 
-    async fn rename_model(&mut self, from: &ModelName, to: &ModelName) -> Result<(), StorageError> {
+    async fn rename_model(
+        &mut self,
+        from: &ModelName,
+        to: &ModelName,
+        at: MachineTime,
+    ) -> Result<(), StorageError> {
+        let sql = "UPDATE model_versions SET updated = $3 WHERE workspace = $1 AND model = $2";
+        self.execute(sql, params![self.workspace().as_str(), from.as_str(), at.micros()]).await?;
         let key = params![self.workspace().as_str(), from.as_str(), to.as_str()];
         for sql in [
             "UPDATE registered_models SET name = $3 WHERE workspace = $1 AND name = $2",
@@ -114,8 +123,8 @@ impl RegistryTx for StoreTx {
 
     async fn insert_version(&mut self, version: &ModelVersion) -> Result<(), StorageError> {
         let sql = "INSERT INTO model_versions (workspace, model, number, created, updated, creator, description, \
-            stage, source, run, run_link, logged_model, digest) \
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
+            stage, source, run, run_link, logged_model, digest, location) \
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
         let row = params![
             self.workspace().as_str(),
             version.model.as_str(),
@@ -126,10 +135,11 @@ impl RegistryTx for StoreTx {
             &version.description,
             version.stage.as_str(),
             &version.source,
-            version.run.map(|run| run.to_string()),
+            version.run.as_ref().map(RunRef::as_str),
             &version.run_link,
             version.logged_model.as_deref(),
             version.digest.map(|digest| digest.to_string()),
+            &version.location,
         ];
         self.execute(sql, row).await.map(drop)
     }
@@ -147,7 +157,7 @@ impl RegistryTx for StoreTx {
             &version.description,
             version.stage.as_str(),
             &version.source,
-            version.run.map(|run| run.to_string()),
+            version.run.as_ref().map(RunRef::as_str),
             &version.run_link,
             version.logged_model.as_deref(),
         ];
@@ -160,7 +170,7 @@ impl RegistryTx for StoreTx {
         stage: Stage,
     ) -> Result<Vec<ModelVersion>, StorageError> {
         let sql = "SELECT model, number, created, updated, creator, description, stage, source, run, run_link, \
-            logged_model, digest FROM model_versions WHERE workspace = $1 AND model = $2 AND stage = $3 \
+            logged_model, digest, location FROM model_versions WHERE workspace = $1 AND model = $2 AND stage = $3 \
             ORDER BY number";
         let key = params![self.workspace().as_str(), name.as_str(), stage.as_str()];
         self.query(sql, key).await?.iter().map(version).collect()
@@ -177,6 +187,15 @@ impl RegistryTx for StoreTx {
             ON CONFLICT (workspace, model, number, key) DO UPDATE SET value = excluded.value";
         let row = params![self.workspace().as_str(), name.as_str(), number.0, &tag.key, &tag.value];
         self.execute(sql, row).await.map(drop)
+    }
+
+    async fn note_version_of(
+        &mut self,
+        logged_model: &str,
+        name: &ModelName,
+        number: VersionNumber,
+    ) -> Result<(), StorageError> {
+        logged_model_note::append(self, logged_model, name, number).await
     }
 
     async fn delete_version_tag(
@@ -250,6 +269,7 @@ fn version(row: &Row) -> Result<ModelVersion, StorageError> {
         description: row.text(5)?.to_owned(),
         stage: Stage::stored(stage).ok_or_else(|| StorageError::Corrupt(format!("the stage {stage:?}")))?,
         source: row.text(7)?.to_owned(),
+        location: row.text(12)?.to_owned(),
         run: if row.opt_text(8)?.is_some() { Some(row.parsed(8)?) } else { None },
         run_link: row.text(9)?.to_owned(),
         logged_model: row.opt_text(10)?.map(str::to_owned),

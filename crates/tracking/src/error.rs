@@ -108,6 +108,14 @@ pub enum TrackingError {
     #[error("Run with id={0} not found")]
     NoRun(RunId),
     /// There is no such tag.
+    #[error("No tag with key '{key}' found for model with ID '{model}'.")]
+    NoModelTag {
+        /// The key.
+        key: String,
+        /// The logged model.
+        model: LoggedModelId,
+    },
+    /// There is no such tag.
     #[error("No tag with name: {key} in {of}")]
     NoTag {
         /// The key.
@@ -152,9 +160,11 @@ impl Coded for TrackingError {
             | Self::DuplicateParam(_)
             | Self::ParamChanged { .. }
             | Self::TwoNames { .. } => ErrorCode::InvalidArgument,
-            Self::NoExperiment(_) | Self::NoRun(_) | Self::NoTag { .. } | Self::NoLoggedModel(_) => {
-                ErrorCode::NotFound
-            }
+            Self::NoExperiment(_)
+            | Self::NoRun(_)
+            | Self::NoTag { .. }
+            | Self::NoModelTag { .. }
+            | Self::NoLoggedModel(_) => ErrorCode::NotFound,
             Self::ExperimentExists { .. } => ErrorCode::AlreadyExists,
             Self::WrongLifecycle { .. } => ErrorCode::WrongState,
             Self::Search(error) => error.code(),

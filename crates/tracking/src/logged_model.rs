@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use mainstay_core::entropy::Entropy;
 use mainstay_core::id::{RunId, parse_bytes, write_hex};
+use mainstay_core::run_ref::RunRef;
 use mainstay_core::scope::{ResourceKind, Subject};
 use mainstay_core::text::clip;
 use mainstay_core::time::MachineTime;
@@ -115,8 +116,8 @@ pub struct LoggedModel {
     pub name: String,
     /// What kind of model, as the client says.
     pub model_type: String,
-    /// The run that made it.
-    pub source_run: Option<RunId>,
+    /// The run that made it, as the client says.
+    pub source_run: Option<RunRef>,
     /// Under which URI its artifacts lie.
     pub artifact_uri: String,
     /// How far it is.

@@ -5,9 +5,11 @@ use axum::Json;
 use axum::extract::State;
 use mainstay_core::action::Action;
 use mainstay_core::command::CommandError;
+use mainstay_core::name::Name;
 use mainstay_registry::command::{DeleteAlias, PromoteAlias, SetAlias};
 use mainstay_registry::error::RegistryError;
-use mainstay_registry::name::Alias;
+use mainstay_registry::model::VersionDetail;
+use mainstay_registry::name::{Alias, ModelName};
 use serde::{Deserialize, Serialize};
 
 use super::body::Call;
@@ -17,7 +19,7 @@ use super::model_version::version_number;
 use super::registered_model::{existing, model_name};
 use super::table::Table;
 use super::wire::{Empty, required};
-use super::{Error, MlflowError, MlflowState};
+use super::{Error, Mlflow, MlflowError, MlflowState};
 use crate::caller::Caller;
 use crate::route::Route;
 
@@ -42,12 +44,10 @@ async fn set(
     caller: Caller,
     Call(request): Call<Named>,
 ) -> Result<Json<Empty>, Error> {
-    let set = SetAlias {
-        workspace: caller.workspace,
-        name: model_name(request.name)?,
-        alias: Alias::new(required("alias", request.alias)?)?,
-        number: version_number(request.version)?,
-    };
+    let name = model_name(request.name)?;
+    let alias = Alias::new(required("alias", request.alias)?)?;
+    let number = version_number(&name, request.version)?;
+    let set = SetAlias { workspace: caller.workspace, name, alias, number };
     match state.registry.run(&caller.principal, set.clone()).await {
         Err(CommandError::Refused(RegistryError::Governed { .. })) => {
             state.endpoints.promote(&caller.principal, PromoteAlias { set }).await?;
@@ -82,9 +82,23 @@ async fn get(
     Call(request): Call<Named>,
 ) -> Result<Json<One>, Error> {
     let (name, alias) = (model_name(request.name)?, required("alias", request.alias)?);
-    let detail = existing(&state, &caller.workspace, &name).await?;
+    Ok(Json(One { model_version: pointed(&state, &caller.workspace, &name, alias).await?.into() }))
+}
+
+/// The version that an alias points at; `latest`, in any case, is the newest there is.
+pub(super) async fn pointed(
+    state: &Mlflow,
+    workspace: &Name,
+    name: &ModelName,
+    alias: String,
+) -> Result<VersionDetail, Error> {
+    let detail = existing(state, workspace, name).await?;
+    if alias.eq_ignore_ascii_case("latest") {
+        let all = state.registered.versions(workspace, Some(name)).await?;
+        let newest = all.into_iter().max_by_key(|detail| detail.version.number);
+        return newest.ok_or_else(|| MlflowError::NoLatest(name.clone()).into());
+    }
     let found = detail.aliases.iter().find(|(known, _)| known.as_str() == alias);
     let number = *found.ok_or(MlflowError::NoAlias(alias))?.1;
-    let version = model_source::existing(&state, &caller.workspace, &name, number).await?;
-    Ok(Json(One { model_version: version.into() }))
+    model_source::existing(state, workspace, name, number).await
 }

@@ -1,6 +1,8 @@
 //! What this protocol itself refuses. Sentences that clients and their tests read begin as MLflow's do.
 
 use mainstay_core::error::{Coded, ErrorCode};
+use mainstay_registry::model::Stage;
+use mainstay_registry::name::ModelName;
 use thiserror::Error;
 
 /// Why a request was refused before a domain saw it.
@@ -33,6 +35,28 @@ pub enum MlflowError {
     /// There is no such alias.
     #[error("Registered model alias {0} not found.")]
     NoAlias(String),
+    /// The text is not a whole number.
+    #[error("Parameter 'version' must be an integer, got '{0}'.")]
+    NotVersion(String),
+    /// A number that no version has.
+    #[error("Model Version (name={model}, version={number}) not found")]
+    NoVersion {
+        /// The model.
+        model: ModelName,
+        /// What was asked for.
+        number: String,
+    },
+    /// No version is in that stage.
+    #[error("no version of model {model} is in stage {stage}; name one by its number")]
+    NoneInStage {
+        /// The model.
+        model: ModelName,
+        /// The stage.
+        stage: Stage,
+    },
+    /// A model without versions has no latest one.
+    #[error("Latest version not found for model {0}.")]
+    NoLatest(ModelName),
     /// The path could leave its root.
     #[error("Invalid path: give a relative path without '..', '#', ':' and backslashes")]
     InvalidPath,
@@ -75,7 +99,12 @@ impl MlflowError {
 impl Coded for MlflowError {
     fn code(&self) -> ErrorCode {
         match self {
-            Self::NoExperimentNamed(_) | Self::NoRun(_) | Self::NoArtifact(_) => ErrorCode::NotFound,
+            Self::NoExperimentNamed(_)
+            | Self::NoRun(_)
+            | Self::NoArtifact(_)
+            | Self::NoVersion { .. }
+            | Self::NoneInStage { .. }
+            | Self::NoLatest(_) => ErrorCode::NotFound,
             Self::NotJson => ErrorCode::MalformedBody,
             _ => ErrorCode::InvalidArgument,
         }

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use mainstay_core::action::Action;
 use mainstay_core::name::Name;
+use mainstay_core::run_ref::RunRef;
 use mainstay_tracking::command::{
     CreateLoggedModel, DeleteLoggedModel, DeleteLoggedModelTag, FinalizeLoggedModel, LogLoggedModelParams,
     SetLoggedModelTags,
@@ -18,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use super::body::Call;
 use super::logged_model_body::{LoggedModelBody, STATUSES};
-use super::run::{parse_run_id, run_tags};
+use super::run::run_tags;
 use super::table::Table;
 use super::wire::{Choice, Empty, KeyValue, list, required};
 use super::{Error, Mlflow, MlflowError, MlflowState};
@@ -91,7 +92,7 @@ async fn create(
         experiment: ExperimentId::parse(&request.experiment_id.unwrap_or_default())?,
         name: name.unwrap_or_else(|| run_name::draw(&*state.entropy)),
         model_type: request.model_type.unwrap_or_default(),
-        source_run: source_run.as_deref().map(parse_run_id).transpose()?,
+        source_run: source_run.map(RunRef::new).transpose()?,
         params: params(request.params)?,
         tags: run_tags(request.tags)?,
     };

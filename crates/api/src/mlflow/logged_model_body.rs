@@ -76,7 +76,7 @@ impl From<LoggedModelDetail> for LoggedModelBody {
             artifact_uri: model.artifact_uri,
             status: status_name(model.status),
             model_type: model.model_type,
-            source_run_id: model.source_run.map(|run| run.to_string()),
+            source_run_id: model.source_run.map(String::from),
             tags: pairs(tags),
         };
         Self { info, data: Data { params: pairs(params), metrics: metrics.collect() } }

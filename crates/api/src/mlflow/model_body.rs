@@ -16,15 +16,13 @@ pub(super) struct VersionBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     user_id: Option<String>,
     current_stage: &'static str,
-    #[serde(skip_serializing_if = "String::is_empty")]
+    // These three are there even when empty: clients show what is missing as None.
     description: String,
     source: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    run_id: Option<String>,
+    run_id: String,
     status: &'static str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tags: Vec<KeyValue>,
-    #[serde(skip_serializing_if = "String::is_empty")]
     run_link: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     aliases: Vec<String>,
@@ -43,7 +41,7 @@ impl From<VersionDetail> for VersionBody {
             current_stage: version.stage.as_str(),
             description: version.description,
             source: version.source,
-            run_id: version.run.map(|run| run.to_string()),
+            run_id: version.run.map(String::from).unwrap_or_default(),
             status: "READY",
             tags: pairs(tags),
             run_link: version.run_link,

@@ -4,6 +4,8 @@ use axum::Json;
 use axum::extract::State;
 use mainstay_core::action::Action;
 use mainstay_core::name::Name;
+use mainstay_core::run_ref::RunRef;
+use mainstay_core::text::clip;
 use mainstay_registry::command::{DeleteVersion, DescribeVersion, RegisterVersion, TransitionStage};
 use mainstay_registry::model::Stage;
 use mainstay_registry::name::{ModelName, VersionNumber};
@@ -14,10 +16,9 @@ use super::body::Call;
 use super::model_body::VersionBody;
 use super::model_source::{accept, download_uri, existing};
 use super::registered_model::{model_name, registry_tags};
-use super::run::parse_run_id;
 use super::table::Table;
 use super::wire::{Empty, KeyValue, list, required};
-use super::{Error, Mlflow, MlflowState};
+use super::{Error, Mlflow, MlflowError, MlflowState};
 use crate::caller::Caller;
 use crate::route::Route;
 
@@ -47,9 +48,20 @@ async fn one(
     Ok(Json(One { model_version: existing(state, workspace, name, number).await?.into() }))
 }
 
-/// The version that a message names.
-pub(super) fn version_number(version: Option<String>) -> Result<VersionNumber, Error> {
-    Ok(VersionNumber::parse(&required("version", version)?)?)
+/// The version of `model` that a message names. A whole number that no version can have is one that is not
+/// there, however it is written (`int` in Python).
+pub(super) fn version_number(model: &ModelName, version: Option<String>) -> Result<VersionNumber, Error> {
+    let text = required("version", version)?;
+    let digits = text.trim().trim_start_matches('+');
+    let is_integer = {
+        let bare = digits.strip_prefix('-').unwrap_or(digits);
+        !bare.is_empty() && bare.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    if !is_integer {
+        return Err(MlflowError::NotVersion(clip(&text)).into());
+    }
+    VersionNumber::parse(digits)
+        .map_err(|_| MlflowError::NoVersion { model: model.clone(), number: clip(digits) }.into())
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -75,7 +87,7 @@ async fn create(
 ) -> Result<Json<One>, Error> {
     let name = model_name(request.name)?;
     let uri = required("source", request.source)?;
-    let run = request.run_id.filter(|id| !id.is_empty()).as_deref().map(parse_run_id).transpose()?;
+    let run = request.run_id.filter(|id| !id.is_empty()).map(RunRef::new).transpose()?;
     let model = request.model_id.filter(|id| !id.is_empty()).map(|id| id.parse()).transpose()?;
     let flag = request.tags.iter().rfind(|tag| tag.key == IS_PROMPT);
     let is_prompt = flag.is_some_and(|tag| tag.value.eq_ignore_ascii_case("true"));
@@ -85,6 +97,7 @@ async fn create(
         workspace: caller.workspace.clone(),
         name: name.clone(),
         source: source.uri,
+        location: source.location,
         run: source.run,
         run_link: request.run_link.unwrap_or_default(),
         logged_model: source.logged_model.map(|id| id.to_string()),
@@ -110,7 +123,9 @@ struct Named {
 
 impl Named {
     fn key(&mut self) -> Result<(ModelName, VersionNumber), Error> {
-        Ok((model_name(self.name.take())?, version_number(self.version.take())?))
+        let name = model_name(self.name.take())?;
+        let number = version_number(&name, self.version.take())?;
+        Ok((name, number))
     }
 }
 

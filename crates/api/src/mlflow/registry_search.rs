@@ -23,7 +23,7 @@ use crate::route::Route;
 /// `SEARCH_REGISTERED_MODEL_MAX_RESULTS_DEFAULT` and `…_THRESHOLD`.
 const MODELS_PAGE: (usize, usize) = (100, 1_000);
 /// `SEARCH_MODEL_VERSION_MAX_RESULTS_DEFAULT` and `…_THRESHOLD`.
-const VERSIONS_PAGE: (usize, usize) = (10_000, 200_000);
+const VERSIONS_PAGE: (usize, usize) = (200_000, 200_000);
 
 pub(super) fn routes() -> Vec<Route<MlflowState>> {
     Table::v2()

@@ -61,7 +61,8 @@ async fn set_version_tag(
     caller: Caller,
     Call(request): Call<Named>,
 ) -> Result<Json<Empty>, Error> {
-    let (name, number) = (model_name(request.name)?, version_number(request.version)?);
+    let name = model_name(request.name)?;
+    let number = version_number(&name, request.version)?;
     let tag = Tag::new(required("key", request.key)?, request.value.unwrap_or_default())?;
     let command = SetVersionTag { workspace: caller.workspace, name, number, tag };
     state.registry.run(&caller.principal, command).await?;
@@ -73,7 +74,8 @@ async fn delete_version_tag(
     caller: Caller,
     Call(request): Call<Named>,
 ) -> Result<Json<Empty>, Error> {
-    let (name, number) = (model_name(request.name)?, version_number(request.version)?);
+    let name = model_name(request.name)?;
+    let number = version_number(&name, request.version)?;
     let key = required("key", request.key)?;
     let command = DeleteVersionTag { workspace: caller.workspace, name, number, key };
     state.registry.run(&caller.principal, command).await?;

@@ -40,7 +40,7 @@ pub(super) fn run_id(run_id: Option<String>, run_uuid: Option<String>) -> Result
 }
 
 /// Reads a run id. A text that cannot be one names no run, which is what clients expect to hear.
-pub(super) fn parse_run_id(text: &str) -> Result<RunId, MlflowError> {
+fn parse_run_id(text: &str) -> Result<RunId, MlflowError> {
     text.parse().map_err(|_| MlflowError::NoRun(text.chars().take(100).collect()))
 }
 

@@ -19,9 +19,9 @@ use axum::extract::State;
 use http::Method;
 use mainstay_core::action::Action;
 use mainstay_core::digest::Digest;
-use mainstay_core::id::RunId;
 use mainstay_core::page::Page;
 use mainstay_core::principal::Actor;
+use mainstay_core::run_ref::RunRef;
 use mainstay_core::scope::ResourceKind;
 use mainstay_governance::gate::{GateReport, GateResult};
 use mainstay_governance::port::GovernanceReader;
@@ -119,7 +119,7 @@ struct VersionBody {
     updated: String,
     creator: Option<Actor>,
     source: String,
-    run: Option<RunId>,
+    run: Option<RunRef>,
     tags: BTreeMap<String, String>,
     aliases: Vec<Alias>,
 }

@@ -122,14 +122,14 @@ impl Command for RenameModel {
 
     async fn apply(&self, tx: &mut Self::Tx) -> Result<Model, RegistryError> {
         let mut model = existing_model(tx, &self.from).await?;
-        if tx.model(&self.to).await?.is_some() {
+        if self.to != self.from && tx.model(&self.to).await?.is_some() {
             return Err(RegistryError::ModelExists(self.to.clone()));
         }
         let aliases = tx.aliases(&self.from).await?;
         refuse_governed(tx, &self.from, aliases.iter().map(|(alias, _)| alias)).await?;
-        tx.rename_model(&self.from, &self.to).await?;
         model.name = self.to.clone();
         model.updated = tx.now();
+        tx.rename_model(&self.from, &self.to, model.updated).await?;
         tx.update_model(&model).await?;
         let body = json!({"from": self.from, "to": self.to});
         tx.record(Event::new("model.renamed", model_subject(&self.to), body));

@@ -5,8 +5,8 @@ use mainstay_core::action::Action;
 use mainstay_core::command::Command;
 use mainstay_core::digest::Digest;
 use mainstay_core::event::Event;
-use mainstay_core::id::RunId;
 use mainstay_core::name::Name;
+use mainstay_core::run_ref::RunRef;
 use mainstay_core::scope::Scope;
 use serde_json::json;
 
@@ -25,8 +25,10 @@ pub struct RegisterVersion {
     pub name: ModelName,
     /// Where its artifacts are.
     pub source: String,
+    /// Where clients find them, if `source` names another version.
+    pub location: Option<String>,
     /// The run that made it.
-    pub run: Option<RunId>,
+    pub run: Option<RunRef>,
     /// A link to a run elsewhere.
     pub run_link: String,
     /// The logged model that it was made of.
@@ -41,6 +43,8 @@ pub struct RegisterVersion {
 
 impl RegisterVersion {
     fn version(&self, tx: &dyn RegistryTx, number: VersionNumber) -> Result<ModelVersion, RegistryError> {
+        let source = free_text("source", self.source.clone())?;
+        let location = self.location.clone().unwrap_or_else(|| source.clone());
         Ok(ModelVersion {
             model: self.name.clone(),
             number,
@@ -49,8 +53,9 @@ impl RegisterVersion {
             creator: Some(tx.actor().clone()),
             description: free_text("description", self.description.clone())?,
             stage: Stage::None,
-            source: free_text("source", self.source.clone())?,
-            run: self.run,
+            source,
+            location: free_text("location", location)?,
+            run: self.run.clone(),
             run_link: free_text("run link", self.run_link.clone())?,
             logged_model: self.logged_model.clone().map(|id| free_text("logged model", id)).transpose()?,
             digest: self.digest,
@@ -81,8 +86,12 @@ impl Command for RegisterVersion {
         for tag in &self.tags {
             tx.put_version_tag(&self.name, version.number, tag).await?;
         }
+        if let Some(logged_model) = &version.logged_model {
+            tx.note_version_of(logged_model, &self.name, version.number).await?;
+        }
         let body = json!({
             "source": version.source,
+            "location": version.location,
             "run": version.run,
             "run_link": version.run_link,
             "logged_model": version.logged_model,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mainstay_core::search::{Column, Comparison, Extra, NumberTest, TextTest, parse};
+use mainstay_core::search::{Column, Comparison, Extra, NumberTest, Operand, TextTest, parse};
 
 use super::SearchError;
 use crate::model::{ModelDetail, VersionDetail};
@@ -93,6 +93,18 @@ impl ModelFilter {
     }
 }
 
+/// The number of a version, which clients write with and without quotes.
+fn whole(key: &str, value: Operand) -> Result<Operand, SearchError> {
+    let number = match &value {
+        Operand::Text(text) => text.parse::<u32>().ok().map(f64::from),
+        Operand::Number(number) => Some(*number).filter(|number| number.fract() == 0.0),
+        // What it is compared with is not looked at before the comparator.
+        _ => return Ok(value),
+    };
+    let expected = "a whole number";
+    number.map(Operand::Number).ok_or_else(|| SearchError::Value { key: key.to_owned(), expected })
+}
+
 /// Which versions are wanted.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct VersionFilter {
@@ -117,7 +129,7 @@ impl VersionFilter {
                 "name" => filter.names.push(TextTest::new(&key, op, value, Extra::Lists)?),
                 "run_id" => filter.runs.push(TextTest::new(&key, op, value, Extra::Lists)?),
                 "source_path" => filter.sources.push(TextTest::new(&key, op, value, Extra::Nothing)?),
-                "version_number" => filter.numbers.push(NumberTest::new(&key, op, &value)?),
+                "version_number" => filter.numbers.push(NumberTest::new(&key, op, &whole(&key, value)?)?),
                 _ => {
                     let valid = "name, version_number, run_id, source_path";
                     return Err(SearchError::Column { key, valid });
@@ -138,11 +150,10 @@ impl VersionFilter {
     /// Whether this version is wanted. Deleted ones never are.
     pub fn matches(&self, detail: &VersionDetail) -> bool {
         let version = &detail.version;
-        let run = version.run.map(|run| run.to_string());
         !version.is_deleted()
             && shown(&self.tags, &detail.tags)
             && self.names.iter().all(|test| test.holds(version.model.as_str()))
-            && self.runs.iter().all(|test| run.as_deref().is_some_and(|run| test.holds(run)))
+            && self.runs.iter().all(|test| version.run.as_ref().is_some_and(|run| test.holds(run.as_str())))
             && self.sources.iter().all(|test| test.holds(&version.source))
             && self.numbers.iter().all(|test| test.holds(f64::from(version.number.0)))
             && self.tags.iter().all(|test| test.holds(&detail.tags))

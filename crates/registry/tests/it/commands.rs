@@ -30,6 +30,7 @@ fn register(digest: Option<Digest>) -> RegisterVersion {
         workspace: default_workspace(),
         name: model(),
         source: "mlflow-artifacts:/1/r/artifacts/model".to_owned(),
+        location: None,
         run: None,
         run_link: String::new(),
         logged_model: None,

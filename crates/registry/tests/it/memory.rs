@@ -24,6 +24,8 @@ pub(crate) struct State {
     pub(crate) versions: BTreeMap<(ModelName, VersionNumber), ModelVersion>,
     pub(crate) tags: BTreeMap<(ModelName, Option<VersionNumber>, String), String>,
     pub(crate) aliases: BTreeMap<(ModelName, Alias), VersionNumber>,
+    /// Versions by the logged model that they were made of.
+    pub(crate) made_of: Vec<(String, ModelName, VersionNumber)>,
     pub(crate) guards: BTreeMap<(ModelName, Alias), Name>,
     pub(crate) passed: BTreeSet<Digest>,
     pub(crate) events: Vec<Event>,
@@ -63,14 +65,22 @@ impl RegistryTx for Tx {
         assert!(self.state.models.insert(model.name.clone(), model.clone()).is_some());
         Ok(())
     }
-    async fn rename_model(&mut self, from: &ModelName, to: &ModelName) -> Result<(), StorageError> {
+    async fn rename_model(
+        &mut self,
+        from: &ModelName,
+        to: &ModelName,
+        at: MachineTime,
+    ) -> Result<(), StorageError> {
         let state = &mut self.state;
         let model = state.models.remove(from).unwrap();
         state.models.insert(to.clone(), Model { name: to.clone(), ..model });
         let named = |name: &ModelName| if name == from { to.clone() } else { name.clone() };
         state.versions = std::mem::take(&mut state.versions)
             .into_iter()
-            .map(|((name, n), v)| ((named(&name), n), ModelVersion { model: named(&name), ..v }))
+            .map(|((name, n), v)| {
+                let updated = if name == *from { at } else { v.updated };
+                ((named(&name), n), ModelVersion { model: named(&name), updated, ..v })
+            })
             .collect();
         state.tags = std::mem::take(&mut state.tags)
             .into_iter()
@@ -130,6 +140,15 @@ impl RegistryTx for Tx {
         tag: &Tag,
     ) -> Result<(), StorageError> {
         self.state.tags.insert((name.clone(), Some(number), tag.key.clone()), tag.value.clone());
+        Ok(())
+    }
+    async fn note_version_of(
+        &mut self,
+        logged_model: &str,
+        name: &ModelName,
+        number: VersionNumber,
+    ) -> Result<(), StorageError> {
+        self.state.made_of.push((logged_model.to_owned(), name.clone(), number));
         Ok(())
     }
     async fn delete_version_tag(

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use mainstay_core::id::RunId;
 use mainstay_core::page::PageRequest;
+use mainstay_core::run_ref::RunRef;
 use mainstay_core::time::MachineTime;
 use mainstay_registry::model::{Model, ModelDetail, ModelVersion, Stage, VersionDetail, latest_per_stage};
 use mainstay_registry::name::{ModelName, VersionNumber};
@@ -105,7 +106,8 @@ fn version(name: &str, number: u32, at: i64, stage: Stage) -> VersionDetail {
             description: String::new(),
             stage,
             source: format!("s3://{name}/{number}"),
-            run: (number == 2).then(|| RunId::from_bytes([2; 16])),
+            location: format!("s3://{name}/{number}"),
+            run: (number == 2).then(|| RunRef::from(RunId::from_bytes([2; 16]))),
             run_link: String::new(),
             logged_model: None,
             digest: None,
@@ -147,6 +149,7 @@ fn versions_are_filtered_and_ordered_as_mlflow_does() {
     assert_eq!(versions_found("", &["name DESC", "version_number ASC"]), ["b1", "a1", "a2", "a3"]);
     assert_eq!(versions_found("name = 'a' AND version_number >= 2", &[]), ["a3", "a2"]);
     assert_eq!(versions_found("version_number != 1", &["creation_timestamp"]), ["a2", "a3"]);
+    assert_eq!(versions_found("version_number = '2'", &[]), ["a2"]);
     let run = format!("run_id IN ('{}')", RunId::from_bytes([2; 16]));
     assert_eq!(versions_found(&run, &[]), ["a2"]);
     assert_eq!(versions_found("run_id != 'x'", &[]), ["a2"]);

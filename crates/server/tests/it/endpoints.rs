@@ -61,6 +61,7 @@ pub(crate) async fn with_versions(app: &TestApp) {
             workspace: workspace.clone(),
             name: model(),
             source: format!("models/{version}"),
+            location: None,
             run: None,
             run_link: String::new(),
             logged_model: None,

@@ -21,7 +21,7 @@ const MODEL_TAGS: &str =
     "SELECT model, key, value FROM model_tags WHERE workspace = $1 AND ($2 = '' OR model = $2)";
 const MODEL_ALIASES: &str = "SELECT model, alias, number FROM model_aliases WHERE workspace = $1 AND ($2 = '' OR model = $2) ORDER BY alias";
 const VERSIONS: &str = "SELECT model, number, created, updated, creator, description, stage, source, run, \
-    run_link, logged_model, digest FROM model_versions WHERE workspace = $1 AND ($2 = '' OR model = $2) \
+    run_link, logged_model, digest, location FROM model_versions WHERE workspace = $1 AND ($2 = '' OR model = $2) \
     ORDER BY model, number";
 const VERSION_TAGS: &str = "SELECT model, number, key, value FROM model_version_tags WHERE workspace = $1 AND ($2 = '' OR model = $2)";
 

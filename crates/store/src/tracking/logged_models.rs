@@ -2,6 +2,7 @@
 
 use mainstay_core::command::Journal as _;
 use mainstay_core::error::StorageError;
+use mainstay_core::run_ref::RunRef;
 use mainstay_tracking::logged_model::{LoggedModel, LoggedModelId, ModelMetric};
 use mainstay_tracking::metric::Point;
 
@@ -42,7 +43,7 @@ impl StoreTx {
             model.experiment.0,
             &model.name,
             &model.model_type,
-            model.source_run.map(|run| run.to_string()),
+            model.source_run.as_ref().map(RunRef::as_str),
             &model.artifact_uri,
             model.status.as_str(),
             model.lifecycle.as_str(),

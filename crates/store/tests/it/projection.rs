@@ -69,6 +69,7 @@ async fn register(fresh: &Fresh, name: &str, versions: usize) {
             workspace: default_workspace(),
             name: model(name),
             source: "mlflow-artifacts:/0/models/m/artifacts".into(),
+            location: None,
             run: None,
             run_link: String::new(),
             logged_model: None,

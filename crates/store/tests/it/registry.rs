@@ -32,6 +32,7 @@ fn register() -> RegisterVersion {
         workspace: default_workspace(),
         name: ModelName::new("flight-delay").unwrap(),
         source: "mlflow-artifacts:/0/models/m/artifacts".into(),
+        location: None,
         run: None,
         run_link: String::new(),
         logged_model: None,

@@ -179,7 +179,7 @@ both!(inputs_and_logged_models_hang_on_their_runs, async |fresh: Fresh| {
         experiment: ExperimentId::DEFAULT,
         name: "model".into(),
         model_type: String::new(),
-        source_run: Some(run_id(1)),
+        source_run: Some(run_id(1).into()),
         params: vec![Pair::param("depth", "3", Overlong::Refuse).unwrap()],
         tags: vec![Pair::tag("k", "v", Overlong::Refuse).unwrap()],
     };

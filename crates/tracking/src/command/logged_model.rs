@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use mainstay_core::action::Action;
 use mainstay_core::command::Command;
 use mainstay_core::event::Event;
-use mainstay_core::id::RunId;
 use mainstay_core::name::Name;
+use mainstay_core::run_ref::RunRef;
 use mainstay_core::scope::Scope;
 use serde_json::json;
 
@@ -49,7 +49,7 @@ pub struct CreateLoggedModel {
     /// What kind of model, as the client says.
     pub model_type: String,
     /// The run that makes it.
-    pub source_run: Option<RunId>,
+    pub source_run: Option<RunRef>,
     /// Its parameters.
     pub params: Vec<Pair>,
     /// Its tags.
@@ -78,7 +78,7 @@ impl Command for CreateLoggedModel {
             experiment: self.experiment,
             name: free_text("name", self.name.clone())?,
             model_type: free_text("model type", self.model_type.clone())?,
-            source_run: self.source_run,
+            source_run: self.source_run.clone(),
             artifact_uri: format!("{}/models/{}/artifacts", experiment.artifact_location, self.id),
             status: LoggedModelStatus::Pending,
             lifecycle: Lifecycle::Active,
@@ -271,7 +271,7 @@ impl Command for DeleteLoggedModelTag {
         let key = checked_key(self.key.clone())?;
         existing(tx, self.id).await?;
         if !tx.delete_logged_model_tag(self.id, &key).await? {
-            return Err(TrackingError::NoTag { key, of: format!("logged model {}", self.id) });
+            return Err(TrackingError::NoModelTag { key, model: self.id });
         }
         tx.record(Event::new("logged_model.untagged", logged_model_subject(self.id), json!({"key": key})));
         Ok(())

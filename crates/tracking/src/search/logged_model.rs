@@ -4,12 +4,13 @@
 use std::cmp::Ordering;
 
 use mainstay_core::page::{Page, PageRequest};
+use mainstay_core::run_ref::RunRef;
 use mainstay_core::search::{
     Column, Comparison, Extra, MAX_ORDERS, NumberTest, TextTest, parse, parse_order,
 };
 
 use super::SearchError;
-use crate::logged_model::{LoggedModelDetail, LoggedModelId};
+use crate::logged_model::{LoggedModelDetail, LoggedModelId, ModelMetric};
 
 const ENTITIES: &str = "metrics, params, tags, attributes";
 const ATTRIBUTES: &str = "name, model_id, model_type, status, source_run_id, creation_timestamp, \
@@ -56,7 +57,7 @@ impl Attribute {
             Self::Id => Some(model.id.to_string()),
             Self::Type => Some(model.model_type.clone()),
             Self::Status => Some(model.status.as_str().to_owned()),
-            Self::SourceRun => model.source_run.map(|run| run.to_string()),
+            Self::SourceRun => model.source_run.as_ref().map(RunRef::to_string),
             Self::Created | Self::Updated => None,
         }
     }
@@ -86,17 +87,25 @@ impl Place {
 /// A dataset that metrics were measured on: its name, and its digest if that matters.
 pub type MeasuredOn = (String, Option<String>);
 
-/// The value of a metric: the first one that was measured on one of these datasets, or on any if there
-/// are none.
+/// Whether a metric was measured on one of these datasets.
+fn is_on(metric: &ModelMetric, datasets: &[MeasuredOn]) -> bool {
+    metric.dataset.as_ref().is_some_and(|(name, digest)| {
+        datasets.iter().any(|(n, d)| n == name && d.as_ref().is_none_or(|d| d == digest))
+    })
+}
+
+/// The value of a metric: the latest one that was measured on one of these datasets, or on any if there are
+/// none.
 fn metric(detail: &LoggedModelDetail, key: &str, datasets: &[MeasuredOn]) -> Option<f64> {
-    let on = |measured: &Option<(String, String)>| {
-        datasets.is_empty()
-            || measured.as_ref().is_some_and(|(name, digest)| {
-                datasets.iter().any(|(n, d)| n == name && d.as_ref().is_none_or(|d| d == digest))
-            })
-    };
-    let mut metrics = detail.metrics.iter();
-    metrics.find(|metric| metric.key == key && on(&metric.dataset)).map(|metric| metric.point.value)
+    let wanted =
+        |metric: &&ModelMetric| metric.key == key && (datasets.is_empty() || is_on(metric, datasets));
+    let latest = detail
+        .metrics
+        .iter()
+        .filter(wanted)
+        .map(|metric| metric.point)
+        .reduce(|last, point| if point.is_later_than(&last) { point } else { last });
+    latest.map(|point| point.value)
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -113,8 +122,8 @@ pub struct LoggedModelFilter {
 }
 
 impl LoggedModelFilter {
-    /// Parses a filter text; a blank one wants every logged model. Metrics are looked at on `datasets`
-    /// only, if there are any.
+    /// Parses a filter text; a blank one wants every logged model. If there are `datasets`, only models that have
+    /// a metric on one of them are wanted, and only such metrics are looked at.
     pub fn parse(text: &str, datasets: Vec<MeasuredOn>) -> Result<Self, SearchError> {
         let tests = parse(text)?.into_iter().map(|Comparison { column, op, value }| {
             let key = column.key.clone();
@@ -122,10 +131,7 @@ impl LoggedModelFilter {
                 place @ (Place::Metric(_) | Place::Attribute(Attribute::Created | Attribute::Updated)) => {
                     Test::Number(place, NumberTest::new(&key, op, &value)?)
                 }
-                place @ (Place::Param(_) | Place::Tag(_)) => {
-                    Test::Text(place, TextTest::new(&key, op, value, Extra::Nothing)?)
-                }
-                place @ Place::Attribute(_) => {
+                place @ (Place::Param(_) | Place::Tag(_) | Place::Attribute(_)) => {
                     Test::Text(place, TextTest::new(&key, op, value, Extra::Lists)?)
                 }
             })
@@ -134,6 +140,11 @@ impl LoggedModelFilter {
     }
 
     fn matches(&self, detail: &LoggedModelDetail) -> bool {
+        let on = |metric: &ModelMetric| is_on(metric, &self.datasets);
+        (self.datasets.is_empty() || detail.metrics.iter().any(on)) && self.holds(detail)
+    }
+
+    fn holds(&self, detail: &LoggedModelDetail) -> bool {
         self.tests.iter().all(|test| match test {
             Test::Number(Place::Metric(key), test) => {
                 metric(detail, key, &self.datasets).is_some_and(|value| test.holds(value))
@@ -245,7 +256,7 @@ mod tests {
 
     use super::*;
     use crate::experiment::ExperimentId;
-    use crate::logged_model::{LoggedModel, LoggedModelStatus, ModelMetric};
+    use crate::logged_model::{LoggedModel, LoggedModelStatus};
     use crate::metric::Point;
     use crate::run::Lifecycle;
 
@@ -265,7 +276,7 @@ mod tests {
                 experiment: ExperimentId::DEFAULT,
                 name: format!("model-{}", n % 2),
                 model_type: String::new(),
-                source_run: Some(RunId::from_bytes([n; 16])),
+                source_run: Some(RunId::from_bytes([n; 16]).into()),
                 artifact_uri: String::new(),
                 status: LoggedModelStatus::Ready,
                 lifecycle: Lifecycle::Active,
@@ -303,8 +314,13 @@ mod tests {
             let by = LoggedModelOrder::default().then("metrics.acc", ascending, None).unwrap();
             assert_eq!(found(&any(""), &by), order);
         }
-        let other = LoggedModelFilter::parse("metrics.acc > 0", vec![("wine".into(), None)]).unwrap();
-        assert!(found(&other, &newest).is_empty());
+        assert_eq!(found(&any("params.depth IN ('2', '3')"), &newest), [3, 2]);
+        for text in ["metrics.acc > 0", ""] {
+            let other = LoggedModelFilter::parse(text, vec![("wine".into(), None)]).unwrap();
+            assert!(found(&other, &newest).is_empty());
+        }
+        let iris = LoggedModelFilter::parse("", vec![("iris".into(), Some("d1".into()))]).unwrap();
+        assert_eq!(found(&iris, &newest), [4, 3, 1]);
     }
 
     #[test]

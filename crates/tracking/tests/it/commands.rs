@@ -246,7 +246,7 @@ async fn logged_models_go_from_pending_to_ready_and_are_judged() {
         experiment: ExperimentId::DEFAULT,
         name: "model".to_owned(),
         model_type: String::new(),
-        source_run: Some(run_id),
+        source_run: Some(run_id.into()),
         params: Vec::new(),
         tags: Vec::new(),
     };

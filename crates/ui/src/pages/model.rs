@@ -19,6 +19,7 @@ use crate::show::figure::{counted, short};
 use crate::show::link;
 use crate::show::moment::Moment;
 use crate::show::shell::{Section, Shell};
+use crate::show::source_run::SourceRun;
 use crate::{Console, State, asset};
 
 /// Most versions on a page, the newest.
@@ -113,7 +114,7 @@ struct VersionRow {
     stage: Option<&'static str>,
     digest: Option<(String, String)>,
     gates: Judged,
-    run: Option<(String, String)>,
+    run: Option<SourceRun>,
     creator: String,
     created: Moment,
 }
@@ -163,7 +164,7 @@ fn version_row(detail: &VersionDetail, report: Option<&GateReport>, console: &Co
         stage: Some(stage).filter(|stage| *stage != "None"),
         digest: version.digest.map(|digest| (digest.to_string(), short(&digest.to_string()))),
         gates: Judged::by(report),
-        run: version.run.map(|run| (link::run(run), short(&run.to_string()))),
+        run: version.run.as_ref().map(SourceRun::short),
         creator: version.creator.as_ref().map_or_else(String::new, ToString::to_string),
         created: Moment::ago(version.created, console.now()),
     }

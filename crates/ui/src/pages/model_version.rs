@@ -18,6 +18,7 @@ use crate::show::figure::{counted, number, short, words};
 use crate::show::link;
 use crate::show::moment::Moment;
 use crate::show::shell::{Section, Shell};
+use crate::show::source_run::SourceRun;
 use crate::{Console, State, asset};
 
 /// Figures of a gate beyond which the rest is folded away.
@@ -129,7 +130,7 @@ struct VersionPage {
     description: String,
     digest: Option<String>,
     source: String,
-    run: Option<(String, String)>,
+    run: Option<SourceRun>,
     creator: String,
     created: Moment,
     tags: Vec<(String, String)>,
@@ -175,7 +176,7 @@ async fn show(
         description: version.description.clone(),
         digest: version.digest.map(|digest| digest.to_string()),
         source: version.source.clone(),
-        run: version.run.map(|run| (link::run(run), run.to_string())),
+        run: version.run.as_ref().map(SourceRun::whole),
         creator: version.creator.as_ref().map_or_else(String::new, ToString::to_string),
         created: Moment::ago(version.created, console.now()),
         tags: detail.tags.clone().into_iter().collect(),

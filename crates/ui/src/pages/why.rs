@@ -19,6 +19,7 @@ use crate::show::figure::{count, number, short, words};
 use crate::show::link;
 use crate::show::moment::Moment;
 use crate::show::shell::{Section, Shell};
+use crate::show::source_run::SourceRun;
 use crate::show::words::{Line, Part};
 use crate::{State, asset};
 
@@ -83,7 +84,7 @@ struct WhyPage {
     data: Vec<DataRow>,
     features: Option<Definitions>,
     made: Option<Made>,
-    run: Option<(String, String)>,
+    run: Option<SourceRun>,
     registered: Moment,
     creator: String,
     report: Option<Report>,
@@ -125,7 +126,7 @@ async fn show(
         features: training.and_then(definitions),
         approvals: why.origin.as_ref().map(|origin| approvals(origin, now)).unwrap_or_default(),
         made: why.origin.as_ref().map(|origin| made(origin, now)),
-        run: why.tracking_run.map(|run| (link::run(run), short(&run.to_string()))),
+        run: why.tracking_run.as_ref().map(SourceRun::short),
         registered: Moment::ago(why.registered, now),
         creator: why.creator.as_ref().map_or_else(String::new, ToString::to_string),
         report: why.gates.as_ref().map(|report| Report::of(report, &console)),

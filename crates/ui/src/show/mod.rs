@@ -6,4 +6,5 @@ pub(crate) mod graph;
 pub(crate) mod link;
 pub(crate) mod moment;
 pub(crate) mod shell;
+pub(crate) mod source_run;
 pub(crate) mod words;

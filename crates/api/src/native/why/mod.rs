@@ -17,9 +17,9 @@ use mainstay_core::action::Action;
 use mainstay_core::digest::Digest;
 use mainstay_core::error::StorageError;
 use mainstay_core::event::EventLog;
-use mainstay_core::id::RunId;
 use mainstay_core::name::Name;
 use mainstay_core::principal::Actor;
+use mainstay_core::run_ref::RunRef;
 use mainstay_core::scope::ResourceKind;
 use mainstay_core::time::MachineTime;
 use mainstay_data::ports::DataReader;
@@ -84,7 +84,7 @@ pub struct Why {
     /// By whom.
     pub creator: Option<Actor>,
     /// The tracking run that its script logged, if one did.
-    pub tracking_run: Option<RunId>,
+    pub tracking_run: Option<RunRef>,
     /// The pipeline run that registered it, with the steps that made it; `None` if a client registered it.
     pub origin: Option<Origin>,
     /// The table versions that it was trained on, or, where training did not say, judged on.

@@ -159,7 +159,7 @@ impl Tracked {
                 experiment: experiment.id,
                 name: MODEL_NAME.to_owned(),
                 model_type: model_type.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned(),
-                source_run: Some(id),
+                source_run: Some(id.into()),
                 params: Vec::new(),
                 tags: vec![tag("mainstay.digest", outcome.digest.to_string())?],
             },
