@@ -14,7 +14,6 @@ pub mod caller;
 pub mod dialect;
 pub mod listen;
 pub mod meter;
-pub mod mlflow;
 pub mod native;
 pub mod oip;
 pub mod prometheus;

@@ -4,8 +4,6 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use mainstay_api::mlflow::RunSearch;
-use mainstay_api::mlflow::run_search::RunQuery;
 use mainstay_core::error::StorageError;
 use mainstay_core::event::{EventLog as _, EventQuery, EventSeq};
 use mainstay_core::id::RunId;
@@ -13,7 +11,7 @@ use mainstay_core::page::Page;
 use mainstay_store::Database;
 use mainstay_tracking::error::TrackingError;
 use mainstay_tracking::index::{RunIndex, changes_of};
-use mainstay_tracking::port::TrackingReader as _;
+use mainstay_tracking::port::{RunQuery, RunSearch, TrackingReader as _};
 use tokio::sync::{Notify, watch};
 
 /// How many runs, or events, are read at once.

@@ -7,13 +7,16 @@ use mainstay_core::error::StorageError;
 use mainstay_core::event::EventSeq;
 use mainstay_core::id::RunId;
 use mainstay_core::name::Name;
+use mainstay_core::page::{Page, PageRequest};
 
+use crate::error::TrackingError;
 use crate::experiment::{Experiment, ExperimentDetail, ExperimentId, ExperimentName};
 use crate::index::RunSummary;
 use crate::input::{DatasetInput, ModelOutput};
 use crate::logged_model::{LoggedModel, LoggedModelDetail, LoggedModelId, ModelMetric};
 use crate::metric::{Latest, Point};
 use crate::run::{Lifecycle, Run, RunDetail};
+use crate::search::{RunFilter, RunOrder, View};
 use crate::text::Pair;
 
 /// What the commands of tracking write through.
@@ -139,4 +142,27 @@ pub trait TrackingReader: Send + Sync {
         after: Option<RunId>,
         limit: usize,
     ) -> Result<(Vec<RunSummary>, EventSeq), StorageError>;
+}
+
+/// Which runs are wanted, and how.
+#[derive(Debug, Clone)]
+pub struct RunQuery {
+    /// Of these experiments.
+    pub experiments: Vec<ExperimentId>,
+    /// Whether deleted ones are shown.
+    pub view: View,
+    /// Which.
+    pub filter: RunFilter,
+    /// In which order.
+    pub order: RunOrder,
+    /// Which part of them.
+    pub page: PageRequest,
+}
+
+/// Searches over the summaries of all runs, as
+/// [`RunIndex`](crate::index::RunIndex) does.
+#[async_trait]
+pub trait RunSearch: Send + Sync {
+    /// One page of the ids of runs. Whatever was committed before the call is in it.
+    async fn search(&self, query: &RunQuery) -> Result<Page<RunId>, TrackingError>;
 }

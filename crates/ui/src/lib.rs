@@ -20,7 +20,6 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::map_response;
-use mainstay_api::mlflow::RunSearch;
 use mainstay_api::native::endpoint::{EndpointCommands, EndpointProgress, EndpointServing};
 use mainstay_api::native::pipeline::StepLogs;
 use mainstay_api::native::why::WhyState;
@@ -35,7 +34,7 @@ use mainstay_monitoring::port::MonitoringReader;
 use mainstay_pipelines::port::{PipelineReader, PipelineTx};
 use mainstay_registry::port::RegistryReader;
 use mainstay_serving::port::ServingStore;
-use mainstay_tracking::port::TrackingReader;
+use mainstay_tracking::port::{RunSearch, TrackingReader};
 
 /// What pages are made from.
 pub struct Console {

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use mainstay_api::mlflow::RunSearch;
 use mainstay_predictor::Predictor;
+use mainstay_tracking::port::RunSearch;
 use mainstay_ui::Console;
 
 use super::step_logs::StepLogFiles;

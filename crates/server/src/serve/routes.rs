@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use http::Method;
-use mainstay_api::mlflow::{Mlflow, MlflowState};
+
 use mainstay_api::native::access::AccessState;
 use mainstay_api::native::alarm::AlarmState;
 use mainstay_api::native::dataset::DatasetState;
@@ -20,7 +20,7 @@ use mainstay_api::native::{
 };
 use mainstay_api::oip::{self, OipState};
 use mainstay_api::prometheus::{self, MetricsState};
-use mainstay_api::{App, Route, mlflow, router as routed};
+use mainstay_api::{App, Route, router as routed};
 use mainstay_core::action::Action;
 use mainstay_core::command::Commands;
 
@@ -30,6 +30,7 @@ use super::step_logs::StepLogFiles;
 use crate::endpoint_commands::EndpointLoop;
 use crate::platform::Platform;
 use crate::run_index::RunIndexKeeper;
+use mainstay_mlflow::{self as mlflow_api, Mlflow, MlflowState};
 use mainstay_predictor::Predictor;
 
 /// Which Mainstay this is.
@@ -62,7 +63,7 @@ pub fn router(platform: &Platform, predictor: &Predictor, app: &App) -> Router {
         .merge(routed(app, status::routes(), status))
         .merge(routed(app, prometheus::routes(), metrics))
         .merge(routed(app, oip::routes(), oip))
-        .merge(routed(app, mlflow::routes(), mlflow(platform, runs.clone())))
+        .merge(routed(app, mlflow_api::routes(), mlflow(platform, runs.clone())))
         .merge(mainstay_ui::router(app, console(platform, predictor, runs)));
     mainstay_ui::refusing_other_methods(router)
 }
@@ -85,7 +86,7 @@ pub fn table() -> Vec<(Method, String, Action)> {
         .chain(rows(status::routes()))
         .chain(rows(prometheus::routes()))
         .chain(rows(oip::routes()))
-        .chain(rows(mlflow::routes()))
+        .chain(rows(mlflow_api::routes()))
         .chain(rows(mainstay_ui::routes()))
         .collect()
 }

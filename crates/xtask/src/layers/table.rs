@@ -52,6 +52,7 @@ pub(crate) const LAYERS: &[Layer] = &[
     adapter("query", May::Domains(&[])),
     adapter("store", May::Domains(&[])),
     adapter("api", May::Domains(&[])),
+    adapter("mlflow", May::Domains(&["api"])),
     // Pages are routes: they stand in the one table of routes, whose guards find the caller.
     adapter("ui", May::Domains(&["api"])),
     adapter("predictor", May::Domains(&["api", "inference", "query", "segments", "store"])),
@@ -83,8 +84,8 @@ pub(crate) const OWNED: &[(&str, &[&str])] = &[
     ("libsqlite3-sys", &["store"]),
     ("sqlx*", &["store"]),
     ("object_store", &["store", "query"]),
-    ("axum*", &["api", "ui", "replay", "server", "webhooks", TESTKIT]),
-    ("http", &["api", "ui", "replay", "server", "webhooks", TESTKIT]),
+    ("axum*", &["api", "mlflow", "ui", "replay", "server", "webhooks", TESTKIT]),
+    ("http", &["api", "mlflow", "ui", "replay", "server", "webhooks", TESTKIT]),
     ("http-body*", &["api", "server", TESTKIT]),
     ("hyper*", &["api", "replay", "server", "webhooks", TESTKIT]),
     ("tower*", &["api", "ui", "server", TESTKIT]),

@@ -4,11 +4,11 @@ use mainstay_registry::model::{ModelDetail, VersionDetail, latest_per_stage};
 use mainstay_registry::name::Alias;
 use serde::Serialize;
 
-use super::wire::{KeyValue, pairs};
+use crate::wire::{KeyValue, pairs};
 
 /// `ModelVersion`.
 #[derive(Debug, Serialize)]
-pub(super) struct VersionBody {
+pub(crate) struct VersionBody {
     name: String,
     version: String,
     creation_timestamp: i64,
@@ -59,7 +59,7 @@ struct AliasBody {
 
 /// `RegisteredModel`.
 #[derive(Debug, Serialize)]
-pub(super) struct ModelBody {
+pub(crate) struct ModelBody {
     name: String,
     creation_timestamp: i64,
     last_updated_timestamp: i64,
@@ -75,7 +75,7 @@ pub(super) struct ModelBody {
 
 impl ModelBody {
     /// A model with all its versions, of which the newest in each stage are shown.
-    pub(super) fn new(
+    pub(crate) fn new(
         ModelDetail { model, tags, aliases }: ModelDetail,
         versions: Vec<VersionDetail>,
     ) -> Self {

@@ -12,15 +12,15 @@ use mainstay_tracking::metric::Point;
 use mainstay_tracking::text::{Overlong, Pair};
 use serde::Deserialize;
 
-use super::body::Call;
-use super::run::{run_id, run_tags};
-use super::table::Table;
-use super::wire::{Empty, KeyValue, double, int64, list, required};
-use super::{Error, MlflowError, MlflowState};
-use crate::caller::Caller;
-use crate::route::Route;
+use crate::body::Call;
+use crate::run::{run_id, run_tags};
+use crate::table::Table;
+use crate::wire::{Empty, KeyValue, double, int64, list, required};
+use crate::{Error, MlflowError, MlflowState};
+use mainstay_api::caller::Caller;
+use mainstay_api::route::Route;
 
-pub(super) fn routes() -> Vec<Route<MlflowState>> {
+pub(crate) fn routes() -> Vec<Route<MlflowState>> {
     let write = Action::RunWrite;
     Table::v2()
         .post("runs/log-metric", write, log_metric)

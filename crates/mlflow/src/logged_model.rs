@@ -17,16 +17,16 @@ use mainstay_tracking::run_name;
 use mainstay_tracking::text::{Overlong, Pair};
 use serde::{Deserialize, Serialize};
 
-use super::body::Call;
-use super::logged_model_body::{LoggedModelBody, STATUSES};
-use super::run::run_tags;
-use super::table::Table;
-use super::wire::{Choice, Empty, KeyValue, list, required};
-use super::{Error, Mlflow, MlflowError, MlflowState};
-use crate::caller::Caller;
-use crate::route::Route;
+use crate::body::Call;
+use crate::logged_model_body::{LoggedModelBody, STATUSES};
+use crate::run::run_tags;
+use crate::table::Table;
+use crate::wire::{Choice, Empty, KeyValue, list, required};
+use crate::{Error, Mlflow, MlflowError, MlflowState};
+use mainstay_api::caller::Caller;
+use mainstay_api::route::Route;
 
-pub(super) fn routes() -> Vec<Route<MlflowState>> {
+pub(crate) fn routes() -> Vec<Route<MlflowState>> {
     let write = Action::RunWrite;
     Table::v2()
         .post("logged-models", write, create)
@@ -45,7 +45,7 @@ struct One {
 }
 
 /// A logged model of this workspace, unless it was deleted.
-pub(super) async fn existing(
+pub(crate) async fn existing(
     state: &Mlflow,
     workspace: &Name,
     id: LoggedModelId,

@@ -10,15 +10,15 @@ use mainstay_registry::model::{ModelDetail, Stage, latest_per_stage};
 use mainstay_registry::name::{ModelName, Tag};
 use serde::{Deserialize, Serialize};
 
-use super::body::Call;
-use super::model_body::{ModelBody, VersionBody};
-use super::table::Table;
-use super::wire::{Empty, KeyValue, list, required};
-use super::{Error, Mlflow, MlflowState};
-use crate::caller::Caller;
-use crate::route::Route;
+use crate::body::Call;
+use crate::model_body::{ModelBody, VersionBody};
+use crate::table::Table;
+use crate::wire::{Empty, KeyValue, list, required};
+use crate::{Error, Mlflow, MlflowState};
+use mainstay_api::caller::Caller;
+use mainstay_api::route::Route;
 
-pub(super) fn routes() -> Vec<Route<MlflowState>> {
+pub(crate) fn routes() -> Vec<Route<MlflowState>> {
     let (read, write) = (Action::ModelRead, Action::ModelWrite);
     Table::v2()
         .post("registered-models/create", write, create)
@@ -32,17 +32,17 @@ pub(super) fn routes() -> Vec<Route<MlflowState>> {
 }
 
 /// The model that a message names.
-pub(super) fn model_name(name: Option<String>) -> Result<ModelName, Error> {
+pub(crate) fn model_name(name: Option<String>) -> Result<ModelName, Error> {
     Ok(ModelName::new(required("name", name)?)?)
 }
 
 /// Checks tags of a model or version.
-pub(super) fn registry_tags(tags: Vec<KeyValue>) -> Result<Vec<Tag>, RegistryError> {
+pub(crate) fn registry_tags(tags: Vec<KeyValue>) -> Result<Vec<Tag>, RegistryError> {
     tags.into_iter().map(|tag| Tag::new(tag.key, tag.value)).collect()
 }
 
 /// A model of this workspace.
-pub(super) async fn existing(
+pub(crate) async fn existing(
     state: &Mlflow,
     workspace: &Name,
     name: &ModelName,

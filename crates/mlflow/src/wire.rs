@@ -9,24 +9,24 @@ use mainstay_tracking::search::View;
 use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Error, MlflowError};
+use crate::{Error, MlflowError};
 
 /// A key with its value: a tag or a parameter.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub(super) struct KeyValue {
-    pub(super) key: String,
-    pub(super) value: String,
+pub(crate) struct KeyValue {
+    pub(crate) key: String,
+    pub(crate) value: String,
 }
 
 /// Pairs in the order of a map.
-pub(super) fn pairs(map: std::collections::BTreeMap<String, String>) -> Vec<KeyValue> {
+pub(crate) fn pairs(map: std::collections::BTreeMap<String, String>) -> Vec<KeyValue> {
     map.into_iter().map(|(key, value)| KeyValue { key, value }).collect()
 }
 
 /// An answer without fields: `{}`.
 #[derive(Debug, Serialize)]
-pub(super) struct Empty {}
+pub(crate) struct Empty {}
 
 #[derive(Deserialize)]
 #[serde(untagged)]
@@ -37,7 +37,7 @@ enum Integer {
 }
 
 /// An int64: a number or its text.
-pub(super) fn int64<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+pub(crate) fn int64<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
     let wrong = || D::Error::custom("expected a 64-bit integer, or its text");
     match Option::<Integer>::deserialize(deserializer).map_err(|_| wrong())? {
         None => Ok(None),
@@ -61,7 +61,7 @@ enum Double {
 }
 
 /// A double: a number, its text, or one of `NaN`, `Infinity`, `-Infinity`.
-pub(super) fn double<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
+pub(crate) fn double<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
     let wrong = || D::Error::custom("expected a number, or one of \"NaN\", \"Infinity\", \"-Infinity\"");
     match Option::<Double>::deserialize(deserializer).map_err(|_| wrong())? {
         None => Ok(None),
@@ -73,7 +73,7 @@ pub(super) fn double<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Optio
 /// Writes a metric value: NaN as text, infinities as the largest doubles, which is how a stock server
 /// stores them (`sanitize_metric_value`).
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
-pub(super) fn metric_value<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn metric_value<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
     if value.is_nan() {
         serializer.serialize_str("NaN")
     } else {
@@ -86,7 +86,7 @@ pub(super) fn metric_value<S: Serializer>(value: &f64, serializer: S) -> Result<
 const MAX_ITEMS: usize = 100_000;
 
 /// A list that may be absent or null. A longer one than any call takes is not read to its end.
-pub(super) fn list<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+pub(crate) fn list<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
 where
     D: Deserializer<'de>,
     T: Deserialize<'de>,
@@ -128,14 +128,14 @@ where
 /// A value of an enumeration: its name or its number.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(untagged)]
-pub(super) enum Choice {
+pub(crate) enum Choice {
     Number(i64),
     Name(String),
 }
 
 impl Choice {
     /// The name; `names` are in the order of their numbers, which count from `first`.
-    pub(super) fn name<'a>(&'a self, names: &[&'a str], first: i64) -> Option<&'a str> {
+    pub(crate) fn name<'a>(&'a self, names: &[&'a str], first: i64) -> Option<&'a str> {
         match self {
             Self::Number(number) => {
                 let at = usize::try_from(number.checked_sub(first)?).ok()?;
@@ -147,7 +147,7 @@ impl Choice {
 }
 
 /// `ViewType`; what is alive if nothing is said.
-pub(super) fn view(name: &'static str, choice: Option<&Choice>) -> Result<View, MlflowError> {
+pub(crate) fn view(name: &'static str, choice: Option<&Choice>) -> Result<View, MlflowError> {
     let Some(choice) = choice else { return Ok(View::Active) };
     match choice.name(&["ACTIVE_ONLY", "DELETED_ONLY", "ALL"], 1) {
         Some("ACTIVE_ONLY") => Ok(View::Active),
@@ -160,12 +160,12 @@ pub(super) fn view(name: &'static str, choice: Option<&Choice>) -> Result<View, 
 }
 
 /// A text that must be there and not empty.
-pub(super) fn required(name: &'static str, text: Option<String>) -> Result<String, MlflowError> {
+pub(crate) fn required(name: &'static str, text: Option<String>) -> Result<String, MlflowError> {
     text.filter(|text| !text.is_empty()).ok_or(MlflowError::Missing(name))
 }
 
 /// The wanted page: `max_results` from 1 to `most`, and where the page before ended.
-pub(super) fn page(
+pub(crate) fn page(
     max_results: Option<i64>,
     (default, most): (usize, usize),
     token: Option<&str>,

@@ -7,16 +7,16 @@ use mainstay_registry::command::{DeleteModelTag, DeleteVersionTag, SetModelTag, 
 use mainstay_registry::name::Tag;
 use serde::Deserialize;
 
-use super::body::Call;
-use super::model_version::version_number;
-use super::registered_model::model_name;
-use super::table::Table;
-use super::wire::{Empty, required};
-use super::{Error, MlflowState};
-use crate::caller::Caller;
-use crate::route::Route;
+use crate::body::Call;
+use crate::model_version::version_number;
+use crate::registered_model::model_name;
+use crate::table::Table;
+use crate::wire::{Empty, required};
+use crate::{Error, MlflowState};
+use mainstay_api::caller::Caller;
+use mainstay_api::route::Route;
 
-pub(super) fn routes() -> Vec<Route<MlflowState>> {
+pub(crate) fn routes() -> Vec<Route<MlflowState>> {
     let write = Action::ModelWrite;
     Table::v2()
         .post("registered-models/set-tag", write, set_model_tag)

@@ -8,16 +8,16 @@ use mainstay_core::error::StorageError;
 use mainstay_core::object::{ObjectPath, Objects};
 use serde::{Deserialize, Serialize};
 
-use super::artifact_path::{artifact_path, stored_at};
-use super::body::Call;
-use super::logged_model::existing as existing_model;
-use super::run::{existing, run_id};
-use super::table::Table;
-use super::{Error, MlflowError, MlflowState};
-use crate::caller::Caller;
-use crate::route::Route;
+use crate::artifact_path::{artifact_path, stored_at};
+use crate::body::Call;
+use crate::logged_model::existing as existing_model;
+use crate::run::{existing, run_id};
+use crate::table::Table;
+use crate::{Error, MlflowError, MlflowState};
+use mainstay_api::caller::Caller;
+use mainstay_api::route::Route;
 
-pub(super) fn routes() -> Vec<Route<MlflowState>> {
+pub(crate) fn routes() -> Vec<Route<MlflowState>> {
     Table::v2()
         .get("artifacts/list", Action::RunRead, of_run)
         .get("logged-models/{model_id}/artifacts/directories", Action::RunRead, of_model)
@@ -26,7 +26,7 @@ pub(super) fn routes() -> Vec<Route<MlflowState>> {
 
 /// `FileInfo`.
 #[derive(Debug, Serialize)]
-pub(super) struct FileInfo {
+pub(crate) struct FileInfo {
     path: String,
     is_dir: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -35,7 +35,7 @@ pub(super) struct FileInfo {
 
 /// A listing.
 #[derive(Debug, Serialize)]
-pub(super) struct Files {
+pub(crate) struct Files {
     #[serde(skip_serializing_if = "Option::is_none")]
     root_uri: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -43,13 +43,13 @@ pub(super) struct Files {
 }
 
 impl Files {
-    pub(super) const fn new(root_uri: Option<String>, files: Vec<FileInfo>) -> Self {
+    pub(crate) const fn new(root_uri: Option<String>, files: Vec<FileInfo>) -> Self {
         Self { root_uri, files }
     }
 }
 
 /// One directory; `prefix` goes before the names.
-pub(super) async fn files(
+pub(crate) async fn files(
     objects: &dyn Objects,
     directory: &ObjectPath,
     prefix: &str,

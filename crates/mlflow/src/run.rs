@@ -12,15 +12,15 @@ use mainstay_tracking::run::{RunDetail, RunStatus};
 use mainstay_tracking::text::{Overlong, Pair};
 use serde::{Deserialize, Serialize};
 
-use super::body::Call;
-use super::run_body::{RunBody, RunInfo};
-use super::table::Table;
-use super::wire::{Choice, Empty, KeyValue, int64, list, required};
-use super::{Error, Mlflow, MlflowError, MlflowState};
-use crate::caller::Caller;
-use crate::route::Route;
+use crate::body::Call;
+use crate::run_body::{RunBody, RunInfo};
+use crate::table::Table;
+use crate::wire::{Choice, Empty, KeyValue, int64, list, required};
+use crate::{Error, Mlflow, MlflowError, MlflowState};
+use mainstay_api::caller::Caller;
+use mainstay_api::route::Route;
 
-pub(super) fn routes() -> Vec<Route<MlflowState>> {
+pub(crate) fn routes() -> Vec<Route<MlflowState>> {
     let write = Action::RunWrite;
     let writing = Table::v2()
         .post("runs/create", write, create)
@@ -34,7 +34,7 @@ pub(super) fn routes() -> Vec<Route<MlflowState>> {
 }
 
 /// The run that a message names, by its new field or its old one.
-pub(super) fn run_id(run_id: Option<String>, run_uuid: Option<String>) -> Result<RunId, Error> {
+pub(crate) fn run_id(run_id: Option<String>, run_uuid: Option<String>) -> Result<RunId, Error> {
     let text = required("run_id", run_id.filter(|id| !id.is_empty()).or(run_uuid))?;
     Ok(parse_run_id(&text)?)
 }
@@ -45,13 +45,13 @@ fn parse_run_id(text: &str) -> Result<RunId, MlflowError> {
 }
 
 /// A run of this workspace with everything that hangs on it.
-pub(super) async fn existing(state: &Mlflow, workspace: &Name, id: RunId) -> Result<RunDetail, Error> {
+pub(crate) async fn existing(state: &Mlflow, workspace: &Name, id: RunId) -> Result<RunDetail, Error> {
     let found = state.tracked.runs(workspace, &[id]).await?.into_iter().next();
     Ok(found.ok_or(TrackingError::NoRun(id))?)
 }
 
 /// Checks tags; a value that is too long is cut, as a stock server does.
-pub(super) fn run_tags(tags: Vec<KeyValue>) -> Result<Vec<Pair>, TrackingError> {
+pub(crate) fn run_tags(tags: Vec<KeyValue>) -> Result<Vec<Pair>, TrackingError> {
     tags.into_iter().map(|tag| Pair::tag(tag.key, tag.value, Overlong::Truncate)).collect()
 }
 

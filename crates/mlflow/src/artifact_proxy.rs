@@ -10,19 +10,19 @@ use mainstay_core::action::Action;
 use mainstay_core::object::{Content, ObjectPath};
 use serde::Deserialize;
 
-use super::artifact_list::{Files, files};
-use super::artifact_path::{artifact_path, owned};
-use super::body::Call;
-use super::table::Table;
-use super::wire::Empty;
-use super::{Error, MlflowError, MlflowState};
-use crate::caller::Caller;
-use crate::route::Route;
+use crate::artifact_list::{Files, files};
+use crate::artifact_path::{artifact_path, owned};
+use crate::body::Call;
+use crate::table::Table;
+use crate::wire::Empty;
+use crate::{Error, MlflowError, MlflowState};
+use mainstay_api::caller::Caller;
+use mainstay_api::route::Route;
 
 /// Largest artifact, in bytes. It is never held in memory.
 const ARTIFACT_LIMIT: u64 = 64 << 30;
 
-pub(super) fn routes() -> Vec<Route<MlflowState>> {
+pub(crate) fn routes() -> Vec<Route<MlflowState>> {
     Table::artifacts()
         .get("artifacts", Action::RunRead, list)
         .get("artifacts/{*path}", Action::RunRead, download)
@@ -106,7 +106,7 @@ async fn list(
     caller: Caller,
     Call(request): Call<List>,
 ) -> Result<Json<Files>, Error> {
-    let path = super::wire::required("path", request.path)?;
+    let path = crate::wire::required("path", request.path)?;
     let path = artifact_path(path.trim_end_matches('/'))?;
     owned(&state, &caller.workspace, &path).await?;
     Ok(Json(Files::new(None, files(&*state.objects, &path, "").await?)))

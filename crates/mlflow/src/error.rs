@@ -86,7 +86,7 @@ pub enum MlflowError {
 
 impl MlflowError {
     /// A wrong value.
-    pub(super) fn invalid(
+    pub(crate) fn invalid(
         name: &'static str,
         value: impl std::fmt::Display,
         hint: impl Into<String>,

@@ -6,15 +6,15 @@ use http::{Method, StatusCode, Uri, header};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::table::JSON_LIMIT;
-use super::{Error, MlflowError};
-use crate::dialect::BodyError;
+use crate::table::JSON_LIMIT;
+use crate::{Error, MlflowError};
+use mainstay_api::dialect::BodyError;
 
 /// Parameters that may stand in a query several times.
 const LISTS: [&str; 5] = ["order_by", "orderBy", "stages", "run_ids", "runIds"];
 
 /// A request message. Unknown fields are left alone.
-pub(super) struct Call<T>(pub(super) T);
+pub(crate) struct Call<T>(pub(crate) T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Call<T> {
     type Rejection = Error;
@@ -86,7 +86,7 @@ mod tests {
     #[serde(default)]
     struct Message {
         name: Option<String>,
-        #[serde(alias = "maxResults", deserialize_with = "super::super::wire::int64")]
+        #[serde(alias = "maxResults", deserialize_with = "crate::wire::int64")]
         max_results: Option<i64>,
         #[serde(alias = "orderBy")]
         order_by: Vec<String>,

@@ -6,18 +6,18 @@ use mainstay_core::action::Action;
 use mainstay_tracking::search::{ExperimentFilter, ExperimentOrder, search_experiments};
 use serde::{Deserialize, Serialize};
 
-use super::body::Call;
-use super::experiment::ExperimentBody;
-use super::table::Table;
-use super::wire::{Choice, int64, list, page, view};
-use super::{Error, MlflowState};
-use crate::caller::Caller;
-use crate::route::Route;
+use crate::body::Call;
+use crate::experiment::ExperimentBody;
+use crate::table::Table;
+use crate::wire::{Choice, int64, list, page, view};
+use crate::{Error, MlflowState};
+use mainstay_api::caller::Caller;
+use mainstay_api::route::Route;
 
 /// `SEARCH_MAX_RESULTS_DEFAULT` and `SEARCH_MAX_RESULTS_THRESHOLD`.
 const PAGE: (usize, usize) = (1_000, 50_000);
 
-pub(super) fn routes() -> Vec<Route<MlflowState>> {
+pub(crate) fn routes() -> Vec<Route<MlflowState>> {
     Table::v2()
         .get("experiments/search", Action::RunRead, search)
         .post("experiments/search", Action::RunRead, search)

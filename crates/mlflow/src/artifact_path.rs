@@ -6,7 +6,7 @@ use mainstay_core::object::ObjectPath;
 use mainstay_core::scope::default_workspace;
 use mainstay_tracking::experiment::ExperimentId;
 
-use super::{Error, Mlflow, MlflowError};
+use crate::{Error, Mlflow, MlflowError};
 
 /// The scheme of what this server keeps.
 const SCHEME: &str = "mlflow-artifacts:";
@@ -16,7 +16,7 @@ const WORKSPACES: &str = "workspaces";
 const MAX_RAW: usize = 4_096;
 
 /// Decodes `%xx` until nothing changes, so that no further layer can find anything in it.
-pub(super) fn decoded(text: &str) -> Result<String, MlflowError> {
+pub(crate) fn decoded(text: &str) -> Result<String, MlflowError> {
     if text.len() > MAX_RAW {
         return Err(MlflowError::InvalidPath);
     }
@@ -50,13 +50,13 @@ fn decoded_once(text: &str) -> Result<Option<String>, MlflowError> {
 }
 
 /// Checks a path that a client sent.
-pub(super) fn artifact_path(text: &str) -> Result<ObjectPath, MlflowError> {
+pub(crate) fn artifact_path(text: &str) -> Result<ObjectPath, MlflowError> {
     ObjectPath::new(decoded(text)?).map_err(|_| MlflowError::InvalidPath)
 }
 
 /// Where in our store the artifacts of a URI are; `None` if they are elsewhere. `mlflow-artifacts:/a`
 /// and `mlflow-artifacts://host/a` are `a`.
-pub(super) fn stored_at(uri: &str) -> Option<Result<ObjectPath, MlflowError>> {
+pub(crate) fn stored_at(uri: &str) -> Option<Result<ObjectPath, MlflowError>> {
     let rest = uri.strip_prefix(SCHEME)?;
     let path = match rest.strip_prefix("//") {
         Some(authority_and_path) => authority_and_path.split_once('/').map_or("", |(_, path)| path),
@@ -70,7 +70,7 @@ pub(super) fn stored_at(uri: &str) -> Option<Result<ObjectPath, MlflowError>> {
 ///
 /// Whoever names a place can read and write it. So places in our store are those of their workspace: below
 /// `workspaces/<name>`, which nobody else may name; only the default workspace may use other folders.
-pub(super) fn checked_location(uri: String, workspace: &Name) -> Result<String, MlflowError> {
+pub(crate) fn checked_location(uri: String, workspace: &Name) -> Result<String, MlflowError> {
     let wrong = |hint: &str| MlflowError::invalid("artifact_location", &uri, hint);
     let clean = decoded(&uri).map_err(|_| wrong("it cannot be read"))?;
     if clean.split('/').any(|part| part == "..")
@@ -99,13 +99,13 @@ pub(super) fn checked_location(uri: String, workspace: &Name) -> Result<String, 
 }
 
 /// Whether `path` is `root` or below it.
-pub(super) fn within(path: &ObjectPath, root: &ObjectPath) -> bool {
+pub(crate) fn within(path: &ObjectPath, root: &ObjectPath) -> bool {
     let rest = path.as_str().strip_prefix(root.as_str());
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// Refuses a path that belongs to no experiment of the workspace.
-pub(super) async fn owned(state: &Mlflow, workspace: &Name, path: &ObjectPath) -> Result<(), Error> {
+pub(crate) async fn owned(state: &Mlflow, workspace: &Name, path: &ObjectPath) -> Result<(), Error> {
     let covers =
         |location: &str| stored_at(location).and_then(Result::ok).is_some_and(|root| within(path, &root));
     let first = path.as_str().split('/').next().unwrap_or_default();

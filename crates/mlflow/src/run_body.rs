@@ -5,11 +5,11 @@ use mainstay_tracking::metric::Point;
 use mainstay_tracking::run::{Run, RunDetail};
 use serde::Serialize;
 
-use super::wire::{KeyValue, metric_value, pairs};
+use crate::wire::{KeyValue, metric_value, pairs};
 
 /// `Run`.
 #[derive(Debug, Serialize)]
-pub(super) struct RunBody {
+pub(crate) struct RunBody {
     info: RunInfo,
     data: RunData,
     inputs: RunInputs,
@@ -18,7 +18,7 @@ pub(super) struct RunBody {
 
 /// `RunInfo`.
 #[derive(Debug, Serialize)]
-pub(super) struct RunInfo {
+pub(crate) struct RunInfo {
     run_id: String,
     run_uuid: String,
     run_name: String,
@@ -44,25 +44,25 @@ struct RunData {
 
 /// `Metric`.
 #[derive(Debug, Serialize)]
-pub(super) struct MetricBody {
-    pub(super) key: String,
+pub(crate) struct MetricBody {
+    pub(crate) key: String,
     #[serde(serialize_with = "metric_value")]
-    pub(super) value: f64,
-    pub(super) timestamp: i64,
-    pub(super) step: i64,
+    pub(crate) value: f64,
+    pub(crate) timestamp: i64,
+    pub(crate) step: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) dataset_name: Option<String>,
+    pub(crate) dataset_name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) dataset_digest: Option<String>,
+    pub(crate) dataset_digest: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) model_id: Option<String>,
+    pub(crate) model_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) run_id: Option<String>,
+    pub(crate) run_id: Option<String>,
 }
 
 impl MetricBody {
     /// A point of a metric.
-    pub(super) fn new(key: impl Into<String>, point: Point) -> Self {
+    pub(crate) fn new(key: impl Into<String>, point: Point) -> Self {
         Self {
             key: key.into(),
             value: point.value,

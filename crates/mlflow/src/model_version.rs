@@ -12,17 +12,17 @@ use mainstay_registry::name::{ModelName, VersionNumber};
 use mainstay_registry::search::IS_PROMPT;
 use serde::{Deserialize, Serialize};
 
-use super::body::Call;
-use super::model_body::VersionBody;
-use super::model_source::{accept, download_uri, existing};
-use super::registered_model::{model_name, registry_tags};
-use super::table::Table;
-use super::wire::{Empty, KeyValue, list, required};
-use super::{Error, Mlflow, MlflowError, MlflowState};
-use crate::caller::Caller;
-use crate::route::Route;
+use crate::body::Call;
+use crate::model_body::VersionBody;
+use crate::model_source::{accept, download_uri, existing};
+use crate::registered_model::{model_name, registry_tags};
+use crate::table::Table;
+use crate::wire::{Empty, KeyValue, list, required};
+use crate::{Error, Mlflow, MlflowError, MlflowState};
+use mainstay_api::caller::Caller;
+use mainstay_api::route::Route;
 
-pub(super) fn routes() -> Vec<Route<MlflowState>> {
+pub(crate) fn routes() -> Vec<Route<MlflowState>> {
     let (read, write) = (Action::ModelRead, Action::ModelWrite);
     Table::v2()
         .post("model-versions/create", write, create)
@@ -50,7 +50,7 @@ async fn one(
 
 /// The version of `model` that a message names. A whole number that no version can have is one that is not
 /// there, however it is written (`int` in Python).
-pub(super) fn version_number(model: &ModelName, version: Option<String>) -> Result<VersionNumber, Error> {
+pub(crate) fn version_number(model: &ModelName, version: Option<String>) -> Result<VersionNumber, Error> {
     let text = required("version", version)?;
     let digits = text.trim().trim_start_matches('+');
     let is_integer = {

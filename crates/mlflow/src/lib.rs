@@ -29,12 +29,12 @@ mod run;
 mod run_body;
 mod run_io;
 mod run_log;
-pub mod run_search;
+mod run_search;
 mod server_info;
 mod table;
 mod wire;
 
-use crate::native::endpoint::EndpointCommands;
+use mainstay_api::native::endpoint::EndpointCommands;
 use std::sync::Arc;
 
 use mainstay_core::command::Commands;
@@ -42,13 +42,12 @@ use mainstay_core::entropy::Entropy;
 use mainstay_core::object::Objects;
 use mainstay_core::time::Clock;
 use mainstay_registry::port::{RegistryReader, RegistryTx};
-use mainstay_tracking::port::{TrackingReader, TrackingTx};
+use mainstay_tracking::port::{RunSearch, TrackingReader, TrackingTx};
 
-use crate::dialect::{self, ApiError};
-use crate::route::Route;
+use mainstay_api::dialect::{self, ApiError};
+use mainstay_api::route::Route;
 
 pub use error::MlflowError;
-pub use run_search::RunSearch;
 
 /// A handler's error here.
 pub type Error = ApiError<dialect::Mlflow>;

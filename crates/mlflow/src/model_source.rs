@@ -16,9 +16,9 @@ use mainstay_registry::search::IS_PROMPT;
 use mainstay_tracking::logged_model::{LoggedModel, LoggedModelId};
 use mainstay_tracking::run::Run;
 
-use super::artifact_path::{decoded, stored_at, within};
-use super::model_digest::digest;
-use super::{Error, Mlflow, MlflowError, alias, logged_model};
+use crate::artifact_path::{decoded, stored_at, within};
+use crate::model_digest::digest;
+use crate::{Error, Mlflow, MlflowError, alias, logged_model};
 
 /// What the clients write where a prompt version needs a source.
 const PROMPT_SOURCES: [&str; 2] = ["dummy-source", "prompt-template"];
@@ -39,13 +39,13 @@ const PROMPT: &str = "It is a prompt; a prompt version cannot be the source of a
 
 /// A source that was accepted.
 #[derive(Debug)]
-pub(super) struct Source {
-    pub(super) uri: String,
+pub(crate) struct Source {
+    pub(crate) uri: String,
     /// Where clients find it, if `uri` names another version.
-    pub(super) location: Option<String>,
-    pub(super) run: Option<RunRef>,
-    pub(super) logged_model: Option<LoggedModelId>,
-    pub(super) digest: Option<Digest>,
+    pub(crate) location: Option<String>,
+    pub(crate) run: Option<RunRef>,
+    pub(crate) logged_model: Option<LoggedModelId>,
+    pub(crate) digest: Option<Digest>,
 }
 
 fn invalid(uri: &str, reason: &'static str) -> Error {
@@ -126,7 +126,7 @@ fn models_form(rest: &str) -> Result<Form, &'static str> {
 }
 
 /// Checks what a client wants to register. Empty ids count as none.
-pub(super) async fn accept(
+pub(crate) async fn accept(
     state: &Mlflow,
     workspace: &Name,
     uri: String,
@@ -259,7 +259,7 @@ async fn pointed(
         Pointer::Number(number) => existing(state, workspace, name, number).await,
         Pointer::Alias(alias) => alias::pointed(state, workspace, name, alias).await,
         Pointer::Stage(wanted) => {
-            super::registered_model::existing(state, workspace, name).await?;
+            crate::registered_model::existing(state, workspace, name).await?;
             let all = state.registered.versions(workspace, Some(name)).await?;
             let newest = latest_per_stage(all, &[wanted]).into_iter().next();
             newest.ok_or_else(|| MlflowError::NoneInStage { model: name.clone(), stage: wanted }.into())
@@ -268,7 +268,7 @@ async fn pointed(
 }
 
 /// A version of this workspace, unless it was deleted.
-pub(super) async fn existing(
+pub(crate) async fn existing(
     state: &Mlflow,
     workspace: &Name,
     name: &ModelName,
@@ -280,7 +280,7 @@ pub(super) async fn existing(
 }
 
 /// Where a client finds the artifacts of a version; those of a logged model are in its directory.
-pub(super) async fn download_uri(
+pub(crate) async fn download_uri(
     state: &Mlflow,
     workspace: &Name,
     name: &ModelName,

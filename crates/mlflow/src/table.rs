@@ -4,15 +4,15 @@ use axum::handler::Handler;
 use http::Method;
 use mainstay_core::action::Action;
 
-use super::MlflowState;
-use crate::dialect::Protocol;
-use crate::route::{Route, RouteScope};
+use crate::MlflowState;
+use mainstay_api::dialect::Protocol;
+use mainstay_api::route::{Route, RouteScope};
 
 /// Largest JSON body, in bytes: the profile of a dataset alone may have 16 MiB.
-pub(super) const JSON_LIMIT: usize = 32 << 20;
+pub(crate) const JSON_LIMIT: usize = 32 << 20;
 
 /// Collects rows.
-pub(super) struct Table {
+pub(crate) struct Table {
     version: &'static str,
     rows: Vec<Route<MlflowState>>,
 }
@@ -23,21 +23,21 @@ pub(super) struct Table {
 )]
 impl Table {
     /// Rows under `/api/2.0/mlflow/` and its twin.
-    pub(super) const fn v2() -> Self {
+    pub(crate) const fn v2() -> Self {
         Self { version: "2.0/mlflow", rows: Vec::new() }
     }
 
     /// Rows under `/api/3.0/mlflow/` and its twin.
-    pub(super) const fn v3() -> Self {
+    pub(crate) const fn v3() -> Self {
         Self { version: "3.0/mlflow", rows: Vec::new() }
     }
 
     /// Rows under `/api/2.0/mlflow-artifacts/` and its twin.
-    pub(super) const fn artifacts() -> Self {
+    pub(crate) const fn artifacts() -> Self {
         Self { version: "2.0/mlflow-artifacts", rows: Vec::new() }
     }
 
-    pub(super) fn get<T: 'static>(
+    pub(crate) fn get<T: 'static>(
         self,
         path: &str,
         action: Action,
@@ -46,7 +46,7 @@ impl Table {
         self.row(Method::GET, path, action, &handler)
     }
 
-    pub(super) fn post<T: 'static>(
+    pub(crate) fn post<T: 'static>(
         self,
         path: &str,
         action: Action,
@@ -55,7 +55,7 @@ impl Table {
         self.row(Method::POST, path, action, &handler)
     }
 
-    pub(super) fn put<T: 'static>(
+    pub(crate) fn put<T: 'static>(
         self,
         path: &str,
         action: Action,
@@ -64,7 +64,7 @@ impl Table {
         self.row(Method::PUT, path, action, &handler)
     }
 
-    pub(super) fn patch<T: 'static>(
+    pub(crate) fn patch<T: 'static>(
         self,
         path: &str,
         action: Action,
@@ -73,7 +73,7 @@ impl Table {
         self.row(Method::PATCH, path, action, &handler)
     }
 
-    pub(super) fn delete<T: 'static>(
+    pub(crate) fn delete<T: 'static>(
         self,
         path: &str,
         action: Action,
@@ -99,12 +99,12 @@ impl Table {
     }
 
     /// Says of all rows that they are [brief](Route::brief).
-    pub(super) fn brief(mut self) -> Self {
+    pub(crate) fn brief(mut self) -> Self {
         self.rows = self.rows.into_iter().map(Route::brief).collect();
         self
     }
 
-    pub(super) fn rows(self) -> Vec<Route<MlflowState>> {
+    pub(crate) fn rows(self) -> Vec<Route<MlflowState>> {
         self.rows
     }
 }

@@ -12,13 +12,13 @@ use mainstay_core::error::StorageError;
 use mainstay_core::object::{ObjectPath, Objects};
 use sha2::{Digest as _, Sha256};
 
-use super::{Error, MlflowError};
+use crate::{Error, MlflowError};
 
 /// Most files in one model.
 const MAX_FILES: usize = 10_000;
 
 /// The digest of what lies at `root`; `None` if there is nothing.
-pub(super) async fn digest(objects: &dyn Objects, root: &ObjectPath) -> Result<Option<Digest>, Error> {
+pub(crate) async fn digest(objects: &dyn Objects, root: &ObjectPath) -> Result<Option<Digest>, Error> {
     if let Some(file) = of_file(objects, root).await? {
         return Ok(Some(file));
     }

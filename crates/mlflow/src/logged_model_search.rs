@@ -7,18 +7,18 @@ use mainstay_tracking::experiment::ExperimentId;
 use mainstay_tracking::search::{LoggedModelFilter, LoggedModelOrder, MeasuredOn, search_logged_models};
 use serde::{Deserialize, Serialize};
 
-use super::body::Call;
-use super::logged_model_body::LoggedModelBody;
-use super::table::Table;
-use super::wire::{int64, list, page, required};
-use super::{Error, MlflowState};
-use crate::caller::Caller;
-use crate::route::Route;
+use crate::body::Call;
+use crate::logged_model_body::LoggedModelBody;
+use crate::table::Table;
+use crate::wire::{int64, list, page, required};
+use crate::{Error, MlflowState};
+use mainstay_api::caller::Caller;
+use mainstay_api::route::Route;
 
 /// `SEARCH_LOGGED_MODEL_MAX_RESULTS_DEFAULT`, and the most.
 const PAGE: (usize, usize) = (100, 50_000);
 
-pub(super) fn routes() -> Vec<Route<MlflowState>> {
+pub(crate) fn routes() -> Vec<Route<MlflowState>> {
     Table::v2().post("logged-models/search", Action::RunRead, search).rows()
 }
 

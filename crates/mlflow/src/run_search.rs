@@ -1,51 +1,25 @@
 //! `POST runs/search`.
 
-use async_trait::async_trait;
 use axum::Json;
 use axum::extract::State;
 use mainstay_core::action::Action;
-use mainstay_core::id::RunId;
-use mainstay_core::page::{Page, PageRequest};
-use mainstay_tracking::error::TrackingError;
 use mainstay_tracking::experiment::ExperimentId;
-use mainstay_tracking::search::{RunFilter, RunOrder, View};
+use mainstay_tracking::port::RunQuery;
+use mainstay_tracking::search::{RunFilter, RunOrder};
 use serde::{Deserialize, Serialize};
 
-use super::body::Call;
-use super::run_body::RunBody;
-use super::table::Table;
-use super::wire::{Choice, int64, list, page, view};
-use super::{Error, MlflowState};
-use crate::caller::Caller;
-use crate::route::Route;
+use crate::body::Call;
+use crate::run_body::RunBody;
+use crate::table::Table;
+use crate::wire::{Choice, int64, list, page, view};
+use crate::{Error, MlflowState};
+use mainstay_api::caller::Caller;
+use mainstay_api::route::Route;
 
 /// `SEARCH_MAX_RESULTS_DEFAULT` and `SEARCH_MAX_RESULTS_THRESHOLD`.
 const PAGE: (usize, usize) = (1_000, 50_000);
 
-/// Which runs are wanted, and how.
-#[derive(Debug, Clone)]
-pub struct RunQuery {
-    /// Of these experiments.
-    pub experiments: Vec<ExperimentId>,
-    /// Whether deleted ones are shown.
-    pub view: View,
-    /// Which.
-    pub filter: RunFilter,
-    /// In which order.
-    pub order: RunOrder,
-    /// Which part of them.
-    pub page: PageRequest,
-}
-
-/// Searches over the summaries of all runs, as
-/// [`RunIndex`](mainstay_tracking::index::RunIndex) does.
-#[async_trait]
-pub trait RunSearch: Send + Sync {
-    /// One page of the ids of runs. Whatever was committed before the call is in it.
-    async fn search(&self, query: &RunQuery) -> Result<Page<RunId>, TrackingError>;
-}
-
-pub(super) fn routes() -> Vec<Route<MlflowState>> {
+pub(crate) fn routes() -> Vec<Route<MlflowState>> {
     Table::v2().post("runs/search", Action::RunRead, search).rows()
 }
 

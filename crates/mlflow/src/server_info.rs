@@ -4,11 +4,11 @@ use axum::Json;
 use mainstay_core::action::Action;
 use serde::Serialize;
 
-use super::MlflowState;
-use super::table::Table;
-use crate::route::Route;
+use crate::MlflowState;
+use crate::table::Table;
+use mainstay_api::route::Route;
 
-pub(super) fn routes() -> Vec<Route<MlflowState>> {
+pub(crate) fn routes() -> Vec<Route<MlflowState>> {
     Table::v3().get("server-info", Action::ServerProbe, server_info).rows()
 }
 

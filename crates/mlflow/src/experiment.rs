@@ -12,18 +12,18 @@ use mainstay_tracking::experiment::{ExperimentDetail, ExperimentId, ExperimentNa
 use mainstay_tracking::text::Pair;
 use serde::{Deserialize, Serialize};
 
-use super::artifact_path::checked_location;
-use super::body::Call;
-use super::table::Table;
-use super::wire::{Empty, KeyValue, list, pairs, required};
-use super::{Error, MlflowError, MlflowState};
-use crate::caller::Caller;
-use crate::route::Route;
+use crate::artifact_path::checked_location;
+use crate::body::Call;
+use crate::table::Table;
+use crate::wire::{Empty, KeyValue, list, pairs, required};
+use crate::{Error, MlflowError, MlflowState};
+use mainstay_api::caller::Caller;
+use mainstay_api::route::Route;
 
 /// Where artifacts of experiments go that name no place: to the proxy of this server.
 const ARTIFACT_ROOT: &str = "mlflow-artifacts:/";
 
-pub(super) fn routes() -> Vec<Route<MlflowState>> {
+pub(crate) fn routes() -> Vec<Route<MlflowState>> {
     let (read, write) = (Action::RunRead, Action::RunWrite);
     Table::v2()
         .get("experiments/get", read, get)
@@ -39,7 +39,7 @@ pub(super) fn routes() -> Vec<Route<MlflowState>> {
 
 /// `Experiment`.
 #[derive(Debug, Serialize)]
-pub(super) struct ExperimentBody {
+pub(crate) struct ExperimentBody {
     experiment_id: String,
     name: String,
     artifact_location: String,

@@ -9,16 +9,16 @@ use mainstay_core::page::Page;
 use mainstay_tracking::metric::{Point, history};
 use serde::{Deserialize, Serialize};
 
-use super::body::Call;
-use super::run::{existing, run_id};
-use super::run_body::MetricBody;
-use super::table::Table;
-use super::wire::{int64, page, required};
-use super::{Error, MlflowState};
-use crate::caller::Caller;
-use crate::route::Route;
+use crate::body::Call;
+use crate::run::{existing, run_id};
+use crate::run_body::MetricBody;
+use crate::table::Table;
+use crate::wire::{int64, page, required};
+use crate::{Error, MlflowState};
+use mainstay_api::caller::Caller;
+use mainstay_api::route::Route;
 
-pub(super) fn routes() -> Vec<Route<MlflowState>> {
+pub(crate) fn routes() -> Vec<Route<MlflowState>> {
     Table::v2().get("metrics/get-history", Action::RunRead, get_history).rows()
 }
 

@@ -3,11 +3,11 @@
 use mainstay_tracking::logged_model::{LoggedModelDetail, LoggedModelStatus};
 use serde::Serialize;
 
-use super::run_body::MetricBody;
-use super::wire::{KeyValue, pairs};
+use crate::run_body::MetricBody;
+use crate::wire::{KeyValue, pairs};
 
 /// `LoggedModelStatus`, in the order of its numbers from 0.
-pub(super) const STATUSES: [&str; 4] = [
+pub(crate) const STATUSES: [&str; 4] = [
     "LOGGED_MODEL_STATUS_UNSPECIFIED",
     "LOGGED_MODEL_PENDING",
     "LOGGED_MODEL_READY",
@@ -15,7 +15,7 @@ pub(super) const STATUSES: [&str; 4] = [
 ];
 
 /// The name of a status on the wire.
-pub(super) const fn status_name(status: LoggedModelStatus) -> &'static str {
+pub(crate) const fn status_name(status: LoggedModelStatus) -> &'static str {
     match status {
         LoggedModelStatus::Pending => "LOGGED_MODEL_PENDING",
         LoggedModelStatus::Ready => "LOGGED_MODEL_READY",
@@ -25,7 +25,7 @@ pub(super) const fn status_name(status: LoggedModelStatus) -> &'static str {
 
 /// `LoggedModel`.
 #[derive(Debug, Serialize)]
-pub(super) struct LoggedModelBody {
+pub(crate) struct LoggedModelBody {
     info: Info,
     data: Data,
 }

@@ -12,20 +12,20 @@ use mainstay_registry::search::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::body::Call;
-use super::model_body::{ModelBody, VersionBody};
-use super::table::Table;
-use super::wire::{int64, list, page};
-use super::{Error, MlflowState};
-use crate::caller::Caller;
-use crate::route::Route;
+use crate::body::Call;
+use crate::model_body::{ModelBody, VersionBody};
+use crate::table::Table;
+use crate::wire::{int64, list, page};
+use crate::{Error, MlflowState};
+use mainstay_api::caller::Caller;
+use mainstay_api::route::Route;
 
 /// `SEARCH_REGISTERED_MODEL_MAX_RESULTS_DEFAULT` and `…_THRESHOLD`.
 const MODELS_PAGE: (usize, usize) = (100, 1_000);
 /// `SEARCH_MODEL_VERSION_MAX_RESULTS_DEFAULT` and `…_THRESHOLD`.
 const VERSIONS_PAGE: (usize, usize) = (200_000, 200_000);
 
-pub(super) fn routes() -> Vec<Route<MlflowState>> {
+pub(crate) fn routes() -> Vec<Route<MlflowState>> {
     Table::v2()
         .get("registered-models/search", Action::ModelRead, models)
         .get("model-versions/search", Action::ModelRead, versions)

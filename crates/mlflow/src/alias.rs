@@ -12,18 +12,18 @@ use mainstay_registry::model::VersionDetail;
 use mainstay_registry::name::{Alias, ModelName};
 use serde::{Deserialize, Serialize};
 
-use super::body::Call;
-use super::model_body::VersionBody;
-use super::model_source;
-use super::model_version::version_number;
-use super::registered_model::{existing, model_name};
-use super::table::Table;
-use super::wire::{Empty, required};
-use super::{Error, Mlflow, MlflowError, MlflowState};
-use crate::caller::Caller;
-use crate::route::Route;
+use crate::body::Call;
+use crate::model_body::VersionBody;
+use crate::model_source;
+use crate::model_version::version_number;
+use crate::registered_model::{existing, model_name};
+use crate::table::Table;
+use crate::wire::{Empty, required};
+use crate::{Error, Mlflow, MlflowError, MlflowState};
+use mainstay_api::caller::Caller;
+use mainstay_api::route::Route;
 
-pub(super) fn routes() -> Vec<Route<MlflowState>> {
+pub(crate) fn routes() -> Vec<Route<MlflowState>> {
     Table::v2()
         .get("registered-models/alias", Action::ModelRead, get)
         .post("registered-models/alias", Action::ModelWrite, set)
@@ -86,7 +86,7 @@ async fn get(
 }
 
 /// The version that an alias points at; `latest`, in any case, is the newest there is.
-pub(super) async fn pointed(
+pub(crate) async fn pointed(
     state: &Mlflow,
     workspace: &Name,
     name: &ModelName,
