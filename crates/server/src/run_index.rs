@@ -6,11 +6,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use mainstay_core::error::StorageError;
 use mainstay_core::event::{EventLog as _, EventQuery, EventSeq};
-use mainstay_core::id::RunId;
 use mainstay_core::page::Page;
 use mainstay_store::Database;
 use mainstay_tracking::error::TrackingError;
-use mainstay_tracking::index::{RunIndex, changes_of};
+use mainstay_tracking::index::{RunIndex, RunSummary, changes_of};
 use mainstay_tracking::port::{RunQuery, RunSearch, TrackingReader as _};
 use tokio::sync::{Notify, watch};
 
@@ -44,7 +43,7 @@ impl RunIndexKeeper {
 
 #[async_trait]
 impl RunSearch for RunIndexKeeper {
-    async fn search(&self, query: &RunQuery) -> Result<Page<RunId>, TrackingError> {
+    async fn search(&self, query: &RunQuery) -> Result<Page<RunSummary>, TrackingError> {
         let head = *self.head.borrow();
         let mut applied = self.applied.clone();
         let is_reached = |applied: &Option<EventSeq>| applied.is_some_and(|applied| applied >= head);
@@ -55,8 +54,9 @@ impl RunSearch for RunIndexKeeper {
         let stopped = |_| StorageError::Unavailable("the index of runs has stopped".into());
         drop(reached.map_err(stopped)?);
         let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
-        let RunQuery { experiments, view, filter, order, page } = query;
-        Ok(index.search(experiments, *view, filter, order, page)?)
+        let RunQuery { workspace, experiments, view, filter, order, page } = query;
+        let Page { items, next } = index.search((workspace, experiments), *view, filter, order, page)?;
+        Ok(Page { items: items.into_iter().filter_map(|id| index.summary(id)).collect(), next })
     }
 }
 
