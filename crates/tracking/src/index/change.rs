@@ -6,15 +6,15 @@ use mainstay_core::error::StorageError;
 use mainstay_core::event::RecordedEvent;
 use mainstay_core::id::RunId;
 use mainstay_core::name::Name;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use crate::experiment::ExperimentId;
 use crate::metric::Latest;
 use crate::run::{Lifecycle, RUN_NAME_TAG, Run, RunStatus};
 
 /// A dataset that went into a run, as far as a search can ask.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct DatasetRef {
     /// Its name.
     pub name: String,

@@ -1,7 +1,9 @@
 //! Columns of values of which not every run has one.
 
+use std::io::{self, Read, Write};
 use std::mem;
 
+use super::codec::{In, Out, damaged};
 use super::presence::{Added, Presence};
 use super::texts::Texts;
 use crate::metric::Latest;
@@ -43,6 +45,21 @@ impl<T> Sparse<T> {
         if let Some(at) = self.presence.remove(slot) {
             self.values.remove(at);
         }
+    }
+
+    /// Writes values of `N` bytes each.
+    fn write<const N: usize>(&self, out: &mut Out<impl Write>, bytes: fn(&T) -> [u8; N]) -> io::Result<()> {
+        out.list(&self.values, bytes)?;
+        self.presence.write(out)
+    }
+
+    fn read<const N: usize>(
+        input: &mut In<impl Read>,
+        runs: usize,
+        value: impl Fn([u8; N]) -> Option<T>,
+    ) -> io::Result<Self> {
+        let values = input.list(value)?;
+        Ok(Self { presence: Presence::read(input, runs, values.len())?, values })
     }
 
     pub(super) fn values_mut(&mut self) -> impl Iterator<Item = &mut T> {
@@ -112,6 +129,36 @@ impl Ints {
         }
     }
 
+    fn write(&self, out: &mut Out<impl Write>) -> io::Result<()> {
+        match self {
+            Self::Narrow(all) => {
+                out.byte(4)?;
+                out.list(all, |number| number.to_le_bytes())
+            }
+            Self::Wide(all) => {
+                out.byte(8)?;
+                out.list(all, |number| number.to_le_bytes())
+            }
+        }
+    }
+
+    fn read(input: &mut In<impl Read>, length: usize) -> io::Result<Self> {
+        let (all, found) = match input.byte()? {
+            4 => {
+                let all = input.list(|bytes| Some(u32::from_le_bytes(bytes)))?;
+                let found = all.len();
+                (Self::Narrow(all), found)
+            }
+            8 => {
+                let all = input.list(|bytes| Some(i64::from_le_bytes(bytes)))?;
+                let found = all.len();
+                (Self::Wide(all), found)
+            }
+            _ => return Err(damaged()),
+        };
+        if found == length { Ok(all) } else { Err(damaged()) }
+    }
+
     /// Makes room for numbers of every size, if this one needs it.
     fn fit(&mut self, value: i64) {
         if let Self::Narrow(all) = self
@@ -156,6 +203,21 @@ pub(super) struct MetricColumn {
 }
 
 impl MetricColumn {
+    pub(super) fn write(&self, out: &mut Out<impl Write>) -> io::Result<()> {
+        out.list(&self.values, |value| value.to_bits().to_le_bytes())?;
+        self.presence.write(out)?;
+        self.steps.write(out)?;
+        self.delays.write(out)
+    }
+
+    pub(super) fn read(input: &mut In<impl Read>, runs: usize) -> io::Result<Self> {
+        let values = input.list(|bytes| Some(f64::from_bits(u64::from_le_bytes(bytes))))?;
+        let presence = Presence::read(input, runs, values.len())?;
+        let steps = Ints::read(input, values.len())?;
+        let delays = Ints::read(input, values.len())?;
+        Ok(Self { presence, values, steps, delays })
+    }
+
     /// The point of a run that began at `start_ms`.
     pub(super) fn get(&self, slot: u32, start_ms: i64) -> Option<Latest> {
         let at = self.presence.position(slot)?;
@@ -212,6 +274,18 @@ pub(super) struct TextColumn {
 }
 
 impl TextColumn {
+    pub(super) fn write(&self, out: &mut Out<impl Write>) -> io::Result<()> {
+        self.texts.write(out)?;
+        self.codes.write(out, |code| code.to_le_bytes())
+    }
+
+    pub(super) fn read(input: &mut In<impl Read>, runs: usize) -> io::Result<Self> {
+        let texts = Texts::read(input)?;
+        let known = |code: &u32| (*code as usize) < texts.len();
+        let codes = Sparse::read(input, runs, |bytes| Some(u32::from_le_bytes(bytes)).filter(known))?;
+        Ok(Self { codes, texts })
+    }
+
     pub(super) fn get(&self, slot: u32) -> Option<&str> {
         self.codes.get(slot).and_then(|code| self.texts.get(*code))
     }

@@ -6,7 +6,9 @@
 //! of an experiment are a part of their own: they mostly have the same keys, so their columns are dense.
 
 mod change;
+mod codec;
 mod column;
+mod file;
 mod order;
 mod part;
 mod presence;
@@ -18,6 +20,8 @@ use std::collections::HashMap;
 use mainstay_core::id::RunId;
 use mainstay_core::name::Name;
 use mainstay_core::page::{Page, PageRequest};
+
+pub use file::Stamp;
 
 pub use change::{DatasetRef, RunChange, RunSummary, changes_of};
 use part::Part;

@@ -1,11 +1,13 @@
 //! The runs of one experiment, column by column.
 
 use std::collections::BTreeMap;
+use std::io::{self, Read, Write};
 
 use mainstay_core::id::RunId;
 use mainstay_core::name::Name;
 
 use super::change::{DatasetRef, RunChange, RunSummary};
+use super::codec::{In, Out, damaged};
 use super::column::{MetricColumn, Sparse, TextColumn};
 use super::presence::Presence;
 use super::set;
@@ -55,6 +57,10 @@ impl Part {
             datasets: Sparse::default(),
             attached: Presence::default(),
         }
+    }
+
+    pub(super) const fn experiment(&self) -> ExperimentId {
+        self.experiment
     }
 
     /// Takes in a run that is not here yet.
@@ -167,6 +173,85 @@ impl Part {
         self.attached.insert(slot);
     }
 
+    /// Writes all columns; see [`file`](super::file).
+    pub(super) fn write(&self, out: &mut Out<impl Write>) -> io::Result<()> {
+        out.number(self.experiment.0)?;
+        out.text(self.workspace.as_str())?;
+        out.list(&self.ids, |id| *id.as_bytes())?;
+        out.list(&self.lifecycles, |lifecycle| [lifecycle_code(*lifecycle)])?;
+        out.list(&self.statuses, |status| [status_code(*status)])?;
+        out.list(&self.starts, |start| start.to_le_bytes())?;
+        out.list(&self.ends, |end| end_bytes(*end))?;
+        self.names.write(out)?;
+        self.users.write(out)?;
+        self.places.write(out)?;
+        out.length(self.metrics.len())?;
+        for (key, column) in &self.metrics {
+            out.text(key)?;
+            column.write(out)?;
+        }
+        for columns in [&self.params, &self.tags] {
+            out.length(columns.len())?;
+            for (key, column) in columns {
+                out.text(key)?;
+                column.write(out)?;
+            }
+        }
+        self.write_attached(out)
+    }
+
+    /// Few runs have datasets: a slot and JSON for each.
+    fn write_attached(&self, out: &mut Out<impl Write>) -> io::Result<()> {
+        let slots = || (0..).take(self.ids.len());
+        out.length(self.datasets.len())?;
+        for slot in slots() {
+            if let Some(datasets) = self.datasets.get(slot) {
+                out.number(slot.into())?;
+                out.text(&serde_json::to_string(datasets)?)?;
+            }
+        }
+        out.length(slots().filter(|slot| self.attached.position(*slot).is_some()).count())?;
+        self.attached.write(out)
+    }
+
+    /// Reads what [`Part::write`] wrote.
+    pub(super) fn read(input: &mut In<impl Read>) -> io::Result<Self> {
+        let experiment = ExperimentId(input.number()?);
+        let workspace = Name::new(&input.text()?).map_err(|_| damaged())?;
+        let ids = input.list(|bytes| Some(RunId::from_bytes(bytes)))?;
+        let runs = ids.len();
+        let lifecycles = input.list(|[code]| lifecycle_of(code))?;
+        let statuses = input.list(|[code]| RunStatus::ALL.get(usize::from(code)).copied())?;
+        let starts = input.list(|bytes| Some(i64::from_le_bytes(bytes)))?;
+        let ends = input.list(end_of)?;
+        if [lifecycles.len(), statuses.len(), starts.len(), ends.len()] != [runs; 4] {
+            return Err(damaged());
+        }
+        let mut part = Self { ids, lifecycles, statuses, starts, ends, ..Self::new(workspace, experiment) };
+        part.names = TextColumn::read(input, runs)?;
+        part.users = TextColumn::read(input, runs)?;
+        part.places = Places::read(input, runs)?;
+        // A column has a length, at least.
+        for _ in 0..input.length(8)? {
+            let key = input.text()?;
+            part.metrics.insert(key, MetricColumn::read(input, runs)?);
+        }
+        for columns in [&mut part.params, &mut part.tags] {
+            for _ in 0..input.length(8)? {
+                let key = input.text()?;
+                columns.insert(key, TextColumn::read(input, runs)?);
+            }
+        }
+        for _ in 0..input.length(8)? {
+            let slot = u32::try_from(input.number()?).ok().filter(|slot| (*slot as usize) < runs);
+            part.datasets.put(slot.ok_or_else(damaged)?, serde_json::from_str(&input.text()?)?);
+        }
+        let attached = input.number()?;
+        let attached = usize::try_from(attached).map_err(|_| damaged())?;
+        part.attached = Presence::read(input, runs, attached)?;
+        Ok(part)
+    }
+
     /// The URI of a run's artifacts.
     pub(super) fn artifact_uri(&self, slot: u32) -> Option<String> {
         self.places.get(slot, *self.ids.get(slot as usize)?)
@@ -206,6 +291,43 @@ fn texts_of(columns: &BTreeMap<String, TextColumn>, slot: u32) -> BTreeMap<Strin
     columns.iter().filter_map(text).collect()
 }
 
+const fn lifecycle_code(lifecycle: Option<Lifecycle>) -> u8 {
+    match lifecycle {
+        None => 0,
+        Some(Lifecycle::Active) => 1,
+        Some(Lifecycle::Deleted) => 2,
+    }
+}
+
+const fn lifecycle_of(code: u8) -> Option<Option<Lifecycle>> {
+    match code {
+        0 => Some(None),
+        1 => Some(Some(Lifecycle::Active)),
+        2 => Some(Some(Lifecycle::Deleted)),
+        _ => None,
+    }
+}
+
+/// The position in [`RunStatus::ALL`].
+fn status_code(status: RunStatus) -> u8 {
+    let codes = (0..).zip(RunStatus::ALL);
+    codes.into_iter().find_map(|(code, known)| (known == status).then_some(code)).unwrap_or(u8::MAX)
+}
+
+/// Whether there is an end, and which.
+fn end_bytes(end: Option<i64>) -> [u8; 9] {
+    let [a, b, c, d, e, f, g, h] = end.unwrap_or_default().to_le_bytes();
+    [end.is_some().into(), a, b, c, d, e, f, g, h]
+}
+
+fn end_of([there, rest @ ..]: [u8; 9]) -> Option<Option<i64>> {
+    match there {
+        0 => Some(None),
+        1 => Some(Some(i64::from_le_bytes(rest))),
+        _ => None,
+    }
+}
+
 /// Where the artifacts of runs are. Those of an experiment mostly differ in the run's id alone.
 #[derive(Debug, Default)]
 struct Places {
@@ -226,6 +348,20 @@ impl Places {
         } else {
             self.others.put(slot, uri);
         }
+    }
+
+    fn write(&self, out: &mut Out<impl Write>) -> io::Result<()> {
+        let (before, behind) = self.pattern.as_ref().map_or(("", ""), |(before, behind)| (before, behind));
+        out.byte(self.pattern.is_some().into())?;
+        out.text(before)?;
+        out.text(behind)?;
+        self.others.write(out)
+    }
+
+    fn read(input: &mut In<impl Read>, runs: usize) -> io::Result<Self> {
+        let is_known = input.byte()? == 1;
+        let pattern = (input.text()?, input.text()?);
+        Ok(Self { pattern: is_known.then_some(pattern), others: TextColumn::read(input, runs)? })
     }
 
     fn get(&self, slot: u32, id: RunId) -> Option<String> {

@@ -1,5 +1,9 @@
 //! Which runs of an experiment have a value: a list where few have one, bits where many do.
 
+use std::io::{self, Read, Write};
+
+use super::codec::{In, Out, damaged};
+
 /// From how many slots on bits are considered.
 const MANY: usize = 64;
 
@@ -64,6 +68,42 @@ impl Presence {
         }
     }
 
+    pub(super) fn write(&self, out: &mut Out<impl Write>) -> io::Result<()> {
+        match self {
+            Self::Few(slots) => {
+                out.byte(0)?;
+                out.list(slots, |slot| slot.to_le_bytes())
+            }
+            Self::Many(bits) => {
+                out.byte(1)?;
+                out.list(&bits.words, |word| word.to_le_bytes())
+            }
+        }
+    }
+
+    /// Reads slots below `runs`, of which there are as many as values.
+    pub(super) fn read(input: &mut In<impl Read>, runs: usize, values: usize) -> io::Result<Self> {
+        let (presence, count, end) = match input.byte()? {
+            0 => {
+                let slots = input.list(|bytes| Some(u32::from_le_bytes(bytes)))?;
+                let (count, end) = (slots.len(), slots.last().map_or(0, |last| *last as usize + 1));
+                if !slots.is_sorted_by(|a, b| a < b) {
+                    return Err(damaged());
+                }
+                (Self::Few(slots), count, end)
+            }
+            1 => {
+                let bits = Bits::of(input.list(|bytes| Some(u64::from_le_bytes(bytes)))?);
+                let last = bits.words.last().map_or(0, |word| 64 - word.leading_zeros() as usize);
+                let end = bits.words.len().saturating_sub(1) * 64 + last;
+                let count = bits.count as usize;
+                (Self::Many(bits), count, end)
+            }
+            _ => return Err(damaged()),
+        };
+        if count == values && end <= runs { Ok(presence) } else { Err(damaged()) }
+    }
+
     /// Bits cost 3/16 of a byte for each slot up to the last, a list 4 for each that is there.
     fn widen(&mut self) {
         let Self::Few(slots) = self else { return };
@@ -88,6 +128,16 @@ pub(super) struct Bits {
 }
 
 impl Bits {
+    fn of(words: Vec<u64>) -> Self {
+        let mut count = 0;
+        let before = words.iter().map(|word| {
+            let so_far = count;
+            count += word.count_ones();
+            so_far
+        });
+        Self { before: before.collect(), words, count }
+    }
+
     fn place(slot: u32) -> (usize, u64) {
         ((slot / 64) as usize, 1 << (slot % 64))
     }

@@ -4,16 +4,20 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
+use mainstay_core::digest::Digest;
+use mainstay_core::event::EventSeq;
 use mainstay_core::id::RunId;
 use mainstay_core::name::Name;
 use mainstay_core::page::PageRequest;
 use mainstay_core::scope::default_workspace;
 use mainstay_tracking::experiment::ExperimentId;
-use mainstay_tracking::index::{DatasetRef, RunChange, RunIndex, RunSummary};
+use mainstay_tracking::index::{DatasetRef, RunChange, RunIndex, RunSummary, Stamp};
 use mainstay_tracking::metric::Latest;
 use mainstay_tracking::run::{Lifecycle, Run, RunStatus};
 use mainstay_tracking::search::{RunFilter, RunOrder, View};
 use proptest::prelude::*;
+use proptest::strategy::ValueTree as _;
+use proptest::test_runner::TestRunner;
 
 const KEYS: [&str; 3] = ["a", "b", "c d"];
 
@@ -255,6 +259,18 @@ proptest! {
             let known = index.summary(*id);
             prop_assert_eq!(known.as_ref(), Some(summary));
         }
+        let stamp = Stamp { position: EventSeq(7), leaf: Digest::of(b"leaf") };
+        let mut file = Vec::new();
+        index.write(&stamp, &mut file).unwrap();
+        let (mut index, read) = RunIndex::read(file.as_slice(), file.len() as u64).unwrap();
+        prop_assert_eq!(read, stamp);
+        // Texts that were read are found again when they come again.
+        let again: Vec<RunSummary> = runs.values().take(3).cloned().collect();
+        again.into_iter().for_each(|summary| index.put(summary));
+        for (id, summary) in &runs {
+            let known = index.summary(*id);
+            prop_assert_eq!(known.as_ref(), Some(summary));
+        }
         let here = default_workspace();
         let elsewhere = Name::new("elsewhere").unwrap();
         let all = [ExperimentId(0), ExperimentId(1)];
@@ -294,6 +310,29 @@ proptest! {
             prop_assert_eq!(index.count((&here, scope), view, &filter), expected.len());
             prop_assert_eq!(found, expected);
         }
+    }
+}
+
+/// Every byte of the file is under its checksum, and none that is changed makes it panic.
+#[test]
+fn a_changed_file_is_refused() {
+    let mut runner = TestRunner::deterministic();
+    let mut index = RunIndex::new();
+    for _ in 0..12 {
+        index.put(summary().new_tree(&mut runner).unwrap().current());
+    }
+    let stamp = Stamp { position: EventSeq(7), leaf: Digest::of(b"leaf") };
+    let mut file = Vec::new();
+    index.write(&stamp, &mut file).unwrap();
+    let read = |file: &[u8]| RunIndex::read(file, file.len() as u64).map(drop);
+    read(&file).unwrap();
+    for at in 0..file.len() {
+        for flip in [0x01, 0x80, 0xff] {
+            file[at] ^= flip;
+            assert!(read(&file).is_err(), "byte {at}");
+            file[at] ^= flip;
+        }
+        assert!(read(&file[..at]).is_err(), "cut at {at}");
     }
 }
 
