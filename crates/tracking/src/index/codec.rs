@@ -18,10 +18,10 @@ impl<W: Write> Out<W> {
         Self { to, buffer: Vec::with_capacity(CHUNK), checksum: 0 }
     }
 
-    /// The checksum (CRC-32C) of all that was written.
-    pub(super) fn finish(mut self) -> io::Result<u32> {
+    /// The checksum (CRC-32C) of all that was written, and where it went.
+    pub(super) fn finish(mut self) -> io::Result<(u32, W)> {
         self.flush()?;
-        Ok(self.checksum)
+        Ok((self.checksum, self.to))
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -126,19 +126,24 @@ impl<R: Read> In<R> {
     }
 
     /// A list of things of `N` bytes.
-    pub(super) fn list<T, const N: usize>(
+    pub(super) fn list<T, const N: usize>(&mut self, one: impl Fn([u8; N]) -> T) -> io::Result<Vec<T>> {
+        self.checked(|bytes| Ok(one(bytes)))
+    }
+
+    /// A list of things of `N` bytes, not all of which are one.
+    pub(super) fn checked<T, const N: usize>(
         &mut self,
-        one: impl Fn([u8; N]) -> Option<T>,
+        one: impl Fn([u8; N]) -> io::Result<T>,
     ) -> io::Result<Vec<T>> {
         let length = self.length(N)?;
         let mut all = Vec::with_capacity(length);
-        let mut buffer = [0; CHUNK];
+        let mut buffer = vec![0; CHUNK.min(length * N)];
         while all.len() < length {
             let count = (length - all.len()).min(CHUNK / N);
             let bytes = buffer.get_mut(..count * N).ok_or_else(damaged)?;
             self.fill(bytes)?;
             for bytes in bytes.as_chunks::<N>().0 {
-                all.push(one(*bytes).ok_or_else(damaged)?);
+                all.push(one(*bytes)?);
             }
         }
         Ok(all)
@@ -158,11 +163,11 @@ mod tests {
         out.list(&numbers, |number| number.to_le_bytes()).unwrap();
         out.text("ü").unwrap();
         out.number(u64::MAX).unwrap();
-        let checksum = out.finish().unwrap();
+        let (checksum, _) = out.finish().unwrap();
 
         let mut read = In::new(file.as_slice(), file.len() as u64);
         assert_eq!(read.byte().unwrap(), 7);
-        assert_eq!(read.list(|bytes| Some(u32::from_le_bytes(bytes))).unwrap(), numbers);
+        assert_eq!(read.list(u32::from_le_bytes).unwrap(), numbers);
         assert_eq!(read.text().unwrap(), "ü");
         assert_eq!(read.number().unwrap(), u64::MAX);
         assert!(read.byte().is_err());
@@ -174,7 +179,7 @@ mod tests {
         for length in [1, u64::MAX] {
             let bytes = length.to_le_bytes();
             assert!(In::new(&bytes[..], 8).text().is_err());
-            assert!(In::new(&bytes[..], 8).list(|bytes: [u8; 8]| Some(bytes)).is_err());
+            assert!(In::new(&bytes[..], 8).list(|bytes: [u8; 8]| bytes).is_err());
         }
     }
 }

@@ -56,9 +56,9 @@ impl<T> Sparse<T> {
     fn read<const N: usize>(
         input: &mut In<impl Read>,
         runs: usize,
-        value: impl Fn([u8; N]) -> Option<T>,
+        value: impl Fn([u8; N]) -> io::Result<T>,
     ) -> io::Result<Self> {
-        let values = input.list(value)?;
+        let values = input.checked(value)?;
         Ok(Self { presence: Presence::read(input, runs, values.len())?, values })
     }
 
@@ -145,12 +145,12 @@ impl Ints {
     fn read(input: &mut In<impl Read>, length: usize) -> io::Result<Self> {
         let (all, found) = match input.byte()? {
             4 => {
-                let all = input.list(|bytes| Some(u32::from_le_bytes(bytes)))?;
+                let all = input.list(u32::from_le_bytes)?;
                 let found = all.len();
                 (Self::Narrow(all), found)
             }
             8 => {
-                let all = input.list(|bytes| Some(i64::from_le_bytes(bytes)))?;
+                let all = input.list(i64::from_le_bytes)?;
                 let found = all.len();
                 (Self::Wide(all), found)
             }
@@ -211,7 +211,7 @@ impl MetricColumn {
     }
 
     pub(super) fn read(input: &mut In<impl Read>, runs: usize) -> io::Result<Self> {
-        let values = input.list(|bytes| Some(f64::from_bits(u64::from_le_bytes(bytes))))?;
+        let values = input.list(|bytes| f64::from_bits(u64::from_le_bytes(bytes)))?;
         let presence = Presence::read(input, runs, values.len())?;
         let steps = Ints::read(input, values.len())?;
         let delays = Ints::read(input, values.len())?;
@@ -281,8 +281,11 @@ impl TextColumn {
 
     pub(super) fn read(input: &mut In<impl Read>, runs: usize) -> io::Result<Self> {
         let texts = Texts::read(input)?;
-        let known = |code: &u32| (*code as usize) < texts.len();
-        let codes = Sparse::read(input, runs, |bytes| Some(u32::from_le_bytes(bytes)).filter(known))?;
+        let code = |bytes| {
+            let code = u32::from_le_bytes(bytes);
+            if (code as usize) < texts.len() { Ok(code) } else { Err(damaged()) }
+        };
+        let codes = Sparse::read(input, runs, code)?;
         Ok(Self { codes, texts })
     }
 

@@ -23,6 +23,7 @@ use mainstay_core::event::EventSeq;
 use super::codec::{In, Out, damaged};
 use super::part::Part;
 use super::{Place, RunIndex};
+use crate::experiment::ExperimentId;
 
 const MAGIC: [u8; 4] = *b"MRIX";
 const VERSION: u8 = 1;
@@ -38,20 +39,41 @@ pub struct Stamp {
     pub leaf: Digest,
 }
 
-impl RunIndex {
-    /// Writes the index.
-    pub fn write(&self, stamp: &Stamp, mut to: impl Write) -> io::Result<()> {
-        let mut out = Out::new(&mut to);
+/// Writes an index experiment by experiment, so that it can go on changing meanwhile: a change that an
+/// experiment knows already does no harm when the log is followed from the stamp on.
+pub struct IndexWriter<W> {
+    out: Out<W>,
+}
+
+impl<W: Write> IndexWriter<W> {
+    /// Begins a file of so many experiments.
+    pub fn begin(stamp: &Stamp, experiments: usize, to: W) -> io::Result<Self> {
+        let mut out = Out::new(to);
         out.bytes(&MAGIC)?;
         out.byte(VERSION)?;
         out.number(stamp.position.0)?;
         out.bytes(stamp.leaf.as_bytes())?;
-        out.length(self.parts.len())?;
-        for part in self.parts.values() {
-            part.write(&mut out)?;
-        }
-        let checksum = out.finish()?;
-        to.write_all(&checksum.to_le_bytes())
+        out.length(experiments)?;
+        Ok(Self { out })
+    }
+
+    /// Writes the runs of an experiment, which is one of [`RunIndex::experiments`].
+    pub fn experiment(&mut self, index: &RunIndex, experiment: ExperimentId) -> io::Result<()> {
+        index.parts.get(&experiment).ok_or_else(damaged)?.write(&mut self.out)
+    }
+
+    /// Ends the file, of which nothing was flushed yet to where it lasts.
+    pub fn finish(self) -> io::Result<W> {
+        let (checksum, mut to) = self.out.finish()?;
+        to.write_all(&checksum.to_le_bytes())?;
+        Ok(to)
+    }
+}
+
+impl RunIndex {
+    /// The experiments of which it knows runs.
+    pub fn experiments(&self) -> Vec<ExperimentId> {
+        self.parts.keys().copied().collect()
     }
 
     /// Reads an index of `length` bytes, without looking at what it says of its log: that is the caller's part.

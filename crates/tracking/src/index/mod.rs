@@ -21,7 +21,7 @@ use mainstay_core::id::RunId;
 use mainstay_core::name::Name;
 use mainstay_core::page::{Page, PageRequest};
 
-pub use file::Stamp;
+pub use file::{IndexWriter, Stamp};
 
 pub use change::{DatasetRef, RunChange, RunSummary, changes_of};
 use part::Part;
@@ -71,12 +71,11 @@ impl RunIndex {
         }
         let part = self.parts.entry(experiment);
         let part = part.or_insert_with(|| Part::new(summary.workspace.clone(), experiment));
-        match known.filter(|place| place.experiment == experiment) {
-            Some(Place { slot, .. }) => part.overwrite(slot, summary),
-            None => {
-                let slot = part.push(summary);
-                self.places.insert(run, Place { experiment, slot });
-            }
+        if let Some(Place { slot, .. }) = known.filter(|place| place.experiment == experiment) {
+            part.overwrite(slot, summary);
+        } else {
+            let slot = part.push(summary);
+            self.places.insert(run, Place { experiment, slot });
         }
     }
 

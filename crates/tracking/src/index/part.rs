@@ -218,12 +218,12 @@ impl Part {
     pub(super) fn read(input: &mut In<impl Read>) -> io::Result<Self> {
         let experiment = ExperimentId(input.number()?);
         let workspace = Name::new(&input.text()?).map_err(|_| damaged())?;
-        let ids = input.list(|bytes| Some(RunId::from_bytes(bytes)))?;
+        let ids = input.list(RunId::from_bytes)?;
         let runs = ids.len();
-        let lifecycles = input.list(|[code]| lifecycle_of(code))?;
-        let statuses = input.list(|[code]| RunStatus::ALL.get(usize::from(code)).copied())?;
-        let starts = input.list(|bytes| Some(i64::from_le_bytes(bytes)))?;
-        let ends = input.list(end_of)?;
+        let lifecycles = input.checked(|[code]| lifecycle_of(code))?;
+        let statuses = input.checked(|[code]| status_of(code))?;
+        let starts = input.list(i64::from_le_bytes)?;
+        let ends = input.checked(end_of)?;
         if [lifecycles.len(), statuses.len(), starts.len(), ends.len()] != [runs; 4] {
             return Err(damaged());
         }
@@ -299,12 +299,12 @@ const fn lifecycle_code(lifecycle: Option<Lifecycle>) -> u8 {
     }
 }
 
-const fn lifecycle_of(code: u8) -> Option<Option<Lifecycle>> {
+fn lifecycle_of(code: u8) -> io::Result<Option<Lifecycle>> {
     match code {
-        0 => Some(None),
-        1 => Some(Some(Lifecycle::Active)),
-        2 => Some(Some(Lifecycle::Deleted)),
-        _ => None,
+        0 => Ok(None),
+        1 => Ok(Some(Lifecycle::Active)),
+        2 => Ok(Some(Lifecycle::Deleted)),
+        _ => Err(damaged()),
     }
 }
 
@@ -314,17 +314,25 @@ fn status_code(status: RunStatus) -> u8 {
     codes.into_iter().find_map(|(code, known)| (known == status).then_some(code)).unwrap_or(u8::MAX)
 }
 
-/// Whether there is an end, and which.
-fn end_bytes(end: Option<i64>) -> [u8; 9] {
-    let [a, b, c, d, e, f, g, h] = end.unwrap_or_default().to_le_bytes();
-    [end.is_some().into(), a, b, c, d, e, f, g, h]
+fn status_of(code: u8) -> io::Result<RunStatus> {
+    RunStatus::ALL.get(usize::from(code)).copied().ok_or_else(damaged)
 }
 
-fn end_of([there, rest @ ..]: [u8; 9]) -> Option<Option<i64>> {
+/// The end, and whether there is one.
+fn end_bytes(end: Option<i64>) -> [u8; 9] {
+    let mut bytes = [0; 9];
+    if let (Some(end), Some((there, rest))) = (end, bytes.split_first_mut()) {
+        *there = 1;
+        rest.copy_from_slice(&end.to_le_bytes());
+    }
+    bytes
+}
+
+fn end_of([there, rest @ ..]: [u8; 9]) -> io::Result<Option<i64>> {
     match there {
-        0 => Some(None),
-        1 => Some(Some(i64::from_le_bytes(rest))),
-        _ => None,
+        0 => Ok(None),
+        1 => Ok(Some(i64::from_le_bytes(rest))),
+        _ => Err(damaged()),
     }
 }
 

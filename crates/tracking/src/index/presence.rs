@@ -85,7 +85,7 @@ impl Presence {
     pub(super) fn read(input: &mut In<impl Read>, runs: usize, values: usize) -> io::Result<Self> {
         let (presence, count, end) = match input.byte()? {
             0 => {
-                let slots = input.list(|bytes| Some(u32::from_le_bytes(bytes)))?;
+                let slots = input.list(u32::from_le_bytes)?;
                 let (count, end) = (slots.len(), slots.last().map_or(0, |last| *last as usize + 1));
                 if !slots.is_sorted_by(|a, b| a < b) {
                     return Err(damaged());
@@ -93,7 +93,7 @@ impl Presence {
                 (Self::Few(slots), count, end)
             }
             1 => {
-                let bits = Bits::of(input.list(|bytes| Some(u64::from_le_bytes(bytes)))?);
+                let bits = Bits::of(input.list(u64::from_le_bytes)?);
                 let last = bits.words.last().map_or(0, |word| 64 - word.leading_zeros() as usize);
                 let end = bits.words.len().saturating_sub(1) * 64 + last;
                 let count = bits.count as usize;

@@ -34,7 +34,8 @@ impl Texts {
 
     pub(super) fn read(input: &mut In<impl Read>) -> io::Result<Self> {
         let all = input.text()?;
-        let ends = input.list(|bytes| usize::try_from(u64::from_le_bytes(bytes)).ok())?;
+        let ends =
+            input.checked(|bytes| usize::try_from(u64::from_le_bytes(bytes)).map_err(|_| damaged()))?;
         let whole = ends.last().copied().unwrap_or_default() == all.len();
         if !whole || !ends.is_sorted() || ends.iter().any(|end| !all.is_char_boundary(*end)) {
             return Err(damaged());

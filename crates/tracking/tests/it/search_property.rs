@@ -11,7 +11,7 @@ use mainstay_core::name::Name;
 use mainstay_core::page::PageRequest;
 use mainstay_core::scope::default_workspace;
 use mainstay_tracking::experiment::ExperimentId;
-use mainstay_tracking::index::{DatasetRef, RunChange, RunIndex, RunSummary, Stamp};
+use mainstay_tracking::index::{DatasetRef, IndexWriter, RunChange, RunIndex, RunSummary, Stamp};
 use mainstay_tracking::metric::Latest;
 use mainstay_tracking::run::{Lifecycle, Run, RunStatus};
 use mainstay_tracking::search::{RunFilter, RunOrder, View};
@@ -259,14 +259,14 @@ proptest! {
             let known = index.summary(*id);
             prop_assert_eq!(known.as_ref(), Some(summary));
         }
-        let stamp = Stamp { position: EventSeq(7), leaf: Digest::of(b"leaf") };
-        let mut file = Vec::new();
-        index.write(&stamp, &mut file).unwrap();
+        let (stamp, file) = at_rest(&index);
         let (mut index, read) = RunIndex::read(file.as_slice(), file.len() as u64).unwrap();
         prop_assert_eq!(read, stamp);
         // Texts that were read are found again when they come again.
         let again: Vec<RunSummary> = runs.values().take(3).cloned().collect();
-        again.into_iter().for_each(|summary| index.put(summary));
+        for summary in again {
+            index.put(summary);
+        }
         for (id, summary) in &runs {
             let known = index.summary(*id);
             prop_assert_eq!(known.as_ref(), Some(summary));
@@ -313,6 +313,16 @@ proptest! {
     }
 }
 
+fn at_rest(index: &RunIndex) -> (Stamp, Vec<u8>) {
+    let stamp = Stamp { position: EventSeq(7), leaf: Digest::of(b"leaf") };
+    let experiments = index.experiments();
+    let mut writer = IndexWriter::begin(&stamp, experiments.len(), Vec::new()).unwrap();
+    for experiment in experiments {
+        writer.experiment(index, experiment).unwrap();
+    }
+    (stamp, writer.finish().unwrap())
+}
+
 /// Every byte of the file is under its checksum, and none that is changed makes it panic.
 #[test]
 fn a_changed_file_is_refused() {
@@ -321,9 +331,7 @@ fn a_changed_file_is_refused() {
     for _ in 0..12 {
         index.put(summary().new_tree(&mut runner).unwrap().current());
     }
-    let stamp = Stamp { position: EventSeq(7), leaf: Digest::of(b"leaf") };
-    let mut file = Vec::new();
-    index.write(&stamp, &mut file).unwrap();
+    let (_, mut file) = at_rest(&index);
     let read = |file: &[u8]| RunIndex::read(file, file.len() as u64).map(drop);
     read(&file).unwrap();
     for at in 0..file.len() {
