@@ -71,6 +71,11 @@ impl Layout {
         self.segments().join("online")
     }
 
+    /// The index of runs: made again from the record when it is missing.
+    pub fn run_index(&self) -> PathBuf {
+        self.root.join("run-index")
+    }
+
     /// Signing keys. Left out of backups unless asked for.
     pub fn keys(&self) -> PathBuf {
         self.root.join("keys")
