@@ -35,6 +35,7 @@ pub struct Layout {
 
 impl Layout {
     pub(crate) const ARTIFACTS: &str = "artifacts";
+    pub(crate) const RUN_INDEX: &str = "run-index";
 
     /// Creates the directory and its parts where they are missing.
     pub fn create(root: &Path) -> io::Result<Self> {
@@ -73,7 +74,7 @@ impl Layout {
 
     /// The index of runs: made again from the record when it is missing.
     pub fn run_index(&self) -> PathBuf {
-        self.root.join("run-index")
+        self.root.join(Self::RUN_INDEX)
     }
 
     /// Signing keys. Left out of backups unless asked for.
