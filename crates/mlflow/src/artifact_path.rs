@@ -71,7 +71,7 @@ pub(crate) fn stored_at(uri: &str) -> Option<Result<ObjectPath, MlflowError>> {
 /// Whoever names a place can read and write it. So places in our store are those of their workspace: below
 /// `workspaces/<name>`, which nobody else may name; only the default workspace may use other folders.
 pub(crate) fn checked_location(uri: String, workspace: &Name) -> Result<String, MlflowError> {
-    let wrong = |hint: &str| MlflowError::invalid("artifact_location", &uri, hint);
+    let wrong = |hint: &str| MlflowError::invalid("artifact_location", uri.as_str(), hint);
     let clean = decoded(&uri).map_err(|_| wrong("it cannot be read"))?;
     if clean.split('/').any(|part| part == "..")
         || clean.contains(['#', '?'])

@@ -82,8 +82,12 @@ struct Named {
 }
 
 impl Named {
+    fn named(&mut self) -> Result<String, MlflowError> {
+        required("experiment_id", self.experiment_id.take())
+    }
+
     fn id(&mut self) -> Result<ExperimentId, Error> {
-        Ok(ExperimentId::parse(&required("experiment_id", self.experiment_id.take())?)?)
+        Ok(ExperimentId::parse(&self.named()?)?)
     }
 }
 
@@ -136,6 +140,7 @@ async fn create(
     caller: Caller,
     Call(request): Call<Create>,
 ) -> Result<Json<Created>, Error> {
+    let name = required("name", request.name)?;
     let tags = request.tags.into_iter().map(|tag| Pair::experiment_tag(tag.key, tag.value));
     let location = match request.artifact_location.filter(|uri| !uri.is_empty()) {
         None => ArtifactLocation::Under(ARTIFACT_ROOT.to_owned()),
@@ -143,7 +148,7 @@ async fn create(
     };
     let command = CreateExperiment {
         workspace: caller.workspace,
-        name: ExperimentName::new(required("name", request.name)?)?,
+        name: ExperimentName::given(name)?,
         location,
         tags: tags.collect::<Result<_, _>>()?,
     };
@@ -156,12 +161,11 @@ async fn update(
     caller: Caller,
     Call(mut request): Call<Named>,
 ) -> Result<Json<Empty>, Error> {
-    let id = request.id()?;
-    // Nothing new is nothing to do, as in a stock server.
-    if let Some(name) = request.new_name.filter(|name| !name.is_empty()) {
-        let command = RenameExperiment { workspace: caller.workspace, id, name: ExperimentName::new(name)? };
-        state.tracking.run(&caller.principal, command).await?;
-    }
+    let text = request.named()?;
+    let name = required("new_name", request.new_name)?;
+    let id = ExperimentId::parse(&text)?;
+    let command = RenameExperiment { workspace: caller.workspace, id, name: ExperimentName::given(name)? };
+    state.tracking.run(&caller.principal, command).await?;
     Ok(Json(Empty {}))
 }
 
@@ -190,9 +194,9 @@ async fn set_tag(
     caller: Caller,
     Call(mut request): Call<Named>,
 ) -> Result<Json<Empty>, Error> {
-    let id = request.id()?;
-    let tag = Pair::experiment_tag(required("key", request.key)?, request.value.unwrap_or_default())?;
-    let command = SetExperimentTag { workspace: caller.workspace, id, tag };
+    let (text, key) = (request.named()?, required("key", request.key)?);
+    let tag = Pair::experiment_tag(key, request.value.unwrap_or_default())?;
+    let command = SetExperimentTag { workspace: caller.workspace, id: ExperimentId::parse(&text)?, tag };
     state.tracking.run(&caller.principal, command).await?;
     Ok(Json(Empty {}))
 }
@@ -202,8 +206,8 @@ async fn delete_tag(
     caller: Caller,
     Call(mut request): Call<Named>,
 ) -> Result<Json<Empty>, Error> {
-    let id = request.id()?;
-    let command = DeleteExperimentTag { workspace: caller.workspace, id, key: required("key", request.key)? };
+    let (text, key) = (request.named()?, required("key", request.key)?);
+    let command = DeleteExperimentTag { workspace: caller.workspace, id: ExperimentId::parse(&text)?, key };
     state.tracking.run(&caller.principal, command).await?;
     Ok(Json(Empty {}))
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use mainstay_core::scope::{ResourceKind, Subject};
-use mainstay_core::text::clip;
+use mainstay_core::text::{clip, exceeds};
 use mainstay_core::time::MachineTime;
 use serde::{Deserialize, Serialize};
 
@@ -52,6 +52,15 @@ impl ExperimentName {
             return Err(TrackingError::InvalidExperimentName(clip(&text)));
         }
         Ok(Self(text))
+    }
+
+    /// A name for an experiment of today: not all blank either.
+    pub fn given(text: impl Into<String>) -> Result<Self, TrackingError> {
+        let text = text.into();
+        if exceeds(&text, MAX_EXPERIMENT_NAME).is_some() {
+            return Err(TrackingError::TooLong { field: "name", limit: MAX_EXPERIMENT_NAME });
+        }
+        if text.trim().is_empty() { Err(TrackingError::InvalidExperimentName(text)) } else { Self::new(text) }
     }
 
     /// The text.

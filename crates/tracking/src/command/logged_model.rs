@@ -15,7 +15,7 @@ use crate::experiment::ExperimentId;
 use crate::logged_model::{LoggedModel, LoggedModelId, LoggedModelStatus, logged_model_subject};
 use crate::port::TrackingTx;
 use crate::run::Lifecycle;
-use crate::text::{Pair, checked_key, free_text};
+use crate::text::{MAX_KEY, Overlong, Pair, checked, free_text};
 
 /// The model, unless it was deleted.
 async fn existing(tx: &mut dyn TrackingTx, id: LoggedModelId) -> Result<LoggedModel, TrackingError> {
@@ -268,7 +268,7 @@ impl Command for DeleteLoggedModelTag {
     }
 
     async fn apply(&self, tx: &mut Self::Tx) -> Result<(), TrackingError> {
-        let key = checked_key(self.key.clone())?;
+        let key = checked("key", self.key.clone(), MAX_KEY, Overlong::Refuse)?;
         existing(tx, self.id).await?;
         if !tx.delete_logged_model_tag(self.id, &key).await? {
             return Err(TrackingError::NoModelTag { key, model: self.id });
