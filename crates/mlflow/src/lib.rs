@@ -11,17 +11,22 @@ mod artifact_list;
 mod artifact_path;
 mod artifact_proxy;
 mod body;
+mod dataset_search;
 mod error;
 mod experiment;
 mod experiment_search;
+mod fields;
 mod logged_model;
 mod logged_model_body;
 mod logged_model_search;
 mod metric_history;
+mod metric_history_bulk;
 mod model_body;
 mod model_digest;
 mod model_source;
 mod model_version;
+mod python_json;
+mod query;
 mod registered_model;
 mod registry_search;
 mod registry_tag;
@@ -88,6 +93,8 @@ pub fn routes() -> Vec<Route<MlflowState>> {
         run_io::routes(),
         run_search::routes(),
         metric_history::routes(),
+        metric_history_bulk::routes(),
+        dataset_search::routes(),
         artifact_list::routes(),
         artifact_proxy::routes(),
         logged_model::routes(),

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use crate::body::Call;
 use crate::logged_model_body::LoggedModelBody;
 use crate::table::Table;
-use crate::wire::{int64, list, page, required};
-use crate::{Error, MlflowState};
+use crate::wire::{int64, list, page, required, some_list};
+use crate::{Error, MlflowError, MlflowState};
 use mainstay_api::caller::Caller;
 use mainstay_api::route::Route;
 
@@ -52,8 +52,8 @@ struct OrderBy {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Search {
-    #[serde(alias = "experimentIds", deserialize_with = "list")]
-    experiment_ids: Vec<String>,
+    #[serde(alias = "experimentIds", deserialize_with = "some_list")]
+    experiment_ids: Option<Vec<String>>,
     filter: Option<String>,
     #[serde(deserialize_with = "list")]
     datasets: Vec<OnDataset>,
@@ -78,7 +78,8 @@ async fn search(
     caller: Caller,
     Call(request): Call<Search>,
 ) -> Result<Json<Found>, Error> {
-    let experiments = request.experiment_ids.iter().map(|id| ExperimentId::parse(id));
+    let experiments = request.experiment_ids.ok_or(MlflowError::Missing("experiment_ids"))?;
+    let experiments = experiments.iter().map(|id| ExperimentId::parse(id));
     let experiments: Vec<ExperimentId> = experiments.collect::<Result<_, _>>()?;
     let datasets = request.datasets.into_iter().filter_map(OnDataset::measured).collect();
     let filter = LoggedModelFilter::parse(request.filter.as_deref().unwrap_or_default(), datasets)?;

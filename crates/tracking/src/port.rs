@@ -12,7 +12,7 @@ use mainstay_core::page::{Page, PageRequest};
 use crate::error::TrackingError;
 use crate::experiment::{Experiment, ExperimentDetail, ExperimentId, ExperimentName};
 use crate::index::RunSummary;
-use crate::input::{DatasetInput, ModelOutput};
+use crate::input::{DatasetInput, DatasetUse, ModelOutput};
 use crate::logged_model::{LoggedModel, LoggedModelDetail, LoggedModelId, ModelMetric};
 use crate::metric::{Latest, Point};
 use crate::run::{Lifecycle, Run, RunDetail};
@@ -135,6 +135,13 @@ pub trait TrackingReader: Send + Sync {
         workspace: &Name,
         experiments: &[ExperimentId],
     ) -> Result<Vec<LoggedModelDetail>, StorageError>;
+    /// The datasets that went into the runs of some experiments, deleted runs included; one that was used several
+    /// times in the same way may be named as often. Experiments of other workspaces have none.
+    async fn dataset_uses(
+        &self,
+        workspace: &Name,
+        experiments: &[ExperimentId],
+    ) -> Result<Vec<DatasetUse>, StorageError>;
     /// The summaries of all runs in all workspaces, in chunks, for building the index, with the
     /// position in the log that they reflect at least.
     async fn summaries(
