@@ -68,7 +68,8 @@ fn from_json<T: DeserializeOwned>(method: &Method, uri: &Uri, bytes: &[u8]) -> R
     })
 }
 
-fn from_query<T: DeserializeOwned>(method: &Method, uri: &Uri) -> Result<T, Error> {
+/// Reads a message from a query.
+pub(crate) fn from_query<T: DeserializeOwned>(method: &Method, uri: &Uri) -> Result<T, Error> {
     let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(uri)
         .map_err(|error| BodyError::Malformed(error.to_string()))?;
     let parameters = Parameters::gather(pairs);

@@ -74,6 +74,9 @@ pub enum MlflowError {
          characters: ('/', ':', '.', '%', '\"', \"'\")"
     )]
     ModelName(String),
+    /// A dataset that metrics were measured on is not named.
+    #[error("`dataset_name` in the `datasets` clause must be specified.")]
+    NamelessDataset,
     /// The description of a model is not JSON.
     #[error("Malformed model info. \n {0} \n is not a valid JSON.")]
     MalformedModel(String),
@@ -144,6 +147,48 @@ pub enum MlflowError {
     /// The path could leave its root.
     #[error("Invalid path")]
     InvalidPath,
+    /// A directory was asked for as a file.
+    #[error("Artifact path refers to a directory, not a file: '{0}'")]
+    IsDirectory(String),
+    /// An artifact of another workspace.
+    #[error(
+        "Artifact path targets workspace '{asked}' but the workspace specified in the request is '{own}'."
+    )]
+    OtherWorkspace {
+        /// Whose it would be.
+        asked: String,
+        /// Who asks.
+        own: String,
+    },
+    /// A location that is longer than this many characters.
+    #[error(
+        "Invalid artifact path length. The length of the artifact path cannot be greater than {0} characters."
+    )]
+    LongLocation(usize),
+    /// A location that is relative to a run.
+    #[error("Artifact location cannot be a runs:/ URI. Given: '{0}'")]
+    RunLocation(String),
+    /// A location with a fragment.
+    #[error("'artifact_location' URL can't include fragments or params.")]
+    LocationFragment,
+    /// A query that leads elsewhere.
+    #[error("Invalid query string")]
+    InvalidQuery,
+    /// Something that an upload needs is not there.
+    #[error("Request must specify {0}.")]
+    Unspecified(&'static str),
+    /// An upload that is too large for this call.
+    #[error("Artifact size is too large. Max size is 10MB.")]
+    LargeArtifact,
+    /// A download that names no file.
+    #[error("Request must include the \"artifact_file_path\" query parameter.")]
+    NoFileNamed,
+    /// A call that only a store with URLs of its own can answer.
+    #[error("{0} is not supported for the current artifact repository")]
+    Unsupported(&'static str),
+    /// URLs are asked for in a way that no store answers.
+    #[error("{0}")]
+    PresignedUrl(String),
     /// There is no such artifact.
     #[error("No such artifact: '{0}'")]
     NoArtifact(String),
@@ -190,6 +235,7 @@ impl Coded for MlflowError {
             | Self::NoneInStage { .. }
             | Self::NoLatest(_) => ErrorCode::NotFound,
             Self::NotJson | Self::NoContentType => ErrorCode::MalformedBody,
+            Self::Unsupported(_) => ErrorCode::Unsupported,
             _ => ErrorCode::InvalidArgument,
         }
     }

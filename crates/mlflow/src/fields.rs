@@ -45,7 +45,8 @@ type Field = (&'static str, Need, Kind);
 use Kind::{Any, Choice, Integer, Items, List, Number, Text, Texts, Truth};
 use Need::{May, Must};
 
-/// The calls, each with its fields in the order in which they are checked. `*` is one segment of a path.
+/// The calls, each with its fields in the order in which they are checked. `*` is one segment of a
+/// path, `**` at the end all that are left.
 const CALLS: &[(&[&str], &[Field])] = &[
     (
         &["POST experiments/create"],
@@ -162,9 +163,9 @@ const CALLS: &[(&[&str], &[Field])] = &[
         &["POST artifacts/presigned-download-url"],
         &[("run_id", Must, Text), ("path", Must, Text), ("expiration", May, Integer)],
     ),
-    (&["POST mpu/create/*"], &[("path", Must, Text), ("num_parts", May, Integer)]),
-    (&["POST mpu/complete/*"], &[("path", Must, Text), ("upload_id", May, Text), ("parts", Must, Any)]),
-    (&["POST mpu/abort/*"], &[("path", Must, Text), ("upload_id", May, Text)]),
+    (&["POST mpu/create/**"], &[("path", Must, Text), ("num_parts", May, Integer)]),
+    (&["POST mpu/complete/**"], &[("path", Must, Text), ("upload_id", May, Text), ("parts", Must, Any)]),
+    (&["POST mpu/abort/**"], &[("path", Must, Text), ("upload_id", May, Text)]),
     (
         &["POST logged-models"],
         &[
@@ -272,15 +273,18 @@ pub(crate) fn complaint(method: &str, path: &str, message: &Map<String, Value>) 
 fn fields(method: &str, path: &str) -> Option<&'static [Field]> {
     // Behind the prefix and the version: `/api/2.0/mlflow/runs/get`.
     let below = path.splitn(5, '/').nth(4)?;
-    let is_call = |call: &&str| {
-        let (of, pattern) = call.split_once(' ').unwrap_or_default();
-        let fits = |(wanted, segment)| wanted == "*" || wanted == segment;
-        of == method
-            && pattern.split('/').count() == below.split('/').count()
-            && pattern.split('/').zip(below.split('/')).all(fits)
-    };
-    let row = CALLS.iter().find(|(calls, _)| calls.iter().any(|call| is_call(&call)))?;
+    let is_call =
+        |call: &&str| call.split_once(' ').is_some_and(|(of, path)| of == method && fits(path, below));
+    let row = CALLS.iter().find(|(calls, _)| calls.iter().any(|call| is_call(call)))?;
     Some(row.1)
+}
+
+fn fits(pattern: &str, path: &str) -> bool {
+    let (head, is_open) = pattern.strip_suffix("/**").map_or((pattern, false), |head| (head, true));
+    let mut segments = path.split('/');
+    let begins =
+        head.split('/').all(|wanted| segments.next().is_some_and(|is| wanted == "*" || wanted == is));
+    begins && (is_open || segments.next().is_none())
 }
 
 /// A field in both its spellings, of which one would silently win.
@@ -435,6 +439,9 @@ mod tests {
             wrong("\"x\"", "max_results", "str")
         );
         assert_eq!(said("PATCH", "logged-models/m-1", &json!({"status": []})), wrong("[]", "status", "list"));
+        assert!(
+            fits("mpu/create/**", "mpu/create/a/b") && !fits("runs/*", "runs/a/b") && !fits("runs/*", "runs")
+        );
         assert_eq!(said("POST", "nothing/known", &json!({"run_id": 3})), None);
     }
 
