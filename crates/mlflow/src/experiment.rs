@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use mainstay_core::action::Action;
+use mainstay_core::name::Name;
 use mainstay_tracking::command::{
     ArtifactLocation, CreateExperiment, DeleteExperiment, DeleteExperimentTag, RenameExperiment,
     RestoreExperiment, SetExperimentTag,
@@ -12,16 +13,12 @@ use mainstay_tracking::experiment::{ExperimentDetail, ExperimentId, ExperimentNa
 use mainstay_tracking::text::Pair;
 use serde::{Deserialize, Serialize};
 
-use crate::artifact_path::checked_location;
 use crate::body::Call;
 use crate::table::Table;
 use crate::wire::{Empty, KeyValue, list, pairs, required};
 use crate::{Error, MlflowError, MlflowState};
 use mainstay_api::caller::Caller;
 use mainstay_api::route::Route;
-
-/// Where artifacts of experiments go that name no place: to the proxy of this server.
-const ARTIFACT_ROOT: &str = "mlflow-artifacts:/";
 
 pub(crate) fn routes() -> Vec<Route<MlflowState>> {
     let (read, write) = (Action::RunRead, Action::RunWrite);
@@ -48,10 +45,12 @@ pub(crate) struct ExperimentBody {
     last_update_time: i64,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tags: Vec<KeyValue>,
+    workspace: String,
 }
 
-impl From<ExperimentDetail> for ExperimentBody {
-    fn from(ExperimentDetail { experiment, tags }: ExperimentDetail) -> Self {
+impl ExperimentBody {
+    /// An experiment of a workspace.
+    pub(crate) fn new(ExperimentDetail { experiment, tags }: ExperimentDetail, workspace: &Name) -> Self {
         Self {
             experiment_id: experiment.id.to_string(),
             name: experiment.name.to_string(),
@@ -60,6 +59,7 @@ impl From<ExperimentDetail> for ExperimentBody {
             creation_time: experiment.created.millis(),
             last_update_time: experiment.updated.millis(),
             tags: pairs(tags),
+            workspace: workspace.to_string(),
         }
     }
 }
@@ -98,8 +98,8 @@ async fn get(
 ) -> Result<Json<One>, Error> {
     let id = request.id()?;
     let found = state.tracked.experiment(&caller.workspace, id).await?;
-    let experiment = found.ok_or(TrackingError::NoExperiment(id))?.into();
-    Ok(Json(One { experiment }))
+    let found = found.ok_or(TrackingError::NoExperiment(id))?;
+    Ok(Json(One { experiment: ExperimentBody::new(found, &caller.workspace) }))
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -116,8 +116,8 @@ async fn get_by_name(
 ) -> Result<Json<One>, Error> {
     let name = ExperimentName::new(required("experiment_name", request.experiment_name)?)?;
     let found = state.tracked.experiment_named(&caller.workspace, &name).await?;
-    let experiment = found.ok_or_else(|| MlflowError::NoExperimentNamed(name.to_string()))?.into();
-    Ok(Json(One { experiment }))
+    let found = found.ok_or_else(|| MlflowError::NoExperimentNamed(name.to_string()))?;
+    Ok(Json(One { experiment: ExperimentBody::new(found, &caller.workspace) }))
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -143,8 +143,8 @@ async fn create(
     let name = required("name", request.name)?;
     let tags = request.tags.into_iter().map(|tag| Pair::experiment_tag(tag.key, tag.value));
     let location = match request.artifact_location.filter(|uri| !uri.is_empty()) {
-        None => ArtifactLocation::Under(ARTIFACT_ROOT.to_owned()),
-        Some(uri) => ArtifactLocation::At(checked_location(uri, &caller.workspace)?),
+        None => ArtifactLocation::Under(state.artifact_root.of(&caller.workspace)),
+        Some(uri) => ArtifactLocation::At(state.artifact_root.checked(uri, &caller.workspace)?),
     };
     let command = CreateExperiment {
         workspace: caller.workspace,
