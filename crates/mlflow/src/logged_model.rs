@@ -114,12 +114,25 @@ async fn create(
     one(&state, &caller.workspace, model.id).await
 }
 
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Get {
+    #[serde(alias = "allowDeleted")]
+    allow_deleted: Option<bool>,
+}
+
 async fn get(
     State(state): State<MlflowState>,
     caller: Caller,
     Path(model_id): Path<String>,
+    Call(request): Call<Get>,
 ) -> Result<Json<One>, Error> {
-    one(&state, &caller.workspace, model_id.parse()?).await
+    let id = model_id.parse()?;
+    if request.allow_deleted != Some(true) {
+        return one(&state, &caller.workspace, id).await;
+    }
+    let found = state.tracked.logged_models(&caller.workspace, &[id]).await?.into_iter().next();
+    Ok(Json(One { model: found.ok_or(TrackingError::NoLoggedModel(id))?.into() }))
 }
 
 #[derive(Debug, Default, Deserialize)]

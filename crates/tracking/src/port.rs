@@ -94,9 +94,13 @@ pub trait TrackingTx: Journal {
     async fn put_logged_model_tag(&mut self, id: LoggedModelId, tag: &Pair) -> Result<(), StorageError>;
     /// Removes a tag of a logged model; `false` if there was none.
     async fn delete_logged_model_tag(&mut self, id: LoggedModelId, key: &str) -> Result<bool, StorageError>;
-    /// The latest point of a logged model's metric: one for each model, run, key and dataset.
-    async fn model_metric(&mut self, metric: &ModelMetric) -> Result<Option<Point>, StorageError>;
-    /// Replaces the latest point of a logged model's metric.
+    /// The value of a tag of a logged model.
+    async fn logged_model_tag(
+        &mut self,
+        id: LoggedModelId,
+        key: &str,
+    ) -> Result<Option<String>, StorageError>;
+    /// Adds a point of a logged model's metric; one that is there already is left alone.
     async fn put_model_metric(&mut self, metric: &ModelMetric) -> Result<(), StorageError>;
 }
 
