@@ -139,10 +139,6 @@ async fn upload(
         .map_err(|_| MlflowError::Unspecified("run_id or run_uuid"))?;
     let path = required("path", named.path).map_err(|_| MlflowError::Unspecified("path"))?;
     let path = artifact_path(&path)?;
-    let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-    if announced.and_then(|text| text.parse::<usize>().ok()).is_some_and(|length| length > MAX_UPLOAD) {
-        return Err(MlflowError::LargeArtifact.into());
-    }
     let bytes = Bytes::from_request(request, &()).await.map_err(|_| MlflowError::LargeArtifact)?;
     if bytes.is_empty() {
         return Err(MlflowError::Unspecified("data").into());

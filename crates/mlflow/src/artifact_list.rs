@@ -49,7 +49,7 @@ impl Files {
 
 impl FileInfo {
     /// A file or directory in one whose path is `prefix`.
-    pub(crate) fn new(prefix: &str, entry: Entry) -> Self {
+    pub(crate) fn new(prefix: &str, entry: &Entry) -> Self {
         let separator = if prefix.is_empty() { "" } else { "/" };
         Self {
             path: format!("{prefix}{separator}{}", entry.name),
@@ -69,7 +69,7 @@ async fn listing(state: &Mlflow, root_uri: String, below: Option<ObjectPath>) ->
         }
     };
     let entries = root.objects.list(Some(&directory)).await?;
-    let files = entries.into_iter().map(|entry| FileInfo::new(prefix, entry)).collect();
+    let files = entries.iter().map(|entry| FileInfo::new(prefix, entry)).collect();
     Ok(Json(Files::new(Some(root_uri), files)))
 }
 

@@ -96,5 +96,5 @@ async fn list(
     if directory.is_none() {
         entries = seen(&state, workspace, entries).await?;
     }
-    Ok(Json(Files::new(None, entries.into_iter().map(|entry| FileInfo::new("", entry)).collect())))
+    Ok(Json(Files::new(None, entries.iter().map(|entry| FileInfo::new("", entry)).collect())))
 }

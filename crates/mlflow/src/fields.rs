@@ -275,7 +275,7 @@ fn fields(method: &str, path: &str) -> Option<&'static [Field]> {
     let below = path.splitn(5, '/').nth(4)?;
     let is_call =
         |call: &&str| call.split_once(' ').is_some_and(|(of, path)| of == method && fits(path, below));
-    let row = CALLS.iter().find(|(calls, _)| calls.iter().any(|call| is_call(call)))?;
+    let row = CALLS.iter().find(|(calls, _)| calls.iter().any(&is_call))?;
     Some(row.1)
 }
 
@@ -291,7 +291,7 @@ fn fits(pattern: &str, path: &str) -> bool {
 fn spelt_twice(name: &'static str, message: &Map<String, Value>) -> Option<MlflowError> {
     let json_name = camel_case(name);
     let is_twice = json_name != name && message.contains_key(name) && message.contains_key(&json_name);
-    is_twice.then(|| MlflowError::BothSpellings { name, json_name })
+    is_twice.then_some(MlflowError::BothSpellings { name, json_name })
 }
 
 /// The name of a field in protobuf's JSON.
@@ -394,17 +394,15 @@ mod tests {
 
     const S: &str = " See the API docs for more information about request parameters.";
 
-    fn said(method: &str, call: &str, message: &Value) -> Option<String> {
+    fn said(method: &str, call: &str, message: &Value) -> String {
         let message = message.as_object().unwrap();
         let api = complaint(method, &format!("/api/2.0/mlflow/{call}"), message);
         assert_eq!(api, complaint(method, &format!("/ajax-api/2.0/mlflow/{call}"), message));
-        api.map(|error| error.to_string())
+        api.map(|error| error.to_string()).unwrap_or_default()
     }
 
-    fn wrong(value: &str, field: &str, of: &str) -> Option<String> {
-        Some(format!(
-            "Invalid value {value} for parameter '{field}' supplied:  Hint: Value was of type '{of}'.{S}"
-        ))
+    fn wrong(value: &str, field: &str, of: &str) -> String {
+        format!("Invalid value {value} for parameter '{field}' supplied:  Hint: Value was of type '{of}'.{S}")
     }
 
     #[test]
@@ -412,14 +410,14 @@ mod tests {
         let log = |body: &Value| said("POST", "runs/log-metric", body);
         assert_eq!(log(&json!({"value": "x", "key": 41, "run_id": 31})), wrong("31", "run_id", "int"));
         assert_eq!(log(&json!({"run_id": "r", "key": 41})), wrong("41", "key", "int"));
-        let missing = |field: &str| Some(format!("Missing value for required parameter '{field}'.{S}"));
+        let missing = |field: &str| format!("Missing value for required parameter '{field}'.{S}");
         assert_eq!(log(&json!({"run_id": null, "key": 41})), missing("run_id"));
         assert_eq!(log(&json!({"run_uuid": "r", "key": ""})), missing("key"));
         let point =
             |step: Value| json!({"runId": "r", "key": "k", "value": "NaN", "timestamp": "5", "step": step});
         assert_eq!(log(&point(json!("foo"))), wrong("\"foo\"", "step", "str"));
         assert_eq!(log(&point(json!(1.5))), wrong("1.5", "step", "float"));
-        assert_eq!(log(&point(json!(3.0))), None);
+        assert_eq!(log(&point(json!(3.0))), "");
         assert_eq!(log(&point(json!(true))), wrong("true", "step", "bool"));
         let create = |body: &Value| said("POST", "experiments/create", body);
         assert_eq!(
@@ -442,7 +440,7 @@ mod tests {
         assert!(
             fits("mpu/create/**", "mpu/create/a/b") && !fits("runs/*", "runs/a/b") && !fits("runs/*", "runs")
         );
-        assert_eq!(said("POST", "nothing/known", &json!({"run_id": 3})), None);
+        assert_eq!(said("POST", "nothing/known", &json!({"run_id": 3})), "");
     }
 
     #[test]
@@ -450,15 +448,15 @@ mod tests {
         let metrics = json!([{"key": "a", "value": 1, "timestamp": 0}, {"key": "b", "value": 1}]);
         let refused =
             said("POST", "runs/log-batch", &json!({"run_id": "r", "metrics": metrics, "params": 3}));
-        assert_eq!(refused, Some(format!("Missing value for required parameter 'metrics[1].timestamp'.{S}")));
+        assert_eq!(refused, format!("Missing value for required parameter 'metrics[1].timestamp'.{S}"));
         let refused = said("POST", "runs/log-batch", &json!({"run_id": "r", "tags": [{}]}));
-        assert_eq!(refused, Some(format!("Missing value for required parameter 'tags[0].key'.{S}")));
+        assert_eq!(refused, format!("Missing value for required parameter 'tags[0].key'.{S}"));
     }
 
     #[test]
     fn a_field_has_one_spelling() {
         let twice = json!({"run_id": "a", "runId": "a", "key": 3});
-        let told = said("POST", "runs/set-tag", &twice).unwrap();
+        let told = said("POST", "runs/set-tag", &twice);
         assert_eq!(told, "Request specifies both 'run_id' and 'runId'; provide only one of them.");
         assert_eq!(camel_case("a_bc_d"), "aBcD");
     }
