@@ -135,7 +135,14 @@ mod tests {
         let message = Message { run_id: Some("a".into()), key: None, order_by: vec!["x".into()] };
         assert_eq!(post(json, plain).await.unwrap(), message);
         assert_eq!(post(json, &twice).await.unwrap(), message);
-        for bad in ["{bad", "", "[1]", "\"x\"", r#"{"order_by": [3]}"#, &"[".repeat(10_000)] {
+        for bad in [
+            "{bad",
+            "",
+            "[1]",
+            "\"x\"",
+            r#"{"run_id": "a", "key": "k", "order_by": [3]}"#,
+            &"[".repeat(10_000),
+        ] {
             let (status, told) = post(json, bad).await.unwrap_err();
             assert!(status == 400 && told.starts_with("the body cannot be read: "), "{bad}: {told}");
         }
