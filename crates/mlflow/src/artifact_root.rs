@@ -52,7 +52,8 @@ impl ArtifactRoot {
     pub fn new(uri: &str, working_directory: PathBuf) -> Result<Self, InvalidArtifactRoot> {
         let invalid = || InvalidArtifactRoot(uri.to_owned());
         let clean = decoded(uri).map_err(|_| invalid())?;
-        let leads_out = clean.split(['/', '?']).any(|part| part == "..");
+        let (place, query) = clean.split_once('?').unwrap_or((&clean, ""));
+        let leads_out = place.split('/').any(|part| part == "..") || query.contains("..");
         if uri.is_empty() || leads_out || clean.contains('#') || clean.contains(char::is_control) {
             return Err(invalid());
         }
@@ -125,7 +126,7 @@ impl ArtifactRoot {
         if place.split('/').any(|part| part == "..") || clean.contains(char::is_control) {
             return Err(wrong("it must not hold '..' or control characters"));
         }
-        if names_a_host(&uri) && !begins(&uri, &self.uri) {
+        if names_a_host(&uri) && !(names_a_host(&self.uri) && begins(&uri, &self.uri)) {
             return Err(wrong("it names a host to ask, which only the server's own default root may do"));
         }
         if let Some(path) = stored_at(&uri) {
