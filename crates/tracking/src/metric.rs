@@ -1,6 +1,7 @@
 //! Metric points, and which one counts as the latest.
 
 use std::cmp::Ordering;
+use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -51,15 +52,48 @@ pub fn fold_latest(old: Option<Latest>, points: &[Point]) -> Option<Latest> {
     })
 }
 
-/// The history of a metric: by (timestamp, step, value), NaN last, exact duplicates once, since a
-/// client that hears no answer sends its points again.
+/// The order of a history: by timestamp, step and value; NaN as 0, behind the number. Only points that are equal
+/// are equal here.
+pub fn history_order(a: &Point, b: &Point) -> Ordering {
+    (a.timestamp_ms, a.step).cmp(&(b.timestamp_ms, b.step)).then_with(|| value_order(a, b))
+}
+
+fn value_order(a: &Point, b: &Point) -> Ordering {
+    let stored = a.comparable().total_cmp(&b.comparable());
+    stored.then(a.value.is_nan().cmp(&b.value.is_nan())).then(a.value.total_cmp(&b.value))
+}
+
+/// The history of a metric: in the order of [`history_order`], exact duplicates once, since a client that hears
+/// no answer sends its points again.
 pub fn history(mut points: Vec<Point>) -> Vec<Point> {
-    points.sort_by(|a, b| {
-        let ordering = (a.timestamp_ms, a.step).cmp(&(b.timestamp_ms, b.step));
-        ordering.then_with(|| a.value.total_cmp(&b.value))
-    });
+    points.sort_by(history_order);
     points.dedup();
     points
+}
+
+/// At most `most` points of a metric, evenly spread over those whose steps lie in `steps` (both ends belong to
+/// them), by step, timestamp and value; exact duplicates once.
+///
+/// What is spread over are the points, not the steps (`NTILE` in `get_metric_history_bulk_interval_from_steps`):
+/// they fall into `most` buckets in their order, the first ones larger by one where they do not come out even.
+/// Shown is the first point of each bucket, but the very last point in place of the last of those.
+pub fn sampled(mut points: Vec<Point>, steps: RangeInclusive<i64>, most: usize) -> Vec<Point> {
+    points.retain(|point| steps.contains(&point.step));
+    points.sort_by(|a, b| {
+        (a.step, a.timestamp_ms).cmp(&(b.step, b.timestamp_ms)).then_with(|| value_order(a, b))
+    });
+    points.dedup();
+    if points.len() <= most || most == 0 {
+        points.truncate(most);
+        return points;
+    }
+    let (size, larger) = (points.len() / most, points.len() % most);
+    let first = |bucket: usize| bucket * size + bucket.min(larger);
+    let mut shown: Vec<Point> = (0..most).filter_map(|bucket| points.get(first(bucket)).copied()).collect();
+    if let (Some(end), Some(last)) = (shown.last_mut(), points.last()) {
+        *end = *last;
+    }
+    shown
 }
 
 /// How a value stands in an event's JSON, which has no NaN: as a number or as one of the texts `NaN`,
@@ -136,6 +170,60 @@ mod tests {
     fn history_is_ordered_and_has_no_duplicates() {
         let (a, b, c) = (point(5, 1, 1.0), point(0, 2, 1.0), point(1, 2, f64::NAN));
         assert_eq!(history(vec![c, b, a, c, b]), [a, b, c]);
+    }
+
+    #[test]
+    fn nan_stands_where_zero_does() {
+        let at = |value| point(0, 0, value);
+        let all = [at(f64::NAN), at(1.0), at(0.0), at(-f64::NAN), at(-1.0)];
+        let values: Vec<f64> = history(all.to_vec()).iter().map(|point| point.value).collect();
+        assert_eq!(values[..2], [-1.0, 0.0]);
+        assert!(values[2].is_nan() && values[3].is_nan(), "{values:?}");
+        assert_eq!(values[4..], [1.0]);
+    }
+
+    #[test]
+    fn a_sample_has_the_first_of_each_bucket_and_the_last() {
+        let points: Vec<Point> = (0..10).rev().map(|step| point(step, 0, 0.0)).collect();
+        let steps = |most| -> Vec<i64> {
+            sampled(points.clone(), 0..=9, most).iter().map(|point| point.step).collect()
+        };
+        assert_eq!(steps(5), [0, 2, 4, 6, 9]);
+        assert_eq!(steps(4), [0, 3, 6, 9]);
+        assert_eq!((steps(1), steps(0)), (vec![9], vec![]));
+        assert_eq!(steps(10).len(), 10);
+        let inner = sampled(points.clone(), 3..=5, 100);
+        assert_eq!(inner.iter().map(|point| point.step).collect::<Vec<_>>(), [3, 4, 5]);
+    }
+
+    /// The rule as it is written: every point gets the number of its bucket.
+    fn sampled_slowly(points: &[Point], most: usize) -> Vec<Point> {
+        let (n, mut buckets) = (points.len(), Vec::new());
+        for bucket in 0..most {
+            let size = n / most + usize::from(bucket < n % most);
+            buckets.extend(std::iter::repeat_n(bucket, size));
+        }
+        let mut shown: Vec<Point> = Vec::new();
+        for (at, point) in points.iter().enumerate() {
+            if at == 0 || buckets[at] != buckets[at - 1] {
+                shown.push(*point);
+            }
+        }
+        if n > most && shown.last() != points.last() {
+            shown.pop();
+            shown.extend(points.last());
+        }
+        shown
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn samples_are_those_of_the_definition(n in 0_i32..200, most in 1_usize..60, times in 1_i64..4) {
+            let points: Vec<Point> = (0..n).map(|i| point(i64::from(i) / times, i.into(), i.into())).collect();
+            let shown = sampled(points.iter().rev().copied().collect(), i64::MIN..=i64::MAX, most);
+            proptest::prop_assert_eq!(&shown, &sampled_slowly(&points, most));
+            proptest::prop_assert!(shown.len() <= most && shown.last() == points.last());
+        }
     }
 
     #[test]
