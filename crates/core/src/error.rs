@@ -199,6 +199,9 @@ pub enum StorageError {
     /// A stored row or file is not what it must be.
     #[error("stored data is damaged ({0}); see the log, and `mainstay audit verify`")]
     Corrupt(String),
+    /// A text holds U+0000, which PostgreSQL cannot keep; refused on every database before it is asked.
+    #[error("a text holds the character U+0000, which is neither stored nor found; remove it")]
+    Nul,
     /// Anything else: a fault of ours.
     #[error("the store failed; see the log")]
     Failed(#[source] Cause),
@@ -210,6 +213,7 @@ impl Coded for StorageError {
             Self::Contended(_) | Self::Unavailable(_) => ErrorCode::Unavailable,
             Self::Full(_) => ErrorCode::StorageFull,
             Self::Corrupt(_) => ErrorCode::Corrupt,
+            Self::Nul => ErrorCode::InvalidArgument,
             Self::Failed(_) => ErrorCode::Internal,
         }
     }

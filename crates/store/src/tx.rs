@@ -65,9 +65,6 @@ impl StoreTx {
 
     /// Runs a statement; gives the number of rows that it changed.
     pub(crate) async fn execute(&mut self, sql: &'static str, values: &[Value]) -> Result<u64, StorageError> {
-        if let Some(error) = refuse_nul(values) {
-            return Err(error);
-        }
         let done = self.connection.execute(sql, values).await;
         done.inspect_err(|error| self.note(error))
     }
@@ -101,18 +98,13 @@ impl StoreTx {
             }
             StorageError::Full(cause) => Trouble::Group(StorageError::Full(cause.to_string().into())),
             StorageError::Corrupt(what) => Trouble::Command(StorageError::Corrupt(what.clone())),
+            StorageError::Nul => Trouble::Command(StorageError::Nul),
             StorageError::Failed(cause) => {
                 tracing::error!(%cause, "a statement failed");
                 Trouble::Command(StorageError::Failed(told()))
             }
         });
     }
-}
-
-/// U+0000 cannot be stored in PostgreSQL's text; refused on both, so that they stay alike.
-fn refuse_nul(values: &[Value]) -> Option<StorageError> {
-    let has_nul = |value: &Value| matches!(value, Value::Text(text) if text.contains('\0'));
-    values.iter().any(has_nul).then(|| StorageError::Failed("a text holds U+0000".into()))
 }
 
 impl Journal for StoreTx {

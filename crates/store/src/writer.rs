@@ -378,6 +378,7 @@ fn retold(error: &StorageError) -> StorageError {
         StorageError::Unavailable(_) => StorageError::Unavailable(cause()),
         StorageError::Full(_) => StorageError::Full(cause()),
         StorageError::Corrupt(what) => StorageError::Corrupt(what.clone()),
+        StorageError::Nul => StorageError::Nul,
         StorageError::Failed(_) => StorageError::Failed(cause()),
     }
 }

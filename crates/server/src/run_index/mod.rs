@@ -1,6 +1,8 @@
 //! Keeps the index of runs in memory: filled from its file or the tables, then fed from the log of events.
 
 mod file;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};

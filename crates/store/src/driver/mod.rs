@@ -19,6 +19,7 @@ pub(crate) enum Connection {
 impl Connection {
     /// Runs a statement; gives the number of rows that it changed.
     pub(crate) async fn execute(&mut self, sql: &'static str, values: &[Value]) -> Result<u64, StorageError> {
+        refuse_nul(values)?;
         match self {
             Self::Sqlite(c) => c.execute(sql, values),
             Self::Postgres(c) => c.execute(sql, values).await,
@@ -31,6 +32,7 @@ impl Connection {
         sql: &'static str,
         values: &[Value],
     ) -> Result<Vec<Row>, StorageError> {
+        refuse_nul(values)?;
         match self {
             Self::Sqlite(c) => c.query(sql, values),
             Self::Postgres(c) => c.query(sql, values).await,
@@ -77,6 +79,12 @@ impl Connection {
             Self::Postgres(_) => Dialect::Postgres,
         }
     }
+}
+
+/// U+0000 is no part of PostgreSQL's texts; refused on both, so that they stay alike.
+fn refuse_nul(values: &[Value]) -> Result<(), StorageError> {
+    let has_nul = |value: &Value| matches!(value, Value::Text(text) if text.contains('\0'));
+    if values.iter().any(has_nul) { Err(StorageError::Nul) } else { Ok(()) }
 }
 
 /// The dialects.

@@ -154,6 +154,8 @@ both!(points_survive_bit_for_bit_and_the_latest_stands_beside, async |fresh: Fre
     let elsewhere = Name::new("other").unwrap();
     assert!(reader.points(&elsewhere, run_id(1), "m/a b").await.unwrap().is_empty());
     assert!(reader.runs(&elsewhere, &[run_id(1)]).await.unwrap().is_empty());
+    let refused = reader.points(&workspace, run_id(1), "m\0").await.unwrap_err();
+    assert_eq!(refused.code(), ErrorCode::InvalidArgument);
 });
 
 fn dataset_input(context: &str) -> DatasetInput {
