@@ -6,7 +6,7 @@ use std::sync::{Arc, RwLock};
 use mainstay_core::action::Action;
 use mainstay_core::command::{Authorizer, Commands};
 use mainstay_core::entropy::SeededEntropy;
-use mainstay_core::event::EventSeq;
+use mainstay_core::event::{EventLog as _, EventSeq};
 use mainstay_core::id::RunId;
 use mainstay_core::page::PageRequest;
 use mainstay_core::principal::Principal;
