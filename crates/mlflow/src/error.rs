@@ -74,6 +74,9 @@ pub enum MlflowError {
         /// What is wrong with it.
         reason: &'static str,
     },
+    /// A version of a prompt has no artifacts, so no source.
+    #[error("Invalid prompt source: '{0}'. Prompt sources must use an MLflow placeholder.")]
+    PromptSource(String),
     /// A model has more files than are looked at.
     #[error("the model at '{uri}' has more than {limit} files; register an archive of them instead")]
     TooManyFiles {

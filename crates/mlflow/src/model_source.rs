@@ -12,7 +12,7 @@ use mainstay_core::run_ref::RunRef;
 use mainstay_registry::error::RegistryError;
 use mainstay_registry::model::{Stage, VersionDetail, latest_per_stage};
 use mainstay_registry::name::{ModelName, VersionNumber};
-use mainstay_registry::search::IS_PROMPT;
+use mainstay_registry::prompt::{IS_PROMPT, says_prompt};
 use mainstay_tracking::logged_model::{LoggedModel, LoggedModelId};
 use mainstay_tracking::run::Run;
 
@@ -135,7 +135,7 @@ pub(crate) async fn accept(
 ) -> Result<Source, Error> {
     if is_prompt {
         if !PROMPT_SOURCES.contains(&uri.as_str()) {
-            return Err(invalid(&uri, "Prompt sources must use an MLflow placeholder."));
+            return Err(MlflowError::PromptSource(clip(&uri)).into());
         }
         return Ok(Source { uri, location: None, run, logged_model: model, digest: None });
     }
@@ -165,7 +165,7 @@ async fn copied(
     (run, model): (Option<RunRef>, Option<LoggedModelId>),
 ) -> Result<Source, Error> {
     let detail = pointed(state, workspace, &name, pointer).await?;
-    if detail.tags.get(IS_PROMPT).is_some_and(|value| value.eq_ignore_ascii_case("true")) {
+    if detail.tags.get(IS_PROMPT).is_some_and(|value| says_prompt(value)) {
         return Err(invalid(uri, PROMPT));
     }
     let found = detail.version;
