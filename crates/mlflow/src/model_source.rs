@@ -9,6 +9,7 @@ use mainstay_core::digest::Digest;
 use mainstay_core::name::Name;
 use mainstay_core::object::ObjectPath;
 use mainstay_core::run_ref::RunRef;
+use mainstay_core::text::clip;
 use mainstay_registry::error::RegistryError;
 use mainstay_registry::model::{Stage, VersionDetail, latest_per_stage};
 use mainstay_registry::name::{ModelName, VersionNumber};
@@ -35,7 +36,7 @@ const ABSOLUTE: &str = "Give an absolute path, without relative path references,
 const HOST: &str = "It names a host to load from. That must be where the artifacts of the run or logged model are that \
     the request names.";
 const OTHER_REGISTRY: &str = "Registered models are named by models:/name/version, without a host.";
-const PROMPT: &str = "It is a prompt; a prompt version cannot be the source of a model version.";
+const PROMPT: &str = "Prompt versions cannot be used as model version sources.";
 
 /// A source that was accepted.
 #[derive(Debug)]
