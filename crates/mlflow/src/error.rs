@@ -57,6 +57,12 @@ pub enum MlflowError {
     /// A model without versions has no latest one.
     #[error("Latest version not found for model {0}.")]
     NoLatest(ModelName),
+    /// There is no such webhook.
+    #[error("Webhook with ID {0} not found.")]
+    NoWebhook(String),
+    /// A page of webhooks is too small or too large.
+    #[error("max_results must be between 1 and 1000.")]
+    WebhookPage,
     /// The path could leave its root.
     #[error("Invalid path: give a relative path without '..', '#', ':' and backslashes")]
     InvalidPath,
@@ -106,6 +112,7 @@ impl Coded for MlflowError {
             | Self::NoRun(_)
             | Self::NoArtifact(_)
             | Self::NoVersion { .. }
+            | Self::NoWebhook(_)
             | Self::NoneInStage { .. }
             | Self::NoLatest(_) => ErrorCode::NotFound,
             Self::NotJson => ErrorCode::MalformedBody,

@@ -32,6 +32,8 @@ mod run_log;
 mod run_search;
 mod server_info;
 mod table;
+mod webhook;
+mod webhook_body;
 mod wire;
 
 use mainstay_api::native::endpoint::EndpointCommands;
@@ -41,6 +43,7 @@ use mainstay_core::command::Commands;
 use mainstay_core::entropy::Entropy;
 use mainstay_core::object::Objects;
 use mainstay_core::time::Clock;
+use mainstay_governance::port::{GovernanceReader, GovernanceTx, WebhookProbe};
 use mainstay_registry::port::{RegistryReader, RegistryTx};
 use mainstay_tracking::port::{RunSearch, TrackingReader, TrackingTx};
 
@@ -69,6 +72,12 @@ pub struct Mlflow {
     pub registered: Arc<dyn RegistryReader>,
     /// Promotes the version that an alias is moved to, where an endpoint follows the alias.
     pub endpoints: Arc<dyn EndpointCommands>,
+    /// Commands on webhooks.
+    pub governance: Commands<dyn GovernanceTx>,
+    /// Queries on them.
+    pub governed: Arc<dyn GovernanceReader>,
+    /// Tries them out.
+    pub webhooks: Arc<dyn WebhookProbe>,
     /// Artifacts.
     pub objects: Arc<dyn Objects>,
     /// Machine time.
@@ -97,6 +106,7 @@ pub fn routes() -> Vec<Route<MlflowState>> {
         registry_tag::routes(),
         registry_search::routes(),
         alias::routes(),
+        webhook::routes(),
     ]
     .into_iter()
     .flatten()

@@ -72,7 +72,8 @@ pub(crate) fn message(
     // What was allowed when the webhook was made may not be any more.
     let url = check_url(webhook.definition.url.clone(), allow_private)?;
     let (body, timestamp) = (document(told), timestamp(now));
-    let signature = secret.map(|secret| secret.sign_for_mlflow(&id, &timestamp, body.as_bytes())).transpose()?;
+    let signature =
+        secret.map(|secret| secret.sign_for_mlflow(&id, &timestamp, body.as_bytes())).transpose()?;
     let named = [(DELIVERY_HEADER, &*id), (TIMESTAMP_HEADER, &timestamp)];
     let signed = signature.as_deref().map(|signature| (SIGNATURE_HEADER, signature));
     Message::new(&url, named.into_iter().chain(signed), body)

@@ -128,7 +128,8 @@ impl Sender {
 
     /// Sends a message, and reads at most `keep` bytes of what the answer holds.
     pub(crate) async fn send(&self, message: &Message, keep: usize) -> Result<Answer, NotDelivered> {
-        let answer = tokio::time::timeout(self.timeout, self.call(&message.url, message.request()?, keep)).await;
+        let answer =
+            tokio::time::timeout(self.timeout, self.call(&message.url, message.request()?, keep)).await;
         let (head, body) = answer.map_err(|_| NotDelivered::Late)??;
         let retry_after = head.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
         let retry_after = retry_after.and_then(|text| retry::after(text, self.clock.now()));
@@ -248,7 +249,8 @@ mod tests {
                     stream.read_exact(&mut byte).unwrap();
                     request.push(byte[0]);
                 }
-                let head = "HTTP/1.1 429 Too Many Requests\r\nretry-after: 7\r\ncontent-length: 300000\r\n\r\n";
+                let head =
+                    "HTTP/1.1 429 Too Many Requests\r\nretry-after: 7\r\ncontent-length: 300000\r\n\r\n";
                 stream.write_all(head.as_bytes()).unwrap();
                 // Whoever has read enough hangs up.
                 drop(stream.write_all(&[b'x'; 300_000]));

@@ -43,7 +43,8 @@ impl Command for CreateWebhook {
 
     async fn apply(&self, tx: &mut Self::Tx) -> Result<Webhook, GovernanceError> {
         let now = tx.now();
-        let webhook = Webhook { id: self.id, definition: self.definition.clone(), created: now, updated: now };
+        let webhook =
+            Webhook { id: self.id, definition: self.definition.clone(), created: now, updated: now };
         tx.insert_webhook(&webhook).await?;
         tx.record(Event::new("webhook.created", self.scope().subject, told(&webhook.definition)));
         Ok(webhook)

@@ -280,9 +280,8 @@ impl FromStr for MlflowEvent {
 pub fn check_name(text: &str) -> Result<Name, InvalidWebhook> {
     let inner = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
     let bytes = text.as_bytes();
-    let has_ends = [bytes.first(), bytes.last()]
-        .into_iter()
-        .all(|end| end.is_some_and(u8::is_ascii_alphanumeric));
+    let has_ends =
+        [bytes.first(), bytes.last()].into_iter().all(|end| end.is_some_and(u8::is_ascii_alphanumeric));
     let invalid = || InvalidWebhook::Name(clip(text));
     if bytes.len() > MAX_NAME || !has_ends || !bytes.iter().all(inner) {
         return Err(invalid());

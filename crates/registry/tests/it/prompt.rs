@@ -92,8 +92,7 @@ async fn events_say_whether_the_model_was_a_prompt_when_they_happened() {
     commands.run(&caller, register).await.unwrap();
     assert_eq!(changes(&memory, &commands).await, [true; 6]);
 
-    let untag =
-        DeleteModelTag { workspace: default_workspace(), name: name(), key: IS_PROMPT.to_owned() };
+    let untag = DeleteModelTag { workspace: default_workspace(), name: name(), key: IS_PROMPT.to_owned() };
     commands.run(&caller, untag).await.unwrap();
     assert!(memory.0.lock().unwrap().events.last().unwrap().body.get("prompt").is_none(), "it is none now");
     assert_eq!(changes(&memory, &commands).await, [false; 6]);

@@ -150,7 +150,8 @@ mod tests {
             json!({"name": "m", "tags": {"k": "v", "mlflow.prompt.is_prompt": "false"}, "description": ""})
         );
 
-        let tags = json!([tag_of(IS_PROMPT, "false"), tag_of(IS_PROMPT, "True"), tag_of(PROMPT_TYPE, "text")]);
+        let tags =
+            json!([tag_of(IS_PROMPT, "false"), tag_of(IS_PROMPT, "True"), tag_of(PROMPT_TYPE, "text")]);
         let (event, data) = told("model.created", "p", json!({"description": "d", "tags": tags})).unwrap();
         assert_eq!(
             (event.as_str(), data),
@@ -184,7 +185,8 @@ mod tests {
 
     #[test]
     fn tags_and_aliases_are_those_of_what_the_model_was() {
-        let (set, gone) = (|prompt: bool| json!({"key": "k", "value": "v", "prompt": prompt}), json!({"key": "k"}));
+        let (set, gone) =
+            (|prompt: bool| json!({"key": "k", "value": "v", "prompt": prompt}), json!({"key": "k"}));
         let tag = json!({"name": "m", "version": "3", "key": "k", "value": "v"});
         assert_eq!(
             told("model_version.tagged", "m/3", set(false)),
@@ -204,7 +206,8 @@ mod tests {
             told("model.tagged", "p", set(true)),
             Some(("prompt_tag.set".to_owned(), json!({"name": "p", "key": "k", "value": "v"})))
         );
-        let moved = |prompt| json!({"alias": "live", "from": null, "to": 2, "digest": null, "prompt": prompt});
+        let moved =
+            |prompt| json!({"alias": "live", "from": null, "to": 2, "digest": null, "prompt": prompt});
         let alias = json!({"name": "m", "alias": "live", "version": "2"});
         assert_eq!(
             told("alias.moved", "m", moved(false)),

@@ -65,7 +65,9 @@ async fn a_delivery_is_signed_and_comes_again_as_it_was() {
     assert_eq!(receiver.calls(3, told).await, expected(&[("m", 500), ("m", 500), ("m", 200)]));
 
     let seconds = (record.clock.now().micros() / SECOND).to_string();
-    let Subscription::Mlflow { secret: Some(secret), .. } = &webhook.definition.subscription else { panic!() };
+    let Subscription::Mlflow { secret: Some(secret), .. } = &webhook.definition.subscription else {
+        panic!()
+    };
     let calls = receiver.calls(3, |call| {
         let id = call.header("x-mlflow-delivery-id").to_owned();
         assert_eq!(call.header("x-mlflow-timestamp"), seconds);
@@ -129,6 +131,7 @@ async fn a_change_takes_effect_at_once_and_tells_nothing_of_before() {
     let stop = record.deliver(options());
     create_model(&record, "to-the-old", Vec::new()).await;
     assert_eq!(old.calls(1, told).await.len(), 1);
+    noted(data.path(), &webhook, 2).await;
 
     let url = Some(new.start().await);
     change(&record, &webhook, WebhookChange { url, ..WebhookChange::default() }).await;
@@ -196,7 +199,9 @@ async fn a_probe_tells_what_the_receiver_answered() {
         let probed = prober.probe(&webhook, MlflowEvent::PromptVersionTagSet).await;
         assert_eq!(probed, Probed::Answered { status, body: "so".to_owned() });
     }
-    let Subscription::Mlflow { secret: Some(secret), .. } = &webhook.definition.subscription else { panic!() };
+    let Subscription::Mlflow { secret: Some(secret), .. } = &webhook.definition.subscription else {
+        panic!()
+    };
     let calls = receiver.calls(3, |call| {
         let (id, time) = (call.header("x-mlflow-delivery-id"), call.header("x-mlflow-timestamp"));
         let signature = secret.sign_for_mlflow(id, time, &call.body).unwrap();

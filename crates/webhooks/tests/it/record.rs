@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mainstay_core::action::Action;
-use mainstay_core::command::{Authorizer, Commands, Journal};
+use mainstay_core::command::{Authorizer, Commands, Journal, Unit};
 use mainstay_core::entropy::SeededEntropy;
 use mainstay_core::name::Name;
 use mainstay_core::principal::{Actor, Grant, Principal, Role};
@@ -15,6 +15,7 @@ use mainstay_governance::command::{CreateWebhook, GrantRole};
 use mainstay_governance::policy::{CedarPolicy, Mode};
 use mainstay_governance::webhook::{Definition, Webhook, WebhookId};
 use mainstay_store::reader::Reader;
+use mainstay_store::writer::Writer;
 use mainstay_store::{Database, StoreTx, Surroundings};
 use mainstay_webhooks::{Deliveries, DeliveryOptions};
 use tokio::sync::watch;
@@ -54,7 +55,7 @@ impl Record {
     /// Commands that write through a domain's port.
     pub(crate) fn commands<Tx: ?Sized + Journal + 'static>(&self) -> Commands<Tx>
     where
-        mainstay_store::Writer: mainstay_core::command::Unit<Tx>,
+        Writer: Unit<Tx>,
     {
         Commands::new(Arc::new(self.database.writer.clone()), self.policy.clone())
     }
@@ -76,8 +77,7 @@ impl Record {
     pub(crate) fn deliver(&self, options: DeliveryOptions) -> watch::Sender<bool> {
         let (stop, stopping) = watch::channel(false);
         let (clock, entropy) = (self.clock.clone(), self.entropy.clone());
-        let deliveries =
-            Deliveries::new(self.database.clone(), self.policy.clone(), clock, entropy, options);
+        let deliveries = Deliveries::new(self.database.clone(), self.policy.clone(), clock, entropy, options);
         tokio::spawn(Arc::new(deliveries).run(stopping));
         stop
     }

@@ -78,7 +78,8 @@ fn split_port(authority: &str) -> Option<(&str, &str)> {
 /// are read differently by different programs, so they are refused.
 fn address(host: &str) -> Result<Option<IpAddr>, &'static str> {
     if let Some(inner) = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-        let address = inner.parse::<Ipv6Addr>().map_err(|_| "it does not name an IPv6 address in brackets")?;
+        let address =
+            inner.parse::<Ipv6Addr>().map_err(|_| "it does not name an IPv6 address in brackets")?;
         return Ok(Some(address.into()));
     }
     let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
@@ -117,7 +118,9 @@ mod tests {
         ] {
             assert_eq!(check_url(good.to_owned(), false).as_deref(), Ok(good));
         }
-        for private in ["http://localhost:8000/x", "http://127.0.0.1", "https://[::1]:1/", "http://10.0.0.1:9"] {
+        for private in
+            ["http://localhost:8000/x", "http://127.0.0.1", "https://[::1]:1/", "http://10.0.0.1:9"]
+        {
             assert_eq!(check_url(private.to_owned(), true).as_deref(), Ok(private));
         }
     }
