@@ -10,6 +10,7 @@ use mainstay_core::command::CommandError;
 use mainstay_core::name::Name;
 use mainstay_core::page::{Page, PageRequest, PageToken};
 use mainstay_core::text::clip;
+use mainstay_core::time::MachineTime;
 use mainstay_governance::command::{CreateWebhook, DeleteWebhook, NewSecret, UpdateWebhook, WebhookChange};
 use mainstay_governance::error::GovernanceError;
 use mainstay_governance::port::Probed;
@@ -113,6 +114,9 @@ async fn create(
     Ok(one(state.governance.run(&caller.principal, command).await?))
 }
 
+/// By what webhooks are listed.
+type Key = (MachineTime, WebhookId);
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Wanted {
@@ -152,9 +156,9 @@ async fn list(
 ) -> Result<Json<Found>, Error> {
     let page = request.page()?;
     let all = all(&state, &caller.workspace).await?;
-    let key = |webhook: &Webhook| (webhook.created, webhook.id);
+    let key = |webhook: &Webhook| -> Key { (webhook.created, webhook.id) };
     // The newest first.
-    let newest = |a: &(_, WebhookId), b: &(_, WebhookId)| (Reverse(a.0), a.1).cmp(&(Reverse(b.0), b.1));
+    let newest = |a: &Key, b: &Key| (Reverse(a.0), a.1).cmp(&(Reverse(b.0), b.1));
     let found = Page::sorted(all, &page, key, newest)?;
     Ok(Json(Found {
         webhooks: found.items.into_iter().map(WebhookBody::from).collect(),

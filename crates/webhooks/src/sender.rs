@@ -253,7 +253,7 @@ mod tests {
                     "HTTP/1.1 429 Too Many Requests\r\nretry-after: 7\r\ncontent-length: 300000\r\n\r\n";
                 stream.write_all(head.as_bytes()).unwrap();
                 // Whoever has read enough hangs up.
-                drop(stream.write_all(&[b'x'; 300_000]));
+                drop(stream.write_all(&vec![b'x'; 300_000]));
             }
         });
         let sender = sender(true);

@@ -196,8 +196,8 @@ async fn a_probe_tells_what_the_receiver_answered() {
     let webhook = unrecorded(silent, &record);
     let prober = Prober::new(record.clock.clone(), Arc::new(SeededEntropy::new(1)), options());
     for status in [200, 404, 503] {
-        let probed = prober.probe(&webhook, MlflowEvent::PromptVersionTagSet).await;
-        assert_eq!(probed, Probed::Answered { status, body: "so".to_owned() });
+        let outcome = prober.probe(&webhook, MlflowEvent::PromptVersionTagSet).await;
+        assert_eq!(outcome, Probed::Answered { status, body: "so".to_owned() });
     }
     let Subscription::Mlflow { secret: Some(secret), .. } = &webhook.definition.subscription else {
         panic!()
@@ -229,8 +229,8 @@ async fn a_probe_calls_nobody_that_deliveries_may_not() {
         ("http://example.com/", "Invalid webhook URL scheme: 'http'. Allowed schemes are: https."),
     ] {
         let webhook = unrecorded(hook(url, &[MlflowEvent::ModelCreated]), &record);
-        let probed = prober.probe(&webhook, MlflowEvent::ModelCreated).await;
-        assert_eq!(probed, Probed::Unanswered(why.to_owned()));
+        let outcome = prober.probe(&webhook, MlflowEvent::ModelCreated).await;
+        assert_eq!(outcome, Probed::Unanswered(why.to_owned()));
     }
     record.database.close().await;
 }

@@ -16,7 +16,7 @@ use mainstay_governance::policy::{CedarPolicy, Mode};
 use mainstay_governance::webhook::{Definition, Webhook, WebhookId};
 use mainstay_store::reader::Reader;
 use mainstay_store::writer::Writer;
-use mainstay_store::{Database, StoreTx, Surroundings};
+use mainstay_store::{Database, Surroundings};
 use mainstay_webhooks::{Deliveries, DeliveryOptions};
 use tokio::sync::watch;
 
