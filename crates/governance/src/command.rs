@@ -1,6 +1,7 @@
 //! The changes that governance knows.
 
 mod record;
+mod webhook;
 
 use async_trait::async_trait;
 use mainstay_core::action::Action;
@@ -18,9 +19,9 @@ use crate::error::GovernanceError;
 use crate::gate::GateReport;
 use crate::port::GovernanceTx;
 use crate::token::StoredToken;
-use crate::webhook::{Webhook, WebhookId};
 
 pub use self::record::{KeepCursor, KeepHead, RebuildProjections};
+pub use self::webhook::{CreateWebhook, DeleteWebhook, NewSecret, UpdateWebhook, WebhookChange};
 
 /// Creates a token. Its grants are for the workspace in which it is made, so that an admin of one
 /// workspace cannot make a key to another. Event: `token.created`, with the digest of the secret: that
@@ -267,70 +268,6 @@ impl Command for RecordRefusal {
     }
 }
 
-/// Creates a webhook. Event: `webhook.created`, without the secret.
-#[derive(Debug, Clone)]
-pub struct CreateWebhook {
-    /// Where.
-    pub workspace: Name,
-    /// The webhook.
-    pub webhook: Webhook,
-}
-
-#[async_trait]
-impl Command for CreateWebhook {
-    type Tx = dyn GovernanceTx;
-    type Out = ();
-    type Error = GovernanceError;
-
-    fn action(&self) -> Action {
-        Action::AccessManage
-    }
-
-    fn scope(&self) -> Scope {
-        webhook_scope(&self.workspace, self.webhook.id)
-    }
-
-    async fn apply(&self, tx: &mut Self::Tx) -> Result<(), GovernanceError> {
-        tx.insert_webhook(&self.webhook).await?;
-        let Webhook { name, url, kinds, .. } = &self.webhook;
-        let body = json!({"name": name, "url": url, "kinds": kinds});
-        tx.record(Event::new("webhook.created", self.scope().subject, body));
-        Ok(())
-    }
-}
-
-/// Removes a webhook. Event: `webhook.deleted`.
-#[derive(Debug, Clone)]
-pub struct DeleteWebhook {
-    /// Where.
-    pub workspace: Name,
-    /// Which.
-    pub id: WebhookId,
-}
-
-#[async_trait]
-impl Command for DeleteWebhook {
-    type Tx = dyn GovernanceTx;
-    type Out = ();
-    type Error = GovernanceError;
-
-    fn action(&self) -> Action {
-        Action::AccessManage
-    }
-
-    fn scope(&self) -> Scope {
-        webhook_scope(&self.workspace, self.id)
-    }
-
-    async fn apply(&self, tx: &mut Self::Tx) -> Result<(), GovernanceError> {
-        if !tx.delete_webhook(self.id).await? {
-            return Err(GovernanceError::NoWebhook(self.id));
-        }
-        tx.record(Event::new("webhook.deleted", self.scope().subject, json!({})));
-        Ok(())
-    }
-}
-
 /// Records what the gates of an artifact said; held by the engine. Event: `gates.evaluated`, with the
 /// whole report.
 #[derive(Debug, Clone)]
@@ -365,10 +302,6 @@ impl Command for RecordGates {
 
 fn workspace_scope(workspace: &Name) -> Scope {
     Scope::new(workspace.clone(), Subject::new(ResourceKind::Workspace, workspace))
-}
-
-fn webhook_scope(workspace: &Name, id: WebhookId) -> Scope {
-    Scope::new(workspace.clone(), Subject::new(ResourceKind::Webhook, id))
 }
 
 /// The version, or the model of an artifact that is not registered yet.

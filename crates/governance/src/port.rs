@@ -14,6 +14,7 @@ use mainstay_core::time::MachineTime;
 use crate::audit::{SignedHead, StateReport};
 use crate::gate::{Approval, GateReport};
 use crate::token::StoredToken;
+use crate::webhook::mlflow::MlflowEvent;
 use crate::webhook::{Webhook, WebhookId};
 
 /// What the commands of governance write through.
@@ -35,6 +36,12 @@ pub trait GovernanceTx: Journal {
     async fn insert_workspace(&mut self, name: &Name, admin: &Actor) -> Result<(), StorageError>;
     /// Adds a webhook.
     async fn insert_webhook(&mut self, webhook: &Webhook) -> Result<(), StorageError>;
+    /// A webhook.
+    async fn webhook(&mut self, id: WebhookId) -> Result<Option<Webhook>, StorageError>;
+    /// Replaces what the owner of a webhook says of it, and when it changed.
+    async fn update_webhook(&mut self, webhook: &Webhook) -> Result<(), StorageError>;
+    /// What has happened so far is not told to the webhook any more.
+    async fn forget_untold(&mut self, id: WebhookId) -> Result<(), StorageError>;
     /// Removes a webhook; `false` if there was none.
     async fn delete_webhook(&mut self, id: WebhookId) -> Result<bool, StorageError>;
     /// Adds a gate report; it becomes the newest of its digest.
@@ -63,7 +70,8 @@ pub trait AuditTx: Journal {
 /// What the delivery of webhooks writes through.
 #[async_trait]
 pub trait DeliveryTx: Journal {
-    /// Notes up to which event a webhook was told; nothing changes if there is no such webhook.
+    /// Notes up to which event a webhook was told; nothing changes if there is no such webhook, or if it was told of
+    /// more.
     async fn put_cursor(&mut self, webhook: WebhookId, position: EventSeq) -> Result<(), StorageError>;
 }
 
@@ -80,4 +88,30 @@ pub trait GovernanceReader: Send + Sync {
     async fn webhooks(&self) -> Result<Vec<(Name, Webhook)>, StorageError>;
     /// The gate reports of an artifact, newest first.
     async fn reports(&self, workspace: &Name, digest: &Digest) -> Result<Vec<GateReport>, StorageError>;
+}
+
+/// What came of trying a webhook out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Probed {
+    /// The receiver answered.
+    Answered {
+        /// The status of its answer.
+        status: u16,
+        /// The beginning of the body, at most [`PROBE_BODY`] bytes of it.
+        body: String,
+    },
+    /// It did not, for this reason.
+    Unanswered(String),
+}
+
+/// As much as is kept of what a receiver answers to a probe, in bytes.
+pub const PROBE_BODY: usize = 64 << 10;
+
+/// Calls the receivers of webhooks in MLflow's dialect for somebody who waits.
+#[async_trait]
+pub trait WebhookProbe: Send + Sync {
+    /// Whether webhooks may call addresses that are not of the public internet, and without TLS.
+    fn allows_private(&self) -> bool;
+    /// Sends an example of an event once, signed as any delivery, whether or not the webhook is active.
+    async fn probe(&self, webhook: &Webhook, event: MlflowEvent) -> Probed;
 }

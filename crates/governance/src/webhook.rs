@@ -1,12 +1,18 @@
-//! Webhooks: signed notices of events to a URL of the user's.
+//! Webhooks: signed notices of events to a URL of the user's, in one of two dialects.
+//!
+//! A webhook of our own is told of events as they stand in the record, until it takes them; [`mlflow`] says
+//! what one in MLflow's dialect is told of.
 //!
 //! # The signature
 //!
-//! Each delivery carries the header `Mainstay-Signature: t=<seconds>,v1=<hex>`. `seconds` is the Unix
-//! time of the delivery in decimal; `hex` is HMAC-SHA256 (RFC 2104) with the webhook's secret over
+//! Each delivery of our own carries the header `Mainstay-Signature: t=<seconds>,v1=<hex>`. `seconds` is the
+//! Unix time of the delivery in decimal; `hex` is HMAC-SHA256 (RFC 2104) with the webhook's secret over
 //! `<seconds>.<body>`, the exact bytes of the body, in lower-case hexadecimal. A receiver computes the
 //! same, compares in constant time, and refuses a time more than some minutes off, which keeps an old
 //! delivery from being sent again.
+
+pub mod address;
+pub mod mlflow;
 
 use std::fmt;
 
@@ -17,6 +23,7 @@ use mainstay_core::name::Name;
 use mainstay_core::time::{MachineTime, SECOND};
 use sha2::Sha256;
 
+use self::mlflow::MlflowEvent;
 use crate::error::GovernanceError;
 
 mainstay_core::id_type! {
@@ -28,47 +35,53 @@ mainstay_core::id_type! {
 pub const SIGNATURE_HEADER: &str = "Mainstay-Signature";
 /// Most kinds of event that one webhook names.
 const MAX_KINDS: usize = 100;
-/// Longest URL and longest kind.
+/// Longest URL, in bytes.
 const MAX_URL: usize = 2_000;
 
-/// The key that sender and receiver share: 32 random bytes, shown once. `Debug` hides it.
+/// The key that sender and receiver share. `Debug` hides it.
 #[derive(Clone, PartialEq, Eq)]
-pub struct WebhookSecret([u8; 32]);
+pub struct WebhookSecret(Vec<u8>);
 
 impl WebhookSecret {
-    /// Draws a new secret.
+    /// Draws a new secret: 32 bytes.
     pub fn draw(entropy: &dyn Entropy) -> Self {
-        let mut bytes = [0; 32];
+        let mut bytes = vec![0; 32];
         entropy.fill(&mut bytes);
         Self(bytes)
     }
 
-    /// The secret as it was stored.
-    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self(bytes)
+    /// The secret as it was stored, or as its owner chose it.
+    pub fn from_bytes(bytes: impl Into<Vec<u8>>) -> Self {
+        Self(bytes.into())
     }
 
     /// The bytes to store.
-    pub const fn as_bytes(&self) -> &[u8; 32] {
+    pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 
-    /// The text to show, once: `whsec_` and 64 hexadecimal characters. The key of the HMAC is the 32
-    /// bytes that the characters stand for.
+    /// The text to show, once: `whsec_` and the bytes in hexadecimal. The key of the HMAC is the bytes that
+    /// the characters stand for.
     pub fn reveal(&self) -> String {
-        format!("whsec_{}", hex::encode(self.0))
+        format!("whsec_{}", hex::encode(&self.0))
     }
 
     /// The value of [`SIGNATURE_HEADER`] for a body sent at `now`.
     pub fn sign(&self, now: MachineTime, body: &[u8]) -> Result<String, StorageError> {
-        let seconds = now.micros().div_euclid(SECOND).to_string();
+        let seconds = unix_seconds(now);
+        let code = self.authenticate(&[seconds.as_bytes(), b".", body])?;
+        Ok(format!("t={seconds},v1={}", hex::encode(code)))
+    }
+
+    /// HMAC-SHA256 over the parts, one behind the other.
+    fn authenticate(&self, parts: &[&[u8]]) -> Result<Vec<u8>, StorageError> {
         // A key of any length is good for HMAC, so this does not fail; but it says that it could.
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.0)
             .map_err(|error| StorageError::Failed(Cause::from(error.to_string())))?;
-        mac.update(seconds.as_bytes());
-        mac.update(b".");
-        mac.update(body);
-        Ok(format!("t={seconds},v1={}", hex::encode(mac.finalize().into_bytes())))
+        for part in parts {
+            mac.update(part);
+        }
+        Ok(mac.finalize().into_bytes().to_vec())
     }
 }
 
@@ -78,25 +91,82 @@ impl fmt::Debug for WebhookSecret {
     }
 }
 
-/// A webhook, checked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Webhook {
-    /// The id.
-    pub id: WebhookId,
-    /// What it is called.
-    pub name: Name,
-    /// Where it goes. Whether that address may be called is checked at each delivery.
-    pub url: String,
-    /// Which events it is told of: kinds, or `subject.*` for all of one subject.
-    pub kinds: Vec<String>,
-    /// The shared key.
-    pub secret: WebhookSecret,
+/// Whole seconds since 1970, in decimal.
+fn unix_seconds(at: MachineTime) -> String {
+    at.micros().div_euclid(SECOND).to_string()
 }
 
-impl Webhook {
-    /// Checks URL and kinds.
-    pub fn new(
-        id: WebhookId,
+/// How a webhook is told: who defined it lists, changes and removes those of its own dialect only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// Events of the record, as they stand there.
+    Native,
+    /// MLflow's events, as its server sends them.
+    Mlflow,
+}
+
+impl Dialect {
+    /// The name in the store.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Native => "native",
+            Self::Mlflow => "mlflow",
+        }
+    }
+
+    /// The dialect of that name.
+    pub fn named(text: &str) -> Option<Self> {
+        [Self::Native, Self::Mlflow].into_iter().find(|dialect| dialect.as_str() == text)
+    }
+}
+
+/// Of what a webhook is told, and what it is signed with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subscription {
+    /// In our own dialect.
+    Native {
+        /// Kinds of event, or `subject.*` for all of one subject.
+        kinds: Vec<String>,
+        /// The shared key.
+        secret: WebhookSecret,
+    },
+    /// In MLflow's.
+    Mlflow {
+        /// The events, in the order in which they were named, each once.
+        events: Vec<MlflowEvent>,
+        /// The shared key, if what is sent shall be signed.
+        secret: Option<WebhookSecret>,
+    },
+}
+
+impl Subscription {
+    /// Its dialect.
+    pub const fn dialect(&self) -> Dialect {
+        match self {
+            Self::Native { .. } => Dialect::Native,
+            Self::Mlflow { .. } => Dialect::Mlflow,
+        }
+    }
+}
+
+/// What the owner of a webhook says of it, checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Definition {
+    /// What it is called.
+    pub name: Name,
+    /// What it is for.
+    pub description: String,
+    /// Where it goes. Whether that address may be called is checked at each delivery.
+    pub url: String,
+    /// Whether it is told anything at all.
+    pub is_active: bool,
+    /// Of what it is told.
+    pub subscription: Subscription,
+}
+
+impl Definition {
+    /// One in our own dialect: checks URL and kinds.
+    pub fn native(
         name: Name,
         url: String,
         kinds: Vec<String>,
@@ -111,16 +181,30 @@ impl Webhook {
         if kinds.is_empty() || kinds.len() > MAX_KINDS || !kinds.iter().all(|kind| is_kind(kind)) {
             return Err(GovernanceError::InvalidKinds);
         }
-        Ok(Self { id, name, url, kinds, secret })
+        let subscription = Subscription::Native { kinds, secret };
+        Ok(Self { name, description: String::new(), url, is_active: true, subscription })
     }
+}
 
-    /// Whether it is told of events of this kind.
-    pub fn wants(&self, kind: &str) -> bool {
-        self.kinds.iter().any(|wanted| match wanted.strip_suffix('*') {
-            Some(subject) => kind.starts_with(subject),
-            None => wanted == kind,
-        })
-    }
+/// A webhook.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Webhook {
+    /// The id.
+    pub id: WebhookId,
+    /// What its owner says of it.
+    pub definition: Definition,
+    /// When it was created.
+    pub created: MachineTime,
+    /// When it last changed: later, in whole milliseconds, than before.
+    pub updated: MachineTime,
+}
+
+/// Whether one of `kinds` names this kind of event.
+pub fn wants(kinds: &[String], kind: &str) -> bool {
+    kinds.iter().any(|wanted| match wanted.strip_suffix('*') {
+        Some(subject) => kind.starts_with(subject),
+        None => wanted == kind,
+    })
 }
 
 fn is_kind(text: &str) -> bool {
@@ -144,21 +228,22 @@ mod tests {
 
     #[test]
     fn webhooks_are_checked_and_choose_their_events() {
-        let webhook = |url: &str, kinds: &[&str]| {
+        let define = |url: &str, kinds: &[&str]| {
             let kinds = kinds.iter().map(|kind| (*kind).to_owned()).collect();
-            let id = WebhookId::from_bytes([1; 16]);
-            Webhook::new(id, Name::new("chat").unwrap(), url.to_owned(), kinds, WebhookSecret([0; 32]))
+            let secret = WebhookSecret::from_bytes([0; 32]);
+            Definition::native(Name::new("chat").unwrap(), url.to_owned(), kinds, secret)
         };
-        let good = webhook("https://chat.example/hook?x=1", &["alarm.raised", "rollout.*"]).unwrap();
-        assert!(good.wants("alarm.raised") && good.wants("rollout.started"));
-        assert!(!good.wants("alarm.cleared") && !good.wants("rollouts.started"));
+        let good = define("https://chat.example/hook?x=1", &["alarm.raised", "rollout.*"]).unwrap();
+        let Subscription::Native { kinds, .. } = good.subscription else { panic!("it is native") };
+        assert!(wants(&kinds, "alarm.raised") && wants(&kinds, "rollout.started"));
+        assert!(!wants(&kinds, "alarm.cleared") && !wants(&kinds, "rollouts.started"));
         for bad in
             ["", "ftp://x", "https://", "https:///x", "https://u:p@host/", "https://a b/", "http://x\n"]
         {
-            assert!(matches!(webhook(bad, &["a.b"]), Err(GovernanceError::InvalidUrl)), "{bad:?}");
+            assert!(matches!(define(bad, &["a.b"]), Err(GovernanceError::InvalidUrl)), "{bad:?}");
         }
         for bad in [&[][..], &["*"], &["alarm"], &["Alarm.raised"], &["alarm."], &[".raised"], &["a.b*"]] {
-            assert!(matches!(webhook("https://x", bad), Err(GovernanceError::InvalidKinds)), "{bad:?}");
+            assert!(matches!(define("https://x", bad), Err(GovernanceError::InvalidKinds)), "{bad:?}");
         }
     }
 }

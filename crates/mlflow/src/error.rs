@@ -144,6 +144,12 @@ pub enum MlflowError {
     /// A model without versions has no latest one.
     #[error("Latest version not found for model {0}.")]
     NoLatest(ModelName),
+    /// There is no such webhook.
+    #[error("Webhook with ID {0} not found.")]
+    NoWebhook(String),
+    /// A page of webhooks is too small or too large.
+    #[error("max_results must be between 1 and 1000.")]
+    WebhookPage,
     /// The path could leave its root.
     #[error("Invalid path")]
     InvalidPath,
@@ -203,6 +209,9 @@ pub enum MlflowError {
         /// What is wrong with it.
         reason: &'static str,
     },
+    /// A version of a prompt has no artifacts, so no source.
+    #[error("Invalid prompt source: '{0}'. Prompt sources must use an MLflow placeholder.")]
+    PromptSource(String),
     /// A model has more files than are looked at.
     #[error("the model at '{uri}' has more than {limit} files; register an archive of them instead")]
     TooManyFiles {
@@ -232,6 +241,7 @@ impl Coded for MlflowError {
             | Self::NoRun(_)
             | Self::NoArtifact(_)
             | Self::NoVersion { .. }
+            | Self::NoWebhook(_)
             | Self::NoneInStage { .. }
             | Self::NoLatest(_) => ErrorCode::NotFound,
             Self::NotJson | Self::NoContentType => ErrorCode::MalformedBody,

@@ -43,6 +43,8 @@ mod run_log;
 mod run_search;
 mod server_info;
 mod table;
+mod webhook;
+mod webhook_body;
 mod wire;
 
 use mainstay_api::native::endpoint::EndpointCommands;
@@ -52,6 +54,7 @@ use mainstay_core::command::Commands;
 use mainstay_core::entropy::Entropy;
 use mainstay_core::object::Objects;
 use mainstay_core::time::Clock;
+use mainstay_governance::port::{GovernanceReader, GovernanceTx, WebhookProbe};
 use mainstay_registry::port::{RegistryReader, RegistryTx};
 use mainstay_tracking::port::{RunSearch, TrackingReader, TrackingTx};
 
@@ -81,6 +84,12 @@ pub struct Mlflow {
     pub registered: Arc<dyn RegistryReader>,
     /// Promotes the version that an alias is moved to, where an endpoint follows the alias.
     pub endpoints: Arc<dyn EndpointCommands>,
+    /// Commands on webhooks.
+    pub governance: Commands<dyn GovernanceTx>,
+    /// Queries on them.
+    pub governed: Arc<dyn GovernanceReader>,
+    /// Tries them out.
+    pub webhooks: Arc<dyn WebhookProbe>,
     /// Artifacts that clients reach through this server.
     pub objects: Arc<dyn Objects>,
     /// Where artifacts go of experiments that name no place.
@@ -115,6 +124,7 @@ pub fn routes() -> Vec<Route<MlflowState>> {
         registry_tag::routes(),
         registry_search::routes(),
         alias::routes(),
+        webhook::routes(),
     ]
     .into_iter()
     .flatten()

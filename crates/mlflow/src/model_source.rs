@@ -12,10 +12,11 @@ use mainstay_core::digest::Digest;
 use mainstay_core::name::Name;
 use mainstay_core::object::ObjectPath;
 use mainstay_core::run_ref::RunRef;
+use mainstay_core::text::clip;
 use mainstay_registry::error::RegistryError;
 use mainstay_registry::model::{Stage, VersionDetail, latest_per_stage};
 use mainstay_registry::name::{ModelName, VersionNumber};
-use mainstay_registry::search::IS_PROMPT;
+use mainstay_registry::prompt::{IS_PROMPT, says_prompt};
 use mainstay_tracking::logged_model::{LoggedModel, LoggedModelId};
 use mainstay_tracking::run::Run;
 
@@ -38,7 +39,7 @@ const ABSOLUTE: &str = "Give an absolute path, without relative path references,
 const HOST: &str = "It names a host to load from. That must be where the artifacts of the run or logged model are that \
     the request names.";
 const OTHER_REGISTRY: &str = "Registered models are named by models:/name/version, without a host.";
-const PROMPT: &str = "It is a prompt; a prompt version cannot be the source of a model version.";
+const PROMPT: &str = "Prompt versions cannot be used as model version sources.";
 
 /// A source that was accepted.
 #[derive(Debug)]
@@ -164,7 +165,7 @@ pub(crate) async fn accept(
 ) -> Result<Source, Error> {
     if is_prompt {
         if !PROMPT_SOURCES.contains(&uri.as_str()) {
-            return Err(invalid(&uri, "Prompt sources must use an MLflow placeholder."));
+            return Err(MlflowError::PromptSource(clip(&uri)).into());
         }
         return Ok(Source { uri, location: None, run, logged_model: model, digest: None });
     }
@@ -194,7 +195,7 @@ async fn copied(
     (run, model): (Option<RunRef>, Option<LoggedModelId>),
 ) -> Result<Source, Error> {
     let detail = pointed(state, workspace, &name, pointer).await?;
-    if detail.tags.get(IS_PROMPT).is_some_and(|value| value.eq_ignore_ascii_case("true")) {
+    if detail.tags.get(IS_PROMPT).is_some_and(|value| says_prompt(value)) {
         return Err(invalid(uri, PROMPT));
     }
     let found = detail.version;

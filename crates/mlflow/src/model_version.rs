@@ -10,7 +10,7 @@ use mainstay_core::text::clip;
 use mainstay_registry::command::{DeleteVersion, DescribeVersion, RegisterVersion, TransitionStage};
 use mainstay_registry::model::Stage;
 use mainstay_registry::name::{ModelName, VersionNumber};
-use mainstay_registry::search::IS_PROMPT;
+use mainstay_registry::prompt::{IS_PROMPT, says_prompt};
 use mainstay_tracking::command::NoteModelVersion;
 use mainstay_tracking::logged_model::LoggedModelId;
 use serde::{Deserialize, Serialize};
@@ -93,7 +93,7 @@ async fn create(
     let run = request.run_id.filter(|id| !id.is_empty()).map(RunRef::new).transpose()?;
     let model = request.model_id.filter(|id| !id.is_empty()).map(|id| id.parse()).transpose()?;
     let flag = request.tags.iter().rfind(|tag| tag.key == IS_PROMPT);
-    let is_prompt = flag.is_some_and(|tag| tag.value.eq_ignore_ascii_case("true"));
+    let is_prompt = flag.is_some_and(|tag| says_prompt(&tag.value));
     // Files are read here, before the command: nothing inside a transaction may wait for them.
     let source = accept(&state, &caller.workspace, uri, (run, model), is_prompt).await?;
     let command = RegisterVersion {

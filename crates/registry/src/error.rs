@@ -5,7 +5,7 @@ use mainstay_core::error::{Coded, ErrorCode, StorageError};
 use mainstay_core::name::Name;
 use thiserror::Error;
 
-use crate::name::{Alias, ModelName, VersionNumber};
+use crate::name::{Alias, MAX_TAG_VALUE, ModelName, VersionNumber};
 
 /// Why a command of the registry was refused.
 #[derive(Debug, Error)]
@@ -33,6 +33,9 @@ pub enum RegistryError {
         "invalid tag key '{0}': use letters, digits, spaces and any of / _ - . : written as a normal path"
     )]
     InvalidTagKey(String),
+    /// The text of a prompt is longer than a tag can be.
+    #[error("Prompt text exceeds max length of {MAX_TAG_VALUE} characters.")]
+    PromptTooLong,
     /// A text is longer than its limit.
     #[error("the {field} has more than {limit} characters; shorten it")]
     TooLong {
@@ -51,8 +54,24 @@ pub enum RegistryError {
     #[error("Registered Model with name={0} not found")]
     NoModel(ModelName),
     /// The name is taken.
-    #[error("Registered Model (name={0}) already exists")]
+    #[error("Registered Model (name={0}) already exists.")]
     ModelExists(ModelName),
+    /// The name is taken by another prompt.
+    #[error("Prompt (name={0}) already exists.")]
+    PromptExists(ModelName),
+    /// A prompt would take the name of a model, or a model that of a prompt.
+    #[error(
+        "Tried to create a {new} with name '{name}', but the name is already taken by a {known}. MLflow does not \
+         allow creating a model and a prompt with the same name."
+    )]
+    OtherKindExists {
+        /// What would be created.
+        new: &'static str,
+        /// Its name.
+        name: ModelName,
+        /// What has it.
+        known: &'static str,
+    },
     /// There is no such version.
     #[error("Model Version (name={0}, version={1}) not found")]
     NoVersion(ModelName, VersionNumber),
@@ -105,10 +124,13 @@ impl Coded for RegistryError {
             | Self::InvalidStage(_)
             | Self::NotActive(_)
             | Self::InvalidTagKey(_)
+            | Self::PromptTooLong
             | Self::TooLong { .. }
             | Self::Nul { .. } => ErrorCode::InvalidArgument,
             Self::NoModel(_) | Self::NoVersion(..) => ErrorCode::NotFound,
-            Self::ModelExists(_) => ErrorCode::AlreadyExists,
+            Self::ModelExists(_) | Self::PromptExists(_) | Self::OtherKindExists { .. } => {
+                ErrorCode::AlreadyExists
+            }
             Self::NoNumberLeft(_) | Self::Governed { .. } | Self::NotGoverned { .. } => ErrorCode::WrongState,
             Self::GateNotPassed { .. } => ErrorCode::GateNotPassed,
             Self::Search(error) => error.code(),

@@ -24,4 +24,5 @@ pub mod error;
 pub mod model;
 pub mod name;
 pub mod port;
+pub mod prompt;
 pub mod search;

@@ -6,6 +6,7 @@ use mainstay_core::text::{clip, exceeds, is_key};
 use serde::{Deserialize, Serialize};
 
 use crate::error::RegistryError;
+use crate::prompt::PROMPT_TEXT;
 
 /// Longest model name.
 pub const MAX_MODEL_NAME: usize = 256;
@@ -149,6 +150,9 @@ impl Tag {
     /// Checks key and value.
     pub fn new(key: impl Into<String>, value: impl Into<String>) -> Result<Self, RegistryError> {
         let (key, value) = (tag_key(key.into())?, value.into());
+        if key == PROMPT_TEXT && exceeds(&value, MAX_TAG_VALUE).is_some() {
+            return Err(RegistryError::PromptTooLong);
+        }
         limit("tag value", &value, MAX_TAG_VALUE)?;
         Ok(Self { key, value: without_nul("tag value", value)? })
     }
@@ -210,6 +214,15 @@ mod tests {
         assert!(matches!(tag_key("a//b".to_owned()), Err(RegistryError::InvalidTagKey(_))));
         assert!(tag_key("é".repeat(MAX_TAG_KEY)).is_ok());
         assert!(matches!(tag_key("é".repeat(251)), Err(RegistryError::TooLong { .. })));
+    }
+
+    #[test]
+    fn a_prompt_that_is_too_long_is_called_so() {
+        let text = |key: &str, length| Tag::new(key, "é".repeat(length));
+        assert!(text(PROMPT_TEXT, MAX_TAG_VALUE).is_ok());
+        let refused = text(PROMPT_TEXT, MAX_TAG_VALUE + 1).unwrap_err();
+        assert_eq!(refused.to_string(), "Prompt text exceeds max length of 100000 characters.");
+        assert!(matches!(text("other", MAX_TAG_VALUE + 1), Err(RegistryError::TooLong { .. })));
     }
 
     #[test]

@@ -43,6 +43,8 @@ pub trait RegistryTx: Journal {
     async fn delete_model(&mut self, name: &ModelName) -> Result<(), StorageError>;
     /// Sets a tag of a model.
     async fn put_model_tag(&mut self, name: &ModelName, tag: &Tag) -> Result<(), StorageError>;
+    /// The value of a tag of a model.
+    async fn model_tag(&mut self, name: &ModelName, key: &str) -> Result<Option<String>, StorageError>;
     /// Removes a tag of a model, if it is there.
     async fn delete_model_tag(&mut self, name: &ModelName, key: &str) -> Result<(), StorageError>;
 

@@ -55,7 +55,7 @@ impl Running {
         platform.create_default_experiment().await?;
         let predictor = platform.open_predictor().await?;
         let app = App { workers: Some(Handle::current()), ..app };
-        let router = crate::serve::router(&platform, &predictor, &app);
+        let router = crate::serve::router(&platform, &predictor, &app, &webhooks);
 
         let (stop, stopping) = watch::channel(false);
         let registry = Arc::new(platform.serving.clone());

@@ -14,7 +14,8 @@ use crate::tx::StoreTx;
 impl DeliveryTx for StoreTx {
     async fn put_cursor(&mut self, webhook: WebhookId, position: EventSeq) -> Result<(), StorageError> {
         let sql = "INSERT INTO webhook_cursors (webhook, position) SELECT id, $2 FROM webhooks WHERE id = $1 \
-            ON CONFLICT (webhook) DO UPDATE SET position = excluded.position";
+            ON CONFLICT (webhook) DO UPDATE SET position = excluded.position \
+            WHERE webhook_cursors.position < excluded.position";
         self.execute(sql, params![webhook.to_string(), position.0]).await.map(drop)
     }
 }

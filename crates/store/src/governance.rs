@@ -1,5 +1,7 @@
 //! Governance's port: tokens, roles, workspaces, webhooks and gate reports.
 
+mod webhook;
+
 use async_trait::async_trait;
 use mainstay_core::command::Journal as _;
 use mainstay_core::digest::Digest;
@@ -13,7 +15,7 @@ use mainstay_core::time::MachineTime;
 use mainstay_governance::gate::{Approval, GatePolicy, GateReport, GateStatus, gate_status};
 use mainstay_governance::port::{GovernanceReader, GovernanceTx};
 use mainstay_governance::token::StoredToken;
-use mainstay_governance::webhook::{Webhook, WebhookId, WebhookSecret};
+use mainstay_governance::webhook::{Webhook, WebhookId};
 
 use crate::params;
 use crate::reader::Reader;
@@ -80,24 +82,23 @@ impl GovernanceTx for StoreTx {
     }
 
     async fn insert_webhook(&mut self, webhook: &Webhook) -> Result<(), StorageError> {
-        let sql =
-            "INSERT INTO webhooks (id, workspace, name, url, kinds, secret) VALUES ($1, $2, $3, $4, $5, $6)";
-        let row = params![
-            webhook.id.to_string(),
-            self.workspace().as_str(),
-            webhook.name.as_str(),
-            &webhook.url,
-            json_text(&webhook.kinds)?,
-            webhook.secret.as_bytes().to_vec(),
-        ];
-        self.execute(sql, row).await.map(drop)
+        webhook::insert(self, webhook).await
+    }
+
+    async fn webhook(&mut self, id: WebhookId) -> Result<Option<Webhook>, StorageError> {
+        webhook::one(self, id).await
+    }
+
+    async fn update_webhook(&mut self, webhook: &Webhook) -> Result<(), StorageError> {
+        webhook::update(self, webhook).await
+    }
+
+    async fn forget_untold(&mut self, id: WebhookId) -> Result<(), StorageError> {
+        webhook::forget_untold(self, id).await
     }
 
     async fn delete_webhook(&mut self, id: WebhookId) -> Result<bool, StorageError> {
-        let cursor = "DELETE FROM webhook_cursors WHERE webhook = $1";
-        self.execute(cursor, params![id.to_string()]).await?;
-        let sql = "DELETE FROM webhooks WHERE workspace = $1 AND id = $2";
-        Ok(self.execute(sql, params![self.workspace().as_str(), id.to_string()]).await? > 0)
+        webhook::delete(self, id).await
     }
 
     async fn insert_report(&mut self, report: &GateReport) -> Result<(), StorageError> {
@@ -161,8 +162,7 @@ impl GovernanceReader for Reader {
     }
 
     async fn webhooks(&self) -> Result<Vec<(Name, Webhook)>, StorageError> {
-        let sql = "SELECT workspace, id, name, url, kinds, secret FROM webhooks ORDER BY workspace, id";
-        self.rows(sql, params![]).await?.iter().map(webhook).collect()
+        webhook::all(self).await
     }
 
     async fn reports(&self, workspace: &Name, digest: &Digest) -> Result<Vec<GateReport>, StorageError> {
@@ -184,16 +184,4 @@ fn token(row: &Row) -> Result<StoredToken, StorageError> {
         expires: row.opt_int(6)?.map(MachineTime::from_micros),
         revoked: row.opt_int(7)?.map(MachineTime::from_micros),
     })
-}
-
-fn webhook(row: &Row) -> Result<(Name, Webhook), StorageError> {
-    let secret = row.blob(5)?.try_into().map_err(|_| StorageError::Corrupt("a webhook's secret".into()))?;
-    let webhook = Webhook {
-        id: row.parsed(1)?,
-        name: row.parsed(2)?,
-        url: row.text(3)?.to_owned(),
-        kinds: row.json(4)?,
-        secret: WebhookSecret::from_bytes(secret),
-    };
-    Ok((row.parsed(0)?, webhook))
 }

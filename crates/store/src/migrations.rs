@@ -21,7 +21,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0010_webhook_cursors.sql"),
     include_str!("../migrations/0011_triggers.sql"),
     include_str!("../migrations/0012_version_locations.sql"),
-    include_str!("../migrations/0013_model_points.sql"),
+    include_str!("../migrations/0015_webhook_dialects.sql"),
+    include_str!("../migrations/0017_model_points.sql"),
 ];
 
 /// Brings the schema up to date. Refuses a database that a newer Mainstay has written.

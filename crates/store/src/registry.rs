@@ -100,6 +100,12 @@ impl RegistryTx for StoreTx {
         self.execute(sql, row).await.map(drop)
     }
 
+    async fn model_tag(&mut self, name: &ModelName, key: &str) -> Result<Option<String>, StorageError> {
+        let sql = "SELECT value FROM model_tags WHERE workspace = $1 AND model = $2 AND key = $3";
+        let row = self.query_one(sql, params![self.workspace().as_str(), name.as_str(), key]).await?;
+        row.map(|row| row.text(0).map(str::to_owned)).transpose()
+    }
+
     async fn delete_model_tag(&mut self, name: &ModelName, key: &str) -> Result<(), StorageError> {
         let sql = "DELETE FROM model_tags WHERE workspace = $1 AND model = $2 AND key = $3";
         self.execute(sql, params![self.workspace().as_str(), name.as_str(), key]).await.map(drop)

@@ -1,11 +1,17 @@
-//! Tells webhooks of events, in order, until they are taken.
+//! Tells webhooks of events, in order.
 //!
-//! One task per webhook follows the log from the event that created it. An event is sent until the
-//! receiver answers 2xx, with growing pauses; only then comes the next one, and the position is kept in
-//! the database. So each event arrives at least once: again, under the same id, if the server stops
+//! One task per active webhook follows the log from the event that created it; a webhook that changes gets
+//! another. The next event comes only when one is done with, and then the position is kept in the
+//! database. So a restart loses nothing, and an event may come again, under the same id, if the server stops
 //! between the answer and the keeping.
+//!
+//! Those in our own dialect are sent an event until they answer 2xx, with growing pauses: each arrives at least
+//! once. Those in MLflow's are sent one four times at most, and only while it may be taken later.
 
-mod address;
+mod mlflow;
+mod native;
+mod probe;
+mod retry;
 mod sender;
 
 use std::collections::HashMap;
@@ -22,12 +28,15 @@ use mainstay_core::scope::{ResourceKind, Subject};
 use mainstay_core::time::Clock;
 use mainstay_governance::command::KeepCursor;
 use mainstay_governance::port::{DeliveryTx, GovernanceReader as _};
-use mainstay_governance::webhook::{Webhook, WebhookId};
+use mainstay_governance::webhook::{Subscription, Webhook, WebhookId, WebhookSecret, wants};
 use mainstay_store::Database;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use self::sender::Sender;
+pub use self::probe::Prober;
+
+use self::mlflow::{DeliveryId, Told};
+use self::sender::{Answer, Message, NotDelivered, Sender};
 
 /// Events read at once.
 const PAGE: usize = 500;
@@ -43,13 +52,14 @@ const LOOK: Duration = Duration::from_secs(5);
 /// How webhooks are called.
 #[derive(Debug, Clone)]
 pub struct DeliveryOptions {
-    /// The pause after the first failure; it doubles with each further one.
+    /// The pause after the first failure; it doubles with each further one. In MLflow's dialect there is none
+    /// after the first, and about twice and four times this one after the others.
     pub first_pause: Duration,
-    /// The longest pause.
+    /// The longest pause, whatever a receiver asks for.
     pub longest_pause: Duration,
     /// How long a receiver may take to answer.
     pub timeout: Duration,
-    /// Whether addresses that are not of the public internet may be called.
+    /// Whether addresses that are not of the public internet may be called, and in MLflow's dialect without TLS.
     pub allow_private: bool,
 }
 
@@ -58,7 +68,7 @@ impl Default for DeliveryOptions {
         Self {
             first_pause: Duration::from_secs(1),
             longest_pause: Duration::from_mins(10),
-            timeout: Duration::from_secs(10),
+            timeout: Duration::from_secs(30),
             allow_private: false,
         }
     }
@@ -73,12 +83,15 @@ pub struct Deliveries {
     options: DeliveryOptions,
 }
 
-/// Ends the task when its webhook is gone.
-struct Worker(JoinHandle<()>);
+/// What delivers to a webhook, as it was then. The task ends when the webhook is gone, or another one.
+struct Worker {
+    webhook: Webhook,
+    task: JoinHandle<()>,
+}
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        self.0.abort();
+        self.task.abort();
     }
 }
 
@@ -96,7 +109,7 @@ impl Deliveries {
         Self { database, commands, clock, entropy, options }
     }
 
-    /// Keeps one task per webhook until `stop` turns true.
+    /// Keeps one task per active webhook until `stop` turns true.
     pub async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
         let mut workers: HashMap<WebhookId, Worker> = HashMap::new();
         let mut changes = self.database.writer.access_changes();
@@ -104,11 +117,14 @@ impl Deliveries {
             changes.mark_unchanged();
             match self.database.reader.webhooks().await {
                 Ok(webhooks) => {
-                    workers.retain(|id, _| webhooks.iter().any(|(_, webhook)| webhook.id == *id));
-                    for (workspace, webhook) in webhooks {
-                        workers
-                            .entry(webhook.id)
-                            .or_insert_with(|| Worker(tokio::spawn(self.clone().follow(workspace, webhook))));
+                    let active = webhooks.into_iter().filter(|(_, webhook)| webhook.definition.is_active);
+                    let active: Vec<_> = active.collect();
+                    workers.retain(|_, worker| active.iter().any(|(_, known)| *known == worker.webhook));
+                    for (workspace, webhook) in active {
+                        workers.entry(webhook.id).or_insert_with(|| {
+                            let task = tokio::spawn(self.clone().follow(workspace, webhook.clone()));
+                            Worker { webhook, task }
+                        });
                     }
                 }
                 Err(error) => tracing::warn!(%error, "webhooks"),
@@ -124,7 +140,7 @@ impl Deliveries {
     async fn follow(self: Arc<Self>, workspace: Name, webhook: Webhook) {
         let sender = match Sender::new(&self.options, self.clock.clone()) {
             Ok(sender) => sender,
-            Err(error) => return tracing::error!(webhook = %webhook.name, %error, "cannot be called"),
+            Err(error) => return tracing::error!(webhook = %webhook.id, %error, "cannot be called"),
         };
         let mut head = self.database.head();
         let mut kept = loop {
@@ -144,11 +160,8 @@ impl Deliveries {
             };
             for event in &events {
                 position = event.seq;
-                let wanted = event.workspace == workspace && webhook.wants(&event.kind);
-                if wanted {
-                    self.deliver(&sender, &webhook, event).await;
-                }
-                if wanted || position.0 - kept.0 >= KEEP_AFTER {
+                let was_told = event.workspace == workspace && self.tell(&sender, &webhook, event).await;
+                if was_told || position.0 - kept.0 >= KEEP_AFTER {
                     self.keep(&workspace, webhook.id, position).await;
                     kept = position;
                 }
@@ -175,13 +188,70 @@ impl Deliveries {
         Ok(created.first().map_or(EventSeq(0), |event| event.seq))
     }
 
+    /// Tells a webhook of an event and is done with it; `false` if the webhook does not want to hear of it.
+    async fn tell(&self, sender: &Sender, webhook: &Webhook, event: &RecordedEvent) -> bool {
+        match &webhook.definition.subscription {
+            Subscription::Native { kinds, secret } => {
+                let is_wanted = wants(kinds, &event.kind);
+                if is_wanted {
+                    let message = || native::message(webhook, secret, event, self.clock.now());
+                    self.insist(sender, webhook, event.seq, message).await;
+                }
+                is_wanted
+            }
+            Subscription::Mlflow { events, secret } => {
+                let wanted = mlflow::payload(event).filter(|told| events.contains(&told.event));
+                let Some(told) = wanted else { return false };
+                if let Err(error) = self.attempt(sender, webhook, secret.as_ref(), (event.seq, &told)).await {
+                    let Webhook { id, definition, .. } = webhook;
+                    let (name, seq) = (&definition.name, event.seq.0);
+                    tracing::warn!(webhook = %id, %name, event = %told.event, seq, %error, "given up");
+                }
+                true
+            }
+        }
+    }
+
     /// Sends an event until it is taken.
-    async fn deliver(&self, sender: &Sender, webhook: &Webhook, event: &RecordedEvent) {
+    async fn insist(
+        &self,
+        sender: &Sender,
+        webhook: &Webhook,
+        seq: EventSeq,
+        message: impl Fn() -> Result<Message, NotDelivered> + Send + Sync,
+    ) {
         for attempt in 0_u32.. {
-            let Err(error) = sender.send(webhook, event).await else { return };
+            let sent = match message() {
+                Ok(message) => sender.send(&message, 0).await.and_then(Answer::taken),
+                Err(error) => Err(error),
+            };
+            let Err(error) = sent else { return };
             let pause = self.pause(attempt);
-            tracing::warn!(webhook = %webhook.name, seq = event.seq.0, attempt, ?pause, %error, "not delivered");
+            let name = &webhook.definition.name;
+            tracing::warn!(webhook = %name, seq = seq.0, attempt, ?pause, %error, "not delivered");
             tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// Sends an event in MLflow's dialect until it is taken or not worth trying.
+    async fn attempt(
+        &self,
+        sender: &Sender,
+        webhook: &Webhook,
+        secret: Option<&WebhookSecret>,
+        (seq, told): (EventSeq, &Told),
+    ) -> Result<(), NotDelivered> {
+        let delivery = (DeliveryId::of(webhook, seq), self.clock.now());
+        let message = mlflow::message(webhook, secret, told, delivery, self.options.allow_private)?;
+        let mut sends = 0;
+        loop {
+            let Err(error) = sender.send(&message, 0).await.and_then(Answer::taken) else { return Ok(()) };
+            sends += 1;
+            let [drawn, ..] = self.entropy.bytes16();
+            match retry::pause(&error, sends, &self.options, drawn) {
+                Some(pause) => tokio::time::sleep(pause).await,
+                None => return Err(error),
+            }
         }
     }
 

@@ -15,14 +15,17 @@ use mainstay_core::principal::{Actor, Grant, Role};
 use mainstay_core::scope::{ResourceKind, Scope, Subject, default_workspace};
 use mainstay_core::time::MachineTime;
 use mainstay_governance::command::{
-    CreateToken, CreateWebhook, CreateWorkspace, DeleteWebhook, GrantRole, RecordGates, RecordRefusal,
-    RevokeRole, RevokeToken,
+    CreateToken, CreateWebhook, CreateWorkspace, DeleteWebhook, GrantRole, NewSecret, RecordGates,
+    RecordRefusal, RevokeRole, RevokeToken, UpdateWebhook, WebhookChange,
 };
 use mainstay_governance::error::GovernanceError;
 use mainstay_governance::gate::{Approval, GateReport, GateResult, Verdict};
 use mainstay_governance::port::GovernanceTx;
 use mainstay_governance::token::{ApiToken, StoredToken};
-use mainstay_governance::webhook::{Webhook, WebhookId, WebhookSecret};
+use mainstay_governance::webhook::mlflow::MlflowEvent;
+use mainstay_governance::webhook::{
+    Definition, Dialect, Subscription, Webhook, WebhookId, WebhookSecret, mlflow,
+};
 
 struct Memory {
     actor: Actor,
@@ -31,6 +34,8 @@ struct Memory {
     roles: BTreeSet<(Actor, Role)>,
     workspaces: BTreeSet<Name>,
     webhooks: BTreeMap<WebhookId, Webhook>,
+    /// The webhooks for which what was untold was forgotten.
+    forgotten: Vec<WebhookId>,
     reports: Vec<GateReport>,
     events: Vec<Event>,
 }
@@ -44,6 +49,7 @@ impl Memory {
             roles: BTreeSet::new(),
             workspaces: BTreeSet::from([default_workspace()]),
             webhooks: BTreeMap::new(),
+            forgotten: Vec::new(),
             reports: Vec::new(),
             events: Vec::new(),
         }
@@ -98,6 +104,17 @@ impl GovernanceTx for Memory {
     }
     async fn insert_webhook(&mut self, webhook: &Webhook) -> Result<(), StorageError> {
         self.webhooks.insert(webhook.id, webhook.clone());
+        Ok(())
+    }
+    async fn webhook(&mut self, id: WebhookId) -> Result<Option<Webhook>, StorageError> {
+        Ok(self.webhooks.get(&id).cloned())
+    }
+    async fn update_webhook(&mut self, webhook: &Webhook) -> Result<(), StorageError> {
+        assert!(self.webhooks.insert(webhook.id, webhook.clone()).is_some());
+        Ok(())
+    }
+    async fn forget_untold(&mut self, id: WebhookId) -> Result<(), StorageError> {
+        self.forgotten.push(id);
         Ok(())
     }
     async fn delete_webhook(&mut self, id: WebhookId) -> Result<bool, StorageError> {
@@ -183,18 +200,71 @@ async fn roles_workspaces_and_refusals_are_on_the_record() {
 #[tokio::test]
 async fn webhooks_keep_their_secret_out_of_the_record() {
     let mut memory = Memory::new();
-    let id = WebhookId::from_bytes([1; 16]);
+    let (workspace, id) = (default_workspace, WebhookId::from_bytes([1; 16]));
     let secret = WebhookSecret::draw(&SeededEntropy::new(2));
     let shown = secret.reveal();
-    let name = Name::new("chat").unwrap();
     let url = "https://chat.example/hook".to_owned();
-    let webhook = Webhook::new(id, name, url, vec!["alarm.raised".to_owned()], secret).unwrap();
-    run(&mut memory, CreateWebhook { workspace: default_workspace(), webhook }).await.unwrap();
-    let delete = || DeleteWebhook { workspace: default_workspace(), id };
-    run(&mut memory, delete()).await.unwrap();
-    assert_eq!(run(&mut memory, delete()).await, Err(ErrorCode::NotFound));
+    let kinds = vec!["alarm.raised".to_owned()];
+    let definition = Definition::native(Name::new("chat").unwrap(), url, kinds, secret).unwrap();
+    run(&mut memory, CreateWebhook { workspace: workspace(), id, definition }).await.unwrap();
+    let update = UpdateWebhook { workspace: workspace(), id, change: WebhookChange::default() };
+    assert_eq!(run(&mut memory, update).await, Err(ErrorCode::NotFound), "it is of another dialect");
+    let delete = |dialect| DeleteWebhook { workspace: workspace(), id, dialect };
+    assert_eq!(run(&mut memory, delete(Dialect::Mlflow)).await, Err(ErrorCode::NotFound));
+    run(&mut memory, delete(Dialect::Native)).await.unwrap();
+    assert_eq!(run(&mut memory, delete(Dialect::Native)).await, Err(ErrorCode::NotFound));
     assert_eq!(memory.kinds(), ["webhook.created", "webhook.deleted"]);
     assert!(!format!("{:?}", memory.events).contains(shown.trim_start_matches("whsec_")));
+}
+
+#[tokio::test]
+async fn a_changed_webhook_keeps_what_is_not_said() {
+    let mut memory = Memory::new();
+    let (workspace, id) = (default_workspace, WebhookId::from_bytes([1; 16]));
+    let secret = mlflow::check_secret("first-secret".to_owned()).unwrap();
+    let definition = Definition {
+        name: Name::new("chat").unwrap(),
+        description: "what for".to_owned(),
+        url: "https://chat.example/hook".to_owned(),
+        is_active: true,
+        subscription: Subscription::Mlflow { events: vec![MlflowEvent::ModelCreated], secret },
+    };
+    let create = CreateWebhook { workspace: workspace(), id, definition: definition.clone() };
+    let created = run(&mut memory, create).await.unwrap();
+    assert_eq!((&created.definition, created.updated), (&definition, MachineTime::from_micros(100)));
+
+    let mut change = async |change| {
+        let update = UpdateWebhook { workspace: workspace(), id, change };
+        let changed = run(&mut memory, update).await.unwrap();
+        (changed, std::mem::take(&mut memory.forgotten).len())
+    };
+    let (same, forgotten) = change(WebhookChange::default()).await;
+    assert_eq!((&same.definition, same.created, forgotten), (&definition, created.created, 0));
+    assert_eq!(same.updated.millis(), created.updated.millis() + 1, "clients see that it changed");
+
+    let secret = mlflow::check_secret("second-secret".to_owned()).unwrap().unwrap();
+    let url = Some("https://chat.example/other".to_owned());
+    let (moved, forgotten) =
+        change(WebhookChange { url, secret: Some(NewSecret::Is(secret)), ..WebhookChange::default() }).await;
+    assert_eq!((moved.definition.description.as_str(), forgotten), ("what for", 0));
+    let Subscription::Mlflow { secret: Some(secret), .. } = moved.definition.subscription else { panic!() };
+    assert_eq!(secret.as_bytes(), b"second-secret");
+
+    let silent = WebhookChange { is_active: Some(false), ..WebhookChange::default() };
+    assert_eq!(change(silent.clone()).await.1, 0);
+    assert_eq!(change(WebhookChange { is_active: Some(true), ..silent.clone() }).await.1, 1);
+    assert_eq!(change(WebhookChange { is_active: Some(true), ..silent.clone() }).await.1, 0);
+    let events = Some(vec![MlflowEvent::PromptCreated, MlflowEvent::ModelCreated]);
+    let unsigned = WebhookChange { events, secret: Some(NewSecret::None), ..WebhookChange::default() };
+    let (unsigned, forgotten) = change(unsigned).await;
+    let Subscription::Mlflow { events, secret: None } = unsigned.definition.subscription else { panic!() };
+    assert_eq!((events, forgotten), (vec![MlflowEvent::PromptCreated, MlflowEvent::ModelCreated], 1));
+
+    assert!(memory.kinds()[1..].iter().all(|kind| *kind == "webhook.changed"));
+    let record = format!("{:?}", memory.events);
+    assert!(record.contains("what for") && !record.contains("-secret"));
+    assert_eq!(memory.events.last().unwrap().body["signed"], false);
+    assert_eq!(memory.events.last().unwrap().body["events"][0], "prompt.created");
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use mainstay_core::name::Name;
 use mainstay_core::scope::Scope;
 use serde_json::json;
 
-use super::{alias_target, existing_model, existing_version, expect_gates, refuse_governed};
+use super::{alias_target, existing_model, existing_version, expect_gates, note_prompt, refuse_governed};
 use crate::error::RegistryError;
 use crate::model::model_subject;
 use crate::name::{Alias, ModelName, VersionNumber};
@@ -49,6 +49,7 @@ impl Command for SetAlias {
         let from = alias_target(tx, &self.name, &self.alias).await?;
         tx.put_alias(&self.name, &self.alias, self.number).await?;
         let body = json!({"alias": self.alias, "from": from, "to": self.number, "digest": version.digest});
+        let body = note_prompt(tx, &self.name, body).await?;
         tx.record(Event::new("alias.moved", model_subject(&self.name), body));
         Ok(())
     }
@@ -137,7 +138,7 @@ impl Command for DeleteAlias {
         let Some(from) = alias_target(tx, &self.name, &self.alias).await? else { return Ok(()) };
         refuse_governed(tx, &self.name, [&self.alias]).await?;
         tx.delete_alias(&self.name, &self.alias).await?;
-        let body = json!({"alias": self.alias, "from": from});
+        let body = note_prompt(tx, &self.name, json!({"alias": self.alias, "from": from})).await?;
         tx.record(Event::new("alias.deleted", model_subject(&self.name), body));
         Ok(())
     }

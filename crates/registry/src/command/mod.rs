@@ -7,6 +7,7 @@ mod version;
 
 use mainstay_core::digest::Digest;
 use mainstay_core::error::StorageError;
+use serde_json::Value;
 
 pub use alias::{DeleteAlias, PromoteAlias, Promotion, SetAlias};
 pub use model::{CreateModel, DeleteModel, DescribeModel, RenameModel};
@@ -17,6 +18,7 @@ use crate::error::RegistryError;
 use crate::model::{Model, ModelVersion};
 use crate::name::{Alias, ModelName, VersionNumber};
 use crate::port::{GateStatus, RegistryTx};
+use crate::prompt::is_prompt;
 
 async fn existing_model(tx: &mut dyn RegistryTx, name: &ModelName) -> Result<Model, RegistryError> {
     tx.model(name).await?.ok_or_else(|| RegistryError::NoModel(name.clone()))
@@ -69,6 +71,21 @@ async fn expect_gates(
         GateStatus::Missing(reason) => Err(not_passed(reason)),
         GateStatus::Passed => Ok(digest),
     }
+}
+
+/// Says in the body of an event that the model was a prompt when it happened: its tags may be others by the
+/// time that the event is told.
+async fn note_prompt(
+    tx: &mut dyn RegistryTx,
+    name: &ModelName,
+    mut body: Value,
+) -> Result<Value, StorageError> {
+    if is_prompt(tx, name).await?
+        && let Some(members) = body.as_object_mut()
+    {
+        members.insert("prompt".to_owned(), Value::Bool(true));
+    }
+    Ok(body)
 }
 
 /// Where an alias points.

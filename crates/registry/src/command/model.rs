@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use mainstay_core::action::Action;
 use mainstay_core::command::Command;
+use mainstay_core::error::StorageError;
 use mainstay_core::event::Event;
 use mainstay_core::name::Name;
 use mainstay_core::scope::Scope;
@@ -13,6 +14,7 @@ use crate::error::RegistryError;
 use crate::model::{Model, model_subject};
 use crate::name::{ModelName, Tag, free_text};
 use crate::port::RegistryTx;
+use crate::prompt::IS_PROMPT;
 
 /// Creates a model. Event: `model.created`.
 #[derive(Debug, Clone)]
@@ -25,6 +27,23 @@ pub struct CreateModel {
     pub description: String,
     /// Its first tags.
     pub tags: Vec<Tag>,
+}
+
+impl CreateModel {
+    /// The words in which the name is refused. A model with the tag of prompts counts as one here, whatever
+    /// the tag's value (`has_prompt_tag`).
+    async fn taken(&self, tx: &mut dyn RegistryTx) -> Result<RegistryError, StorageError> {
+        let known = tx.model_tag(&self.name, IS_PROMPT).await?.is_some();
+        let new = self.tags.iter().any(|tag| tag.key == IS_PROMPT);
+        let kind = |is_prompt| if is_prompt { "prompt" } else { "registered model" };
+        Ok(match (new, known) {
+            (false, false) => RegistryError::ModelExists(self.name.clone()),
+            (true, true) => RegistryError::PromptExists(self.name.clone()),
+            _ => {
+                RegistryError::OtherKindExists { new: kind(new), name: self.name.clone(), known: kind(known) }
+            }
+        })
+    }
 }
 
 #[async_trait]
@@ -43,7 +62,7 @@ impl Command for CreateModel {
 
     async fn apply(&self, tx: &mut Self::Tx) -> Result<Model, RegistryError> {
         if tx.model(&self.name).await?.is_some() {
-            return Err(RegistryError::ModelExists(self.name.clone()));
+            return Err(self.taken(tx).await?);
         }
         let now = tx.now();
         let description = free_text("description", self.description.clone())?;

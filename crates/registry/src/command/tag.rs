@@ -8,7 +8,7 @@ use mainstay_core::name::Name;
 use mainstay_core::scope::Scope;
 use serde_json::json;
 
-use super::{existing_model, existing_version};
+use super::{existing_model, existing_version, note_prompt};
 use crate::error::RegistryError;
 use crate::model::{model_subject, version_subject};
 use crate::name::{ModelName, Tag, VersionNumber, tag_key};
@@ -42,7 +42,8 @@ impl Command for SetModelTag {
     async fn apply(&self, tx: &mut Self::Tx) -> Result<(), RegistryError> {
         existing_model(tx, &self.name).await?;
         tx.put_model_tag(&self.name, &self.tag).await?;
-        tx.record(Event::new("model.tagged", model_subject(&self.name), json!(self.tag)));
+        let body = note_prompt(tx, &self.name, json!(self.tag)).await?;
+        tx.record(Event::new("model.tagged", model_subject(&self.name), body));
         Ok(())
     }
 }
@@ -76,7 +77,8 @@ impl Command for DeleteModelTag {
         let key = tag_key(self.key.clone())?;
         existing_model(tx, &self.name).await?;
         tx.delete_model_tag(&self.name, &key).await?;
-        tx.record(Event::new("model.untagged", model_subject(&self.name), json!({"key": key})));
+        let body = note_prompt(tx, &self.name, json!({"key": key})).await?;
+        tx.record(Event::new("model.untagged", model_subject(&self.name), body));
         Ok(())
     }
 }
@@ -112,7 +114,8 @@ impl Command for SetVersionTag {
         existing_version(tx, &self.name, self.number).await?;
         tx.put_version_tag(&self.name, self.number, &self.tag).await?;
         let subject = version_subject(&self.name, self.number);
-        tx.record(Event::new("model_version.tagged", subject, json!(self.tag)));
+        let body = note_prompt(tx, &self.name, json!(self.tag)).await?;
+        tx.record(Event::new("model_version.tagged", subject, body));
         Ok(())
     }
 }
@@ -149,7 +152,8 @@ impl Command for DeleteVersionTag {
         existing_version(tx, &self.name, self.number).await?;
         tx.delete_version_tag(&self.name, self.number, &key).await?;
         let subject = version_subject(&self.name, self.number);
-        tx.record(Event::new("model_version.untagged", subject, json!({"key": key})));
+        let body = note_prompt(tx, &self.name, json!({"key": key})).await?;
+        tx.record(Event::new("model_version.untagged", subject, body));
         Ok(())
     }
 }

@@ -6,9 +6,7 @@ use mainstay_core::search::{Column, Comparison, Extra, NumberTest, Operand, Text
 
 use super::SearchError;
 use crate::model::{ModelDetail, VersionDetail};
-
-/// The tag that makes a model a prompt.
-pub const IS_PROMPT: &str = "mlflow.prompt.is_prompt";
+use crate::prompt::IS_PROMPT;
 
 /// A test of a tag. One that is missing fails every test; but a model without [`IS_PROMPT`] is a
 /// model, so it counts as `false` there.

@@ -14,7 +14,7 @@ use mainstay_core::page::InvalidPageToken;
 use mainstay_core::search::{Fault, MAX_ORDERS, MAX_TERMS, MAX_TEXT};
 use thiserror::Error;
 
-pub use filter::{IS_PROMPT, ModelFilter, VersionFilter};
+pub use filter::{ModelFilter, VersionFilter};
 pub use order::{ModelOrder, VersionOrder, search_models, search_versions};
 
 /// Why a filter or order text is refused.

@@ -4,4 +4,5 @@
 
 mod commands;
 mod memory;
+mod prompt;
 mod search;

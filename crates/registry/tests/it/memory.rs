@@ -101,6 +101,9 @@ impl RegistryTx for Tx {
         self.state.tags.insert((name.clone(), None, tag.key.clone()), tag.value.clone());
         Ok(())
     }
+    async fn model_tag(&mut self, name: &ModelName, key: &str) -> Result<Option<String>, StorageError> {
+        Ok(self.state.tags.get(&(name.clone(), None, key.to_owned())).cloned())
+    }
     async fn delete_model_tag(&mut self, name: &ModelName, key: &str) -> Result<(), StorageError> {
         self.state.tags.remove(&(name.clone(), None, key.to_owned()));
         Ok(())

@@ -8,9 +8,9 @@ use mainstay_core::run_ref::RunRef;
 use mainstay_core::time::MachineTime;
 use mainstay_registry::model::{Model, ModelDetail, ModelVersion, Stage, VersionDetail, latest_per_stage};
 use mainstay_registry::name::{ModelName, VersionNumber};
+use mainstay_registry::prompt::IS_PROMPT;
 use mainstay_registry::search::{
-    IS_PROMPT, ModelFilter, ModelOrder, SearchError, VersionFilter, VersionOrder, search_models,
-    search_versions,
+    ModelFilter, ModelOrder, SearchError, VersionFilter, VersionOrder, search_models, search_versions,
 };
 
 fn tags(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {

@@ -9,6 +9,7 @@ use http::{HeaderValue, Request, Response, header};
 use mainstay_api::App;
 use mainstay_directory::layout::NoData;
 use mainstay_governance::policy::Mode;
+use mainstay_webhooks::DeliveryOptions;
 use tower::ServiceExt as _;
 
 use crate::Failed;
@@ -33,7 +34,7 @@ impl Here {
         let authenticator = Arc::new(LocalUser { allowed_hosts: Vec::new() });
         let app = App::new(authenticator, platform.authority.clone(), platform.clock.clone(), None);
         let predictor = platform.open_predictor().await?;
-        let router = crate::serve::router(&platform, &predictor, &app);
+        let router = crate::serve::router(&platform, &predictor, &app, &DeliveryOptions::default());
         Ok(Self { platform, router })
     }
 

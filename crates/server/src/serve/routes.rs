@@ -32,12 +32,13 @@ use crate::platform::Platform;
 use crate::run_index::RunIndexKeeper;
 use mainstay_mlflow::{self as mlflow_api, Mlflow, MlflowState};
 use mainstay_predictor::Predictor;
+use mainstay_webhooks::{DeliveryOptions, Prober};
 
 /// Which Mainstay this is.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// The whole table of routes, behind its guards.
-pub fn router(platform: &Platform, predictor: &Predictor, app: &App) -> Router {
+/// The whole table of routes, behind its guards. Webhooks are tried out as they are delivered to.
+pub fn router(platform: &Platform, predictor: &Predictor, app: &App, webhooks: &DeliveryOptions) -> Router {
     let (file, clock) = (platform.layout.run_index(), platform.clock.clone());
     let runs = Arc::new(RunIndexKeeper::start(&platform.database, file, clock));
     let native = NativeState { events: Arc::new(platform.database.clone()), version: VERSION };
@@ -64,7 +65,7 @@ pub fn router(platform: &Platform, predictor: &Predictor, app: &App) -> Router {
         .merge(routed(app, status::routes(), status))
         .merge(routed(app, prometheus::routes(), metrics))
         .merge(routed(app, oip::routes(), oip))
-        .merge(routed(app, mlflow_api::routes(), mlflow(platform, runs.clone())))
+        .merge(routed(app, mlflow_api::routes(), mlflow(platform, runs.clone(), webhooks)))
         .merge(mainstay_ui::router(app, console(platform, predictor, runs)));
     mainstay_ui::refusing_other_methods(router)
 }
@@ -162,15 +163,19 @@ fn access(platform: &Platform) -> AccessState {
 }
 
 /// What MLflow's protocol works on.
-fn mlflow(platform: &Platform, runs: Arc<RunIndexKeeper>) -> MlflowState {
+fn mlflow(platform: &Platform, runs: Arc<RunIndexKeeper>, webhooks: &DeliveryOptions) -> MlflowState {
     let reader = Arc::new(platform.database.reader.clone());
+    let (clock, entropy) = (platform.clock.clone(), platform.entropy.clone());
     Arc::new(Mlflow {
         tracking: platform.tracking.clone(),
         tracked: reader.clone(),
         runs,
         registry: platform.registry.clone(),
-        registered: reader,
+        registered: reader.clone(),
         endpoints: Arc::new(EndpointLoop(platform.looped.clone())),
+        governance: Commands::new(Arc::new(platform.database.writer.clone()), platform.authority.clone()),
+        governed: reader,
+        webhooks: Arc::new(Prober::new(clock, entropy, webhooks.clone())),
         objects: platform.objects.clone(),
         artifact_root: platform.artifact_root.clone(),
         clock: platform.clock.clone(),

@@ -17,6 +17,7 @@ use mainstay_governance::policy::Mode;
 use mainstay_server::clock::{SystemClock, SystemEntropy};
 use mainstay_server::platform::{Environment, Platform};
 use mainstay_server::serve;
+use mainstay_webhooks::DeliveryOptions;
 use serde_json::Value;
 use tempfile::TempDir;
 use tower::ServiceExt as _;
@@ -122,7 +123,7 @@ impl TestApp {
         };
         let app = App::new(says.clone(), platform.authority.clone(), clock, rate);
         let predictor = platform.open_predictor().await.unwrap();
-        let router = serve::router(&platform, &predictor, &app);
+        let router = serve::router(&platform, &predictor, &app, &DeliveryOptions::default());
         let this = Self { platform, says, router, _data: data };
         this.act_as(with_role(Role::Admin, default_workspace().as_str()));
         this

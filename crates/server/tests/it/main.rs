@@ -14,6 +14,7 @@ mod init_files;
 mod labels;
 mod materialise;
 mod metering;
+mod mlflow_webhooks;
 mod pipelines;
 mod program;
 mod record;

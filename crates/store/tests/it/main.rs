@@ -16,4 +16,5 @@ mod projection;
 mod registry;
 mod syncs;
 mod tracking;
+mod webhooks;
 mod writer;

@@ -2,3 +2,6 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "in a test a failure is a panic")]
 
 mod delivery;
+mod mlflow;
+mod receiver;
+mod record;

@@ -10,7 +10,7 @@ use mainstay_core::action::Action;
 use mainstay_core::name::Name;
 use mainstay_core::scope::ResourceKind;
 use mainstay_governance::command::{CreateWebhook, DeleteWebhook};
-use mainstay_governance::webhook::{Webhook, WebhookId, WebhookSecret};
+use mainstay_governance::webhook::{Definition, Dialect, Subscription, Webhook, WebhookId, WebhookSecret};
 use serde::{Deserialize, Serialize};
 
 use super::AccessState;
@@ -41,17 +41,19 @@ struct WebhookBody {
     kinds: Vec<String>,
 }
 
-impl From<Webhook> for WebhookBody {
-    fn from(webhook: Webhook) -> Self {
-        let Webhook { id, name, url, kinds, .. } = webhook;
-        Self { id, name, url, kinds }
+impl WebhookBody {
+    /// A webhook in our own dialect; those in another one are not of this API.
+    fn of(Webhook { id, definition, .. }: Webhook) -> Option<Self> {
+        let Definition { name, url, subscription, .. } = definition;
+        let Subscription::Native { kinds, .. } = subscription else { return None };
+        Some(Self { id, name, url, kinds })
     }
 }
 
 async fn list(State(state): State<AccessState>, caller: Caller) -> Result<Json<Listing<WebhookBody>>, Error> {
     let all = state.reader.webhooks().await?.into_iter();
     let here = all.filter(|(workspace, _)| *workspace == caller.workspace);
-    Ok(Json(Listing::whole(here.map(|(_, webhook)| webhook.into()).collect())))
+    Ok(Json(Listing::whole(here.filter_map(|(_, webhook)| WebhookBody::of(webhook)).collect())))
 }
 
 #[derive(Debug, Deserialize)]
@@ -78,10 +80,11 @@ async fn create(
     let secret = WebhookSecret::draw(&*state.entropy);
     let shown = secret.reveal();
     let id = WebhookId::draw(&*state.entropy);
-    let webhook = Webhook::new(id, body.name, body.url, body.kinds, secret)?;
-    let command = CreateWebhook { workspace: caller.workspace, webhook: webhook.clone() };
+    let definition = Definition::native(body.name.clone(), body.url.clone(), body.kinds.clone(), secret)?;
+    let command = CreateWebhook { workspace: caller.workspace, id, definition };
     state.commands.run(&caller.principal, command).await?;
-    Ok((StatusCode::CREATED, Json(CreatedBody { webhook: webhook.into(), secret: shown })))
+    let webhook = WebhookBody { id, name: body.name, url: body.url, kinds: body.kinds };
+    Ok((StatusCode::CREATED, Json(CreatedBody { webhook, secret: shown })))
 }
 
 async fn remove(
@@ -89,6 +92,7 @@ async fn remove(
     caller: Caller,
     One(id): One<WebhookId>,
 ) -> Result<StatusCode, Error> {
-    state.commands.run(&caller.principal, DeleteWebhook { workspace: caller.workspace, id }).await?;
+    let delete = DeleteWebhook { workspace: caller.workspace, id, dialect: Dialect::Native };
+    state.commands.run(&caller.principal, delete).await?;
     Ok(StatusCode::NO_CONTENT)
 }
