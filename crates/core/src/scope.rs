@@ -46,6 +46,8 @@ pub enum ResourceKind {
     Webhook,
     /// A sealed segment of bulk data.
     Segment,
+    /// An evaluation dataset.
+    EvaluationDataset,
 }
 
 impl ResourceKind {
@@ -69,6 +71,7 @@ impl ResourceKind {
         Self::Token,
         Self::Webhook,
         Self::Segment,
+        Self::EvaluationDataset,
     ];
 
     /// The name used in policies and in the record.
@@ -92,6 +95,7 @@ impl ResourceKind {
             Self::Token => "token",
             Self::Webhook => "webhook",
             Self::Segment => "segment",
+            Self::EvaluationDataset => "evaluation_dataset",
         }
     }
 

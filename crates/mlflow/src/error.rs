@@ -23,6 +23,16 @@ pub enum MlflowError {
         /// What it should be.
         hint: String,
     },
+    /// A field that holds JSON as text holds something else.
+    #[error(
+        "Invalid value for parameter '{field}': it must hold the JSON text that this call takes: {reason}"
+    )]
+    JsonText {
+        /// The field.
+        field: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The body is of another type.
     #[error("Bad Request. Content-Type must be one of ['application/json']; send the body as JSON")]
     NotJson,

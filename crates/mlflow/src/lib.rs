@@ -12,8 +12,12 @@ mod artifact_path;
 mod artifact_proxy;
 mod body;
 mod error;
+mod evaluation_body;
+mod evaluation_dataset;
+mod evaluation_record;
 mod experiment;
 mod experiment_search;
+mod json_text;
 mod logged_model;
 mod logged_model_body;
 mod logged_model_search;
@@ -42,6 +46,7 @@ use mainstay_core::entropy::Entropy;
 use mainstay_core::object::Objects;
 use mainstay_core::time::Clock;
 use mainstay_registry::port::{RegistryReader, RegistryTx};
+use mainstay_tracking::evaluation::port::{EvaluationReader, EvaluationTx};
 use mainstay_tracking::port::{RunSearch, TrackingReader, TrackingTx};
 
 use mainstay_api::dialect::{self, ApiError};
@@ -63,6 +68,10 @@ pub struct Mlflow {
     pub tracked: Arc<dyn TrackingReader>,
     /// Searches over runs.
     pub runs: Arc<dyn RunSearch>,
+    /// Commands on evaluation datasets.
+    pub evaluation: Commands<dyn EvaluationTx>,
+    /// Queries on them.
+    pub evaluated: Arc<dyn EvaluationReader>,
     /// Commands on registered models.
     pub registry: Commands<dyn RegistryTx>,
     /// Queries on them.
@@ -92,6 +101,8 @@ pub fn routes() -> Vec<Route<MlflowState>> {
         artifact_proxy::routes(),
         logged_model::routes(),
         logged_model_search::routes(),
+        evaluation_dataset::routes(),
+        evaluation_record::routes(),
         registered_model::routes(),
         model_version::routes(),
         registry_tag::routes(),

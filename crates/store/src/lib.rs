@@ -24,6 +24,7 @@ mod data;
 pub mod database;
 mod delivery;
 mod driver;
+mod evaluation;
 mod events;
 mod features;
 mod governance;

@@ -9,6 +9,7 @@ use mainstay_monitoring::port::MonitoringTx;
 use mainstay_pipelines::port::PipelineTx;
 use mainstay_registry::port::RegistryTx;
 use mainstay_serving::port::ServingTx;
+use mainstay_tracking::evaluation::port::EvaluationTx;
 use mainstay_tracking::port::TrackingTx;
 
 use crate::tx::StoreTx;
@@ -46,6 +47,7 @@ ports! {
     dyn AuditTx,
     dyn DataTx,
     dyn DeliveryTx,
+    dyn EvaluationTx,
     dyn FeaturesTx,
     dyn GovernanceTx,
     dyn MonitoringTx,

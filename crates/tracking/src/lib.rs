@@ -21,6 +21,7 @@ pub mod batch;
 pub mod block;
 pub mod command;
 pub mod error;
+pub mod evaluation;
 pub mod experiment;
 pub mod index;
 pub mod input;

@@ -167,6 +167,8 @@ fn mlflow(platform: &Platform, runs: Arc<RunIndexKeeper>) -> MlflowState {
         tracking: platform.tracking.clone(),
         tracked: reader.clone(),
         runs,
+        evaluation: Commands::new(Arc::new(platform.database.writer.clone()), platform.authority.clone()),
+        evaluated: reader.clone(),
         registry: platform.registry.clone(),
         registered: reader,
         endpoints: Arc::new(EndpointLoop(platform.looped.clone())),

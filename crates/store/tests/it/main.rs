@@ -8,6 +8,7 @@
 mod commit;
 mod data;
 mod databases;
+mod evaluation;
 mod heads;
 mod monitoring;
 mod outage;

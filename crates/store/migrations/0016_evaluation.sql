@@ -1,0 +1,39 @@
+CREATE TABLE evaluation_datasets (
+  id TEXT PRIMARY KEY,
+  workspace TEXT NOT NULL,
+  name TEXT NOT NULL,
+  digest TEXT NOT NULL,
+  schema TEXT,
+  profile TEXT,
+  created BIGINT NOT NULL,
+  updated BIGINT NOT NULL,
+  created_by TEXT,
+  updated_by TEXT
+) TABLE_OPTIONS;
+CREATE INDEX evaluation_datasets_by_workspace ON evaluation_datasets (workspace, id);
+
+CREATE TABLE evaluation_dataset_tags (
+  dataset TEXT NOT NULL,
+  key TEXT NOT NULL,
+  value TEXT NOT NULL,
+  PRIMARY KEY (dataset, key)
+) TABLE_OPTIONS;
+
+-- The experiments need not exist.
+CREATE TABLE evaluation_dataset_experiments (
+  dataset TEXT NOT NULL,
+  experiment BIGINT NOT NULL,
+  PRIMARY KEY (dataset, experiment)
+) TABLE_OPTIONS;
+
+-- What a record says is one JSON document; it is known by the digest of its inputs.
+CREATE TABLE evaluation_records (
+  id TEXT PRIMARY KEY,
+  dataset TEXT NOT NULL,
+  identity TEXT NOT NULL,
+  content TEXT NOT NULL,
+  created BIGINT NOT NULL,
+  updated BIGINT NOT NULL,
+  UNIQUE (dataset, identity)
+) TABLE_OPTIONS;
+CREATE INDEX evaluation_records_in_order ON evaluation_records (dataset, created, id);
