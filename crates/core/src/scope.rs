@@ -48,6 +48,8 @@ pub enum ResourceKind {
     Segment,
     /// An evaluation dataset.
     EvaluationDataset,
+    /// A scorer.
+    Scorer,
 }
 
 impl ResourceKind {
@@ -72,6 +74,7 @@ impl ResourceKind {
         Self::Webhook,
         Self::Segment,
         Self::EvaluationDataset,
+        Self::Scorer,
     ];
 
     /// The name used in policies and in the record.
@@ -96,6 +99,7 @@ impl ResourceKind {
             Self::Webhook => "webhook",
             Self::Segment => "segment",
             Self::EvaluationDataset => "evaluation_dataset",
+            Self::Scorer => "scorer",
         }
     }
 

@@ -11,8 +11,17 @@ use crate::{Error, MlflowError};
 use mainstay_api::dialect::BodyError;
 
 /// Parameters that may stand in a query several times.
-const LISTS: [&str; 7] =
-    ["order_by", "orderBy", "stages", "run_ids", "runIds", "experiment_ids", "experimentIds"];
+const LISTS: [&str; 9] = [
+    "order_by",
+    "orderBy",
+    "stages",
+    "run_ids",
+    "runIds",
+    "experiment_ids",
+    "experimentIds",
+    "scorer_ids",
+    "scorerIds",
+];
 
 /// A request message. Unknown fields are left alone.
 pub(crate) struct Call<T>(pub(crate) T);

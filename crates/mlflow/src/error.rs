@@ -33,6 +33,12 @@ pub enum MlflowError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A list of scorers is asked for in two ways at once.
+    #[error(
+        "Cannot specify both 'experiment_id' and 'experiment_ids'. Use the latter for several experiments, and \
+         the former for one"
+    )]
+    TwoExperimentFields,
     /// The body is of another type.
     #[error("Bad Request. Content-Type must be one of ['application/json']; send the body as JSON")]
     NotJson,

@@ -34,6 +34,7 @@ mod run_body;
 mod run_io;
 mod run_log;
 mod run_search;
+mod scorer;
 mod server_info;
 mod table;
 mod wire;
@@ -48,6 +49,7 @@ use mainstay_core::time::Clock;
 use mainstay_registry::port::{RegistryReader, RegistryTx};
 use mainstay_tracking::evaluation::port::{EvaluationReader, EvaluationTx};
 use mainstay_tracking::port::{RunSearch, TrackingReader, TrackingTx};
+use mainstay_tracking::scorer::port::{ScorerReader, ScorerTx};
 
 use mainstay_api::dialect::{self, ApiError};
 use mainstay_api::route::Route;
@@ -72,6 +74,10 @@ pub struct Mlflow {
     pub evaluation: Commands<dyn EvaluationTx>,
     /// Queries on them.
     pub evaluated: Arc<dyn EvaluationReader>,
+    /// Commands on scorers.
+    pub scorers: Commands<dyn ScorerTx>,
+    /// Queries on them.
+    pub scored: Arc<dyn ScorerReader>,
     /// Commands on registered models.
     pub registry: Commands<dyn RegistryTx>,
     /// Queries on them.
@@ -103,6 +109,7 @@ pub fn routes() -> Vec<Route<MlflowState>> {
         logged_model_search::routes(),
         evaluation_dataset::routes(),
         evaluation_record::routes(),
+        scorer::routes(),
         registered_model::routes(),
         model_version::routes(),
         registry_tag::routes(),

@@ -37,3 +37,27 @@ CREATE TABLE evaluation_records (
   UNIQUE (dataset, identity)
 ) TABLE_OPTIONS;
 CREATE INDEX evaluation_records_in_order ON evaluation_records (dataset, created, id);
+
+CREATE TABLE scorers (
+  id TEXT PRIMARY KEY,
+  workspace TEXT NOT NULL,
+  experiment BIGINT NOT NULL,
+  name TEXT NOT NULL,
+  UNIQUE (experiment, name)
+) TABLE_OPTIONS;
+
+CREATE TABLE scorer_versions (
+  scorer TEXT NOT NULL,
+  version BIGINT NOT NULL,
+  serialized TEXT NOT NULL,
+  created BIGINT NOT NULL,
+  PRIMARY KEY (scorer, version)
+) TABLE_OPTIONS;
+
+-- On which share of which traces a scorer is run as they come.
+CREATE TABLE scorer_online_configs (
+  scorer TEXT PRIMARY KEY,
+  id TEXT NOT NULL,
+  sample_rate DOUBLE NOT NULL,
+  filter TEXT
+) TABLE_OPTIONS;

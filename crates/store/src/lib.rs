@@ -37,6 +37,7 @@ pub mod ports;
 mod projection;
 pub mod reader;
 mod registry;
+mod scorers;
 mod serving;
 pub mod tables;
 #[doc(hidden)]

@@ -11,6 +11,7 @@ use mainstay_registry::port::RegistryTx;
 use mainstay_serving::port::ServingTx;
 use mainstay_tracking::evaluation::port::EvaluationTx;
 use mainstay_tracking::port::TrackingTx;
+use mainstay_tracking::scorer::port::ScorerTx;
 
 use crate::tx::StoreTx;
 use crate::writer::Writer;
@@ -54,6 +55,7 @@ ports! {
     dyn PipelineTx,
     dyn ProjectionTx,
     dyn RegistryTx,
+    dyn ScorerTx,
     dyn ServingTx,
     dyn TrackingTx,
 }

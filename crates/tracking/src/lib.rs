@@ -30,5 +30,6 @@ pub mod metric;
 pub mod port;
 pub mod run;
 pub mod run_name;
+pub mod scorer;
 pub mod search;
 pub mod text;

@@ -1,4 +1,4 @@
-"""Evaluation datasets through the unmodified MLflow client."""
+"""Evaluation datasets and scorers through the unmodified MLflow client."""
 
 import json
 import urllib.error
@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
-from mlflow.genai import datasets
+from mlflow.genai import datasets, scorers
+from mlflow.genai.judges import make_judge
 
 API = "/api/3.0/mlflow/"
 
@@ -168,3 +169,62 @@ def test_bodies_that_cannot_be_are_refused(client, call):
     assert call("POST", f"{API}datasets/create", {})[0] == 400
     assert call("POST", f"{API}datasets/create", {"name": "x", "tags": "[1]"})[0] == 400
     assert call("GET", path) == (200, {"records": "[]"})
+
+
+def test_scorers_are_registered_and_versioned(client, experiment, call):
+    judge = make_judge(name="tone", instructions="Is {{ outputs }} polite?", model="openai:/gpt-4")
+    judge.register(experiment_id=experiment)
+    other = make_judge(name="tone", instructions="Is {{ outputs }} kind?", model="openai:/gpt-4")
+    other.register(experiment_id=experiment)
+    assert [found.name for found in scorers.list_scorers(experiment_id=experiment)] == ["tone"]
+    newest = scorers.get_scorer(name="tone", experiment_id=experiment)
+    first = scorers.get_scorer(name="tone", experiment_id=experiment, version=1)
+    assert "kind" in newest.instructions and "polite" in first.instructions
+    named = f"experiment_id={experiment}&name=tone"
+    versions = call("GET", f"{API}scorers/versions?{named}")[1]["scorers"]
+    assert [version["scorer_version"] for version in versions] == [1, 2]
+    assert versions[0]["experiment_id"] == int(experiment)
+    assert len({version["scorer_id"] for version in versions}) == 1
+    everywhere = call("GET", f"{API}scorers/list")[1]["scorers"]
+    assert ("tone", 2) in [(one["scorer_name"], one["scorer_version"]) for one in everywhere]
+    both = f"{API}scorers/list?experiment_id={experiment}&experiment_ids={experiment}"
+    assert call("GET", both)[0] == 400
+    two = f"{API}scorers/list?experiment_ids={experiment}&experiment_ids=0"
+    assert [one["scorer_name"] for one in call("GET", two)[1]["scorers"]] == ["tone"]
+
+    scorers.delete_scorer(name="tone", experiment_id=experiment, version=2)
+    assert "polite" in scorers.get_scorer(name="tone", experiment_id=experiment).instructions
+    with pytest.raises(MlflowException, match="Scorer with name 'tone' and version 2 not found"):
+        scorers.get_scorer(name="tone", experiment_id=experiment, version=2)
+    scorers.delete_scorer(name="tone", experiment_id=experiment, version="all")
+    with pytest.raises(MlflowException, match="Scorer with name 'tone' not found for experiment"):
+        scorers.get_scorer(name="tone", experiment_id=experiment)
+
+
+def test_scorers_that_would_act_in_the_server_are_refused(experiment, call):
+    def register(scorer, name="bad"):
+        body = {"experiment_id": experiment, "name": name, "serialized_scorer": json.dumps(scorer)}
+        status, answer = call("POST", f"{API}scorers/register", body)
+        return status, answer.get("message", "")
+
+    status, said = register({"ensemble_scorer_data": {"scorers": [{"call_source": "return 1"}]}})
+    assert status == 400 and said.startswith("Custom scorer registration")
+    status, said = register({"third_party_scorer_data": {"kwargs": {"deep": [["api_base", "http://x"]]}}})
+    assert status == 400 and "'api_base'" in said
+    assert register({}, name=" ") == (400, "Scorer name cannot be empty or contain only whitespace.")
+    status, said = register({"instructions_judge_pydantic_data": {"model": "gateway:/chat"}})
+    assert status == 404 and "GatewayEndpoint not found" in said
+    status, said = register({"instructions_judge_pydantic_data": {"model": "openai:/gpt-4"}}, name="good")
+    assert status == 200
+
+    body = {"experiment_id": experiment, "name": "good", "sample_rate": 0.5}
+    status, answer = call("PUT", f"{API}scorers/online-config", body)
+    assert status == 400 and answer["message"].startswith("Scorer 'good' does not use a gateway model.")
+    body |= {"sample_rate": 1.5}
+    assert "sample_rate must be between 0.0 and 1.0, got 1.5" in call("PUT", f"{API}scorers/online-config", body)[1]["message"]
+    body |= {"sample_rate": 0, "filter_string": "status = 'OK'"}
+    config = call("PUT", f"{API}scorers/online-config", body)[1]["config"]
+    assert (config["sample_rate"], config["filter_string"], config["experiment_id"]) == (0.0, "status = 'OK'", experiment)
+    query = f"{API}scorers/online-configs?scorer_ids={config['scorer_id']}&scorer_ids=none"
+    assert call("GET", query) == (200, {"configs": [config]})
+    assert call("GET", f"{API}scorers/online-configs")[0] == 400

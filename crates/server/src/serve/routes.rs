@@ -169,6 +169,8 @@ fn mlflow(platform: &Platform, runs: Arc<RunIndexKeeper>) -> MlflowState {
         runs,
         evaluation: Commands::new(Arc::new(platform.database.writer.clone()), platform.authority.clone()),
         evaluated: reader.clone(),
+        scorers: Commands::new(Arc::new(platform.database.writer.clone()), platform.authority.clone()),
+        scored: reader.clone(),
         registry: platform.registry.clone(),
         registered: reader,
         endpoints: Arc::new(EndpointLoop(platform.looped.clone())),

@@ -15,6 +15,7 @@ mod outage;
 mod pipelines;
 mod projection;
 mod registry;
+mod scorers;
 mod syncs;
 mod tracking;
 mod writer;
