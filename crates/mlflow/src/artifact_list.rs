@@ -84,7 +84,7 @@ async fn listing(
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct OfRun {
+pub(crate) struct OfRun {
     #[serde(alias = "runId")]
     run_id: Option<String>,
     #[serde(alias = "runUuid")]
@@ -92,7 +92,7 @@ struct OfRun {
     path: Option<String>,
 }
 
-async fn of_run(
+pub(crate) async fn of_run(
     State(state): State<MlflowState>,
     caller: Caller,
     Call(request): Call<OfRun>,

@@ -33,6 +33,9 @@ pub enum MlflowError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A rule of one call is broken; the sentence is all that there is to say.
+    #[error("{0}")]
+    Rule(String),
     /// A list of scorers is asked for in two ways at once.
     #[error(
         "Cannot specify both 'experiment_id' and 'experiment_ids'. Use the latter for several experiments, and \

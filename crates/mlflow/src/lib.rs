@@ -17,6 +17,7 @@ mod evaluation_dataset;
 mod evaluation_record;
 mod experiment;
 mod experiment_search;
+mod graphql;
 mod json_text;
 mod logged_model;
 mod logged_model_body;
@@ -110,6 +111,7 @@ pub fn routes() -> Vec<Route<MlflowState>> {
         evaluation_dataset::routes(),
         evaluation_record::routes(),
         scorer::routes(),
+        graphql::routes(),
         registered_model::routes(),
         model_version::routes(),
         registry_tag::routes(),

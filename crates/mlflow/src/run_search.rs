@@ -25,7 +25,7 @@ pub(crate) fn routes() -> Vec<Route<MlflowState>> {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Search {
+pub(crate) struct Search {
     #[serde(alias = "experimentIds", deserialize_with = "list")]
     experiment_ids: Vec<String>,
     filter: Option<String>,
@@ -40,14 +40,14 @@ struct Search {
 }
 
 #[derive(Debug, Serialize)]
-struct Found {
+pub(crate) struct Found {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     runs: Vec<RunBody>,
     #[serde(skip_serializing_if = "Option::is_none")]
     next_page_token: Option<String>,
 }
 
-async fn search(
+pub(crate) async fn search(
     State(state): State<MlflowState>,
     caller: Caller,
     Call(request): Call<Search>,
