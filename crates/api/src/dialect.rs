@@ -64,7 +64,7 @@ macro_rules! dialects {
 dialects! {
     /// Answers problem details (RFC 9457).
     Native;
-    /// Answers `{"error_code", "message"}`.
+    /// Answers `{"error_code", "message"}`, and beside them `sqlstate` and `error_class` where a stock server does.
     Mlflow;
     /// Answers `{"error"}`.
     Oip;
@@ -224,9 +224,7 @@ pub fn render(protocol: Protocol, failure: &Failure) -> Response {
     let message = failure.to_string();
     let (media_type, body) = match protocol {
         Protocol::Native => (PROBLEM, problem(code, status, &message)),
-        Protocol::Mlflow => {
-            ("application/json", json!({"error_code": mlflow_code(code), "message": message}))
-        }
+        Protocol::Mlflow => ("application/json", mlflow_body(mlflow_code(code), &message)),
         Protocol::Oip => ("application/json", json!({"error": message})),
         Protocol::Prometheus => {
             return plain(class, (status, format!("{code}: {message}\n")).into_response());
@@ -266,6 +264,24 @@ pub(crate) fn problem(code: ErrorCode, status: StatusCode, message: &str) -> Val
         "code": code.as_str(),
         "detail": message,
     })
+}
+
+/// An error of MLflow's protocol, with the class that its newer clients know (`mlflow.exceptions`).
+fn mlflow_body(error_code: &str, message: &str) -> Value {
+    let mut body = json!({"error_code": error_code, "message": message});
+    let class = match error_code {
+        "INVALID_PARAMETER_VALUE" | "BAD_REQUEST" => Some(("KAM00", "INVALID_PARAMETER_VALUE")),
+        "RESOURCE_DOES_NOT_EXIST" => Some(("KAM00", "RESOURCE_NOT_FOUND")),
+        "RESOURCE_ALREADY_EXISTS" => Some(("KAM00", "RESOURCE_ALREADY_EXISTS")),
+        "PERMISSION_DENIED" => Some(("KAM00", "PERMISSION_DENIED")),
+        "INTERNAL_ERROR" | "TEMPORARILY_UNAVAILABLE" => Some(("XXM00", "CLIENT_INTERNAL_ERROR")),
+        _ => None,
+    };
+    if let Some((state, class)) = class {
+        body["sqlstate"] = state.into();
+        body["error_class"] = class.into();
+    }
+    body
 }
 
 /// MLflow's name for a code: `mlflow.exceptions.ERROR_CODE_TO_HTTP_STATUS`.
@@ -341,7 +357,15 @@ mod tests {
             assert_eq!(response.status().as_u16(), status, "{code}");
             let bytes = axum::body::to_bytes(response.into_body(), 10_000).await.unwrap();
             let body: Value = serde_json::from_slice(&bytes).unwrap();
-            assert_eq!(body, json!({"error_code": name, "message": "no"}));
+            assert_eq!((&body["error_code"], &body["message"]), (&json!(name), &json!("no")));
+            let class = match name {
+                "INVALID_PARAMETER_VALUE" => json!("INVALID_PARAMETER_VALUE"),
+                "RESOURCE_DOES_NOT_EXIST" => json!("RESOURCE_NOT_FOUND"),
+                "RESOURCE_ALREADY_EXISTS" | "PERMISSION_DENIED" => json!(name),
+                _ => Value::Null,
+            };
+            let state = if class.is_null() { Value::Null } else { json!("KAM00") };
+            assert_eq!((&body["error_class"], &body["sqlstate"]), (&class, &state), "{name}");
         }
     }
 

@@ -12,6 +12,7 @@ use thiserror::Error;
 
 use crate::digest::Digest;
 use crate::error::{Cause, Coded, ErrorCode, StorageError};
+use crate::time::MachineTime;
 
 /// Longest path, in bytes.
 const MAX_PATH: usize = 1_024;
@@ -20,7 +21,7 @@ const MAX_PATH: usize = 1_024;
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error(
     "a path has segments separated by '/', at most {MAX_PATH} bytes, and none of them is empty, '.' or '..', \
-     or holds a backslash, '#', ':' or a control character"
+     or holds a backslash, '#' or a control character"
 )]
 pub struct InvalidObjectPath;
 
@@ -49,6 +50,9 @@ impl ObjectPath {
     /// The folder of what is kept of models. No client may write or read in it by path.
     pub const MODELS: &str = "models";
 
+    /// Where a store on disk writes objects before they get their names. Nobody may write or read in it by path.
+    pub const INCOMING: &str = ".incoming";
+
     /// Where a file of a model lies.
     pub fn of_model(digest: &Digest, file: ModelFile) -> Self {
         let file = match file {
@@ -67,7 +71,7 @@ impl ObjectPath {
                 && segment != "."
                 && segment != ".."
                 && segment.len() <= 255
-                && !segment.chars().any(|c| matches!(c, '\\' | '#' | ':') || c.is_control())
+                && !segment.chars().any(|c| matches!(c, '\\' | '#') || c.is_control())
         };
         if text.len() > MAX_PATH || !text.split('/').all(clean) {
             return Err(InvalidObjectPath);
@@ -116,6 +120,8 @@ pub struct Stored {
 pub struct Content {
     /// The whole object's length in bytes, also where only a range is read.
     pub size: u64,
+    /// When it was stored, if the store knows.
+    pub stored: Option<MachineTime>,
     /// The bytes asked for.
     pub bytes: ByteStream,
 }
@@ -186,10 +192,10 @@ mod tests {
 
     #[test]
     fn a_path_cannot_leave_its_root() {
-        for good in ["a", "a/b.txt", "0/ab/artifacts/model/MLmodel", "ü/…", "a b"] {
+        for good in ["a", "a/b.txt", "0/ab/artifacts/model/MLmodel", "ü/…", "a b", "a:b"] {
             assert!(ObjectPath::new(good).is_ok(), "{good}");
         }
-        for bad in ["", "/a", "a/", "a//b", "..", "a/../b", ".", "a\\b", "c:/x", "a#b", "a\0", "a\n"] {
+        for bad in ["", "/a", "a/", "a//b", "..", "a/../b", ".", "a\\b", "a#b", "a\0", "a\n"] {
             assert!(ObjectPath::new(bad).is_err(), "{bad:?}");
         }
         assert!(ObjectPath::new("a/".repeat(600) + "a").is_err());

@@ -14,9 +14,13 @@ pub fn clip(text: &str) -> String {
 /// Whether a text can be the key of a metric, parameter or tag: letters, digits, `/ _ . - :` and space,
 /// written as a normal relative path (`_validate_tag_name` in `mlflow/utils/validation.py`).
 pub fn is_key(text: &str) -> bool {
-    let allowed = |c: char| c.is_alphanumeric() || matches!(c, '/' | '_' | '.' | '-' | ' ' | ':');
     let normal = text.split('/').all(|part| !matches!(part, "" | "." | ".."));
-    normal && !text.starts_with("..") && text.chars().all(allowed)
+    normal && !text.starts_with("..") && has_key_characters(text)
+}
+
+/// Whether a text holds only characters that may stand in a key; see [`is_key`].
+pub fn has_key_characters(text: &str) -> bool {
+    text.chars().all(|c| c.is_alphanumeric() || matches!(c, '/' | '_' | '.' | '-' | ' ' | ':'))
 }
 
 #[cfg(test)]

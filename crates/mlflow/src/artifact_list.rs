@@ -4,16 +4,15 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use mainstay_core::action::Action;
-use mainstay_core::error::StorageError;
-use mainstay_core::object::{ObjectPath, Objects};
+use mainstay_core::object::{Entry, ObjectPath};
 use serde::{Deserialize, Serialize};
 
-use crate::artifact_path::{artifact_path, stored_at};
+use crate::artifact_path::artifact_directory;
 use crate::body::Call;
 use crate::logged_model::existing as existing_model;
-use crate::run::{existing, run_id};
+use crate::run::{existing, parse_run_id, run_named};
 use crate::table::Table;
-use crate::{Error, MlflowError, MlflowState};
+use crate::{Error, Mlflow, MlflowError, MlflowState};
 use mainstay_api::caller::Caller;
 use mainstay_api::route::Route;
 
@@ -48,38 +47,30 @@ impl Files {
     }
 }
 
-/// One directory; `prefix` goes before the names.
-pub(crate) async fn files(
-    objects: &dyn Objects,
-    directory: &ObjectPath,
-    prefix: &str,
-) -> Result<Vec<FileInfo>, StorageError> {
-    let entries = objects.list(Some(directory)).await?;
-    let separator = if prefix.is_empty() { "" } else { "/" };
-    let file = |entry: mainstay_core::object::Entry| FileInfo {
-        path: format!("{prefix}{separator}{}", entry.name),
-        is_dir: entry.size.is_none(),
-        file_size: entry.size,
-    };
-    Ok(entries.into_iter().map(file).collect())
+impl FileInfo {
+    /// A file or directory in one whose path is `prefix`.
+    pub(crate) fn new(prefix: &str, entry: &Entry) -> Self {
+        let separator = if prefix.is_empty() { "" } else { "/" };
+        Self {
+            path: format!("{prefix}{separator}{}", entry.name),
+            is_dir: entry.size.is_none(),
+            file_size: entry.size,
+        }
+    }
 }
 
 /// The directory `below` the artifacts at `root_uri`; paths are relative to the latter.
-async fn listing(
-    objects: &dyn Objects,
-    root_uri: String,
-    below: Option<String>,
-) -> Result<Json<Files>, Error> {
-    let root = stored_at(&root_uri).ok_or_else(|| MlflowError::ElsewhereArtifacts(root_uri.clone()))??;
-    let found = match below.filter(|below| !below.is_empty()) {
-        None => files(objects, &root, "").await?,
+async fn listing(state: &Mlflow, root_uri: String, below: Option<ObjectPath>) -> Result<Json<Files>, Error> {
+    let root = state.place(&root_uri).ok_or_else(|| MlflowError::ElsewhereArtifacts(root_uri.clone()))??;
+    let (directory, prefix) = match &below {
+        None => (root.path, ""),
         Some(below) => {
-            let below = artifact_path(below.trim_end_matches('/'))?;
-            let directory = root.join(below.as_str()).map_err(|_| MlflowError::InvalidPath)?;
-            files(objects, &directory, below.as_str()).await?
+            (root.path.join(below.as_str()).map_err(|_| MlflowError::InvalidPath)?, below.as_str())
         }
     };
-    Ok(Json(Files::new(Some(root_uri), found)))
+    let entries = root.objects.list(Some(&directory)).await?;
+    let files = entries.iter().map(|entry| FileInfo::new(prefix, entry)).collect();
+    Ok(Json(Files::new(Some(root_uri), files)))
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -97,9 +88,10 @@ pub(crate) async fn of_run(
     caller: Caller,
     Call(request): Call<OfRun>,
 ) -> Result<Json<Files>, Error> {
-    let id = run_id(request.run_id, request.run_uuid)?;
-    let run = existing(&state, &caller.workspace, id).await?.run;
-    listing(&*state.objects, run.artifact_uri, request.path).await
+    let run = run_named(request.run_id, request.run_uuid)?;
+    let below = artifact_directory(request.path.as_deref().unwrap_or_default())?;
+    let run = existing(&state, &caller.workspace, parse_run_id(&run)?).await?.run;
+    listing(&state, run.artifact_uri, below).await
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -115,6 +107,7 @@ async fn of_model(
     Path(model_id): Path<String>,
     Call(request): Call<OfModel>,
 ) -> Result<Json<Files>, Error> {
+    let below = artifact_directory(request.artifact_directory_path.as_deref().unwrap_or_default())?;
     let model = existing_model(&state, &caller.workspace, model_id.parse()?).await?.model;
-    listing(&*state.objects, model.artifact_uri, request.artifact_directory_path).await
+    listing(&state, model.artifact_uri, below).await
 }

@@ -1,17 +1,15 @@
-//! Paths and locations of artifacts: decoded until nothing is left to decode, then checked, then held
-//! against the experiments of the caller's workspace.
+//! Paths of artifacts: decoded until nothing is left to decode, then checked (`validate_path_is_safe`).
+//!
+//! Stricter than a stock server in one thing: backslashes and control characters are refused.
 
-use mainstay_core::name::Name;
 use mainstay_core::object::ObjectPath;
-use mainstay_core::scope::default_workspace;
-use mainstay_tracking::experiment::ExperimentId;
 
-use crate::{Error, Mlflow, MlflowError};
+use crate::MlflowError;
 
 /// The scheme of what this server keeps.
-const SCHEME: &str = "mlflow-artifacts:";
-/// The folder below which places of workspaces lie.
-const WORKSPACES: &str = "workspaces";
+pub(crate) const SCHEME: &str = "mlflow-artifacts:";
+/// Where clients reach what this server keeps, behind its address.
+const PROXY: &str = "/api/2.0/mlflow-artifacts/artifacts";
 /// Longest path before decoding.
 const MAX_RAW: usize = 4_096;
 
@@ -29,7 +27,7 @@ pub(crate) fn decoded(text: &str) -> Result<String, MlflowError> {
 }
 
 /// `None` if there is nothing to decode.
-fn decoded_once(text: &str) -> Result<Option<String>, MlflowError> {
+pub(crate) fn decoded_once(text: &str) -> Result<Option<String>, MlflowError> {
     let (mut bytes, mut rest, mut changed) = (Vec::with_capacity(text.len()), text.as_bytes(), false);
     while let Some((&first, after)) = rest.split_first() {
         let digits = after.get(..2).filter(|_| first == b'%');
@@ -49,53 +47,40 @@ fn decoded_once(text: &str) -> Result<Option<String>, MlflowError> {
     String::from_utf8(bytes).map(Some).map_err(|_| MlflowError::InvalidPath)
 }
 
-/// Checks a path that a client sent.
+/// Checks the path of a directory that a client sent; `None` is the root. Segments that are empty or `.` mean
+/// nothing.
+pub(crate) fn artifact_directory(text: &str) -> Result<Option<ObjectPath>, MlflowError> {
+    let text = decoded(text)?;
+    let has_drive = matches!(text.as_bytes(), [letter, b':', b'/', ..] if letter.is_ascii_alphabetic());
+    if text.starts_with('/') || text.starts_with("file:") || has_drive {
+        return Err(MlflowError::InvalidPath);
+    }
+    let segments: Vec<&str> = text.split('/').filter(|segment| !matches!(*segment, "" | ".")).collect();
+    if segments.is_empty() {
+        return Ok(None);
+    }
+    ObjectPath::new(segments.join("/")).map(Some).map_err(|_| MlflowError::InvalidPath)
+}
+
+/// Checks the path of a file that a client sent.
 pub(crate) fn artifact_path(text: &str) -> Result<ObjectPath, MlflowError> {
-    ObjectPath::new(decoded(text)?).map_err(|_| MlflowError::InvalidPath)
+    artifact_directory(text)?.ok_or(MlflowError::InvalidPath)
 }
 
-/// Where in our store the artifacts of a URI are; `None` if they are elsewhere. `mlflow-artifacts:/a`
-/// and `mlflow-artifacts://host/a` are `a`.
+/// Where in our store the artifacts of a URI are; `None` if they are elsewhere. `mlflow-artifacts:/a`,
+/// `mlflow-artifacts://host/a` and what the proxy of a host has at `a` are `a`.
 pub(crate) fn stored_at(uri: &str) -> Option<Result<ObjectPath, MlflowError>> {
-    let rest = uri.strip_prefix(SCHEME)?;
-    let path = match rest.strip_prefix("//") {
-        Some(authority_and_path) => authority_and_path.split_once('/').map_or("", |(_, path)| path),
-        None => rest.trim_start_matches('/'),
+    let below_host = |rest: &'static str| uri.strip_prefix(rest)?.split_once('/').map(|(_, path)| path);
+    let path = if let Some(rest) = uri.strip_prefix(SCHEME) {
+        match rest.strip_prefix("//") {
+            Some(authority_and_path) => authority_and_path.split_once('/').map_or("", |(_, path)| path),
+            None => rest.trim_start_matches('/'),
+        }
+    } else {
+        let path = below_host("http://").or_else(|| below_host("https://"))?;
+        path.strip_prefix(PROXY.trim_start_matches('/'))?.strip_prefix('/')?
     };
-    Some(artifact_path(path.trim_end_matches('/')))
-}
-
-/// Checks the place that a client wants an experiment's artifacts to go to. Numbers below our own root
-/// are the folders of experiments that name no place, so nobody may ask for one.
-///
-/// Whoever names a place can read and write it. So places in our store are those of their workspace: below
-/// `workspaces/<name>`, which nobody else may name; only the default workspace may use other folders.
-pub(crate) fn checked_location(uri: String, workspace: &Name) -> Result<String, MlflowError> {
-    let wrong = |hint: &str| MlflowError::invalid("artifact_location", &uri, hint);
-    let clean = decoded(&uri).map_err(|_| wrong("it cannot be read"))?;
-    if clean.split('/').any(|part| part == "..")
-        || clean.contains(['#', '?'])
-        || clean.contains(char::is_control)
-    {
-        return Err(wrong("it must not hold '..', '#', '?' or control characters"));
-    }
-    if let Some(path) = stored_at(&uri) {
-        let path = path.map_err(|_| wrong("it is no path below the artifact root"))?;
-        let first = path.as_str().split('/').next().unwrap_or_default();
-        if ExperimentId::parse(first).is_ok() {
-            return Err(wrong("numbered folders belong to experiments without a location; name another"));
-        }
-        // Whoever put an experiment there could read models of other workspaces, and replace them.
-        let own = ObjectPath::new(format!("{WORKSPACES}/{workspace}")).is_ok_and(|own| within(&path, &own));
-        if !own && (first == WORKSPACES || *workspace != default_workspace()) {
-            let hint = format!("in this workspace it must lie below {SCHEME}/{WORKSPACES}/{workspace}");
-            return Err(wrong(&hint));
-        }
-        if first == ObjectPath::MODELS {
-            return Err(wrong("this folder holds the models that are served; name another"));
-        }
-    }
-    Ok(uri)
+    Some(artifact_path(path))
 }
 
 /// Whether `path` is `root` or below it.
@@ -104,35 +89,23 @@ pub(crate) fn within(path: &ObjectPath, root: &ObjectPath) -> bool {
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// Refuses a path that belongs to no experiment of the workspace.
-pub(crate) async fn owned(state: &Mlflow, workspace: &Name, path: &ObjectPath) -> Result<(), Error> {
-    let covers =
-        |location: &str| stored_at(location).and_then(Result::ok).is_some_and(|root| within(path, &root));
-    let first = path.as_str().split('/').next().unwrap_or_default();
-    if let Ok(id) = ExperimentId::parse(first)
-        && let Some(found) = state.tracked.experiment(workspace, id).await?
-        && covers(&found.experiment.artifact_location)
-    {
-        return Ok(());
-    }
-    let all = state.tracked.experiments(workspace).await?;
-    if all.iter().any(|found| covers(&found.experiment.artifact_location)) {
-        return Ok(());
-    }
-    Err(MlflowError::NoArtifact(path.to_string()).into())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn paths_are_decoded_to_the_end_and_then_checked() {
-        for (text, path) in [("0/a/b.txt", "0/a/b.txt"), ("0/a%20b", "0/a b"), ("0/100%", "0/100%")] {
+        for (text, path) in [
+            ("0/a/b.txt", "0/a/b.txt"),
+            ("0/a%20b", "0/a b"),
+            ("0/100%", "0/100%"),
+            ("a:b.txt", "a:b.txt"),
+            ("C:x", "C:x"),
+            ("./a//b/.", "a/b"),
+        ] {
             assert_eq!(artifact_path(text).unwrap().as_str(), path);
         }
         for bad in [
-            "",
             "/etc/passwd",
             "../x",
             "a/../x",
@@ -147,12 +120,21 @@ mod tests {
             "a%23b",
             "a%00",
             "a%ff",
-            "a//b",
+            "%2Fetc",
             "file:///x",
         ] {
-            assert_eq!(artifact_path(bad), Err(MlflowError::InvalidPath), "{bad}");
+            assert_eq!(artifact_directory(bad), Err(MlflowError::InvalidPath), "{bad}");
         }
         assert_eq!(artifact_path(&"%25".repeat(2_000)), Err(MlflowError::InvalidPath));
+        assert_eq!(MlflowError::InvalidPath.to_string(), "Invalid path");
+    }
+
+    #[test]
+    fn the_root_is_a_directory_and_no_file() {
+        for root in ["", ".", "./", "%2e"] {
+            assert_eq!(artifact_directory(root), Ok(None), "{root}");
+            assert_eq!(artifact_path(root), Err(MlflowError::InvalidPath), "{root}");
+        }
     }
 
     #[test]
@@ -160,40 +142,11 @@ mod tests {
         let path = |uri| stored_at(uri).unwrap().unwrap().as_str().to_owned();
         assert_eq!(path("mlflow-artifacts:/0/r/artifacts"), "0/r/artifacts");
         assert_eq!(path("mlflow-artifacts://host:5000/0/r/"), "0/r");
-        assert!(stored_at("s3://bucket/x").is_none());
-        let here = default_workspace();
-        for good in [
-            "s3://bucket/x",
-            "mlflow-artifacts:/team/a",
-            "/srv/shared",
-            "mlflow-artifacts:/workspaces/default/a",
-        ] {
-            assert!(checked_location(good.to_owned(), &here).is_ok(), "{good}");
-        }
-        for bad in [
-            "mlflow-artifacts:/7",
-            "mlflow-artifacts:/%37/x",
-            "s3://b/../c",
-            "s3://b#x",
-            "mlflow-artifacts:/",
-            "mlflow-artifacts:/models",
-            "mlflow-artifacts:/workspaces/beta/x",
-            "mlflow-artifacts:/workspaces",
-            "mlflow-artifacts://host/%6dodels/ab",
-        ] {
-            assert!(checked_location(bad.to_owned(), &here).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn nobody_names_the_places_of_another_workspace() {
-        let beta = Name::new("beta").unwrap();
-        let at = |uri: &str| checked_location(uri.to_owned(), &beta);
-        assert!(at("mlflow-artifacts:/workspaces/beta").is_ok() && at("s3://bucket/x").is_ok());
-        for bad in
-            ["team", "workspaces", "workspaces/betas/x", "workspaces/default/x", "workspaces/beta/../default"]
+        assert_eq!(path("http://host:5000/api/2.0/mlflow-artifacts/artifacts/0/r"), "0/r");
+        for elsewhere in
+            ["s3://bucket/x", "http://host/0/r", "https://host/api/2.0/mlflow-artifacts/artifactsx/0"]
         {
-            assert!(at(&format!("mlflow-artifacts:/{bad}")).is_err(), "{bad}");
+            assert!(stored_at(elsewhere).is_none(), "{elsewhere}");
         }
     }
 

@@ -3,16 +3,18 @@
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use futures::TryStreamExt as _;
-use http::{HeaderValue, header};
+use http::HeaderMap;
 use mainstay_core::action::Action;
-use mainstay_core::object::{Content, ObjectPath};
+use mainstay_core::object::ObjectPath;
 use serde::Deserialize;
 
-use crate::artifact_list::{Files, files};
-use crate::artifact_path::{artifact_path, owned};
+use crate::artifact_list::{FileInfo, Files};
+use crate::artifact_owner::{is_folder_of_many, owned, root_of, seen};
+use crate::artifact_path::{artifact_directory, artifact_path};
 use crate::body::Call;
+use crate::download;
 use crate::table::Table;
 use crate::wire::Empty;
 use crate::{Error, MlflowError, MlflowState};
@@ -31,15 +33,22 @@ pub(crate) fn routes() -> Vec<Route<MlflowState>> {
         .rows()
 }
 
+/// Where a file lies that a client wants to write or remove.
+async fn writable(state: &MlflowState, caller: &Caller, path: &str) -> Result<ObjectPath, Error> {
+    let path = owned(state, &caller.workspace, artifact_path(path)?).await?;
+    if is_folder_of_many(&path) { Err(MlflowError::InvalidPath.into()) } else { Ok(path) }
+}
+
 async fn upload(
     State(state): State<MlflowState>,
     caller: Caller,
     Path(path): Path<String>,
     body: Body,
 ) -> Result<Json<Empty>, Error> {
-    let path = artifact_path(&path)?;
-    owned(&state, &caller.workspace, &path).await?;
-    refuse_root(&path)?;
+    if path.ends_with('/') {
+        return Err(MlflowError::InvalidPath.into());
+    }
+    let path = writable(&state, &caller, &path).await?;
     let bytes = body.into_data_stream().map_err(Into::into);
     state.objects.put(&path, Box::pin(bytes), ARTIFACT_LIMIT).await?;
     Ok(Json(Empty {}))
@@ -49,49 +58,21 @@ async fn download(
     State(state): State<MlflowState>,
     caller: Caller,
     Path(path): Path<String>,
+    headers: HeaderMap,
 ) -> Result<Response, Error> {
-    let path = artifact_path(&path)?;
-    owned(&state, &caller.workspace, &path).await?;
-    let content = state.objects.get(&path, None).await?;
-    let content = content.ok_or_else(|| MlflowError::NoArtifact(path.to_string()))?;
-    let name = path.as_str().rsplit('/').next().unwrap_or_default();
-    Ok(attachment(name, content))
+    let path = owned(&state, &caller.workspace, artifact_path(&path)?).await?;
+    download::download(&*state.objects, &path, &headers).await
 }
 
-/// A download that no browser shows as a page of ours.
-fn attachment(name: &str, content: Content) -> Response {
-    // Quotes and backslashes would end the name, and header values are ASCII.
-    let plain: String = name
-        .chars()
-        .map(|c| if c.is_ascii_graphic() && !matches!(c, '"' | '\\') { c } else { '_' })
-        .collect();
-    let disposition = HeaderValue::from_str(&format!("attachment; filename=\"{plain}\""));
-    let headers = [
-        (header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream")),
-        (header::CONTENT_LENGTH, HeaderValue::from(content.size)),
-        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
-        (header::CONTENT_DISPOSITION, disposition.unwrap_or_else(|_| HeaderValue::from_static("attachment"))),
-    ];
-    (headers, Body::from_stream(content.bytes)).into_response()
-}
-
+/// What is not there needs no removal.
 async fn remove(
     State(state): State<MlflowState>,
     caller: Caller,
     Path(path): Path<String>,
 ) -> Result<Json<Empty>, Error> {
-    let path = artifact_path(&path)?;
-    owned(&state, &caller.workspace, &path).await?;
-    refuse_root(&path)?;
-    if !state.objects.delete(&path).await? {
-        return Err(MlflowError::NoArtifact(path.to_string()).into());
-    }
+    let path = writable(&state, &caller, &path).await?;
+    state.objects.delete(&path).await?;
     Ok(Json(Empty {}))
-}
-
-/// The folder of an experiment is no artifact: nothing is put in its place, and it is not removed as a whole.
-fn refuse_root(path: &ObjectPath) -> Result<(), MlflowError> {
-    if path.as_str().contains('/') { Ok(()) } else { Err(MlflowError::InvalidPath) }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -100,14 +81,20 @@ struct List {
     path: Option<String>,
 }
 
-/// `?path=`: one directory. The names are relative to it.
+/// `?path=`: one directory, the root if none is named. The names are relative to it.
 async fn list(
     State(state): State<MlflowState>,
     caller: Caller,
     Call(request): Call<List>,
 ) -> Result<Json<Files>, Error> {
-    let path = crate::wire::required("path", request.path)?;
-    let path = artifact_path(path.trim_end_matches('/'))?;
-    owned(&state, &caller.workspace, &path).await?;
-    Ok(Json(Files::new(None, files(&*state.objects, &path, "").await?)))
+    let workspace = &caller.workspace;
+    let directory = match artifact_directory(request.path.as_deref().unwrap_or_default())? {
+        Some(path) => Some(owned(&state, workspace, path).await?),
+        None => root_of(workspace),
+    };
+    let mut entries = state.objects.list(directory.as_ref()).await?;
+    if directory.is_none() {
+        entries = seen(&state, workspace, entries).await?;
+    }
+    Ok(Json(Files::new(None, entries.iter().map(|entry| FileInfo::new("", entry)).collect())))
 }

@@ -3,7 +3,10 @@
 use mainstay_core::error::{Coded, ErrorCode};
 use mainstay_registry::model::Stage;
 use mainstay_registry::name::ModelName;
+use serde_json::Value;
 use thiserror::Error;
+
+use crate::python_json;
 
 /// Why a request was refused before a domain saw it.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -13,12 +16,46 @@ pub enum MlflowError {
         "Missing value for required parameter '{0}'. See the API docs for more information about request parameters."
     )]
     Missing(&'static str),
+    /// A field that is needed is not in an item of a list.
+    #[error(
+        "Missing value for required parameter '{list}[{at}].{field}'. \
+         See the API docs for more information about request parameters."
+    )]
+    MissingIn {
+        /// The list.
+        list: &'static str,
+        /// Which item, from 0.
+        at: usize,
+        /// The field.
+        field: &'static str,
+    },
+    /// A field holds something of another type.
+    #[error(
+        "Invalid value {value} for parameter '{name}' supplied:  Hint: Value was of type '{of}'. \
+         See the API docs for more information about request parameters."
+    )]
+    WrongType {
+        /// The field.
+        name: &'static str,
+        /// What it holds, as JSON.
+        value: String,
+        /// Python's name for the type of that.
+        of: &'static str,
+    },
+    /// A field stands there under both its names.
+    #[error("Request specifies both '{name}' and '{json_name}'; provide only one of them.")]
+    BothSpellings {
+        /// The name of the field.
+        name: &'static str,
+        /// Its name in protobuf's JSON.
+        json_name: String,
+    },
     /// A field has a wrong value.
-    #[error("Invalid value '{value}' for parameter '{name}' supplied: {hint}")]
+    #[error("Invalid value {value} for parameter '{name}' supplied: {hint}")]
     Invalid {
         /// The field.
         name: &'static str,
-        /// What it was.
+        /// What it was, as JSON.
         value: String,
         /// What it should be.
         hint: String,
@@ -33,18 +70,65 @@ pub enum MlflowError {
         /// What is wrong with it.
         reason: String,
     },
-    /// A rule of one call is broken; the sentence is all that there is to say.
-    #[error("{0}")]
-    Rule(String),
     /// A list of scorers is asked for in two ways at once.
     #[error(
         "Cannot specify both 'experiment_id' and 'experiment_ids'. Use the latter for several experiments, and \
          the former for one"
     )]
     TwoExperimentFields,
+    /// A page of no length, or a longer one than there are.
+    #[error("Invalid value {number} for parameter 'max_results' supplied. It must be {}", page_length(*.number, *.most))]
+    MaxResults {
+        /// What was asked for.
+        number: i64,
+        /// The most.
+        most: usize,
+    },
+    /// The name of a logged model holds what none may hold.
+    #[error(
+        "Invalid model name ('{0}') provided. Model name must be a non-empty string and cannot contain the following \
+         characters: ('/', ':', '.', '%', '\"', \"'\")"
+    )]
+    ModelName(String),
+    /// A dataset that metrics were measured on is not named.
+    #[error("`dataset_name` in the `datasets` clause must be specified.")]
+    NamelessDataset,
+    /// The description of a model is not JSON.
+    #[error("Malformed model info. \n {0} \n is not a valid JSON.")]
+    MalformedModel(String),
+    /// The description of a model lacks these fields.
+    #[error("Model json is missing mandatory fields: {{{0}}}")]
+    IncompleteModel(String),
+    /// A call on no or too many runs, or on none of their metrics.
+    #[error("{call} request {rule}")]
+    Bulk {
+        /// The call.
+        call: &'static str,
+        /// What it must do.
+        rule: String,
+    },
+    /// A number of points that no sample has.
+    #[error(
+        "max_results must be between 1 and {0}. See the API docs for more information about request parameters."
+    )]
+    SampleSize(usize),
+    /// The steps end before they start.
+    #[error("end_step must be greater than start_step. Found start_step={start} and end_step={end}.")]
+    StepsBackwards {
+        /// The first.
+        start: i64,
+        /// The last.
+        end: i64,
+    },
+    /// One end of the steps.
+    #[error("If either start step or end step are specified, both must be specified.")]
+    HalfSteps,
     /// The body is of another type.
-    #[error("Bad Request. Content-Type must be one of ['application/json']; send the body as JSON")]
+    #[error("Bad Request. Content-Type must be one of ['application/json'].")]
     NotJson,
+    /// Nothing says of what type the body is.
+    #[error("Bad Request. Content-Type header is missing.")]
+    NoContentType,
     /// There is no such experiment.
     #[error("Could not find experiment with name '{0}'")]
     NoExperimentNamed(String),
@@ -77,8 +161,50 @@ pub enum MlflowError {
     #[error("Latest version not found for model {0}.")]
     NoLatest(ModelName),
     /// The path could leave its root.
-    #[error("Invalid path: give a relative path without '..', '#', ':' and backslashes")]
+    #[error("Invalid path")]
     InvalidPath,
+    /// A directory was asked for as a file.
+    #[error("Artifact path refers to a directory, not a file: '{0}'")]
+    IsDirectory(String),
+    /// An artifact of another workspace.
+    #[error(
+        "Artifact path targets workspace '{asked}' but the workspace specified in the request is '{own}'."
+    )]
+    OtherWorkspace {
+        /// Whose it would be.
+        asked: String,
+        /// Who asks.
+        own: String,
+    },
+    /// A location that is longer than this many characters.
+    #[error(
+        "Invalid artifact path length. The length of the artifact path cannot be greater than {0} characters."
+    )]
+    LongLocation(usize),
+    /// A location that is relative to a run.
+    #[error("Artifact location cannot be a runs:/ URI. Given: '{0}'")]
+    RunLocation(String),
+    /// A location with a fragment.
+    #[error("'artifact_location' URL can't include fragments or params.")]
+    LocationFragment,
+    /// A query that leads elsewhere.
+    #[error("Invalid query string")]
+    InvalidQuery,
+    /// Something that an upload needs is not there.
+    #[error("Request must specify {0}.")]
+    Unspecified(&'static str),
+    /// An upload that is too large for this call.
+    #[error("Artifact size is too large. Max size is 10MB.")]
+    LargeArtifact,
+    /// A download that names no file.
+    #[error("Request must include the \"artifact_file_path\" query parameter.")]
+    NoFileNamed,
+    /// A call that only a store with URLs of its own can answer.
+    #[error("{0} is not supported for the current artifact repository")]
+    Unsupported(&'static str),
+    /// URLs are asked for in a way that no store answers.
+    #[error("{0}")]
+    PresignedUrl(String),
     /// There is no such artifact.
     #[error("No such artifact: '{0}'")]
     NoArtifact(String),
@@ -103,14 +229,14 @@ pub enum MlflowError {
     },
 }
 
+fn page_length(number: i64, most: usize) -> String {
+    if number < 1 { "a positive integer".to_owned() } else { format!("at most {most}") }
+}
+
 impl MlflowError {
     /// A wrong value.
-    pub(crate) fn invalid(
-        name: &'static str,
-        value: impl std::fmt::Display,
-        hint: impl Into<String>,
-    ) -> Self {
-        let value = value.to_string().chars().take(100).collect();
+    pub(crate) fn invalid(name: &'static str, value: impl Into<Value>, hint: impl Into<String>) -> Self {
+        let value = python_json::compact(&value.into()).chars().take(100).collect();
         Self::Invalid { name, value, hint: hint.into() }
     }
 }
@@ -124,7 +250,8 @@ impl Coded for MlflowError {
             | Self::NoVersion { .. }
             | Self::NoneInStage { .. }
             | Self::NoLatest(_) => ErrorCode::NotFound,
-            Self::NotJson => ErrorCode::MalformedBody,
+            Self::NotJson | Self::NoContentType => ErrorCode::MalformedBody,
+            Self::Unsupported(_) => ErrorCode::Unsupported,
             _ => ErrorCode::InvalidArgument,
         }
     }

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use mainstay_core::action::Action;
+use mainstay_core::name::Name;
 use mainstay_tracking::command::{
     ArtifactLocation, CreateExperiment, DeleteExperiment, DeleteExperimentTag, RenameExperiment,
     RestoreExperiment, SetExperimentTag,
@@ -12,16 +13,12 @@ use mainstay_tracking::experiment::{ExperimentDetail, ExperimentId, ExperimentNa
 use mainstay_tracking::text::Pair;
 use serde::{Deserialize, Serialize};
 
-use crate::artifact_path::checked_location;
 use crate::body::Call;
 use crate::table::Table;
 use crate::wire::{Empty, KeyValue, list, pairs, required};
 use crate::{Error, MlflowError, MlflowState};
 use mainstay_api::caller::Caller;
 use mainstay_api::route::Route;
-
-/// Where artifacts of experiments go that name no place: to the proxy of this server.
-const ARTIFACT_ROOT: &str = "mlflow-artifacts:/";
 
 pub(crate) fn routes() -> Vec<Route<MlflowState>> {
     let (read, write) = (Action::RunRead, Action::RunWrite);
@@ -48,10 +45,12 @@ pub(crate) struct ExperimentBody {
     last_update_time: i64,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tags: Vec<KeyValue>,
+    workspace: String,
 }
 
-impl From<ExperimentDetail> for ExperimentBody {
-    fn from(ExperimentDetail { experiment, tags }: ExperimentDetail) -> Self {
+impl ExperimentBody {
+    /// An experiment of a workspace.
+    pub(crate) fn new(ExperimentDetail { experiment, tags }: ExperimentDetail, workspace: &Name) -> Self {
         Self {
             experiment_id: experiment.id.to_string(),
             name: experiment.name.to_string(),
@@ -60,6 +59,7 @@ impl From<ExperimentDetail> for ExperimentBody {
             creation_time: experiment.created.millis(),
             last_update_time: experiment.updated.millis(),
             tags: pairs(tags),
+            workspace: workspace.to_string(),
         }
     }
 }
@@ -82,8 +82,12 @@ pub(crate) struct Named {
 }
 
 impl Named {
+    fn named(&mut self) -> Result<String, MlflowError> {
+        required("experiment_id", self.experiment_id.take())
+    }
+
     fn id(&mut self) -> Result<ExperimentId, Error> {
-        Ok(ExperimentId::parse(&required("experiment_id", self.experiment_id.take())?)?)
+        Ok(ExperimentId::parse(&self.named()?)?)
     }
 }
 
@@ -94,8 +98,8 @@ pub(crate) async fn get(
 ) -> Result<Json<One>, Error> {
     let id = request.id()?;
     let found = state.tracked.experiment(&caller.workspace, id).await?;
-    let experiment = found.ok_or(TrackingError::NoExperiment(id))?.into();
-    Ok(Json(One { experiment }))
+    let found = found.ok_or(TrackingError::NoExperiment(id))?;
+    Ok(Json(One { experiment: ExperimentBody::new(found, &caller.workspace) }))
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -112,8 +116,8 @@ async fn get_by_name(
 ) -> Result<Json<One>, Error> {
     let name = ExperimentName::new(required("experiment_name", request.experiment_name)?)?;
     let found = state.tracked.experiment_named(&caller.workspace, &name).await?;
-    let experiment = found.ok_or_else(|| MlflowError::NoExperimentNamed(name.to_string()))?.into();
-    Ok(Json(One { experiment }))
+    let found = found.ok_or_else(|| MlflowError::NoExperimentNamed(name.to_string()))?;
+    Ok(Json(One { experiment: ExperimentBody::new(found, &caller.workspace) }))
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -136,14 +140,15 @@ async fn create(
     caller: Caller,
     Call(request): Call<Create>,
 ) -> Result<Json<Created>, Error> {
+    let name = required("name", request.name)?;
     let tags = request.tags.into_iter().map(|tag| Pair::experiment_tag(tag.key, tag.value));
     let location = match request.artifact_location.filter(|uri| !uri.is_empty()) {
-        None => ArtifactLocation::Under(ARTIFACT_ROOT.to_owned()),
-        Some(uri) => ArtifactLocation::At(checked_location(uri, &caller.workspace)?),
+        None => ArtifactLocation::Under(state.artifact_root.of(&caller.workspace)),
+        Some(uri) => ArtifactLocation::At(state.artifact_root.checked(uri, &caller.workspace)?),
     };
     let command = CreateExperiment {
         workspace: caller.workspace,
-        name: ExperimentName::new(required("name", request.name)?)?,
+        name: ExperimentName::given(name)?,
         location,
         tags: tags.collect::<Result<_, _>>()?,
     };
@@ -156,12 +161,11 @@ async fn update(
     caller: Caller,
     Call(mut request): Call<Named>,
 ) -> Result<Json<Empty>, Error> {
-    let id = request.id()?;
-    // Nothing new is nothing to do, as in a stock server.
-    if let Some(name) = request.new_name.filter(|name| !name.is_empty()) {
-        let command = RenameExperiment { workspace: caller.workspace, id, name: ExperimentName::new(name)? };
-        state.tracking.run(&caller.principal, command).await?;
-    }
+    let text = request.named()?;
+    let name = required("new_name", request.new_name)?;
+    let id = ExperimentId::parse(&text)?;
+    let command = RenameExperiment { workspace: caller.workspace, id, name: ExperimentName::given(name)? };
+    state.tracking.run(&caller.principal, command).await?;
     Ok(Json(Empty {}))
 }
 
@@ -190,9 +194,9 @@ async fn set_tag(
     caller: Caller,
     Call(mut request): Call<Named>,
 ) -> Result<Json<Empty>, Error> {
-    let id = request.id()?;
-    let tag = Pair::experiment_tag(required("key", request.key)?, request.value.unwrap_or_default())?;
-    let command = SetExperimentTag { workspace: caller.workspace, id, tag };
+    let (text, key) = (request.named()?, required("key", request.key)?);
+    let tag = Pair::experiment_tag(key, request.value.unwrap_or_default())?;
+    let command = SetExperimentTag { workspace: caller.workspace, id: ExperimentId::parse(&text)?, tag };
     state.tracking.run(&caller.principal, command).await?;
     Ok(Json(Empty {}))
 }
@@ -202,8 +206,8 @@ async fn delete_tag(
     caller: Caller,
     Call(mut request): Call<Named>,
 ) -> Result<Json<Empty>, Error> {
-    let id = request.id()?;
-    let command = DeleteExperimentTag { workspace: caller.workspace, id, key: required("key", request.key)? };
+    let (text, key) = (request.named()?, required("key", request.key)?);
+    let command = DeleteExperimentTag { workspace: caller.workspace, id: ExperimentId::parse(&text)?, key };
     state.tracking.run(&caller.principal, command).await?;
     Ok(Json(Empty {}))
 }

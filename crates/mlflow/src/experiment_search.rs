@@ -57,8 +57,9 @@ async fn search(
     let page = page(request.max_results, PAGE, request.page_token.as_deref())?;
     let all = state.tracked.experiments(&caller.workspace).await?;
     let found = search_experiments(all, view, &filter, &order, &page)?;
+    let body = |found| ExperimentBody::new(found, &caller.workspace);
     Ok(Json(Found {
-        experiments: found.items.into_iter().map(ExperimentBody::from).collect(),
+        experiments: found.items.into_iter().map(body).collect(),
         next_page_token: found.next.map(|token| token.to_string()),
     }))
 }

@@ -7,26 +7,37 @@
 //! where stock takes it for an empty one.
 
 mod alias;
+mod artifact_file;
 mod artifact_list;
+mod artifact_owner;
 mod artifact_path;
 mod artifact_proxy;
+mod artifact_root;
+mod artifact_transfer;
 mod body;
+mod dataset_search;
+mod download;
 mod error;
 mod evaluation_body;
 mod evaluation_dataset;
 mod evaluation_record;
 mod experiment;
 mod experiment_search;
+mod fields;
 mod graphql;
 mod json_text;
 mod logged_model;
 mod logged_model_body;
 mod logged_model_search;
+mod media_type;
 mod metric_history;
+mod metric_history_bulk;
 mod model_body;
 mod model_digest;
 mod model_source;
 mod model_version;
+mod python_json;
+mod query;
 mod registered_model;
 mod registry_search;
 mod registry_tag;
@@ -55,6 +66,7 @@ use mainstay_tracking::scorer::port::{ScorerReader, ScorerTx};
 use mainstay_api::dialect::{self, ApiError};
 use mainstay_api::route::Route;
 
+pub use artifact_root::{ArtifactRoot, InvalidArtifactRoot};
 pub use error::MlflowError;
 
 /// A handler's error here.
@@ -85,8 +97,10 @@ pub struct Mlflow {
     pub registered: Arc<dyn RegistryReader>,
     /// Promotes the version that an alias is moved to, where an endpoint follows the alias.
     pub endpoints: Arc<dyn EndpointCommands>,
-    /// Artifacts.
+    /// Artifacts that clients reach through this server.
     pub objects: Arc<dyn Objects>,
+    /// Where artifacts go of experiments that name no place.
+    pub artifact_root: Arc<ArtifactRoot>,
     /// Machine time.
     pub clock: Arc<dyn Clock>,
     /// Ids and drawn names.
@@ -104,8 +118,12 @@ pub fn routes() -> Vec<Route<MlflowState>> {
         run_io::routes(),
         run_search::routes(),
         metric_history::routes(),
+        metric_history_bulk::routes(),
+        dataset_search::routes(),
         artifact_list::routes(),
         artifact_proxy::routes(),
+        artifact_file::routes(),
+        artifact_transfer::routes(),
         logged_model::routes(),
         logged_model_search::routes(),
         evaluation_dataset::routes(),

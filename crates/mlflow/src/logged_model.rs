@@ -14,12 +14,11 @@ use mainstay_tracking::experiment::ExperimentId;
 use mainstay_tracking::logged_model::{LoggedModelDetail, LoggedModelId, LoggedModelStatus};
 use mainstay_tracking::run::Lifecycle;
 use mainstay_tracking::run_name;
-use mainstay_tracking::text::{Overlong, Pair};
+use mainstay_tracking::text::Pair;
 use serde::{Deserialize, Serialize};
 
 use crate::body::Call;
 use crate::logged_model_body::{LoggedModelBody, STATUSES};
-use crate::run::run_tags;
 use crate::table::Table;
 use crate::wire::{Choice, Empty, KeyValue, list, required};
 use crate::{Error, Mlflow, MlflowError, MlflowState};
@@ -76,7 +75,19 @@ struct Create {
 }
 
 fn params(params: Vec<KeyValue>) -> Result<Vec<Pair>, TrackingError> {
-    params.into_iter().map(|param| Pair::param(param.key, param.value, Overlong::Truncate)).collect()
+    params.into_iter().map(|param| Pair::model_param(param.key, param.value)).collect()
+}
+
+fn tags(tags: Vec<KeyValue>) -> Result<Vec<Pair>, TrackingError> {
+    tags.into_iter().map(|tag| Pair::model_tag(tag.key, tag.value)).collect()
+}
+
+/// Checks a name, which must be able to stand in a path and in a URI (`_validate_logged_model_name`).
+fn checked_name(name: String) -> Result<String, MlflowError> {
+    if name.contains(['/', ':', '.', '%', '"', '\'']) {
+        return Err(MlflowError::ModelName(name.chars().take(500).collect()));
+    }
+    Ok(name)
 }
 
 async fn create(
@@ -89,23 +100,39 @@ async fn create(
     let command = CreateLoggedModel {
         workspace: caller.workspace.clone(),
         id: LoggedModelId::draw(&*state.entropy),
-        experiment: ExperimentId::parse(&request.experiment_id.unwrap_or_default())?,
-        name: name.unwrap_or_else(|| run_name::draw(&*state.entropy)),
+        experiment: ExperimentId::parse(&required("experiment_id", request.experiment_id)?)?,
+        name: match name {
+            Some(name) => checked_name(name)?,
+            None => run_name::draw(&*state.entropy),
+        },
         model_type: request.model_type.unwrap_or_default(),
         source_run: source_run.map(RunRef::new).transpose()?,
         params: params(request.params)?,
-        tags: run_tags(request.tags)?,
+        tags: tags(request.tags)?,
     };
     let model = state.tracking.run(&caller.principal, command).await?;
     one(&state, &caller.workspace, model.id).await
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Get {
+    #[serde(alias = "allowDeleted")]
+    allow_deleted: Option<bool>,
 }
 
 async fn get(
     State(state): State<MlflowState>,
     caller: Caller,
     Path(model_id): Path<String>,
+    Call(request): Call<Get>,
 ) -> Result<Json<One>, Error> {
-    one(&state, &caller.workspace, model_id.parse()?).await
+    let id = model_id.parse()?;
+    if request.allow_deleted != Some(true) {
+        return one(&state, &caller.workspace, id).await;
+    }
+    let found = state.tracked.logged_models(&caller.workspace, &[id]).await?.into_iter().next();
+    Ok(Json(One { model: found.ok_or(TrackingError::NoLoggedModel(id))?.into() }))
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -127,7 +154,7 @@ async fn finalize(
         Some("LOGGED_MODEL_UPLOAD_FAILED") => LoggedModelStatus::Failed,
         _ => {
             let hint = "use LOGGED_MODEL_PENDING, LOGGED_MODEL_READY or LOGGED_MODEL_UPLOAD_FAILED";
-            return Err(MlflowError::invalid("status", format!("{choice:?}"), hint).into());
+            return Err(MlflowError::invalid("status", choice, hint).into());
         }
     };
     let id = model_id.parse()?;
@@ -173,7 +200,7 @@ async fn set_tags(
     Path(model_id): Path<String>,
     Call(request): Call<Pairs>,
 ) -> Result<Json<One>, Error> {
-    let (id, tags) = (model_id.parse()?, run_tags(request.tags)?);
+    let (id, tags) = (model_id.parse()?, tags(request.tags)?);
     let command = SetLoggedModelTags { workspace: caller.workspace.clone(), id, tags };
     state.tracking.run(&caller.principal, command).await?;
     one(&state, &caller.workspace, id).await

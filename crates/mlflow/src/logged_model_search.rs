@@ -10,13 +10,15 @@ use serde::{Deserialize, Serialize};
 use crate::body::Call;
 use crate::logged_model_body::LoggedModelBody;
 use crate::table::Table;
-use crate::wire::{int64, list, page, required};
-use crate::{Error, MlflowState};
+use crate::wire::{int64, list, page, required, some_list};
+use crate::{Error, MlflowError, MlflowState};
 use mainstay_api::caller::Caller;
 use mainstay_api::route::Route;
 
-/// `SEARCH_LOGGED_MODEL_MAX_RESULTS_DEFAULT`, and the most.
-const PAGE: (usize, usize) = (100, 50_000);
+/// How many models a page has if nothing is said: the default of the message.
+const UNSAID: i64 = 50;
+/// How many it has if none are wanted: `SEARCH_LOGGED_MODEL_MAX_RESULTS_DEFAULT`.
+const NONE_WANTED: i64 = 100;
 
 pub(crate) fn routes() -> Vec<Route<MlflowState>> {
     Table::v2().post("logged-models/search", Action::RunRead, search).rows()
@@ -52,8 +54,8 @@ struct OrderBy {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Search {
-    #[serde(alias = "experimentIds", deserialize_with = "list")]
-    experiment_ids: Vec<String>,
+    #[serde(alias = "experimentIds", deserialize_with = "some_list")]
+    experiment_ids: Option<Vec<String>>,
     filter: Option<String>,
     #[serde(deserialize_with = "list")]
     datasets: Vec<OnDataset>,
@@ -78,16 +80,22 @@ async fn search(
     caller: Caller,
     Call(request): Call<Search>,
 ) -> Result<Json<Found>, Error> {
-    let experiments = request.experiment_ids.iter().map(|id| ExperimentId::parse(id));
+    let experiments = request.experiment_ids.ok_or(MlflowError::Missing("experiment_ids"))?;
+    let experiments = experiments.iter().map(|id| ExperimentId::parse(id));
     let experiments: Vec<ExperimentId> = experiments.collect::<Result<_, _>>()?;
-    let datasets = request.datasets.into_iter().filter_map(OnDataset::measured).collect();
-    let filter = LoggedModelFilter::parse(request.filter.as_deref().unwrap_or_default(), datasets)?;
-    let mut order = LoggedModelOrder::default();
+    let datasets = request.datasets.into_iter().map(|on| on.measured().ok_or(MlflowError::NamelessDataset));
+    let datasets: Vec<MeasuredOn> = datasets.collect::<Result<_, _>>()?;
+    let filter = LoggedModelFilter::parse(request.filter.as_deref().unwrap_or_default(), datasets.clone())?;
+    let mut order = LoggedModelOrder::over(datasets);
     for by in request.order_by {
         let field = required("field_name", by.field_name)?;
         order = order.then(&field, by.ascending.unwrap_or(true), by.dataset.measured())?;
     }
-    let page = page(request.max_results, PAGE, request.page_token.as_deref())?;
+    let wanted = match request.max_results.unwrap_or(UNSAID) {
+        0 => NONE_WANTED,
+        wanted => wanted,
+    };
+    let page = page(Some(wanted), (usize::MAX, usize::MAX), request.page_token.as_deref())?;
     let all = state.tracked.logged_models_of(&caller.workspace, &experiments).await?;
     let found = search_logged_models(all, &filter, &order, &page)?;
     Ok(Json(Found {

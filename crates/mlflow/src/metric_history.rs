@@ -1,16 +1,14 @@
-//! `GET metrics/get-history`: all points of a metric, or pages of them.
-
-use std::cmp::Ordering;
+//! `GET metrics/get-history`: all points of a metric, or pages of them. A run that is not there has none.
 
 use axum::Json;
 use axum::extract::State;
 use mainstay_core::action::Action;
 use mainstay_core::page::Page;
-use mainstay_tracking::metric::{Point, history};
+use mainstay_tracking::metric::{Point, history, history_order};
 use serde::{Deserialize, Serialize};
 
 use crate::body::Call;
-use crate::run::{existing, run_id};
+use crate::run::run_named;
 use crate::run_body::MetricBody;
 use crate::table::Table;
 use crate::wire::{int64, page, required};
@@ -52,10 +50,8 @@ const fn key(point: &Point) -> Key {
     (point.timestamp_ms, point.step, point.value.to_bits())
 }
 
-/// The order of a history.
-fn order(a: Key, b: Key) -> Ordering {
-    let values = || f64::from_bits(a.2).total_cmp(&f64::from_bits(b.2));
-    (a.0, a.1).cmp(&(b.0, b.1)).then_with(values)
+const fn point_at((timestamp_ms, step, value): Key) -> Point {
+    Point { step, timestamp_ms, value: f64::from_bits(value) }
 }
 
 async fn get_history(
@@ -63,17 +59,18 @@ async fn get_history(
     caller: Caller,
     Call(request): Call<GetHistory>,
 ) -> Result<Json<History>, Error> {
-    let run = run_id(request.run_id, request.run_uuid)?;
+    let run = run_named(request.run_id, request.run_uuid)?;
     let metric = required("metric_key", request.metric_key)?;
     // Without a limit a client wants them all.
     let page = page(request.max_results, (usize::MAX, usize::MAX), request.page_token.as_deref())?;
-    let mut points = history(state.tracked.points(&caller.workspace, run, &metric).await?);
-    if points.is_empty() {
-        existing(&state, &caller.workspace, run).await?;
-    }
+    let mut points = match run.parse() {
+        Ok(run) => history(state.tracked.points(&caller.workspace, run, &metric).await?),
+        // What is no run has no points either.
+        Err(_) => Vec::new(),
+    };
     if let Some(token) = page.after {
-        let after: Key = token.key()?;
-        points.drain(..points.partition_point(|point| order(key(point), after).is_le()));
+        let after = point_at(token.key()?);
+        points.drain(..points.partition_point(|point| history_order(point, &after).is_le()));
     }
     let Page { items, next } = Page::of(points, page.limit, key);
     Ok(Json(History {

@@ -5,6 +5,9 @@
 //! logged model that the request names, and no path may lead elsewhere. Runs of elsewhere are accepted by
 //! their names; only what lies here gets a digest, without which nothing is promoted.
 
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+
 use mainstay_core::digest::Digest;
 use mainstay_core::name::Name;
 use mainstay_core::object::ObjectPath;
@@ -17,20 +20,20 @@ use mainstay_tracking::logged_model::{LoggedModel, LoggedModelId};
 use mainstay_tracking::run::Run;
 
 use crate::artifact_path::{decoded, stored_at, within};
+use crate::artifact_root::{NAMING_A_HOST, Place, local_path};
 use crate::model_digest::digest;
 use crate::{Error, Mlflow, MlflowError, alias, logged_model};
 
 /// What the clients write where a prompt version needs a source.
 const PROMPT_SOURCES: [&str; 2] = ["dummy-source", "prompt-template"];
-/// Schemes whose URIs say which host to ask.
-const NAMING_A_HOST: [&str; 9] = ["abfss", "b2", "ftp", "hdfs", "http", "https", "r2", "sftp", "viewfs"];
 
 const MUST_OWN_RUN: &str =
     "The run_id request parameter must identify the resource that contains the source.";
 const MUST_OWN_MODEL: &str =
     "The model_id request parameter must identify the resource that contains the source.";
-const LOCAL: &str = "To use a local path as a model version source, log the model to a run first, and name it by its \
-    runs: or models: URI: others cannot load from a client's disk.";
+const LOCAL: &str = "To use a local path as a model version source, the run_id request parameter has to be specified \
+    and the local path has to be contained within the artifact directory of the run specified by the run_id.";
+const OTHER_HOST: &str = "It is not a valid remote uri: a file: URI names a file of this host.";
 const ABSOLUTE: &str = "Give an absolute path, without relative path references, '#' or control characters.";
 const HOST: &str = "It names a host to load from. That must be where the artifacts of the run or logged model are that \
     the request names.";
@@ -63,6 +66,8 @@ enum Form {
     Run(String, String),
     /// In our own store.
     Stored(ObjectPath),
+    /// On a disk, which clients and this server may share.
+    Local(PathBuf),
     /// In a store that the clients can reach.
     Elsewhere,
     /// On a host that the URI names.
@@ -79,6 +84,9 @@ enum Pointer {
 /// Sorts a source; `Err` holds what is wrong with it.
 fn form(uri: &str) -> Result<Form, &'static str> {
     let clean = decoded(uri).map_err(|_| ABSOLUTE)?;
+    if clean.starts_with('/') || clean.starts_with("file:") {
+        return local_form(uri, &clean);
+    }
     let relative = clean.split(['/', '\\']).any(|part| part == ".." || part == ".");
     if relative || clean.contains('#') || clean.contains(char::is_control) {
         return Err(ABSOLUTE);
@@ -94,7 +102,6 @@ fn form(uri: &str) -> Result<Form, &'static str> {
         }
         "mlflow-artifacts" if rest.starts_with("//") => Ok(Form::OnHost),
         "mlflow-artifacts" => stored_at(&clean).and_then(Result::ok).map(Form::Stored).ok_or(ABSOLUTE),
-        "file" => Err(LOCAL),
         // A drive letter.
         one if one.len() == 1 => Err(LOCAL),
         one => {
@@ -106,6 +113,28 @@ fn form(uri: &str) -> Result<Form, &'static str> {
             Ok(if NAMING_A_HOST.contains(&one) { Form::OnHost } else { Form::Elsewhere })
         }
     }
+}
+
+fn local_form(uri: &str, clean: &str) -> Result<Form, &'static str> {
+    let host = clean.strip_prefix("file://").map_or("", |rest| rest.split('/').next().unwrap_or_default());
+    if !matches!(host, "" | ".") && !host.starts_with("localhost") && !host.starts_with("127.0.0.1") {
+        return Err(OTHER_HOST);
+    }
+    let path = local_path(uri).filter(|_| !clean.contains('#') && !clean.contains(char::is_control));
+    path.map(|path| Form::Local(normal(&path))).ok_or(LOCAL)
+}
+
+/// A path without `.` and `..`.
+fn normal(path: &Path) -> PathBuf {
+    let mut normal = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::ParentDir => drop(normal.pop()),
+            Component::CurDir => {}
+            part => normal.push(part),
+        }
+    }
+    normal
 }
 
 fn models_form(rest: &str) -> Result<Form, &'static str> {
@@ -147,9 +176,9 @@ pub(crate) async fn accept(
         Some(id) => Some(logged_model::existing(state, workspace, id).await?.model),
         None => None,
     };
-    let directory = directory(state, workspace, form, (&uri, run.as_ref(), logged.as_ref())).await?;
-    let digest = match directory {
-        Some(directory) => digest(&*state.objects, &directory).await?,
+    let place = directory(state, workspace, form, (&uri, run.as_ref(), logged.as_ref())).await?;
+    let digest = match place {
+        Some(place) => digest(&*place.objects, &place.path).await?,
         None => None,
     };
     let run = run.or_else(|| logged.and_then(|logged| logged.source_run));
@@ -189,28 +218,38 @@ async fn directory(
     workspace: &Name,
     form: Form,
     (uri, run, logged): (&str, Option<&RunRef>, Option<&LoggedModel>),
-) -> Result<Option<ObjectPath>, Error> {
+) -> Result<Option<Place>, Error> {
     match form {
         Form::Elsewhere | Form::Registered(..) => Ok(None),
         Form::LoggedModel(id, below) => match logged {
-            Some(logged) if logged.id == id => Ok(place(&logged.artifact_uri, &below)),
+            Some(logged) if logged.id == id => Ok(place(state, &logged.artifact_uri, &below)),
             _ => Err(invalid(uri, MUST_OWN_MODEL)),
         },
         Form::Run(..) if logged.is_some() => Err(invalid(uri, MUST_OWN_MODEL)),
         Form::Run(id, below) => match run {
             Some(run) if run.as_str() == id => {
                 let found = known_run(state, workspace, Some(run)).await?;
-                Ok(found.and_then(|found| place(&found.artifact_uri, &below)))
+                Ok(found.and_then(|found| place(state, &found.artifact_uri, &below)))
             }
             _ => Err(invalid(uri, MUST_OWN_RUN)),
         },
         Form::Stored(path) => {
             let (root, reason) = owner(state, workspace, run, logged).await?;
-            let root = root.as_deref().and_then(|root| place(root, ""));
+            let root = root.as_deref().and_then(stored_at).and_then(Result::ok);
             if root.is_some_and(|root| within(&path, &root)) {
-                Ok(Some(path))
+                Ok(Some(Place { objects: Arc::clone(&state.objects), path }))
             } else {
                 Err(invalid(uri, reason))
+            }
+        }
+        Form::Local(path) => {
+            let (root, _) = owner(state, workspace, run, logged).await?;
+            let root = root.as_deref().and_then(local_path);
+            if root.is_some_and(|root| path.starts_with(normal(&root))) {
+                // Files outside the artifact root are not read.
+                Ok(path.to_str().and_then(|path| state.place(path)).and_then(Result::ok))
+            } else {
+                Err(invalid(uri, LOCAL))
             }
         }
         Form::OnHost => {
@@ -242,10 +281,13 @@ async fn known_run(state: &Mlflow, workspace: &Name, run: Option<&RunRef>) -> Re
 }
 
 /// What is `below` the artifacts at `root_uri`, if they are in our store.
-fn place(root_uri: &str, below: &str) -> Option<ObjectPath> {
-    let root = stored_at(root_uri)?.ok()?;
+fn place(state: &Mlflow, root_uri: &str, below: &str) -> Option<Place> {
+    let root = state.place(root_uri)?.ok()?;
     let below = below.trim_end_matches('/');
-    if below.is_empty() { Some(root) } else { root.join(below).ok() }
+    if below.is_empty() {
+        return Some(root);
+    }
+    Some(Place { path: root.path.join(below).ok()?, ..root })
 }
 
 /// The version that a `models:` URI names.
@@ -318,6 +360,15 @@ mod tests {
         assert_eq!(form("mlflow-artifacts:/0/r/artifacts/m"), Ok(Form::Stored(path("0/r/artifacts/m"))));
         assert_eq!(form("s3://bucket/model"), Ok(Form::Elsewhere));
         assert_eq!(form("dbfs:/model"), Ok(Form::Elsewhere));
+        for local in [
+            "/srv/r/model",
+            "/srv/r/model/.",
+            "/srv/r/model/../model",
+            "file:///srv/r/model",
+            "file:/srv/r//model",
+        ] {
+            assert_eq!(form(local), Ok(Form::Local("/srv/r/model".into())), "{local}");
+        }
         // A client would ask the host, whatever lies at that path here.
         for named in ["mlflow-artifacts://host/0/r", "https://host/model", "hdfs://node/a/b"] {
             assert_eq!(form(named), Ok(Form::OnHost), "{named}");
@@ -327,9 +378,11 @@ mod tests {
     #[test]
     fn sources_that_lead_elsewhere_are_refused() {
         for bad in [
-            "/etc/passwd",
             "model",
-            "file:///tmp/model",
+            "./model",
+            "file:model",
+            "/srv/a#b",
+            "file://123.456.789.123/path",
             "C:\\model",
             "mlflow-artifacts:/0/../../etc",
             "mlflow-artifacts://host/%2e%2e%2f%252e%252e/x",

@@ -35,12 +35,16 @@ pub(crate) fn routes() -> Vec<Route<MlflowState>> {
 
 /// The run that a message names, by its new field or its old one.
 pub(crate) fn run_id(run_id: Option<String>, run_uuid: Option<String>) -> Result<RunId, Error> {
-    let text = required("run_id", run_id.filter(|id| !id.is_empty()).or(run_uuid))?;
-    Ok(parse_run_id(&text)?)
+    Ok(parse_run_id(&run_named(run_id, run_uuid)?)?)
+}
+
+/// How a message names a run. Whether that can be an id is looked at once all fields are known to be there.
+pub(crate) fn run_named(run_id: Option<String>, run_uuid: Option<String>) -> Result<String, MlflowError> {
+    required("run_id", run_id.filter(|id| !id.is_empty()).or(run_uuid))
 }
 
 /// Reads a run id. A text that cannot be one names no run, which is what clients expect to hear.
-fn parse_run_id(text: &str) -> Result<RunId, MlflowError> {
+pub(crate) fn parse_run_id(text: &str) -> Result<RunId, MlflowError> {
     text.parse().map_err(|_| MlflowError::NoRun(text.chars().take(100).collect()))
 }
 
@@ -93,6 +97,11 @@ struct Create {
     tags: Vec<KeyValue>,
 }
 
+/// The experiment of a new run: the default one if none is named.
+fn experiment_of(id: Option<String>) -> Result<ExperimentId, TrackingError> {
+    id.filter(|id| !id.is_empty()).map_or(Ok(ExperimentId::DEFAULT), |id| ExperimentId::parse(&id))
+}
+
 async fn create(
     State(state): State<MlflowState>,
     caller: Caller,
@@ -102,7 +111,7 @@ async fn create(
     let command = CreateRun {
         workspace: caller.workspace.clone(),
         id: RunId::draw(&*state.entropy),
-        experiment: ExperimentId::parse(&request.experiment_id.unwrap_or_default())?,
+        experiment: experiment_of(request.experiment_id)?,
         name: resolve_name(request.run_name.as_deref(), &tags, &*state.entropy)?,
         user: request.user_id.unwrap_or_default(),
         start_ms: request.start_time.unwrap_or_else(|| state.clock.now().millis()),

@@ -138,7 +138,8 @@ impl From<Run> for RunInfo {
 }
 
 impl From<DatasetInput> for DatasetInputBody {
-    fn from(DatasetInput { dataset, tags }: DatasetInput) -> Self {
+    fn from(DatasetInput { dataset, mut tags }: DatasetInput) -> Self {
+        tags.sort();
         let Dataset { name, digest, source_type, source, schema, profile } = dataset;
         Self {
             tags: tags.into_iter().map(|(key, value)| KeyValue { key, value }).collect(),

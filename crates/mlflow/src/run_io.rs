@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::body::Call;
-use crate::run::run_id;
+use crate::run::{parse_run_id, run_id, run_named};
 use crate::table::Table;
 use crate::wire::{Empty, KeyValue, int64, list, required};
 use crate::{Error, MlflowError, MlflowState};
@@ -136,15 +136,14 @@ struct LogModelMessage {
 
 /// Reads the description of a model, which must have the fields that a stock server asks for.
 fn described(text: &str) -> Result<Value, MlflowError> {
-    let wrong = |hint: String| MlflowError::invalid("model_json", text, hint);
     let model: Value = serde_json::from_str(text)
-        .map_err(|error| wrong(format!("Malformed model info, not JSON: {error}")))?;
-    for field in ["artifact_path", "flavors", "utc_time_created", "run_id"] {
-        if model.get(field).is_none() {
-            return Err(wrong(format!("Model json is missing mandatory fields: {field}")));
-        }
-    }
-    Ok(model)
+        .map_err(|_| MlflowError::MalformedModel(text.chars().take(1_000).collect()))?;
+    let missing: Vec<String> = ["artifact_path", "flavors", "utc_time_created", "run_id"]
+        .into_iter()
+        .filter(|field| model.get(field).is_none())
+        .map(|field| format!("'{field}'"))
+        .collect();
+    if missing.is_empty() { Ok(model) } else { Err(MlflowError::IncompleteModel(missing.join(", "))) }
 }
 
 /// What clients before version 3 call once a model's files are there.
@@ -153,11 +152,9 @@ async fn log_model(
     caller: Caller,
     Call(request): Call<LogModelMessage>,
 ) -> Result<Json<Empty>, Error> {
-    let command = RecordModelHistory {
-        workspace: caller.workspace,
-        run: run_id(request.run_id, None)?,
-        model: described(&required("model_json", request.model_json)?)?,
-    };
+    let run = run_named(request.run_id, None)?;
+    let model = described(&required("model_json", request.model_json)?)?;
+    let command = RecordModelHistory { workspace: caller.workspace, run: parse_run_id(&run)?, model };
     state.tracking.run(&caller.principal, command).await?;
     Ok(Json(Empty {}))
 }

@@ -23,6 +23,17 @@ struct ServerInfo {
     multipart_downloads_enabled: bool,
     presigned_upload_run_id_supported: bool,
     presigned_upload_model_id_supported: bool,
+    model_artifact_presigned_downloads_supported: bool,
+    artifacts_presigned_only: bool,
+    tracking_auth: &'static str,
+    features_enabled: Features,
+}
+
+/// Further parts of a server.
+#[derive(Debug, Serialize)]
+struct Features {
+    gateway: bool,
+    scheduled_issue_detection: bool,
 }
 
 async fn server_info() -> Json<ServerInfo> {
@@ -35,5 +46,9 @@ async fn server_info() -> Json<ServerInfo> {
         multipart_downloads_enabled: false,
         presigned_upload_run_id_supported: false,
         presigned_upload_model_id_supported: false,
+        model_artifact_presigned_downloads_supported: false,
+        artifacts_presigned_only: false,
+        tracking_auth: "",
+        features_enabled: Features { gateway: false, scheduled_issue_detection: false },
     })
 }

@@ -1,4 +1,4 @@
-//! Rows of the table: each endpoint stands under both prefixes.
+//! Rows of the table: almost each endpoint stands under both prefixes.
 
 use axum::handler::Handler;
 use http::Method;
@@ -11,8 +11,12 @@ use mainstay_api::route::{Route, RouteScope};
 /// Largest JSON body, in bytes: the profile of a dataset alone may have 16 MiB.
 pub(crate) const JSON_LIMIT: usize = 32 << 20;
 
+/// The prefixes of most calls.
+const API: &[&str] = &["/api", "/ajax-api"];
+
 /// Collects rows.
 pub(crate) struct Table {
+    prefixes: &'static [&'static str],
     version: &'static str,
     rows: Vec<Route<MlflowState>>,
 }
@@ -24,17 +28,22 @@ pub(crate) struct Table {
 impl Table {
     /// Rows under `/api/2.0/mlflow/` and its twin.
     pub(crate) const fn v2() -> Self {
-        Self { version: "2.0/mlflow", rows: Vec::new() }
+        Self { prefixes: API, version: "/2.0/mlflow", rows: Vec::new() }
     }
 
     /// Rows under `/api/3.0/mlflow/` and its twin.
     pub(crate) const fn v3() -> Self {
-        Self { version: "3.0/mlflow", rows: Vec::new() }
+        Self { prefixes: API, version: "/3.0/mlflow", rows: Vec::new() }
     }
 
     /// Rows under `/api/2.0/mlflow-artifacts/` and its twin.
     pub(crate) const fn artifacts() -> Self {
-        Self { version: "2.0/mlflow-artifacts", rows: Vec::new() }
+        Self { prefixes: API, version: "/2.0/mlflow-artifacts", rows: Vec::new() }
+    }
+
+    /// Rows without any prefix.
+    pub(crate) const fn plain() -> Self {
+        Self { prefixes: &[""], version: "", rows: Vec::new() }
     }
 
     pub(crate) fn get<T: 'static>(
@@ -89,8 +98,8 @@ impl Table {
         action: Action,
         handler: &impl Handler<T, MlflowState>,
     ) -> Self {
-        for prefix in ["/api", "/ajax-api"] {
-            let path = format!("{prefix}/{}/{path}", self.version);
+        for prefix in self.prefixes {
+            let path = format!("{prefix}{}/{path}", self.version);
             let what = (action, RouteScope::Workspace);
             let route = Route::new(Protocol::Mlflow, (method.clone(), path), what, handler.clone());
             self.rows.push(route.with_body_limit(JSON_LIMIT));

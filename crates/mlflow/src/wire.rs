@@ -8,6 +8,7 @@ use mainstay_core::page::{PageRequest, PageToken};
 use mainstay_tracking::search::View;
 use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
 
 use crate::{Error, MlflowError};
 
@@ -28,6 +29,9 @@ pub(crate) fn pairs(map: std::collections::BTreeMap<String, String>) -> Vec<KeyV
 #[derive(Debug, Serialize)]
 pub(crate) struct Empty {}
 
+/// 2^53: every integral double below it is exact.
+pub(crate) const WHOLE_DOUBLES: f64 = 9_007_199_254_740_992.0;
+
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Integer {
@@ -42,8 +46,7 @@ pub(crate) fn int64<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option
     match Option::<Integer>::deserialize(deserializer).map_err(|_| wrong())? {
         None => Ok(None),
         Some(Integer::Number(number)) => Ok(Some(number)),
-        // Every integral float below 2^53 is exact.
-        Some(Integer::Float(float)) if float.fract() == 0.0 && float.abs() < 9_007_199_254_740_992.0 =>
+        Some(Integer::Float(float)) if float.fract() == 0.0 && float.abs() < WHOLE_DOUBLES =>
         {
             #[expect(clippy::cast_possible_truncation, reason = "checked to be integral and in range")]
             Ok(Some(float as i64))
@@ -125,12 +128,30 @@ where
     deserializer.deserialize_option(Short(PhantomData))
 }
 
+/// A list that can be told from none at all, if it is absent.
+pub(crate) fn some_list<'de, D, T>(deserializer: D) -> Result<Option<Vec<T>>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    list(deserializer).map(Some)
+}
+
 /// A value of an enumeration: its name or its number.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(untagged)]
 pub(crate) enum Choice {
     Number(i64),
     Name(String),
+}
+
+impl From<Choice> for Value {
+    fn from(choice: Choice) -> Self {
+        match choice {
+            Choice::Number(number) => number.into(),
+            Choice::Name(name) => name.into(),
+        }
+    }
 }
 
 impl Choice {
@@ -153,9 +174,7 @@ pub(crate) fn view(name: &'static str, choice: Option<&Choice>) -> Result<View, 
         Some("ACTIVE_ONLY") => Ok(View::Active),
         Some("DELETED_ONLY") => Ok(View::Deleted),
         Some(_) => Ok(View::All),
-        None => {
-            Err(MlflowError::invalid(name, format!("{choice:?}"), "use ACTIVE_ONLY, DELETED_ONLY or ALL"))
-        }
+        None => Err(MlflowError::invalid(name, choice.clone(), "use ACTIVE_ONLY, DELETED_ONLY or ALL")),
     }
 }
 
@@ -174,8 +193,7 @@ pub(crate) fn page(
         None => default,
         Some(number) => {
             let wanted = usize::try_from(number).ok().filter(|wanted| (1..=most).contains(wanted));
-            let hint = || format!("it must be a positive integer and at most {most}");
-            wanted.ok_or_else(|| MlflowError::invalid("max_results", number, hint()))?
+            wanted.ok_or(MlflowError::MaxResults { number, most })?
         }
     };
     let after = token.filter(|token| !token.is_empty()).map(str::parse::<PageToken>).transpose()?;

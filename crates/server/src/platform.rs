@@ -1,6 +1,6 @@
 //! Everything wired: the stores, the policy, and the commands of each domain.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use mainstay_core::command::{Authorizer, Commands};
@@ -15,6 +15,7 @@ use mainstay_directory::lock::DataLock;
 use mainstay_directory::server_file::ServerFile;
 use mainstay_features::port::FeaturesTx;
 use mainstay_governance::policy::Mode;
+use mainstay_mlflow::ArtifactRoot;
 use mainstay_monitoring::port::MonitoringTx;
 use mainstay_pipelines::port::PipelineTx;
 use mainstay_registry::port::RegistryTx;
@@ -53,6 +54,8 @@ pub struct Platform {
     pub database: Database,
     /// Run artifacts and models.
     pub objects: Arc<dyn Objects>,
+    /// Where artifacts go of experiments that name no place.
+    pub artifact_root: Arc<ArtifactRoot>,
     /// Feature values for requests that carry keys.
     pub online: Arc<OnlineStore>,
     /// Machine time.
@@ -124,6 +127,7 @@ impl Platform {
             serving: Commands::new(writer.clone(), policy.clone()),
             tracking: Commands::new(writer, policy.clone()),
             looped: Commands::new(Arc::new(LoopUnit(database.writer.clone())), policy),
+            artifact_root: Arc::new(ArtifactRoot::proxy(working_directory(layout.root()))),
             layout,
             database,
             objects,
@@ -136,9 +140,24 @@ impl Platform {
         })
     }
 
+    /// Lets new experiments that name no place have their artifacts below `uri`. What is a directory of this
+    /// machine is read here too, if that can be.
+    pub async fn with_artifact_root(mut self, uri: &str) -> Result<Self, crate::Failed> {
+        let root = ArtifactRoot::new(uri, working_directory(self.layout.root()));
+        let mut root = root.map_err(|error| crate::Failed::Usage(error.to_string()))?;
+        if let Some(directory) = root.directory() {
+            match LocalObjects::open(directory, self.entropy.clone()).await {
+                Ok(objects) => root = root.read_through(Arc::new(objects)),
+                Err(error) => tracing::warn!(uri, %error, "artifacts there are not served"),
+            }
+        }
+        self.artifact_root = Arc::new(root);
+        Ok(self)
+    }
+
     /// Creates the experiment where runs go whose client names none, if it is not there yet.
     pub async fn create_default_experiment(&self) -> Result<(), crate::Failed> {
-        let location = ArtifactLocation::Under("mlflow-artifacts:/".to_owned());
+        let location = ArtifactLocation::Under(self.artifact_root.of(&default_workspace()));
         let command = CreateDefaultExperiment { workspace: default_workspace(), location };
         Ok(self.tracking.run(&Principal::system("start"), command).await?)
     }
@@ -169,4 +188,9 @@ impl Platform {
         }
         Box::pin(self.database.close()).await;
     }
+}
+
+/// Where relative places of artifacts lie.
+fn working_directory(data: &Path) -> PathBuf {
+    std::env::current_dir().unwrap_or_else(|_| data.to_owned())
 }

@@ -22,6 +22,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0011_triggers.sql"),
     include_str!("../migrations/0012_version_locations.sql"),
     include_str!("../migrations/0016_evaluation.sql"),
+    include_str!("../migrations/0019_model_points.sql"),
 ];
 
 /// Brings the schema up to date. Refuses a database that a newer Mainstay has written.

@@ -7,6 +7,7 @@ use std::io::SeekFrom;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::UNIX_EPOCH;
 
 use async_trait::async_trait;
 use bytes::BytesMut;
@@ -15,6 +16,7 @@ use mainstay_core::digest::Digest;
 use mainstay_core::entropy::Entropy;
 use mainstay_core::error::{Cause, StorageError};
 use mainstay_core::object::{ByteStream, Content, Entry, ObjectError, ObjectPath, Objects, Stored};
+use mainstay_core::time::MachineTime;
 use sha2::{Digest as _, Sha256};
 use tokio::fs::{self, File};
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _};
@@ -22,7 +24,7 @@ use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _};
 /// How many bytes are read at once.
 const CHUNK: usize = 256 << 10;
 /// Where objects are written before they get their name. Not addressable; emptied at start.
-const INCOMING: &str = ".incoming";
+const INCOMING: &str = ObjectPath::INCOMING;
 
 /// The objects below a directory.
 pub struct LocalObjects {
@@ -124,7 +126,15 @@ impl Objects for LocalObjects {
         let place = self.locate(path).await?;
         let mut file = match File::open(&place).await {
             Ok(file) => file,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            // Below a file there is nothing.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory
+                ) =>
+            {
+                return Ok(None);
+            }
             Err(error) => return Err(failure(error)),
         };
         let metadata = file.metadata().await.map_err(failure)?;
@@ -145,7 +155,7 @@ impl Objects for LocalObjects {
                 Err(error) => Some((Err(error.into()), (file, 0))),
             }
         });
-        Ok(Some(Content { size: metadata.len(), bytes: Box::pin(bytes) }))
+        Ok(Some(Content { size: metadata.len(), stored: stored_at(&metadata), bytes: Box::pin(bytes) }))
     }
 
     async fn list(&self, directory: Option<&ObjectPath>) -> Result<Vec<Entry>, StorageError> {
@@ -186,10 +196,22 @@ impl Objects for LocalObjects {
         };
         match removed {
             Ok(()) => Ok(true),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory
+                ) =>
+            {
+                Ok(false)
+            }
             Err(error) => Err(failure(error)),
         }
     }
+}
+
+fn stored_at(metadata: &std::fs::Metadata) -> Option<MachineTime> {
+    let since = metadata.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
+    i64::try_from(since.as_micros()).ok().map(MachineTime::from_micros)
 }
 
 fn unplaced(error: std::io::Error) -> ObjectError {
@@ -245,6 +267,9 @@ mod tests {
         assert_eq!(read(&objects, "0/run/artifacts/a.txt", None).await.unwrap(), "hello world");
         assert_eq!(read(&objects, "0/run/artifacts/a.txt", Some(6..100)).await.unwrap(), "world");
         assert_eq!(read(&objects, "0/run/artifacts", None).await, None);
+        assert_eq!(read(&objects, "0/run/artifacts/a.txt/b", None).await, None);
+        let content = objects.get(&path, None).await.unwrap().unwrap();
+        assert!(content.stored.unwrap() > MachineTime::from_micros(0));
         let listed = objects.list(Some(&"0/run/artifacts".parse().unwrap())).await.unwrap();
         assert_eq!(listed, [Entry { name: "a.txt".into(), size: Some(11) }]);
         assert!(objects.delete(&"0/run".parse().unwrap()).await.unwrap());

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::error::TrackingError;
 use crate::logged_model::LoggedModelId;
 use crate::metric::Point;
-use crate::text::{Overlong, Pair, checked, checked_key};
+use crate::text::{Overlong, Pair, checked, metric_key};
 
 /// Most metric points in one batch.
 pub const MAX_METRICS: usize = 1_000;
@@ -30,9 +30,10 @@ pub struct LoggedMetric {
 impl LoggedMetric {
     /// Checks a point: a normal key, a timestamp from 0 (`_validate_metric`).
     pub fn new(key: impl Into<String>, point: Point) -> Result<Self, TrackingError> {
-        let key = checked_key(key.into())?;
+        let key = metric_key(key.into())?;
         if point.timestamp_ms < 0 {
-            return Err(TrackingError::NegativeTimestamp(key));
+            let Point { value, timestamp_ms, .. } = point;
+            return Err(TrackingError::NegativeTimestamp { key, value, timestamp_ms });
         }
         Ok(Self { key, point, model: None, dataset: None })
     }
@@ -47,7 +48,7 @@ impl LoggedMetric {
         self.model = Some(model);
         self.dataset = match dataset {
             Some((name, digest)) => {
-                Some((text("dataset name", name, 500)?, text("dataset digest", digest, 36)?))
+                Some((text("dataset_name", name, 500)?, text("dataset_digest", digest, 36)?))
             }
             None => None,
         };
@@ -128,6 +129,6 @@ mod tests {
         let twice = Batch::new(Vec::new(), vec![pair(1), pair(1)], Vec::new());
         assert!(matches!(twice, Err(TrackingError::DuplicateParam(_))));
         let early = Point { timestamp_ms: -1, ..point };
-        assert!(matches!(LoggedMetric::new("m", early), Err(TrackingError::NegativeTimestamp(_))));
+        assert!(matches!(LoggedMetric::new("m", early), Err(TrackingError::NegativeTimestamp { .. })));
     }
 }

@@ -17,7 +17,9 @@ pub enum TrackingError {
     #[error("Invalid experiment ID '{0}'. Experiment ID must be a valid integer.")]
     InvalidExperimentId(String),
     /// The text is not an experiment name.
-    #[error("Invalid experiment name: '{0}'; give one to 500 characters")]
+    #[error(
+        "Invalid experiment name: '{0}'. Give 1 to 500 characters that are not all blank, without control characters"
+    )]
     InvalidExperimentName(String),
     /// The text is not the id of a logged model.
     #[error("'{0}' is not a logged model id: it is 'm-' and 32 hexadecimal characters")]
@@ -25,14 +27,32 @@ pub enum TrackingError {
     /// The text is not a run status.
     #[error("'{0}' is not a run status: use RUNNING, SCHEDULED, FINISHED, FAILED or KILLED")]
     InvalidStatus(String),
-    /// The text is not a key of a metric, parameter or tag.
+    /// A key of a metric, parameter or tag holds other characters than it may.
     #[error(
-        "invalid key '{0}': names may only contain alphanumerics, underscores (_), dashes (-), periods (.), \
-         spaces ( ), colon(:) and slashes (/), written as a normal path"
+        "Invalid value {key:?} for parameter '{field}' supplied: Names may only contain alphanumerics, \
+         underscores (_), dashes (-), periods (.), spaces ( ), colon(:) and slashes (/)."
     )]
-    InvalidKey(String),
+    InvalidKey {
+        /// What the key is called.
+        field: &'static str,
+        /// The key.
+        key: String,
+    },
+    /// A key, read as a path, is not the normal form of it.
+    #[error(
+        "Invalid value {key:?} for parameter '{field}' supplied: Names may be treated as files in certain cases, \
+         and must not resolve to other names when treated as such. This name would resolve to '{normal}'"
+    )]
+    KeyIsPath {
+        /// What the key is called.
+        field: &'static str,
+        /// The key.
+        key: String,
+        /// Its normal form.
+        normal: String,
+    },
     /// A text is longer than its limit.
-    #[error("{field} exceeds the maximum length of {limit} characters")]
+    #[error("'{field}' exceeds the maximum length of {limit} characters")]
     TooLong {
         /// Which text.
         field: &'static str,
@@ -59,10 +79,23 @@ pub enum TrackingError {
         got: usize,
     },
     /// A timestamp is negative.
-    #[error("metric '{0}': the timestamp must be a nonnegative number of milliseconds")]
-    NegativeTimestamp(String),
+    #[error(
+        "Invalid value {timestamp_ms} for parameter 'timestamp' supplied: metric '{key}' (value={value}). \
+         Timestamp must be a nonnegative long (64-bit integer) "
+    )]
+    NegativeTimestamp {
+        /// The metric.
+        key: String,
+        /// What was measured.
+        value: f64,
+        /// When.
+        timestamp_ms: i64,
+    },
     /// A parameter stands twice in one batch.
-    #[error("Duplicate parameter keys have been submitted: {0}; give each key once")]
+    #[error(
+        "Duplicate parameter keys have been submitted: ['{0}']. Please ensure the request contains only one param \
+         value per param key."
+    )]
     DuplicateParam(String),
     /// A parameter has another value already.
     #[error(
@@ -149,14 +182,16 @@ const fn state_of_other(deleted: bool) -> &'static str {
 impl Coded for TrackingError {
     fn code(&self) -> ErrorCode {
         match self {
-            Self::InvalidExperimentName(_) | Self::InvalidKey(_) => ErrorCode::InvalidName,
+            Self::InvalidExperimentName(_) | Self::InvalidKey { .. } | Self::KeyIsPath { .. } => {
+                ErrorCode::InvalidName
+            }
             Self::InvalidExperimentId(_)
             | Self::InvalidLoggedModelId(_)
             | Self::InvalidStatus(_)
             | Self::TooLong { .. }
             | Self::Nul { .. }
             | Self::TooMany { .. }
-            | Self::NegativeTimestamp(_)
+            | Self::NegativeTimestamp { .. }
             | Self::DuplicateParam(_)
             | Self::ParamChanged { .. }
             | Self::TwoNames { .. } => ErrorCode::InvalidArgument,

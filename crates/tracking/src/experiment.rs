@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use mainstay_core::scope::{ResourceKind, Subject};
-use mainstay_core::text::clip;
+use mainstay_core::text::{clip, exceeds};
 use mainstay_core::time::MachineTime;
 use serde::{Deserialize, Serialize};
 
@@ -54,6 +54,15 @@ impl ExperimentName {
         Ok(Self(text))
     }
 
+    /// A name for an experiment of today: not all blank either.
+    pub fn given(text: impl Into<String>) -> Result<Self, TrackingError> {
+        let text = text.into();
+        if exceeds(&text, MAX_EXPERIMENT_NAME).is_some() {
+            return Err(TrackingError::TooLong { field: "name", limit: MAX_EXPERIMENT_NAME });
+        }
+        if text.trim().is_empty() { Err(TrackingError::InvalidExperimentName(text)) } else { Self::new(text) }
+    }
+
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -92,7 +101,46 @@ pub struct ExperimentDetail {
     pub tags: BTreeMap<String, String>,
 }
 
+/// The URI of what is `below` another one. What follows a `?` in one with a scheme stays at the end.
+pub fn uri_below(uri: &str, below: &str) -> String {
+    let has_scheme = uri.split_once(':').is_some_and(|(scheme, _)| !scheme.contains('/'));
+    let (place, query) = match uri.split_once('?') {
+        Some((place, query)) if has_scheme => (place, Some(query)),
+        _ => (uri, None),
+    };
+    let place = place.trim_end_matches('/');
+    match query {
+        None => format!("{place}/{below}"),
+        Some(query) => format!("{place}/{below}?{query}"),
+    }
+}
+
 /// How the record names an experiment.
 pub fn experiment_subject(id: ExperimentId) -> Subject {
     Subject::new(ResourceKind::Experiment, id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_below_a_uri_stands_before_its_query() {
+        for (uri, below) in [
+            ("mlflow-artifacts:/", "mlflow-artifacts:/7/a"),
+            ("file:///srv/a", "file:///srv/a/7/a"),
+            ("s3://b/p?x=1&y=2", "s3://b/p/7/a?x=1&y=2"),
+            ("/srv/what?/now", "/srv/what?/now/7/a"),
+        ] {
+            assert_eq!(uri_below(uri, "7/a"), below);
+        }
+    }
+
+    #[test]
+    fn new_names_are_not_blank() {
+        let told = |text: &str| ExperimentName::given(text).unwrap_err().to_string();
+        assert!(told("  ").starts_with("Invalid experiment name: '  '"));
+        assert_eq!(told(&"é".repeat(501)), "'name' exceeds the maximum length of 500 characters");
+        assert!(ExperimentName::given("é".repeat(500)).is_ok() && ExperimentName::new("  ").is_ok());
+    }
 }

@@ -1,8 +1,11 @@
 //! What went into a run, and what came out.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::error::TrackingError;
+use crate::experiment::ExperimentId;
 use crate::logged_model::LoggedModelId;
 use crate::text::{Overlong, checked};
 
@@ -43,24 +46,51 @@ impl DatasetInput {
         let text = |field, text, limit| checked(field, text, limit, Overlong::Refuse);
         let Dataset { name, digest, source_type, source, schema, profile } = self.dataset;
         let dataset = Dataset {
-            name: text("dataset name", name, 500)?,
-            digest: text("dataset digest", digest, 36)?,
-            source_type: text("dataset source type", source_type, 500)?,
-            source: text("dataset source", source, 65_535)?,
-            schema: schema.map(|schema| text("dataset schema", schema, 1_048_575)).transpose()?,
-            profile: profile.map(|profile| text("dataset profile", profile, 16_777_215)).transpose()?,
+            name: text("name", name, 500)?,
+            digest: text("digest", digest, 36)?,
+            source_type: text("source_type", source_type, 500)?,
+            source: text("source", source, 65_535)?,
+            schema: schema.map(|schema| text("schema", schema, 1_048_575)).transpose()?,
+            profile: profile.map(|profile| text("profile", profile, 16_777_215)).transpose()?,
         };
         let tags = self
             .tags
             .into_iter()
-            .map(|(key, value)| Ok((text("input tag key", key, 255)?, text("input tag value", value, 500)?)));
+            .map(|(key, value)| Ok((text("key", key, 255)?, text("value", value, 500)?)));
         Ok(Self { dataset, tags: tags.collect::<Result<_, TrackingError>>()? })
     }
 
     /// What it was used for.
     pub fn context(&self) -> Option<&str> {
-        self.tags.iter().find(|(key, _)| key == DATASET_CONTEXT_TAG).map(|(_, value)| value.as_str())
+        context(&self.tags)
     }
+}
+
+/// What a dataset with these tags was used for.
+pub fn context(tags: &[(String, String)]) -> Option<&str> {
+    tags.iter().find(|(key, _)| key == DATASET_CONTEXT_TAG).map(|(_, value)| value.as_str())
+}
+
+/// Most uses that [`uses`] names.
+pub const MAX_USES: usize = 1_000;
+
+/// A dataset as the runs of an experiment used it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DatasetUse {
+    /// The experiment.
+    pub experiment: ExperimentId,
+    /// The dataset's name.
+    pub name: String,
+    /// The dataset's digest.
+    pub digest: String,
+    /// What it was used for.
+    pub context: Option<String>,
+}
+
+/// Each use once, at most [`MAX_USES`] of them.
+pub fn uses(all: impl IntoIterator<Item = DatasetUse>) -> Vec<DatasetUse> {
+    let distinct: BTreeSet<DatasetUse> = all.into_iter().collect();
+    distinct.into_iter().take(MAX_USES).collect()
 }
 
 /// A logged model that came out of a run.

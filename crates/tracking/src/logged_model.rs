@@ -130,7 +130,10 @@ pub struct LoggedModel {
     pub updated: MachineTime,
 }
 
-/// A metric of a logged model: its latest point per key and dataset.
+/// The tag in which a logged model keeps its registered versions, as a JSON list.
+pub const VERSIONS_TAG: &str = "mlflow.modelVersions";
+
+/// A point of a metric of a logged model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModelMetric {
     /// The model.
@@ -154,7 +157,7 @@ pub struct LoggedModelDetail {
     pub params: BTreeMap<String, String>,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
-    /// Its metrics.
+    /// All points of its metrics.
     pub metrics: Vec<ModelMetric>,
 }
 

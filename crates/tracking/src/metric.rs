@@ -52,42 +52,48 @@ pub fn fold_latest(old: Option<Latest>, points: &[Point]) -> Option<Latest> {
     })
 }
 
-/// The history of a metric: by (timestamp, step, value), NaN last, exact duplicates once, since a
-/// client that hears no answer sends its points again.
+/// The order of a history: by timestamp, step and value; NaN as 0, behind the number. Only points that are equal
+/// are equal here.
+pub fn history_order(a: &Point, b: &Point) -> Ordering {
+    (a.timestamp_ms, a.step).cmp(&(b.timestamp_ms, b.step)).then_with(|| value_order(a, b))
+}
+
+fn value_order(a: &Point, b: &Point) -> Ordering {
+    let stored = a.comparable().total_cmp(&b.comparable());
+    stored.then(a.value.is_nan().cmp(&b.value.is_nan())).then(a.value.total_cmp(&b.value))
+}
+
+/// The history of a metric: in the order of [`history_order`], exact duplicates once, since a client that hears
+/// no answer sends its points again.
 pub fn history(mut points: Vec<Point>) -> Vec<Point> {
-    points.sort_by(|a, b| {
-        let ordering = (a.timestamp_ms, a.step).cmp(&(b.timestamp_ms, b.step));
-        ordering.then_with(|| a.value.total_cmp(&b.value))
-    });
+    points.sort_by(history_order);
     points.dedup();
     points
 }
 
-/// At most `most` points of a metric, spread evenly over those whose steps lie in `steps`, both ends included;
-/// by (step, timestamp, value), exact duplicates once.
+/// At most `most` points of a metric, evenly spread over those whose steps lie in `steps` (both ends belong to
+/// them), by step, timestamp and value; exact duplicates once.
 ///
-/// The points are dealt in their order into `most` buckets, the first of which hold one more where they do not
-/// come out even. The first point of each bucket is taken, and the very last point instead of the last one taken
-/// (`get_metric_history_bulk_interval_from_steps` with `NTILE`).
+/// What is spread over are the points, not the steps (`NTILE` in `get_metric_history_bulk_interval_from_steps`):
+/// they fall into `most` buckets in their order, the first ones larger by one where they do not come out even.
+/// Shown is the first point of each bucket, but the very last point in place of the last of those.
 pub fn sampled(mut points: Vec<Point>, steps: RangeInclusive<i64>, most: usize) -> Vec<Point> {
     points.retain(|point| steps.contains(&point.step));
     points.sort_by(|a, b| {
-        let ordering = (a.step, a.timestamp_ms).cmp(&(b.step, b.timestamp_ms));
-        // As it is stored there: NaN is 0 beside a flag.
-        let ordering = ordering.then(a.comparable().total_cmp(&b.comparable()));
-        ordering.then(a.value.is_nan().cmp(&b.value.is_nan())).then(a.value.total_cmp(&b.value))
+        (a.step, a.timestamp_ms).cmp(&(b.step, b.timestamp_ms)).then_with(|| value_order(a, b))
     });
     points.dedup();
-    if points.len() <= most {
+    if points.len() <= most || most == 0 {
+        points.truncate(most);
         return points;
     }
-    let (size, larger) = (points.len() / most.max(1), points.len() % most.max(1));
-    let firsts = (0..most).map(|bucket| bucket * size + bucket.min(larger));
-    let mut taken: Vec<Point> = firsts.filter_map(|first| points.get(first).copied()).collect();
-    if let (Some(end), Some(last)) = (taken.last_mut(), points.last()) {
+    let (size, larger) = (points.len() / most, points.len() % most);
+    let first = |bucket: usize| bucket * size + bucket.min(larger);
+    let mut shown: Vec<Point> = (0..most).filter_map(|bucket| points.get(first(bucket)).copied()).collect();
+    if let (Some(end), Some(last)) = (shown.last_mut(), points.last()) {
         *end = *last;
     }
-    taken
+    shown
 }
 
 /// How a value stands in an event's JSON, which has no NaN: as a number or as one of the texts `NaN`,
@@ -137,8 +143,6 @@ impl<'de> Deserialize<'de> for Point {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
     fn point(step: i64, timestamp_ms: i64, value: f64) -> Point {
@@ -168,60 +172,58 @@ mod tests {
         assert_eq!(history(vec![c, b, a, c, b]), [a, b, c]);
     }
 
-    /// The definition: buckets dealt one by one.
-    fn sampled_slowly(points: &[Point], most: usize) -> Vec<Point> {
-        if points.len() <= most {
-            return points.to_vec();
-        }
-        let mut buckets = vec![Vec::new(); most];
-        let sizes: Vec<usize> =
-            (0..most).map(|n| points.len() / most + usize::from(n < points.len() % most)).collect();
-        let mut rest = points;
-        for (bucket, size) in buckets.iter_mut().zip(sizes) {
-            let (dealt, left) = rest.split_at(size);
-            bucket.extend_from_slice(dealt);
-            rest = left;
-        }
-        let mut taken: Vec<Point> = buckets.iter().map(|bucket| bucket[0]).collect();
-        if taken.last() != points.last() {
-            taken.pop();
-            taken.push(*points.last().unwrap());
-        }
-        taken
-    }
-
-    proptest! {
-        #[test]
-        fn samples_are_those_of_the_definition(
-            steps in prop::collection::btree_set(-50_i64..50, 0..60),
-            (low, high) in (-60_i64..60, -60_i64..60),
-            most in 1_usize..40,
-            seed in any::<u64>(),
-        ) {
-            let all: Vec<Point> = steps.into_iter().map(|step| point(step, 7, step as f64)).collect();
-            let wanted: Vec<Point> =
-                all.iter().copied().filter(|point| (low..=high).contains(&point.step)).collect();
-            let mut shuffled = all;
-            // The order in which points come does not matter, nor that some come twice.
-            shuffled.sort_by_key(|point| point.step.wrapping_mul(seed.cast_signed() | 1));
-            shuffled.extend_from_within(..shuffled.len() / 2);
-            prop_assert_eq!(sampled(shuffled, low..=high, most), sampled_slowly(&wanted, most));
-        }
+    #[test]
+    fn nan_stands_where_zero_does() {
+        let at = |value| point(0, 0, value);
+        let all = [at(f64::NAN), at(1.0), at(0.0), at(-f64::NAN), at(-1.0)];
+        let values: Vec<f64> = history(all.to_vec()).iter().map(|point| point.value).collect();
+        assert_eq!(values[..2], [-1.0, 0.0]);
+        assert!(values[2].is_nan() && values[3].is_nan(), "{values:?}");
+        assert_eq!(values[4..], [1.0]);
     }
 
     #[test]
-    fn samples_are_spread_and_end_with_the_last_point() {
-        let of = |n: i64, most| {
-            let points = (0..n).map(|step| point(step, 0, 0.0)).collect();
-            sampled(points, i64::MIN..=i64::MAX, most).iter().map(|point| point.step).collect::<Vec<_>>()
+    fn a_sample_has_the_first_of_each_bucket_and_the_last() {
+        let points: Vec<Point> = (0..10).rev().map(|step| point(step, 0, 0.0)).collect();
+        let steps = |most| -> Vec<i64> {
+            sampled(points.clone(), 0..=9, most).iter().map(|point| point.step).collect()
         };
-        assert_eq!(of(10, 5), [0, 2, 4, 6, 9]);
-        assert_eq!(of(10, 1), [9]);
-        assert_eq!(of(3, 3), [0, 1, 2]);
-        assert!(of(0, 5).is_empty() && of(5, 0).is_empty());
-        let tied = vec![point(1, 1, f64::NAN), point(1, 1, 0.0), point(1, 1, -1.0), point(1, 0, 5.0)];
-        let ordered = [point(1, 0, 5.0), point(1, 1, -1.0), point(1, 1, 0.0), point(1, 1, f64::NAN)];
-        assert_eq!(sampled(tied, 0..=1, 9), ordered);
+        assert_eq!(steps(5), [0, 2, 4, 6, 9]);
+        assert_eq!(steps(4), [0, 3, 6, 9]);
+        assert_eq!((steps(1), steps(0)), (vec![9], vec![]));
+        assert_eq!(steps(10).len(), 10);
+        let inner = sampled(points.clone(), 3..=5, 100);
+        assert_eq!(inner.iter().map(|point| point.step).collect::<Vec<_>>(), [3, 4, 5]);
+    }
+
+    /// The rule as it is written: every point gets the number of its bucket.
+    fn sampled_slowly(points: &[Point], most: usize) -> Vec<Point> {
+        let (n, mut buckets) = (points.len(), Vec::new());
+        for bucket in 0..most {
+            let size = n / most + usize::from(bucket < n % most);
+            buckets.extend(std::iter::repeat_n(bucket, size));
+        }
+        let mut shown: Vec<Point> = Vec::new();
+        for (at, point) in points.iter().enumerate() {
+            if at == 0 || buckets[at] != buckets[at - 1] {
+                shown.push(*point);
+            }
+        }
+        if n > most && shown.last() != points.last() {
+            shown.pop();
+            shown.extend(points.last());
+        }
+        shown
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn samples_are_those_of_the_definition(n in 0_i32..200, most in 1_usize..60, times in 1_i64..4) {
+            let points: Vec<Point> = (0..n).map(|i| point(i64::from(i) / times, i.into(), i.into())).collect();
+            let shown = sampled(points.iter().rev().copied().collect(), i64::MIN..=i64::MAX, most);
+            proptest::prop_assert_eq!(&shown, &sampled_slowly(&points, most));
+            proptest::prop_assert!(shown.len() <= most && shown.last() == points.last());
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use mainstay_core::page::{Page, PageRequest};
 use crate::error::TrackingError;
 use crate::experiment::{Experiment, ExperimentDetail, ExperimentId, ExperimentName};
 use crate::index::RunSummary;
-use crate::input::{DatasetInput, ModelOutput};
+use crate::input::{DatasetInput, DatasetUse, ModelOutput};
 use crate::logged_model::{LoggedModel, LoggedModelDetail, LoggedModelId, ModelMetric};
 use crate::metric::{Latest, Point};
 use crate::run::{Attachments, Lifecycle, Run, RunDetail};
@@ -94,9 +94,13 @@ pub trait TrackingTx: Journal {
     async fn put_logged_model_tag(&mut self, id: LoggedModelId, tag: &Pair) -> Result<(), StorageError>;
     /// Removes a tag of a logged model; `false` if there was none.
     async fn delete_logged_model_tag(&mut self, id: LoggedModelId, key: &str) -> Result<bool, StorageError>;
-    /// The latest point of a logged model's metric: one for each model, run, key and dataset.
-    async fn model_metric(&mut self, metric: &ModelMetric) -> Result<Option<Point>, StorageError>;
-    /// Replaces the latest point of a logged model's metric.
+    /// The value of a tag of a logged model.
+    async fn logged_model_tag(
+        &mut self,
+        id: LoggedModelId,
+        key: &str,
+    ) -> Result<Option<String>, StorageError>;
+    /// Adds a point of a logged model's metric; one that is there already is left alone.
     async fn put_model_metric(&mut self, metric: &ModelMetric) -> Result<(), StorageError>;
 }
 
@@ -141,6 +145,13 @@ pub trait TrackingReader: Send + Sync {
         workspace: &Name,
         experiments: &[ExperimentId],
     ) -> Result<Vec<LoggedModelDetail>, StorageError>;
+    /// The datasets that went into the runs of some experiments, deleted runs included; one that was used several
+    /// times in the same way may be named as often. Experiments of other workspaces have none.
+    async fn dataset_uses(
+        &self,
+        workspace: &Name,
+        experiments: &[ExperimentId],
+    ) -> Result<Vec<DatasetUse>, StorageError>;
     /// The summaries of all runs in all workspaces, in chunks, for building the index, with the
     /// position in the log that they reflect at least.
     async fn summaries(

@@ -12,11 +12,13 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use super::plan::{Planned, Wanted};
-use super::read;
 use super::schema::{Call, RUN_EXPERIMENT, RUN_VERSIONS, snake};
 use crate::model_body::VersionBody;
 use crate::registry_search::VERSIONS_PAGE;
-use crate::{Error, MlflowState, artifact_list, body, experiment, registry_search, run, run_search};
+use crate::{
+    Error, MlflowState, artifact_list, body, dataset_search, experiment, metric_history_bulk, registry_search,
+    run, run_search,
+};
 use mainstay_api::caller::Caller;
 use mainstay_api::dialect::BodyError;
 
@@ -34,8 +36,8 @@ pub(super) async fn run(
         Call::GetExperiment => written(experiment::get(server, who, request(argument)?).await?),
         Call::ListArtifacts => written(artifact_list::of_run(server, who, request(argument)?).await?),
         Call::SearchVersions => written(registry_search::versions(server, who, request(argument)?).await?),
-        Call::MetricHistory => written(read::metric_history(server, who, request(argument)?).await?),
-        Call::SearchDatasets => written(read::datasets(server, who, request(argument)?).await?),
+        Call::MetricHistory => written(metric_history_bulk::get_history_bulk_interval(server, who, request(argument)?).await?),
+        Call::SearchDatasets => written(dataset_search::search(server, who, request(argument)?).await?),
         Call::GetRun => {
             let mut answer = written(run::get(server, who, request(argument)?).await?)?;
             let runs = answer.get_mut("run").into_iter().collect();

@@ -12,7 +12,6 @@ mod lexer;
 mod limits;
 mod parser;
 mod plan;
-mod read;
 mod schema;
 mod value;
 

@@ -32,6 +32,10 @@ pub(super) struct Up {
     /// a path or a file URL.
     #[arg(long, env = "MAINSTAY_ARTIFACTS", value_name = "URL")]
     artifacts: Option<String>,
+    /// Below which place new experiments keep their artifacts, if their creator names none: a directory, or a URI
+    /// that clients reach themselves. By default they go through this server.
+    #[arg(long, env = "MAINSTAY_DEFAULT_ARTIFACT_ROOT", value_name = "URI")]
+    default_artifact_root: Option<String>,
     /// Who is let in: 'local' is whoever sits at this machine, on loopback only; 'required' asks for a token.
     #[arg(long, value_enum, default_value = "local")]
     auth: Auth,
@@ -78,9 +82,12 @@ impl Up {
             artifacts::keep_at(&self.data.data, url)?;
         }
         let spawner = Arc::new(Spawner::start(SpawnerConfig::this_binary(["__spawner"])?)?);
-        let platform = Arc::new(
-            Platform::open(&self.data.data, self.data.db.as_deref(), environment(self.auth.mode())).await?,
-        );
+        let platform =
+            Platform::open(&self.data.data, self.data.db.as_deref(), environment(self.auth.mode())).await?;
+        let platform = Arc::new(match &self.default_artifact_root {
+            Some(uri) => platform.with_artifact_root(uri).await?,
+            None => platform,
+        });
         let authenticator: Arc<dyn Authenticator> = match self.auth {
             Auth::Local => Arc::new(LocalUser { allowed_hosts: self.allowed_hosts }),
             Auth::Required => Arc::new(TokenBearer::new(&platform.database, platform.clock.clone())),

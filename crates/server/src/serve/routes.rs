@@ -176,6 +176,7 @@ fn mlflow(platform: &Platform, runs: Arc<RunIndexKeeper>) -> MlflowState {
         registered: reader,
         endpoints: Arc::new(EndpointLoop(platform.looped.clone())),
         objects: platform.objects.clone(),
+        artifact_root: platform.artifact_root.clone(),
         clock: platform.clock.clone(),
         entropy: platform.entropy.clone(),
     })

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "in a test a failure is a panic")]
 
 mod app;
+mod artifacts;
 mod catalog;
 mod command_line;
 mod demo;

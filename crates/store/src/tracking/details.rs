@@ -69,7 +69,7 @@ macro_rules! model_texts {
                 "SELECT model, run, key, dataset_name, dataset_digest, step, timestamp_ms, value ",
                 "FROM logged_model_metrics WHERE model IN (",
                 $ids,
-                ") ORDER BY model, run, key, dataset_name, dataset_digest"
+                ") ORDER BY model, run, key, dataset_name, dataset_digest, step, timestamp_ms"
             ),
         }
     };

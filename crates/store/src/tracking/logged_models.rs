@@ -4,20 +4,16 @@ use mainstay_core::command::Journal as _;
 use mainstay_core::error::StorageError;
 use mainstay_core::run_ref::RunRef;
 use mainstay_tracking::logged_model::{LoggedModel, LoggedModelId, ModelMetric};
-use mainstay_tracking::metric::Point;
 
-use super::{bits, logged_model, point};
+use super::{bits, logged_model};
 use crate::params;
 use crate::tx::StoreTx;
 
 const MODEL: &str = "SELECT id, experiment, name, model_type, source_run, artifact_uri, status, lifecycle, \
     created, updated FROM logged_models WHERE id = $1 AND workspace = $2";
-const METRIC: &str = "SELECT step, timestamp_ms, value FROM logged_model_metrics \
-    WHERE model = $1 AND run = $2 AND key = $3 AND dataset_name = $4 AND dataset_digest = $5";
-const PUT_METRIC: &str = "INSERT INTO logged_model_metrics \
+const ADD_METRIC: &str = "INSERT INTO logged_model_metrics \
     (model, run, key, dataset_name, dataset_digest, step, timestamp_ms, value) \
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (model, run, key, dataset_name, dataset_digest) \
-    DO UPDATE SET step = excluded.step, timestamp_ms = excluded.timestamp_ms, value = excluded.value";
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING";
 
 /// Name and digest of the dataset; empty where there is none.
 fn dataset(metric: &ModelMetric) -> (&str, &str) {
@@ -64,17 +60,7 @@ impl StoreTx {
         self.execute(sql, row).await.map(drop)
     }
 
-    pub(super) async fn find_model_metric(
-        &mut self,
-        metric: &ModelMetric,
-    ) -> Result<Option<Point>, StorageError> {
-        let (name, digest) = dataset(metric);
-        let key = params![metric.model.to_string(), metric.run.to_string(), &metric.key, name, digest];
-        let row = self.query_one(METRIC, key).await?;
-        row.map(|row| point(&row, 0)).transpose()
-    }
-
-    pub(super) async fn replace_model_metric(&mut self, metric: &ModelMetric) -> Result<(), StorageError> {
+    pub(super) async fn add_model_metric(&mut self, metric: &ModelMetric) -> Result<(), StorageError> {
         let (name, digest) = dataset(metric);
         let row = params![
             metric.model.to_string(),
@@ -86,6 +72,6 @@ impl StoreTx {
             metric.point.timestamp_ms,
             bits(metric.point.value),
         ];
-        self.execute(PUT_METRIC, row).await.map(drop)
+        self.execute(ADD_METRIC, row).await.map(drop)
     }
 }

@@ -10,7 +10,7 @@ use mainstay_core::name::Name;
 use mainstay_tracking::block;
 use mainstay_tracking::experiment::{ExperimentDetail, ExperimentId, ExperimentName};
 use mainstay_tracking::index::{DatasetRef, RunSummary};
-use mainstay_tracking::input::DatasetInput;
+use mainstay_tracking::input::{self, DatasetInput, DatasetUse};
 use mainstay_tracking::logged_model::{LoggedModelDetail, LoggedModelId};
 use mainstay_tracking::metric::Point;
 use mainstay_tracking::port::TrackingReader;
@@ -34,6 +34,8 @@ const BLOCKS: &str = "SELECT b.block FROM metric_blocks b JOIN runs r ON r.id = 
     WHERE b.run = $1 AND b.key = $2 AND r.workspace = $3 ORDER BY b.number";
 const MODELS_OF: &str =
     "SELECT id FROM logged_models WHERE experiment = $1 AND lifecycle = 'active' ORDER BY id";
+const DATASET_USES: &str = "SELECT DISTINCT i.name, i.digest, i.tags FROM run_dataset_inputs i \
+    JOIN runs r ON r.id = i.run WHERE r.experiment = $1 AND r.workspace = $2";
 const RUNS_AFTER: &str = "SELECT id, workspace FROM runs WHERE id > $1 ORDER BY id LIMIT $2";
 const HEAD: &str = "SELECT size FROM audit_tree WHERE id = 1";
 
@@ -126,6 +128,29 @@ impl TrackingReader for Reader {
                     }
                 }
                 details::logged_models(tx, &workspace, &ids).await
+            })
+        })
+        .await
+    }
+
+    async fn dataset_uses(
+        &self,
+        workspace: &Name,
+        experiments: &[ExperimentId],
+    ) -> Result<Vec<DatasetUse>, StorageError> {
+        let (workspace, experiments) = (workspace.clone(), experiments.to_vec());
+        self.read(move |tx| {
+            Box::pin(async move {
+                let mut uses = Vec::new();
+                for experiment in experiments {
+                    for row in tx.query(DATASET_USES, params![experiment.0, workspace.as_str()]).await? {
+                        let tags: Vec<(String, String)> = row.json(2)?;
+                        let context = input::context(&tags).map(str::to_owned);
+                        let (name, digest) = (row.text(0)?.to_owned(), row.text(1)?.to_owned());
+                        uses.push(DatasetUse { experiment, name, digest, context });
+                    }
+                }
+                Ok(uses)
             })
         })
         .await

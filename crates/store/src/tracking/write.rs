@@ -8,7 +8,7 @@ use mainstay_core::id::RunId;
 use mainstay_tracking::experiment::{Experiment, ExperimentId, ExperimentName};
 use mainstay_tracking::input::{DatasetInput, ModelOutput};
 use mainstay_tracking::logged_model::{LoggedModel, LoggedModelId, ModelMetric};
-use mainstay_tracking::metric::{Latest, Point};
+use mainstay_tracking::metric::Latest;
 use mainstay_tracking::port::TrackingTx;
 use mainstay_tracking::run::{Lifecycle, Run};
 use mainstay_tracking::text::Pair;
@@ -231,12 +231,18 @@ impl TrackingTx for StoreTx {
         Ok(self.execute(sql, params![id.to_string(), key]).await? > 0)
     }
 
-    async fn model_metric(&mut self, metric: &ModelMetric) -> Result<Option<Point>, StorageError> {
-        self.find_model_metric(metric).await
+    async fn logged_model_tag(
+        &mut self,
+        id: LoggedModelId,
+        key: &str,
+    ) -> Result<Option<String>, StorageError> {
+        let sql = "SELECT value FROM logged_model_tags WHERE model = $1 AND key = $2";
+        let row = self.query_one(sql, params![id.to_string(), key]).await?;
+        row.map(|row| row.text(0).map(str::to_owned)).transpose()
     }
 
     async fn put_model_metric(&mut self, metric: &ModelMetric) -> Result<(), StorageError> {
-        self.replace_model_metric(metric).await
+        self.add_model_metric(metric).await
     }
 }
 

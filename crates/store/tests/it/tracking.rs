@@ -12,14 +12,14 @@ use mainstay_core::scope::default_workspace;
 use mainstay_tracking::batch::{Batch, LoggedMetric};
 use mainstay_tracking::command::{
     ArtifactLocation, CreateDefaultExperiment, CreateExperiment, CreateLoggedModel, CreateRun,
-    DeleteExperiment, DeleteRunTag, FinalizeLoggedModel, LogBatch, LogInputs, LogOutputs, RestoreExperiment,
-    SetExperimentTag, UpdateRun,
+    DeleteExperiment, DeleteRunTag, FinalizeLoggedModel, LogBatch, LogInputs, LogOutputs, NoteModelVersion,
+    RestoreExperiment, SetExperimentTag, UpdateRun,
 };
 use mainstay_tracking::error::TrackingError;
 use mainstay_tracking::experiment::{ExperimentId, ExperimentName};
 use mainstay_tracking::index::RunIndex;
-use mainstay_tracking::input::{DATASET_CONTEXT_TAG, Dataset, DatasetInput, ModelOutput};
-use mainstay_tracking::logged_model::{LoggedModelId, LoggedModelStatus};
+use mainstay_tracking::input::{DATASET_CONTEXT_TAG, Dataset, DatasetInput, DatasetUse, ModelOutput};
+use mainstay_tracking::logged_model::{LoggedModelId, LoggedModelStatus, VERSIONS_TAG};
 use mainstay_tracking::metric::{Point, history};
 use mainstay_tracking::port::{TrackingReader as _, TrackingTx};
 use mainstay_tracking::run::{Lifecycle, RunStatus};
@@ -200,10 +200,23 @@ both!(inputs_and_logged_models_hang_on_their_runs, async |fresh: Fresh| {
     commands.run(&caller(), outputs).await.unwrap();
     let judged = LoggedMetric::new("acc", point(1, 0.5)).unwrap();
     let judged = judged.of_model(model, Some(("iris".into(), "d1".into()))).unwrap();
-    let batch = Batch::new(vec![judged], Vec::new(), Vec::new()).unwrap();
-    commands.run(&caller(), LogBatch { workspace: workspace.clone(), run: run_id(1), batch }).await.unwrap();
+    let later = LoggedMetric { point: point(2, f64::NAN), ..judged.clone() };
+    for metrics in [vec![judged.clone(), later], vec![judged]] {
+        let batch = Batch::new(metrics, Vec::new(), Vec::new()).unwrap();
+        let command = LogBatch { workspace: workspace.clone(), run: run_id(1), batch };
+        commands.run(&caller(), command).await.unwrap();
+    }
+    for version in [1, 2] {
+        let (workspace, name) = (workspace.clone(), "iris".to_owned());
+        commands.run(&caller(), NoteModelVersion { workspace, id: model, name, version }).await.unwrap();
+    }
 
     let reader = &fresh.database.reader;
+    let uses = reader.dataset_uses(&workspace, &[ExperimentId::DEFAULT]).await.unwrap();
+    let (name, digest, context) = ("iris".to_owned(), "d1".to_owned(), Some("eval".to_owned()));
+    assert_eq!(uses, [DatasetUse { experiment: ExperimentId::DEFAULT, name, digest, context }]);
+    let elsewhere = Name::new("other").unwrap();
+    assert!(reader.dataset_uses(&elsewhere, &[ExperimentId::DEFAULT]).await.unwrap().is_empty());
     let run = &reader.runs(&workspace, &[run_id(1)]).await.unwrap()[0];
     assert_eq!(run.attached.datasets, [dataset_input("eval")]);
     assert_eq!(
@@ -215,7 +228,10 @@ both!(inputs_and_logged_models_hang_on_their_runs, async |fresh: Fresh| {
     let detail = &listed[0];
     assert_eq!((detail.model.status, detail.params["depth"].as_str()), (LoggedModelStatus::Ready, "3"));
     assert_eq!(detail.metrics[0].dataset, Some(("iris".into(), "d1".into())));
-    assert_eq!(detail.metrics[0].point, point(1, 0.5));
+    let points: Vec<Point> = detail.metrics.iter().map(|metric| metric.point).collect();
+    assert_eq!(points, [point(1, 0.5), point(2, f64::NAN)]);
+    let versions = r#"[{"name": "iris", "version": 1}, {"name": "iris", "version": 2}]"#;
+    assert_eq!(detail.tags[VERSIONS_TAG], versions);
 });
 
 both!(the_index_is_the_same_from_the_tables_and_from_the_log, async |fresh: Fresh| {

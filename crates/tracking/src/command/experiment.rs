@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::{active_experiment, existing_experiment};
 use crate::error::TrackingError;
-use crate::experiment::{Experiment, ExperimentId, ExperimentName, experiment_subject};
+use crate::experiment::{Experiment, ExperimentId, ExperimentName, experiment_subject, uri_below};
 use crate::port::TrackingTx;
 use crate::run::Lifecycle;
 use crate::text::{Pair, checked_key, free_text};
@@ -28,7 +28,7 @@ impl ArtifactLocation {
     fn of(&self, id: ExperimentId) -> Result<String, TrackingError> {
         let uri = match self {
             Self::At(uri) => uri.clone(),
-            Self::Under(root) => format!("{}/{id}", root.trim_end_matches('/')),
+            Self::Under(root) => uri_below(root, &id.to_string()),
         };
         free_text("artifact location", uri)
     }

@@ -104,9 +104,7 @@ impl LogBatch {
             let (run, key) = (self.run, metric.key.clone());
             let judged =
                 ModelMetric { model, run, key, dataset: metric.dataset.clone(), point: metric.point };
-            if tx.model_metric(&judged).await?.is_none_or(|old| judged.point.is_later_than(&old)) {
-                tx.put_model_metric(&judged).await?;
-            }
+            tx.put_model_metric(&judged).await?;
         }
         Ok(())
     }

@@ -16,7 +16,7 @@ pub use io::{LogInputs, LogOutputs, RecordModelHistory};
 pub use log::{DeleteRunTag, LogBatch};
 pub use logged_model::{
     CreateLoggedModel, DeleteLoggedModel, DeleteLoggedModelTag, FinalizeLoggedModel, LogLoggedModelParams,
-    SetLoggedModelTags,
+    NoteModelVersion, SetLoggedModelTags,
 };
 pub use run::{CreateRun, DeleteRun, RestoreRun, UpdateRun, resolve_name};
 

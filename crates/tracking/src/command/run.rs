@@ -14,7 +14,7 @@ use serde_json::json;
 
 use super::{active_experiment, active_run, existing_run};
 use crate::error::TrackingError;
-use crate::experiment::ExperimentId;
+use crate::experiment::{ExperimentId, uri_below};
 use crate::port::TrackingTx;
 use crate::run::{Lifecycle, RUN_NAME_TAG, Run, RunStatus, run_subject};
 use crate::run_name;
@@ -83,7 +83,7 @@ impl Command for CreateRun {
             start_ms: self.start_ms,
             end_ms: None,
             lifecycle: Lifecycle::Active,
-            artifact_uri: format!("{}/{}/artifacts", experiment.artifact_location, self.id),
+            artifact_uri: uri_below(&experiment.artifact_location, &format!("{}/artifacts", self.id)),
         };
         tx.insert_run(&run).await?;
         let mut tags: BTreeMap<&str, &str> = BTreeMap::new();

@@ -45,14 +45,17 @@ impl Test {
                 let test = TextTest::new(&key, op, value, Extra::Nulls)?;
                 Ok(Self::Tag(key, test))
             }
-            None | Some("attribute") => match attribute(&key)? {
+            None | Some("attribute" | "attributes") => match attribute(&key)? {
                 Attribute::Name => {
                     Ok(Self::Text(Attribute::Name, TextTest::new(&key, op, value, Extra::Nothing)?))
                 }
                 Attribute::Id => Ok(Self::Text(Attribute::Id, TextTest::new(&key, op, value, Extra::Lists)?)),
                 time => Ok(Self::Time(time, NumberTest::new(&key, op, &value)?)),
             },
-            Some(entity) => Err(SearchError::Entity { entity: entity.to_owned(), valid: "attribute, tag" }),
+            Some(entity) => Err(SearchError::Entity {
+                entity: entity.to_owned(),
+                valid: "('attribute', 'attributes', 'tag', 'tags')",
+            }),
         }
     }
 
@@ -82,7 +85,8 @@ impl ExperimentFilter {
     }
 }
 
-/// In which order experiments come: as asked, by default the newest first; then by id.
+/// In which order experiments come: as asked, then the highest id first; by default the newest first, then the
+/// lowest id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExperimentOrder(Vec<(Attribute, bool)>);
 
@@ -90,15 +94,16 @@ impl ExperimentOrder {
     /// Parses order texts; ascending where nothing is said.
     pub fn parse(texts: &[String]) -> Result<Self, SearchError> {
         let mut order = parse_orders(texts, |Column { entity, key }| {
-            match entity.filter(|entity| entity != "attribute") {
+            match entity.filter(|entity| !matches!(entity.as_str(), "attribute" | "attributes")) {
                 Some(entity) => Err(SearchError::Entity { entity, valid: "attribute" }),
                 None => attribute(&key),
             }
         })?;
-        if order.is_empty() {
+        let is_default = order.is_empty();
+        if is_default {
             order.push((Attribute::Created, false));
         }
-        order.push((Attribute::Id, true));
+        order.push((Attribute::Id, is_default));
         Ok(Self(order))
     }
 }

@@ -9,6 +9,9 @@ use mainstay_core::search::{
     Column, Comparison, Extra, MAX_ORDERS, NumberTest, TextTest, parse, parse_order,
 };
 
+use mainstay_core::time::MachineTime;
+use serde::{Deserialize, Serialize};
+
 use super::SearchError;
 use crate::logged_model::{LoggedModelDetail, LoggedModelId, ModelMetric};
 
@@ -87,6 +90,9 @@ impl Place {
 /// A dataset that metrics were measured on: its name, and its digest if that matters.
 pub type MeasuredOn = (String, Option<String>);
 
+/// Which metrics are looked at: of each of the lists that are not empty, one must be what the metric was measured on.
+type Restriction<'a> = [&'a [MeasuredOn]; 2];
+
 /// Whether a metric was measured on one of these datasets.
 fn is_on(metric: &ModelMetric, datasets: &[MeasuredOn]) -> bool {
     metric.dataset.as_ref().is_some_and(|(name, digest)| {
@@ -94,11 +100,11 @@ fn is_on(metric: &ModelMetric, datasets: &[MeasuredOn]) -> bool {
     })
 }
 
-/// The value of a metric: the latest one that was measured on one of these datasets, or on any if there are
-/// none.
-fn metric(detail: &LoggedModelDetail, key: &str, datasets: &[MeasuredOn]) -> Option<f64> {
-    let wanted =
-        |metric: &&ModelMetric| metric.key == key && (datasets.is_empty() || is_on(metric, datasets));
+/// The value of a metric: the latest one of those that are looked at.
+fn metric(detail: &LoggedModelDetail, key: &str, on: Restriction<'_>) -> Option<f64> {
+    let wanted = |metric: &&ModelMetric| {
+        metric.key == key && on.iter().all(|datasets| datasets.is_empty() || is_on(metric, datasets))
+    };
     let latest = detail
         .metrics
         .iter()
@@ -147,7 +153,7 @@ impl LoggedModelFilter {
     fn holds(&self, detail: &LoggedModelDetail) -> bool {
         self.tests.iter().all(|test| match test {
             Test::Number(Place::Metric(key), test) => {
-                metric(detail, key, &self.datasets).is_some_and(|value| test.holds(value))
+                metric(detail, key, [&self.datasets, &[]]).is_some_and(|value| test.holds(value))
             }
             Test::Number(Place::Attribute(attribute), test) => {
                 attribute.number(detail).is_some_and(|number| test.holds(number as f64))
@@ -175,9 +181,52 @@ struct Ordered {
 /// In which order logged models come: as asked, missing and NaN metrics last in both directions; then
 /// the newest first; then by id.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct LoggedModelOrder(Vec<Ordered>);
+pub struct LoggedModelOrder {
+    columns: Vec<Ordered>,
+    datasets: Vec<MeasuredOn>,
+}
+
+/// What stands in one column of an order.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+enum Cell {
+    /// The bits of a metric's value, which JSON may have no number for.
+    Metric(u64),
+    Time(i64),
+    Text(String),
+    Missing,
+}
+
+impl Cell {
+    fn compare(&self, other: &Self, is_ascending: bool) -> Ordering {
+        let ordering = match (self, other) {
+            (Self::Missing, Self::Missing) => return Ordering::Equal,
+            (Self::Missing, _) => return Ordering::Greater,
+            (_, Self::Missing) => return Ordering::Less,
+            (Self::Metric(a), Self::Metric(b)) => f64::from_bits(*a).total_cmp(&f64::from_bits(*b)),
+            (Self::Time(a), Self::Time(b)) => a.cmp(b),
+            (Self::Text(a), Self::Text(b)) => a.cmp(b),
+            // A column holds cells of one kind; a token of another search may not.
+            _ => Ordering::Equal,
+        };
+        if is_ascending { ordering } else { ordering.reverse() }
+    }
+}
+
+/// What a logged model is ordered by; also the page token, so that a model may be deleted between two pages.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Key {
+    cells: Vec<Cell>,
+    created: MachineTime,
+    id: LoggedModelId,
+}
 
 impl LoggedModelOrder {
+    /// The default order of a search in which only metrics on these datasets are looked at; on any if there are
+    /// none.
+    pub const fn over(datasets: Vec<MeasuredOn>) -> Self {
+        Self { columns: Vec::new(), datasets }
+    }
+
     /// Adds a column: an attribute or a metric, the latter as measured on a dataset if one is given.
     pub fn then(
         mut self,
@@ -185,66 +234,54 @@ impl LoggedModelOrder {
         ascending: bool,
         dataset: Option<MeasuredOn>,
     ) -> Result<Self, SearchError> {
-        if self.0.len() == MAX_ORDERS {
+        if self.columns.len() == MAX_ORDERS {
             return Err(SearchError::TooLong);
         }
         let place = Place::new(parse_order(field)?.0)?;
         if let Place::Param(key) | Place::Tag(key) = place {
             return Err(SearchError::Attribute { key, valid: ATTRIBUTES });
         }
-        self.0.push(Ordered { place, ascending, datasets: dataset.into_iter().collect() });
+        self.columns.push(Ordered { place, ascending, datasets: dataset.into_iter().collect() });
         Ok(self)
     }
 
-    fn compare(&self, a: &LoggedModelDetail, b: &LoggedModelDetail) -> Ordering {
-        let asked = self.0.iter().fold(Ordering::Equal, |so_far, column| {
-            so_far.then_with(|| match &column.place {
-                Place::Metric(key) => {
-                    let value =
-                        |detail| metric(detail, key, &column.datasets).filter(|value| !value.is_nan());
-                    present_first(value(a), value(b), column.ascending, f64::total_cmp)
-                }
-                Place::Attribute(attribute) => {
-                    let numbers = (attribute.number(a), attribute.number(b));
-                    let texts =
-                        present_first(attribute.text(a), attribute.text(b), column.ascending, Ord::cmp);
-                    present_first(numbers.0, numbers.1, column.ascending, Ord::cmp).then(texts)
-                }
-                Place::Param(_) | Place::Tag(_) => Ordering::Equal,
-            })
-        });
-        asked.then_with(|| b.model.created.cmp(&a.model.created)).then_with(|| a.model.id.cmp(&b.model.id))
+    fn key(&self, detail: &LoggedModelDetail) -> Key {
+        let cell = |column: &Ordered| match &column.place {
+            Place::Metric(key) => metric(detail, key, [&self.datasets, &column.datasets])
+                .filter(|value| !value.is_nan())
+                .map_or(Cell::Missing, |value| Cell::Metric(value.to_bits())),
+            Place::Attribute(attribute) => match (attribute.number(detail), attribute.text(detail)) {
+                (Some(number), _) => Cell::Time(number),
+                (None, Some(text)) => Cell::Text(text),
+                (None, None) => Cell::Missing,
+            },
+            Place::Param(_) | Place::Tag(_) => Cell::Missing,
+        };
+        let cells = self.columns.iter().map(cell).collect();
+        Key { cells, created: detail.model.created, id: detail.model.id }
+    }
+
+    fn compare(&self, a: &Key, b: &Key) -> Ordering {
+        let cells = a.cells.iter().zip(&b.cells).zip(&self.columns);
+        cells
+            .map(|((a, b), column)| a.compare(b, column.ascending))
+            .find(|ordering| ordering.is_ne())
+            .unwrap_or_else(|| b.created.cmp(&a.created).then_with(|| a.id.cmp(&b.id)))
     }
 }
 
-fn present_first<T>(
-    a: Option<T>,
-    b: Option<T>,
-    ascending: bool,
-    compare: impl Fn(&T, &T) -> Ordering,
-) -> Ordering {
-    match (a, b) {
-        (Some(a), Some(b)) if ascending => compare(&a, &b),
-        (Some(a), Some(b)) => compare(&b, &a),
-        (a, b) => b.is_some().cmp(&a.is_some()),
-    }
-}
-
-/// One page of the logged models that match. Its token names the last model shown.
+/// One page of the logged models that match.
 pub fn search_logged_models(
-    mut models: Vec<LoggedModelDetail>,
+    models: Vec<LoggedModelDetail>,
     filter: &LoggedModelFilter,
     order: &LoggedModelOrder,
     page: &PageRequest,
 ) -> Result<Page<LoggedModelDetail>, SearchError> {
-    models.retain(|detail| filter.matches(detail));
-    models.sort_by(|a, b| order.compare(a, b));
-    if let Some(token) = &page.after {
-        let last: LoggedModelId = token.key()?;
-        let at = models.iter().position(|detail| detail.model.id == last).ok_or(SearchError::PageToken)?;
-        models.drain(..=at);
+    if page.key::<Key>()?.is_some_and(|key| key.cells.len() != order.columns.len()) {
+        return Err(SearchError::PageToken);
     }
-    Ok(Page::of(models, page.limit, |detail| detail.model.id))
+    let wanted = models.into_iter().filter(|detail| filter.matches(detail));
+    Ok(Page::sorted(wanted, page, |detail| order.key(detail), |a, b| order.compare(a, b))?)
 }
 
 #[cfg(test)]
@@ -252,7 +289,6 @@ mod tests {
     use std::collections::BTreeMap;
 
     use mainstay_core::id::RunId;
-    use mainstay_core::time::MachineTime;
 
     use super::*;
     use crate::experiment::ExperimentId;
@@ -321,6 +357,52 @@ mod tests {
         }
         let iris = LoggedModelFilter::parse("", vec![("iris".into(), Some("d1".into()))]).unwrap();
         assert_eq!(found(&iris, &newest), [4, 3, 1]);
+    }
+
+    #[test]
+    fn datasets_of_the_search_restrict_its_order_too() {
+        let on_wine = |mut detail: LoggedModelDetail, value| {
+            let point = Point { step: 0, timestamp_ms: 0, value };
+            let dataset = Some(("wine".to_owned(), "d1".to_owned()));
+            detail.metrics.push(ModelMetric { dataset, point, ..detail.metrics[0].clone() });
+            detail
+        };
+        let (one, two) = (on_wine(model(1, Some(0.9)), 0.1), on_wine(model(2, Some(0.5)), 0.2));
+        let first = |datasets: Vec<MeasuredOn>, own: Option<MeasuredOn>| {
+            let order = LoggedModelOrder::over(datasets).then("metrics.acc", false, own).unwrap();
+            let all = vec![one.clone(), two.clone()];
+            let page = PageRequest::first(1);
+            search_logged_models(all, &LoggedModelFilter::default(), &order, &page).unwrap().items[0].model.id
+        };
+        let (iris, wine) = (("iris".to_owned(), None), ("wine".to_owned(), None));
+        assert_eq!(first(vec![iris.clone()], None), one.model.id);
+        assert_eq!(first(vec![wine.clone()], None), two.model.id);
+        assert_eq!(first(vec![], Some(wine.clone())), two.model.id);
+        // On both at once nothing was measured, so the newest is first.
+        assert_eq!(first(vec![iris], Some(wine)), two.model.id);
+    }
+
+    #[test]
+    fn a_page_goes_on_where_a_deleted_model_stood() {
+        let all = vec![model(1, Some(0.5)), model(2, None), model(3, Some(f64::NAN)), model(4, Some(0.9))];
+        for (order, left) in [
+            (LoggedModelOrder::default().then("metrics.acc", true, None).unwrap(), [3, 2]),
+            (LoggedModelOrder::default().then("name", true, None).unwrap(), [3, 1]),
+        ] {
+            let search = |all: Vec<_>, page: &PageRequest| {
+                search_logged_models(all, &LoggedModelFilter::default(), &order, page)
+            };
+            let first = search(all.clone(), &PageRequest::first(2)).unwrap();
+            let last = first.items[1].model.id;
+            let rest = all.iter().filter(|detail| detail.model.id != last).cloned().collect();
+            let page = PageRequest { limit: 5, after: first.next.clone() };
+            let found = search(rest, &page).unwrap();
+            let ids: Vec<_> = found.items.iter().map(|detail| detail.model.created.millis()).collect();
+            assert_eq!(ids, left);
+            let other = LoggedModelOrder::default();
+            let refused = search_logged_models(all.clone(), &LoggedModelFilter::default(), &other, &page);
+            assert_eq!(refused, Err(SearchError::PageToken));
+        }
     }
 
     #[test]

@@ -40,7 +40,7 @@ pub(crate) struct State {
     pub(crate) outputs: Vec<(RunId, ModelOutput)>,
     pub(crate) models: BTreeMap<LoggedModelId, LoggedModel>,
     pub(crate) model_tags: BTreeMap<(LoggedModelId, String), String>,
-    pub(crate) model_metrics: BTreeMap<ModelMetricKey, Point>,
+    pub(crate) model_metrics: BTreeMap<ModelMetricKey, Vec<Point>>,
     pub(crate) events: Vec<Event>,
 }
 
@@ -227,13 +227,19 @@ impl TrackingTx for Tx {
     async fn delete_logged_model_tag(&mut self, id: LoggedModelId, key: &str) -> Result<bool, StorageError> {
         Ok(self.state.model_tags.remove(&(id, key.to_owned())).is_some())
     }
-    async fn model_metric(&mut self, metric: &ModelMetric) -> Result<Option<Point>, StorageError> {
-        let key = (metric.model, metric.run, metric.key.clone(), metric.dataset.clone());
-        Ok(self.state.model_metrics.get(&key).copied())
+    async fn logged_model_tag(
+        &mut self,
+        id: LoggedModelId,
+        key: &str,
+    ) -> Result<Option<String>, StorageError> {
+        Ok(self.state.model_tags.get(&(id, key.to_owned())).cloned())
     }
     async fn put_model_metric(&mut self, metric: &ModelMetric) -> Result<(), StorageError> {
         let key = (metric.model, metric.run, metric.key.clone(), metric.dataset.clone());
-        self.state.model_metrics.insert(key, metric.point);
+        let points = self.state.model_metrics.entry(key).or_default();
+        if !points.contains(&metric.point) {
+            points.push(metric.point);
+        }
         Ok(())
     }
 }

@@ -1,0 +1,154 @@
+//! One file of a run, a model version or a logged model: `GET /get-artifact`,
+//! `GET /model-versions/get-artifact`, `GET logged-models/{model_id}/artifacts/files`, and
+//! `POST upload-artifact`.
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest as _, Path, Request, State};
+use axum::response::{IntoResponse as _, Response};
+use http::{HeaderMap, header};
+use mainstay_core::action::Action;
+use mainstay_core::object::ObjectPath;
+use serde::Deserialize;
+
+use crate::artifact_path::artifact_path;
+use crate::artifact_root::Place;
+use crate::body::{Call, from_query};
+use crate::download::download;
+use crate::logged_model::existing as existing_model;
+use crate::model_source::download_uri;
+use crate::model_version::version_number;
+use crate::registered_model::model_name;
+use crate::run::{existing, parse_run_id, run_named};
+use crate::table::Table;
+use crate::wire::required;
+use crate::{Error, Mlflow, MlflowError, MlflowState};
+use mainstay_api::caller::Caller;
+use mainstay_api::route::Route;
+
+/// Largest file that is uploaded this way, in bytes.
+const MAX_UPLOAD: usize = 10 << 20;
+
+pub(crate) fn routes() -> Vec<Route<MlflowState>> {
+    let (read, write) = (Action::RunRead, Action::RunWrite);
+    let plain = Table::plain()
+        .get("get-artifact", read, of_run)
+        .get("model-versions/get-artifact", Action::ModelRead, of_version)
+        // A stock server merges slashes, and clients that join addresses rely on it.
+        .get("/model-versions/get-artifact", Action::ModelRead, of_version);
+    let below = Table::v2().get("logged-models/{model_id}/artifacts/files", read, of_model).post(
+        "upload-artifact",
+        write,
+        upload,
+    );
+    [plain, below].into_iter().flat_map(Table::rows).collect()
+}
+
+/// Where a file lies below the artifacts at `root_uri`.
+fn below(state: &Mlflow, root_uri: String, path: &ObjectPath) -> Result<Place, MlflowError> {
+    let root = state.place(&root_uri).ok_or(MlflowError::ElsewhereArtifacts(root_uri))??;
+    let path = root.path.join(path.as_str()).map_err(|_| MlflowError::InvalidPath)?;
+    Ok(Place { path, ..root })
+}
+
+/// Sends a file, or refuses to give a URL for it: our own stores have none that others could ask.
+async fn sent(place: Place, is_presigned: bool, headers: &HeaderMap) -> Result<Response, Error> {
+    if is_presigned {
+        return Err(MlflowError::Unsupported("Presigned download").into());
+    }
+    download(&*place.objects, &place.path, headers).await
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Named {
+    run_id: Option<String>,
+    run_uuid: Option<String>,
+    name: Option<String>,
+    version: Option<String>,
+    path: Option<String>,
+    artifact_file_path: Option<String>,
+    presigned: Option<String>,
+}
+
+impl Named {
+    fn path(&self) -> Result<ObjectPath, MlflowError> {
+        artifact_path(
+            self.path.as_deref().filter(|path| !path.is_empty()).ok_or(MlflowError::Missing("path"))?,
+        )
+    }
+
+    fn is_presigned(&self) -> bool {
+        self.presigned.as_deref() == Some("true")
+    }
+}
+
+async fn of_run(
+    State(state): State<MlflowState>,
+    caller: Caller,
+    headers: HeaderMap,
+    Call(request): Call<Named>,
+) -> Result<Response, Error> {
+    let path = request.path()?;
+    let run = parse_run_id(&run_named(request.run_id, request.run_uuid)?)?;
+    let run = existing(&state, &caller.workspace, run).await?.run;
+    sent(below(&state, run.artifact_uri, &path)?, false, &headers).await
+}
+
+async fn of_version(
+    State(state): State<MlflowState>,
+    caller: Caller,
+    headers: HeaderMap,
+    Call(request): Call<Named>,
+) -> Result<Response, Error> {
+    let (path, is_presigned) = (request.path()?, request.is_presigned());
+    let name = model_name(request.name)?;
+    let number = version_number(&name, request.version)?;
+    let root = download_uri(&state, &caller.workspace, &name, number).await?;
+    sent(below(&state, located(&state, &caller, root).await?, &path)?, is_presigned, &headers).await
+}
+
+/// Where the artifacts of a run are that a URI names, or what the URI says itself.
+async fn located(state: &Mlflow, caller: &Caller, uri: String) -> Result<String, Error> {
+    let Some(rest) = uri.strip_prefix("runs:/") else { return Ok(uri) };
+    let (run, below) = rest.split_once('/').unwrap_or((rest, ""));
+    let root = existing(state, &caller.workspace, parse_run_id(run)?).await?.run.artifact_uri;
+    Ok(mainstay_tracking::experiment::uri_below(&root, below))
+}
+
+async fn of_model(
+    State(state): State<MlflowState>,
+    caller: Caller,
+    Path(model_id): Path<String>,
+    headers: HeaderMap,
+    Call(request): Call<Named>,
+) -> Result<Response, Error> {
+    let file = request.artifact_file_path.as_deref().filter(|path| !path.is_empty());
+    let path = artifact_path(file.ok_or(MlflowError::NoFileNamed)?)?;
+    let model = existing_model(&state, &caller.workspace, model_id.parse()?).await?.model;
+    sent(below(&state, model.artifact_uri, &path)?, request.is_presigned(), &headers).await
+}
+
+/// Puts the body at `path` of a run.
+async fn upload(
+    State(state): State<MlflowState>,
+    caller: Caller,
+    request: Request,
+) -> Result<Response, Error> {
+    let named: Named = from_query(request.method(), request.uri())?;
+    let run = required("run_id", named.run_id.filter(|id| !id.is_empty()).or(named.run_uuid))
+        .map_err(|_| MlflowError::Unspecified("run_id or run_uuid"))?;
+    let path = required("path", named.path).map_err(|_| MlflowError::Unspecified("path"))?;
+    let path = artifact_path(&path)?;
+    let bytes = Bytes::from_request(request, &()).await.map_err(|_| MlflowError::LargeArtifact)?;
+    if bytes.is_empty() {
+        return Err(MlflowError::Unspecified("data").into());
+    }
+    if bytes.len() > MAX_UPLOAD {
+        return Err(MlflowError::LargeArtifact.into());
+    }
+    let run = existing(&state, &caller.workspace, parse_run_id(&run)?).await?.run;
+    let place = below(&state, run.artifact_uri, &path)?;
+    let whole = Box::pin(futures::stream::iter([Ok(bytes)]));
+    place.objects.put(&place.path, whole, MAX_UPLOAD as u64).await?;
+    Ok(([(header::CONTENT_TYPE, "application/json")], "").into_response())
+}

@@ -1,0 +1,100 @@
+//! Whose an artifact is that a client names by its path.
+//!
+//! Folders with a number belong to the experiments that name no place, `workspaces/<name>` to that workspace,
+//! and a few to the server. Everything else is the default workspace's; what another workspace names plainly
+//! lies in its own folder (`_get_workspace_scoped_repo_path_if_enabled`).
+
+use mainstay_core::name::Name;
+use mainstay_core::object::{Entry, ObjectPath};
+use mainstay_core::scope::default_workspace;
+use mainstay_tracking::experiment::ExperimentId;
+
+use crate::artifact_path::{stored_at, within};
+use crate::{Error, Mlflow, MlflowError};
+
+/// The folder below which places of workspaces lie.
+pub(crate) const WORKSPACES: &str = "workspaces";
+/// Folders of the server's own.
+const RESERVED: [&str; 2] = [ObjectPath::MODELS, ObjectPath::INCOMING];
+
+fn first(path: &ObjectPath) -> &str {
+    path.as_str().split('/').next().unwrap_or_default()
+}
+
+/// Where what a caller of this workspace names really lies. Refuses what is not theirs.
+pub(crate) async fn owned(state: &Mlflow, workspace: &Name, path: ObjectPath) -> Result<ObjectPath, Error> {
+    let first = first(&path);
+    let number = ExperimentId::parse(first).ok();
+    if RESERVED.contains(&first) {
+        return Err(MlflowError::NoArtifact(path.to_string()).into());
+    }
+    if first.eq_ignore_ascii_case(WORKSPACES) {
+        let asked = path.as_str().split('/').nth(1).unwrap_or_default();
+        if first == WORKSPACES && asked == workspace.as_str() {
+            return Ok(path);
+        }
+        let (asked, own) = (asked.to_owned(), workspace.to_string());
+        return Err(MlflowError::OtherWorkspace { asked, own }.into());
+    }
+    if let Some(number) = number {
+        let is_theirs = of_experiment(state, workspace, number, &path).await?;
+        return if is_theirs { Ok(path) } else { Err(MlflowError::NoArtifact(path.to_string()).into()) };
+    }
+    if *workspace == default_workspace() {
+        return Ok(path);
+    }
+    Ok(ObjectPath::new(format!("{WORKSPACES}/{workspace}/{path}")).map_err(|_| MlflowError::InvalidPath)?)
+}
+
+/// The root of what a caller of this workspace names; `None` is the root of the store.
+pub(crate) fn root_of(workspace: &Name) -> Option<ObjectPath> {
+    if *workspace == default_workspace() {
+        return None;
+    }
+    ObjectPath::new(format!("{WORKSPACES}/{workspace}")).ok()
+}
+
+/// What the default workspace sees in the root of the store.
+pub(crate) async fn seen(state: &Mlflow, workspace: &Name, mut all: Vec<Entry>) -> Result<Vec<Entry>, Error> {
+    let experiments = state.tracked.experiments(workspace).await?;
+    all.retain(|entry| match ExperimentId::parse(&entry.name) {
+        Ok(id) => experiments.iter().any(|found| found.experiment.id == id),
+        Err(_) => !RESERVED.contains(&entry.name.as_str()) && !entry.name.eq_ignore_ascii_case(WORKSPACES),
+    });
+    Ok(all)
+}
+
+/// Whether a path is a folder that is no artifact: nothing is put in its place, and it is not removed as a whole.
+pub(crate) fn is_folder_of_many(path: &ObjectPath) -> bool {
+    let depth = path.as_str().split('/').count();
+    let first = first(path);
+    (depth == 1 && ExperimentId::parse(first).is_ok()) || (depth <= 2 && first == WORKSPACES)
+}
+
+/// Whether a path lies in an experiment of the workspace, for one that begins with a number.
+async fn of_experiment(
+    state: &Mlflow,
+    workspace: &Name,
+    number: ExperimentId,
+    path: &ObjectPath,
+) -> Result<bool, Error> {
+    let covers =
+        |location: &str| stored_at(location).and_then(Result::ok).is_some_and(|root| within(path, &root));
+    let Some(found) = state.tracked.experiment(workspace, number).await? else { return Ok(false) };
+    // An experiment of that number may have named another place.
+    Ok(covers(&found.experiment.artifact_location))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_of_many_are_no_artifacts() {
+        let is = |path: &str| is_folder_of_many(&ObjectPath::new(path).unwrap());
+        assert!(is("7") && is("workspaces") && is("workspaces/beta"));
+        assert!(!is("7/a") && !is("a.txt") && !is("workspaces/beta/a"));
+        let root = root_of(&Name::new("beta").unwrap()).map(|path| path.to_string());
+        assert_eq!((root.as_deref(), root_of(&default_workspace())), (Some("workspaces/beta"), None));
+    }
+}

@@ -1,0 +1,298 @@
+//! Where artifacts go of experiments that name no place, which other places they may name, and which of all
+//! these places this server reads.
+
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+
+use mainstay_core::name::Name;
+use mainstay_core::object::{ObjectPath, Objects};
+use mainstay_core::scope::default_workspace;
+use mainstay_tracking::experiment::ExperimentId;
+use thiserror::Error;
+
+use crate::artifact_owner::WORKSPACES;
+use crate::artifact_path::{SCHEME, decoded, decoded_once, stored_at, within};
+use crate::{Mlflow, MlflowError};
+
+/// Longest location, in characters (`MLFLOW_ARTIFACT_LOCATION_MAX_LENGTH`).
+const MAX_LOCATION: usize = 2_048;
+/// Schemes whose URIs say which host to ask.
+pub(crate) const NAMING_A_HOST: [&str; 9] =
+    ["abfss", "b2", "ftp", "hdfs", "http", "https", "r2", "sftp", "viewfs"];
+
+/// The text is no place for artifacts.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error(
+    "'{0}' is no place for artifacts: give a directory or a URI, without '..', '#' and control characters"
+)]
+pub struct InvalidArtifactRoot(String);
+
+/// The place below which each experiment gets a folder named by its id.
+pub struct ArtifactRoot {
+    uri: String,
+    working_directory: PathBuf,
+    local: Option<LocalRoot>,
+}
+
+/// A directory of this machine that clients write themselves, and that this server reads.
+struct LocalRoot {
+    directory: PathBuf,
+    objects: Arc<dyn Objects>,
+}
+
+/// A place in one of our stores.
+pub(crate) struct Place {
+    pub(crate) objects: Arc<dyn Objects>,
+    pub(crate) path: ObjectPath,
+}
+
+impl ArtifactRoot {
+    /// Checks a place that the operator named. A relative one lies in `working_directory`, as do those that
+    /// clients name.
+    pub fn new(uri: &str, working_directory: PathBuf) -> Result<Self, InvalidArtifactRoot> {
+        let invalid = || InvalidArtifactRoot(uri.to_owned());
+        let clean = decoded(uri).map_err(|_| invalid())?;
+        let (place, query) = clean.split_once('?').unwrap_or((&clean, ""));
+        let leads_out = place.split('/').any(|part| part == "..") || query.contains("..");
+        if uri.is_empty() || leads_out || clean.contains('#') || clean.contains(char::is_control) {
+            return Err(invalid());
+        }
+        let uri = resolved(uri.to_owned(), &working_directory);
+        Ok(Self { uri, working_directory, local: None })
+    }
+
+    /// The proxy of this server.
+    pub fn proxy(working_directory: PathBuf) -> Self {
+        Self { uri: format!("{SCHEME}/"), working_directory, local: None }
+    }
+
+    /// The directory that it is, if it is one of this machine.
+    pub fn directory(&self) -> Option<PathBuf> {
+        local_path(&self.uri)
+    }
+
+    /// Reads what lies in that directory through `objects`.
+    #[must_use]
+    pub fn read_through(mut self, objects: Arc<dyn Objects>) -> Self {
+        self.local = self.directory().map(|directory| LocalRoot { directory, objects });
+        self
+    }
+
+    /// Below which URI the experiments of a workspace get their folders. Those of other workspaces than the
+    /// default one are kept apart, unless they have the proxy, which knows whose folder a number is.
+    pub fn of(&self, workspace: &Name) -> String {
+        if *workspace == default_workspace() {
+            self.uri.clone()
+        } else if stored_at(&format!("{}/x", self.uri.trim_end_matches('/'))).is_some() {
+            format!("{SCHEME}/")
+        } else {
+            mainstay_tracking::experiment::uri_below(&self.uri, &format!("{WORKSPACES}/{workspace}"))
+        }
+    }
+
+    /// What a local path is below the directory that is read here.
+    fn below(&self, path: &Path) -> Option<ObjectPath> {
+        let relative = path.strip_prefix(&self.local.as_ref()?.directory).ok()?;
+        let segments = relative.components().map(|component| match component {
+            Component::Normal(name) => name.to_str(),
+            _ => None,
+        });
+        ObjectPath::new(segments.collect::<Option<Vec<_>>>()?.join("/")).ok()
+    }
+
+    /// Checks the place that a client wants an experiment's artifacts to go to
+    /// (`_validate_storage_location_uri`).
+    ///
+    /// Whoever names a place can read and write it. So places in our stores are those of their workspace: below
+    /// `workspaces/<name>`, which nobody else may name; only the default workspace may use other folders.
+    /// Numbers are the folders of experiments that name no place, so nobody may ask for one.
+    pub(crate) fn checked(&self, uri: String, workspace: &Name) -> Result<String, MlflowError> {
+        if uri.chars().count() > MAX_LOCATION {
+            return Err(MlflowError::LongLocation(MAX_LOCATION));
+        }
+        let uri = resolved(uri, &self.working_directory);
+        let wrong = |hint: &str| MlflowError::invalid("artifact_location", uri.as_str(), hint);
+        if uri.starts_with("runs:") {
+            return Err(MlflowError::RunLocation(uri));
+        }
+        let clean = decoded(&uri).map_err(|_| wrong("it cannot be read"))?;
+        if clean.contains('#') {
+            return Err(MlflowError::LocationFragment);
+        }
+        let (place, query) = clean.split_once('?').unwrap_or((&clean, ""));
+        if query.contains("..") {
+            return Err(MlflowError::InvalidQuery);
+        }
+        if place.split('/').any(|part| part == "..") || clean.contains(char::is_control) {
+            return Err(wrong("it must not hold '..' or control characters"));
+        }
+        if names_a_host(&uri) && !(names_a_host(&self.uri) && begins(&uri, &self.uri)) {
+            return Err(wrong("it names a host to ask, which only the server's own default root may do"));
+        }
+        if let Some(path) = stored_at(&uri) {
+            let path = path.map_err(|_| wrong("it is no path below the artifact root"))?;
+            unreserved(&path, workspace).map_err(|hint| wrong(&hint))?;
+        } else if let Some(local) = local_path(&uri)
+            && let Some(root) = &self.local
+            && local.starts_with(&root.directory)
+        {
+            let path = self.below(&local).ok_or_else(|| wrong("name a folder below the artifact root"))?;
+            unreserved(&path, workspace).map_err(|hint| wrong(&hint))?;
+        }
+        Ok(uri)
+    }
+}
+
+impl Mlflow {
+    /// Where in our stores the artifacts of a URI are; `None` if they are elsewhere.
+    pub(crate) fn place(&self, uri: &str) -> Option<Result<Place, MlflowError>> {
+        if let Some(path) = stored_at(uri) {
+            return Some(path.map(|path| Place { objects: Arc::clone(&self.objects), path }));
+        }
+        let root = self.artifact_root.local.as_ref()?;
+        let path = self.artifact_root.below(&local_path(uri)?)?;
+        Some(Ok(Place { objects: Arc::clone(&root.objects), path }))
+    }
+}
+
+/// Whether a client may put an experiment at a place in one of our stores; if not, why.
+fn unreserved(path: &ObjectPath, workspace: &Name) -> Result<(), String> {
+    let first = path.as_str().split('/').next().unwrap_or_default();
+    if ExperimentId::parse(first).is_ok() {
+        return Err("numbered folders belong to experiments without a location; name another".to_owned());
+    }
+    if [ObjectPath::MODELS, ObjectPath::INCOMING].contains(&first) {
+        return Err("this folder is the server's own; name another".to_owned());
+    }
+    // Whoever put an experiment there could read models of other workspaces, and replace them.
+    let own = ObjectPath::new(format!("{WORKSPACES}/{workspace}")).is_ok_and(|own| within(path, &own));
+    if own || (!first.eq_ignore_ascii_case(WORKSPACES) && *workspace == default_workspace()) {
+        return Ok(());
+    }
+    Err(format!("in this workspace it must lie below {WORKSPACES}/{workspace} of the artifact root"))
+}
+
+/// Whether a URI is `root` or below it.
+fn begins(uri: &str, root: &str) -> bool {
+    let rest = uri.strip_prefix(root.trim_end_matches('/'));
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+fn names_a_host(uri: &str) -> bool {
+    let Some((scheme, rest)) = uri.split_once(':') else { return false };
+    let scheme = scheme.to_ascii_lowercase();
+    NAMING_A_HOST.contains(&scheme.as_str())
+        || (scheme == SCHEME.trim_end_matches(':') && rest.starts_with("//") && !rest.starts_with("///"))
+}
+
+/// The path of a place on this machine, if that is what a URI names.
+pub(crate) fn local_path(uri: &str) -> Option<PathBuf> {
+    if uri.starts_with('/') {
+        return Some(PathBuf::from(uri));
+    }
+    let rest = uri.strip_prefix("file:")?;
+    let path = match rest.strip_prefix("//") {
+        Some(rest) => rest.strip_prefix("localhost").unwrap_or(rest),
+        None => rest,
+    };
+    let plain = decoded_once(path).ok()?.unwrap_or_else(|| path.to_owned());
+    plain.starts_with('/').then(|| PathBuf::from(plain))
+}
+
+/// Makes a relative place on this machine an absolute one (`resolve_uri_if_local`).
+fn resolved(uri: String, working_directory: &Path) -> String {
+    let below =
+        |path: &str| working_directory.join(path.strip_prefix("./").unwrap_or(path)).display().to_string();
+    match uri.split_once(':') {
+        Some(("file", rest)) if !rest.starts_with('/') => format!("file://{}", below(rest)),
+        Some((scheme, _)) if !scheme.contains('/') => uri,
+        _ if uri.starts_with('/') => uri,
+        _ => below(&uri),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn root(uri: &str) -> ArtifactRoot {
+        ArtifactRoot::new(uri, PathBuf::from("/work/here")).unwrap()
+    }
+
+    #[test]
+    fn relative_places_lie_in_the_working_directory() {
+        let here = default_workspace();
+        let at = |uri: &str| root("mlflow-artifacts:/").checked(uri.to_owned(), &here).unwrap();
+        assert_eq!(at("my_location"), "/work/here/my_location");
+        assert_eq!(at("./a/b"), "/work/here/a/b");
+        assert_eq!(at("file:a"), "file:///work/here/a");
+        for kept in ["/srv/shared", "file:///srv/x", "s3://bucket/x?versionId=3", "dbfs:/x"] {
+            assert_eq!(at(kept), kept);
+        }
+        assert_eq!(root("mlruns").uri, "/work/here/mlruns");
+        for bad in ["", "a/../b", "s3://b/x?p=../y", "s3://b#c", "a\nb"] {
+            assert!(ArtifactRoot::new(bad, PathBuf::from("/")).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn experiments_of_other_workspaces_are_kept_apart() {
+        let beta = Name::new("beta").unwrap();
+        assert_eq!(root("file:///srv/a/").of(&default_workspace()), "file:///srv/a/");
+        assert_eq!(root("file:///srv/a/").of(&beta), "file:///srv/a/workspaces/beta");
+        assert_eq!(root("s3://b/p?x=1").of(&beta), "s3://b/p/workspaces/beta?x=1");
+        assert_eq!(root("mlflow-artifacts:/team").of(&beta), "mlflow-artifacts:/");
+    }
+
+    #[test]
+    fn some_places_are_nobodys_to_name() {
+        let (here, beta) = (default_workspace(), Name::new("beta").unwrap());
+        let at = |uri: &str, workspace: &Name| root("mlflow-artifacts:/").checked(uri.to_owned(), workspace);
+        for good in ["s3://bucket/x", "mlflow-artifacts:/team/a", "mlflow-artifacts:/workspaces/default/a"] {
+            assert!(at(good, &here).is_ok(), "{good}");
+        }
+        for bad in [
+            "mlflow-artifacts:/7",
+            "mlflow-artifacts:/%37/x",
+            "s3://b/../c",
+            "s3://b/x?a=../c",
+            "s3://b#x",
+            "mlflow-artifacts:/",
+            "mlflow-artifacts:/models",
+            "mlflow-artifacts:/.incoming/x",
+            "mlflow-artifacts:/workspaces/beta/x",
+            "mlflow-artifacts:/Workspaces/default/x",
+            "mlflow-artifacts:/workspaces",
+            "mlflow-artifacts://host/team",
+            "http://host/api/2.0/mlflow-artifacts/artifacts/team",
+            "hdfs://node/x",
+            "runs:/abc/x",
+        ] {
+            assert!(at(bad, &here).is_err(), "{bad}");
+        }
+        let told = at("runs:/a", &here).unwrap_err().to_string();
+        assert_eq!(told, "Artifact location cannot be a runs:/ URI. Given: 'runs:/a'");
+        let told = at(&"x".repeat(MAX_LOCATION + 1), &here).unwrap_err().to_string();
+        assert!(told.starts_with("Invalid artifact path length."), "{told}");
+        assert!(at("mlflow-artifacts:/workspaces/beta", &beta).is_ok() && at("s3://bucket/x", &beta).is_ok());
+        for bad in
+            ["team", "workspaces", "workspaces/betas/x", "workspaces/default/x", "workspaces/beta/../default"]
+        {
+            assert!(at(&format!("mlflow-artifacts:/{bad}"), &beta).is_err(), "{bad}");
+        }
+        let own = root("https://host/api/2.0/mlflow-artifacts/artifacts");
+        let below = "https://host/api/2.0/mlflow-artifacts/artifacts/team";
+        assert!(own.checked(below.to_owned(), &here).is_ok());
+        assert!(own.checked("https://host/api/2.0/mlflow-artifacts/artifacts/7".to_owned(), &here).is_err());
+    }
+
+    #[test]
+    fn local_places_are_known_by_their_paths() {
+        let path = |uri: &str| local_path(uri).map(|path| path.display().to_string());
+        assert_eq!(path("file:///a%20b/c").as_deref(), Some("/a b/c"));
+        assert_eq!(path("file:/a").as_deref(), Some("/a"));
+        assert_eq!(path("file://localhost/a").as_deref(), Some("/a"));
+        assert_eq!(path("/a%20b").as_deref(), Some("/a%20b"));
+        assert_eq!((path("file://host/a"), path("s3://b/a"), path("a")), (None, None, None));
+    }
+}
