@@ -22,7 +22,7 @@ use mainstay_api::caller::Caller;
 use mainstay_api::route::Route;
 
 /// `SEARCH_MAX_RESULTS_DEFAULT` and `SEARCH_MAX_RESULTS_THRESHOLD`.
-const PAGE: (usize, usize) = (1_000, 50_000);
+pub(crate) const PAGE: (usize, usize) = (1_000, 50_000);
 
 pub(crate) fn routes() -> Vec<Route<MlflowState>> {
     Table::v2().post("runs/search", Action::RunRead, search).rows()

@@ -2,27 +2,68 @@
 //! protobuf: what is not set is empty, zero or false.
 
 use serde_json::{Map, Value};
+use thiserror::Error;
 
 use super::plan::{Planned, Wanted};
 use super::schema::Kind;
 
+/// Most that one request is answered with, in bytes, near enough. Aliases can ask for the same thing many times
+/// over, so counting the fields of a query does not bound what comes of it.
+const MAX_ANSWER: usize = 64 << 20;
+/// What a value takes beside its text.
+const VALUE: usize = 64;
+
+/// The answer would be larger than [`MAX_ANSWER`].
+#[derive(Debug, PartialEq, Eq, Error)]
+#[error(
+    "The answer is larger than {} MiB; ask for fewer fields, for each of them once, or for fewer at a time.",
+    MAX_ANSWER >> 20
+)]
+pub(super) struct TooLarge;
+
+/// What is left of [`MAX_ANSWER`].
+pub(super) struct Room(usize);
+
+impl Room {
+    /// All of it.
+    pub(super) const fn new() -> Self {
+        Self(MAX_ANSWER)
+    }
+
+    fn take(&mut self, text: usize) -> Result<(), TooLarge> {
+        self.0 = self.0.checked_sub(text.saturating_add(VALUE)).ok_or(TooLarge)?;
+        Ok(())
+    }
+}
+
 /// The wanted part of an object; of one that is not there, unset fields.
-pub(super) fn object(planned: &[Planned], found: Option<&Value>) -> Value {
-    let field = |Planned { key, wanted }: &Planned| {
+pub(super) fn object(planned: &[Planned], found: Option<&Value>, room: &mut Room) -> Result<Value, TooLarge> {
+    room.take(0)?;
+    let mut fields = Map::new();
+    for Planned { key, wanted } in planned {
+        room.take(key.len())?;
         let value = match wanted {
             Wanted::TypeName(name) => Value::from(*name),
             Wanted::Field { stored, kind, children, .. } => {
                 let found = found.and_then(|found| found.get(stored)).filter(|found| !found.is_null());
-                value(kind, children, found)
+                value(kind, children, found, room)?
             }
         };
-        (key.clone(), value)
-    };
-    Value::Object(planned.iter().map(field).collect::<Map<_, _>>())
+        fields.insert(key.clone(), value);
+    }
+    Ok(Value::Object(fields))
 }
 
-fn value(kind: &Kind, children: &[Planned], found: Option<&Value>) -> Value {
-    match kind {
+fn value(
+    kind: &Kind,
+    children: &[Planned],
+    found: Option<&Value>,
+    room: &mut Room,
+) -> Result<Value, TooLarge> {
+    if let Some(text) = found.and_then(Value::as_str) {
+        room.take(text.len())?;
+    }
+    Ok(match kind {
         Kind::Text => found.map_or_else(|| Value::from(""), text),
         Kind::Long => found.map_or_else(|| Value::from("0"), text),
         // The REST calls write NaN as a text.
@@ -33,14 +74,19 @@ fn value(kind: &Kind, children: &[Planned], found: Option<&Value>) -> Value {
         },
         Kind::Bool => found.cloned().unwrap_or_else(|| Value::from(false)),
         Kind::Enum(unset) => found.cloned().unwrap_or_else(|| Value::from(*unset)),
-        Kind::Texts => found.cloned().unwrap_or_else(|| Value::Array(Vec::new())),
-        Kind::Object(_) => object(children, found),
+        Kind::Texts => {
+            for item in found.and_then(Value::as_array).into_iter().flatten() {
+                room.take(item.as_str().map_or(0, str::len))?;
+            }
+            found.cloned().unwrap_or_else(|| Value::Array(Vec::new()))
+        }
+        Kind::Object(_) => object(children, found, room)?,
         Kind::List(_) => {
             let items = found.and_then(Value::as_array).into_iter().flatten();
-            Value::Array(items.map(|item| object(children, Some(item))).collect())
+            Value::Array(items.map(|item| object(children, Some(item), room)).collect::<Result<_, _>>()?)
         }
         Kind::Never(_) => Value::Null,
-    }
+    })
 }
 
 fn text(value: &Value) -> Value {
@@ -73,7 +119,7 @@ mod tests {
         let Some(PlannedRoot { wanted: WantedRoot::Call { children, .. }, .. }) = roots.pop() else {
             panic!("no call in {text}")
         };
-        object(&children, Some(answer))
+        object(&children, Some(answer), &mut Room::new()).unwrap()
     }
 
     fn refused(text: &str) -> String {
@@ -116,6 +162,32 @@ mod tests {
             },
         });
         assert_eq!(taken(text, &Variables::new(), &json!({"run": run})), wanted);
+    }
+
+    #[test]
+    fn an_answer_has_an_end() {
+        // Ten times the value of each tag.
+        let values: Vec<String> = (0..10).map(|n| format!("v{n}: value")).collect();
+        let text = format!(
+            r#"{{ mlflowGetRun(input: {{runId: "a"}}) {{ run {{ data {{ tags {{ {} }} }} }} }} }}"#,
+            values.join(" ")
+        );
+        let answered = |length| {
+            let tags: Vec<Value> = (0..8).map(|_| json!({"value": "x".repeat(length)})).collect();
+            let answer = json!({"run": {"data": {"tags": tags}}});
+            let mut roots = planned(&text, &Variables::new()).unwrap();
+            let Some(PlannedRoot { wanted: WantedRoot::Call { children, .. }, .. }) = roots.pop() else {
+                panic!("no call in {text}")
+            };
+            // The fields of one request share the room.
+            let mut room = Room::new();
+            [(); 2].map(|()| object(&children, Some(&answer), &mut room).map(drop))
+        };
+        assert_eq!(answered(1 << 10), [Ok(()), Ok(())]);
+        assert_eq!(answered(500 << 10), [Ok(()), Err(TooLarge)]);
+        assert_eq!(answered(1 << 20), [Err(TooLarge), Err(TooLarge)]);
+        let sentence = TooLarge.to_string();
+        assert!(sentence.starts_with("The answer is larger than 64 MiB; ask for fewer fields"), "{sentence}");
     }
 
     #[test]

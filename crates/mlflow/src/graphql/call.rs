@@ -15,12 +15,30 @@ use super::plan::{Planned, Wanted};
 use super::schema::{Call, RUN_EXPERIMENT, RUN_VERSIONS, snake};
 use crate::model_body::VersionBody;
 use crate::registry_search::VERSIONS_PAGE;
+use crate::run_search::PAGE as RUNS_PAGE;
 use crate::{
-    Error, MlflowState, artifact_list, body, dataset_search, experiment, metric_history_bulk, registry_search,
-    run, run_search,
+    Error, MlflowState, artifact_list, body, dataset_search, experiment, metric_history_bulk,
+    registry_search, run, run_search,
 };
 use mainstay_api::caller::Caller;
 use mainstay_api::dialect::BodyError;
+
+/// Most runs or versions that one call finds: what is taken out of them is held in memory besides. The token of the
+/// page leads on.
+const MAX_PAGE: i64 = 1_000;
+
+/// An argument whose page is as short as it is here, unless it asks for more than `most`, which the call refuses.
+fn paged(mut argument: Map<String, Value>, most: usize) -> Map<String, Value> {
+    let asked = argument.get("maxResults").map(|asked| match asked {
+        Value::String(text) => text.parse().unwrap_or(0),
+        asked => asked.as_i64().unwrap_or(0),
+    });
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    if asked.is_none_or(|asked| (MAX_PAGE..=most).contains(&asked)) {
+        argument.insert("maxResults".to_owned(), Value::from(MAX_PAGE));
+    }
+    argument
+}
 
 /// Makes a call, and gives its answer as the REST call writes it.
 pub(super) async fn run(
@@ -35,8 +53,13 @@ pub(super) async fn run(
         Call::Echo => Ok(json!({"output": argument.get("inputString")})),
         Call::GetExperiment => written(experiment::get(server, who, request(argument)?).await?),
         Call::ListArtifacts => written(artifact_list::of_run(server, who, request(argument)?).await?),
-        Call::SearchVersions => written(registry_search::versions(server, who, request(argument)?).await?),
-        Call::MetricHistory => written(metric_history_bulk::get_history_bulk_interval(server, who, request(argument)?).await?),
+        Call::SearchVersions => {
+            let asked = request(paged(argument, VERSIONS_PAGE.1))?;
+            written(registry_search::versions(server, who, asked).await?)
+        }
+        Call::MetricHistory => {
+            written(metric_history_bulk::get_history_bulk_interval(server, who, request(argument)?).await?)
+        }
         Call::SearchDatasets => written(dataset_search::search(server, who, request(argument)?).await?),
         Call::GetRun => {
             let mut answer = written(run::get(server, who, request(argument)?).await?)?;
@@ -45,7 +68,8 @@ pub(super) async fn run(
             Ok(answer)
         }
         Call::SearchRuns => {
-            let mut answer = written(run_search::search(server, who, request(argument)?).await?)?;
+            let asked = request(paged(argument, RUNS_PAGE.1))?;
+            let mut answer = written(run_search::search(server, who, asked).await?)?;
             let runs = answer.get_mut("runs").and_then(Value::as_array_mut);
             extend(state, caller, runs.into_iter().flatten().collect(), children).await?;
             Ok(answer)
@@ -125,4 +149,28 @@ async fn versions_of(
         versions.entry(run).or_default().push(written(Json(VersionBody::from(detail)))?);
     }
     Ok(versions)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_are_short_here() {
+        let asked =
+            |argument: Value| paged(serde_json::from_value(argument).unwrap(), 50_000)["maxResults"].clone();
+        assert_eq!(asked(json!({})), json!(1_000));
+        for (given, wanted) in [
+            (json!(7), json!(7)),
+            (json!(1_001), json!(1_000)),
+            (json!("50000"), json!(1_000)),
+            (json!("999"), json!("999")),
+            // The call says what is wrong with these.
+            (json!(50_001), json!(50_001)),
+            (json!(-1), json!(-1)),
+            (json!("x"), json!("x")),
+        ] {
+            assert_eq!(asked(json!({"maxResults": given})), wanted);
+        }
+    }
 }

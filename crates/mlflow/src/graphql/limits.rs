@@ -10,6 +10,9 @@ use super::document::{Document, Field, Fragment, Selection};
 const MAX_DEPTH: usize = 10;
 /// Most fields of all operations.
 const MAX_SELECTIONS: usize = 1_000;
+/// Most selections that are looked at to find those fields: a fragment that is spread again adds no field, but takes
+/// a look.
+const MAX_LOOKS: usize = 20_000;
 /// Most fields of the operations themselves.
 const MAX_ROOT_FIELDS: usize = 10;
 /// Most aliases in one set of selections.
@@ -18,6 +21,7 @@ const MAX_ALIASES: usize = 10;
 /// Says why a document asks for too much.
 pub(super) fn check(document: &Document) -> Result<(), String> {
     let (mut root_fields, mut most_aliases, mut selections) = (0, 0, 0);
+    let mut looks = MAX_LOOKS;
     let mut sets: Vec<(&[Selection], usize)> = Vec::new();
     for operation in &document.operations {
         sets.push((&operation.selections, 1));
@@ -25,11 +29,11 @@ pub(super) fn check(document: &Document) -> Result<(), String> {
             if depth > MAX_DEPTH {
                 return Err(format!("Query exceeds maximum depth of {MAX_DEPTH}"));
             }
-            let fields = fields(set, &document.fragments);
-            selections += fields.len();
-            if selections > MAX_SELECTIONS {
+            let found = fields(set, &document.fragments, &mut looks);
+            selections += found.as_ref().map_or(0, Vec::len);
+            let Some(fields) = found.filter(|_| selections <= MAX_SELECTIONS) else {
                 return Err(format!("Query exceeds maximum total selections of {MAX_SELECTIONS}"));
-            }
+            };
             if depth == 1 {
                 root_fields += fields.len();
             }
@@ -51,11 +55,16 @@ pub(super) fn check(document: &Document) -> Result<(), String> {
     within("aliases", most_aliases, MAX_ALIASES, "MLFLOW_SERVER_GRAPHQL_MAX_ALIASES")
 }
 
-/// The fields of a set, those of its fragments included. There are never many more than are allowed.
-fn fields<'a>(set: &'a [Selection], fragments: &'a BTreeMap<String, Fragment>) -> Vec<&'a Field> {
+/// The fields of a set, those of its fragments included; `None` if it takes more looks than are left.
+fn fields<'a>(
+    set: &'a [Selection],
+    fragments: &'a BTreeMap<String, Fragment>,
+    looks: &mut usize,
+) -> Option<Vec<&'a Field>> {
     let (mut fields, mut spread) = (Vec::new(), BTreeSet::new());
     let mut waiting: VecDeque<&[Selection]> = [set].into();
     while let Some(selections) = waiting.pop_front() {
+        *looks = looks.checked_sub(selections.len())?;
         for selection in selections {
             match selection {
                 Selection::Field(field) => fields.push(field),
@@ -69,11 +78,8 @@ fn fields<'a>(set: &'a [Selection], fragments: &'a BTreeMap<String, Fragment>) -
                 }
             }
         }
-        if fields.len() > MAX_SELECTIONS {
-            break;
-        }
     }
-    fields
+    Some(fields)
 }
 
 #[cfg(test)]
@@ -125,5 +131,10 @@ mod tests {
         let doubling =
             refused("{ ...F } fragment F on Q { a { ...F } b { ...F } c { ...F } d { ...F } }").unwrap();
         assert!(doubling.starts_with("Query exceeds maximum"), "{doubling}");
+        // A set that spreads much without a field of its own costs as if it had them.
+        let spreads =
+            |n| format!("{{ a {{ ...F }} b {{ ...F }} }} fragment F on Q {{ c {}}}", "...F ".repeat(n));
+        assert_eq!(refused(&spreads(9_000)), None);
+        assert!(refused(&spreads(10_000)).unwrap().starts_with("Query exceeds maximum total selections"));
     }
 }

@@ -25,9 +25,10 @@ use serde_json::{Map, Value};
 use crate::body::Call;
 use crate::{MlflowState, json_text};
 use mainstay_api::caller::Caller;
-use mainstay_api::dialect::Protocol;
+use mainstay_api::dialect::{ApiError, Protocol};
 use mainstay_api::route::{Route, RouteScope};
 
+use answer::Room;
 use document::{Document, Operation};
 use parser::SyntaxError;
 use plan::{PlannedRoot, Planner, WantedRoot};
@@ -69,18 +70,20 @@ async fn graphql(
         Ok(planned) => planned,
         Err(error) => return Json(Answer { data: None, errors: Some(vec![error]) }),
     };
-    let (mut data, mut errors) = (Map::new(), Vec::new());
+    let (mut data, mut errors, mut room) = (Map::new(), Vec::new(), Room::new());
     for PlannedRoot { key, wanted } in planned {
         let value = match wanted {
             WantedRoot::TypeName(name) => Value::from(name),
             WantedRoot::Call { field, argument, children } => {
-                match call::run(&state, &caller, field.call, argument, &children).await {
-                    Ok(found) => answer::object(&children, Some(&found)),
-                    Err(error) => {
-                        errors.push(error.into_sentence());
-                        Value::Null
-                    }
-                }
+                let found = call::run(&state, &caller, field.call, argument, &children).await;
+                let taken = found.map_err(ApiError::into_sentence).and_then(|found| {
+                    let taken = answer::object(&children, Some(&found), &mut room);
+                    taken.map_err(|too_large| too_large.to_string())
+                });
+                taken.unwrap_or_else(|sentence| {
+                    errors.push(sentence);
+                    Value::Null
+                })
             }
         };
         data.insert(key, value);

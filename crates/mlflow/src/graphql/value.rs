@@ -5,6 +5,12 @@ use serde_json::{Map, Value};
 use super::document::{Literal, Operation};
 use super::schema::{Input, InputKind};
 
+/// As much as variables may put into one argument, as [`afford`] weighs it: more than any body that is read. A
+/// variable can be named as often as the document has room for, and each time its value is copied.
+const MAX_PUT_IN: usize = 16 << 20;
+/// What a value weighs beside its text, in bytes.
+const VALUE: usize = 32;
+
 /// The variables of an operation, by name; those that have no value are not there.
 pub(super) type Variables = Map<String, Value>;
 
@@ -34,17 +40,48 @@ pub(super) fn variables(operation: &Operation, mut sent: Map<String, Value>) -> 
 
 /// The value of a literal; `None` if it is a variable without one.
 pub(super) fn literal(literal: &Literal, variables: &Variables) -> Result<Option<Value>, String> {
+    let mut room = MAX_PUT_IN;
+    resolved(literal, variables, &mut room)
+}
+
+/// Takes the weight of a value from `room`; `false` if there is too little. No more is looked at than there is room
+/// for.
+fn afford(value: &Value, room: &mut usize) -> bool {
+    let mut take = |text: usize| match room.checked_sub(text + VALUE) {
+        Some(left) => {
+            *room = left;
+            true
+        }
+        None => false,
+    };
+    match value {
+        Value::String(text) => take(text.len()),
+        Value::Array(items) => take(0) && items.iter().all(|item| afford(item, room)),
+        Value::Object(fields) => {
+            take(fields.keys().map(String::len).sum()) && fields.values().all(|field| afford(field, room))
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => take(0),
+    }
+}
+
+fn resolved(literal: &Literal, variables: &Variables, room: &mut usize) -> Result<Option<Value>, String> {
     Ok(Some(match literal {
         Literal::Null => Value::Null,
         Literal::Bool(value) => Value::from(*value),
         Literal::Int(number) => Value::from(*number),
         Literal::Float(number) => Value::from(*number),
         Literal::Text(text) | Literal::Enum(text) => Value::from(text.as_str()),
-        Literal::Variable(name) => return Ok(variables.get(name).cloned()),
+        Literal::Variable(name) => {
+            let Some(value) = variables.get(name) else { return Ok(None) };
+            if !afford(value, room) {
+                return Err("An argument is too large with the values of its variables put in.".to_owned());
+            }
+            value.clone()
+        }
         Literal::List(items) => {
             let mut values = Vec::with_capacity(items.len());
             for item in items {
-                values.push(self::literal(item, variables)?.unwrap_or_default());
+                values.push(resolved(item, variables, room)?.unwrap_or_default());
             }
             Value::Array(values)
         }
@@ -52,7 +89,7 @@ pub(super) fn literal(literal: &Literal, variables: &Variables) -> Result<Option
             let mut values = Map::new();
             for (name, field) in fields {
                 // A field whose variable has no value is not there.
-                if let Some(value) = self::literal(field, variables)?
+                if let Some(value) = resolved(field, variables, room)?
                     && values.insert(name.clone(), value).is_some()
                 {
                     return Err(format!("There can be only one input field named '{name}'."));
@@ -162,6 +199,27 @@ mod tests {
         let wanted = json!({"c": {"x": true}, "d": ["y", 1, "ALL"], "f": null});
         assert_eq!(literal(&field.arguments[0].1, &variables), Ok(Some(wanted)));
         assert_eq!(literal(&Literal::Variable("none".into()), &variables), Ok(None));
+    }
+
+    #[test]
+    fn variables_do_not_multiply() {
+        let naming = |times: usize| {
+            let document = parse(&format!("{{ a(b: [{}]) }}", "$c ".repeat(times))).unwrap();
+            match document.operations.into_iter().next().unwrap().selections.pop() {
+                Some(super::super::document::Selection::Field(mut field)) => field.arguments.remove(0).1,
+                other => panic!("{other:?}"),
+            }
+        };
+        let long = json!("x".repeat(200 << 10));
+        let wide: Value = vec![0; 128 << 10].into();
+        let deep = json!({"a": [{"b": "x".repeat(200 << 10)}]});
+        for value in [long, wide, deep] {
+            let variables = object(json!({"c": value}));
+            assert!(literal(&naming(1), &variables).is_ok());
+            let refused = literal(&naming(10_000), &variables).unwrap_err();
+            assert!(refused.starts_with("An argument is too large"), "{refused}");
+        }
+        assert!(literal(&naming(10_000), &object(json!({"c": 1}))).is_ok());
     }
 
     #[test]
