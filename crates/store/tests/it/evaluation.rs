@@ -154,6 +154,24 @@ both!(records_are_listed_by_creation_and_deleted_by_id, async |fresh: Fresh| {
     assert_eq!(read(&fresh).await.unwrap().dataset.profile.as_deref(), Some("null"));
 });
 
+both!(a_record_does_not_grow_for_ever, async |fresh: Fresh| {
+    let commands = commands(&fresh);
+    commands.run(&caller(), create(&[], &[])).await.unwrap();
+    let with = |name: &str| {
+        let expected = [(name.to_owned(), json!("x".repeat(3 << 20)))].into_iter().collect();
+        NewRecord { expectations: Some(expected), ..record(json!(1), None, "ann") }
+    };
+    commands.run(&caller(), merge(1, vec![with("one")])).await.unwrap();
+    let (all, head) = (records(&fresh, START, 10).await, fresh.database.head().borrow().0);
+    let other = record(json!(2), None, "ann");
+    let refused = commands.run(&caller(), merge(2, vec![other, with("two")])).await.unwrap_err();
+    assert_eq!(refused.code(), ErrorCode::InvalidArgument);
+    assert!(refused.to_string().starts_with("a record of an evaluation dataset holds at most 4194304 bytes"));
+    // Nothing of the call is left.
+    assert_eq!((records(&fresh, START, 10).await, fresh.database.head().borrow().0), (all, head));
+    assert_eq!(commands.run(&caller(), merge(3, vec![with("one")])).await.unwrap().updated, 1);
+});
+
 both!(tags_and_links_change_by_themselves, async |fresh: Fresh| {
     let (commands, workspace) = (commands(&fresh), default_workspace());
     let tracking: Commands<dyn TrackingTx> =

@@ -40,6 +40,14 @@ pub enum EvaluationError {
         /// How many there are.
         got: usize,
     },
+    /// A record says more than its limit.
+    #[error(
+        "a record of an evaluation dataset holds at most {limit} bytes of JSON; keep what is larger as an artifact"
+    )]
+    LongRecord {
+        /// The most bytes allowed.
+        limit: usize,
+    },
     /// There is no such column to search by.
     #[error("Invalid identifier token '{0}' specified; use an attribute, or tags.<key>")]
     Identifier(String),
@@ -84,7 +92,9 @@ impl Coded for EvaluationError {
             | Self::NoDatasetToTag(_)
             | Self::NoDatasetToLink(_)
             | Self::NoExperiment(_) => ErrorCode::NotFound,
-            Self::SourceType(_) | Self::TooMany { .. } => ErrorCode::InvalidArgument,
+            Self::SourceType(_) | Self::TooMany { .. } | Self::LongRecord { .. } => {
+                ErrorCode::InvalidArgument
+            }
             Self::Identifier(_) | Self::ListComparator | Self::NotInteger { .. } => ErrorCode::InvalidFilter,
             Self::Tracking(error) => error.code(),
             Self::Search(error) => error.code(),

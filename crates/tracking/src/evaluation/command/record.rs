@@ -24,6 +24,8 @@ use crate::text::free_text;
 
 /// Most records that are merged or deleted in one call: they go into one transaction.
 pub const MAX_RECORDS: usize = 20_000;
+/// Most that one record says, as JSON, in bytes: merging adds to it call by call.
+const MAX_CONTENT: usize = 4 << 20;
 
 async fn existing(
     tx: &mut dyn EvaluationTx,
@@ -116,12 +118,16 @@ impl Command for MergeRecords {
         }
         let mut content = Vec::with_capacity(records.len());
         for (record, is_new) in records.values() {
+            let said = json!([record.id.to_string(), record.content]).to_string();
+            if said.len() > MAX_CONTENT {
+                return Err(EvaluationError::LongRecord { limit: MAX_CONTENT });
+            }
             if *is_new {
                 tx.insert_evaluation_record(record).await?;
             } else {
                 tx.update_evaluation_record(record).await?;
             }
-            content.push(json!([record.id.to_string(), record.content]).to_string());
+            content.push(Digest::of(said.as_bytes()));
         }
         dataset.updated = now;
         dataset.updated_by = self.records().filter_map(NewRecord::user).last().map(str::to_owned);
@@ -137,7 +143,7 @@ impl Command for MergeRecords {
             "inserted": merged.inserted,
             "updated": merged.updated,
             "records": count,
-            "content": Digest::of_parts(content.iter().map(String::as_bytes)),
+            "content": Digest::of_parts(content.iter().map(|digest| &digest.as_bytes()[..])),
         });
         let subject = evaluation_dataset_subject(self.dataset);
         tx.record(Event::new("evaluation_dataset.records_merged", subject, body));
