@@ -108,6 +108,15 @@ impl<D, E: Coded> From<E> for ApiError<D> {
     }
 }
 
+impl<D: Dialect> ApiError<D> {
+    /// The public sentence, for an answer that tells of several calls at once. What lies behind it goes to the
+    /// log.
+    pub fn into_sentence(self) -> String {
+        log_cause(&self.failure);
+        self.failure.to_string()
+    }
+}
+
 impl<D: Dialect> IntoResponse for ApiError<D> {
     fn into_response(self) -> Response {
         render(D::PROTOCOL, &self.failure)
@@ -193,14 +202,20 @@ pub fn render_unrouted(protocol: Protocol, unrouted: Unrouted) -> Response {
     render(protocol, &unrouted.into())
 }
 
-/// Writes a failure as `protocol` writes failures, and notes its cause in the log.
-pub fn render(protocol: Protocol, failure: &Failure) -> Response {
+/// Notes in the log what lies behind a failure that is ours.
+fn log_cause(failure: &Failure) {
     let code = failure.code();
-    let class = code.class();
-    if matches!(class, ErrorClass::Internal | ErrorClass::Unavailable | ErrorClass::StorageFull) {
+    if matches!(code.class(), ErrorClass::Internal | ErrorClass::Unavailable | ErrorClass::StorageFull) {
         let cause = causes(failure.inner());
         tracing::error!(%code, cause, "{failure}");
     }
+}
+
+/// Writes a failure as `protocol` writes failures, and notes its cause in the log.
+pub fn render(protocol: Protocol, failure: &Failure) -> Response {
+    log_cause(failure);
+    let code = failure.code();
+    let class = code.class();
     let status = match protocol {
         Protocol::Mlflow => mlflow_status(code),
         _ => class.http_status(),

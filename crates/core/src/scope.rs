@@ -46,6 +46,10 @@ pub enum ResourceKind {
     Webhook,
     /// A sealed segment of bulk data.
     Segment,
+    /// An evaluation dataset.
+    EvaluationDataset,
+    /// A scorer.
+    Scorer,
 }
 
 impl ResourceKind {
@@ -69,6 +73,8 @@ impl ResourceKind {
         Self::Token,
         Self::Webhook,
         Self::Segment,
+        Self::EvaluationDataset,
+        Self::Scorer,
     ];
 
     /// The name used in policies and in the record.
@@ -92,6 +98,8 @@ impl ResourceKind {
             Self::Token => "token",
             Self::Webhook => "webhook",
             Self::Segment => "segment",
+            Self::EvaluationDataset => "evaluation_dataset",
+            Self::Scorer => "scorer",
         }
     }
 

@@ -75,7 +75,7 @@ async fn listing(state: &Mlflow, root_uri: String, below: Option<ObjectPath>) ->
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct OfRun {
+pub(crate) struct OfRun {
     #[serde(alias = "runId")]
     run_id: Option<String>,
     #[serde(alias = "runUuid")]
@@ -83,7 +83,7 @@ struct OfRun {
     path: Option<String>,
 }
 
-async fn of_run(
+pub(crate) async fn of_run(
     State(state): State<MlflowState>,
     caller: Caller,
     Call(request): Call<OfRun>,

@@ -23,7 +23,7 @@ pub(crate) fn routes() -> Vec<Route<MlflowState>> {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct SearchDatasets {
+pub(crate) struct SearchDatasets {
     #[serde(alias = "experimentIds", deserialize_with = "list")]
     experiment_ids: Vec<String>,
 }
@@ -45,12 +45,12 @@ impl From<DatasetUse> for Summary {
 }
 
 #[derive(Debug, Serialize)]
-struct Found {
+pub(crate) struct Found {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     dataset_summaries: Vec<Summary>,
 }
 
-async fn search(
+pub(crate) async fn search(
     State(state): State<MlflowState>,
     caller: Caller,
     Call(request): Call<SearchDatasets>,

@@ -60,6 +60,22 @@ pub enum MlflowError {
         /// What it should be.
         hint: String,
     },
+    /// A field that holds JSON as text holds something else.
+    #[error(
+        "Invalid value for parameter '{field}': it must hold the JSON text that this call takes: {reason}"
+    )]
+    JsonText {
+        /// The field.
+        field: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A list of scorers is asked for in two ways at once.
+    #[error(
+        "Cannot specify both 'experiment_id' and 'experiment_ids'. Use the latter for several experiments, and \
+         the former for one"
+    )]
+    TwoExperimentFields,
     /// A page of no length, or a longer one than there are.
     #[error("Invalid value {number} for parameter 'max_results' supplied. It must be {}", page_length(*.number, *.most))]
     MaxResults {

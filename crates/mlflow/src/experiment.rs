@@ -65,14 +65,14 @@ impl ExperimentBody {
 }
 
 #[derive(Debug, Serialize)]
-struct One {
+pub(crate) struct One {
     experiment: ExperimentBody,
 }
 
 /// A message that names an experiment, and what some of them carry.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Named {
+pub(crate) struct Named {
     #[serde(alias = "experimentId")]
     experiment_id: Option<String>,
     #[serde(alias = "newName")]
@@ -91,7 +91,7 @@ impl Named {
     }
 }
 
-async fn get(
+pub(crate) async fn get(
     State(state): State<MlflowState>,
     caller: Caller,
     Call(mut request): Call<Named>,

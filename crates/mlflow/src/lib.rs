@@ -18,9 +18,14 @@ mod body;
 mod dataset_search;
 mod download;
 mod error;
+mod evaluation_body;
+mod evaluation_dataset;
+mod evaluation_record;
 mod experiment;
 mod experiment_search;
 mod fields;
+mod graphql;
+mod json_text;
 mod logged_model;
 mod logged_model_body;
 mod logged_model_search;
@@ -41,6 +46,7 @@ mod run_body;
 mod run_io;
 mod run_log;
 mod run_search;
+mod scorer;
 mod server_info;
 mod table;
 mod webhook;
@@ -56,7 +62,9 @@ use mainstay_core::object::Objects;
 use mainstay_core::time::Clock;
 use mainstay_governance::port::{GovernanceReader, GovernanceTx, WebhookProbe};
 use mainstay_registry::port::{RegistryReader, RegistryTx};
+use mainstay_tracking::evaluation::port::{EvaluationReader, EvaluationTx};
 use mainstay_tracking::port::{RunSearch, TrackingReader, TrackingTx};
+use mainstay_tracking::scorer::port::{ScorerReader, ScorerTx};
 
 use mainstay_api::dialect::{self, ApiError};
 use mainstay_api::route::Route;
@@ -78,6 +86,14 @@ pub struct Mlflow {
     pub tracked: Arc<dyn TrackingReader>,
     /// Searches over runs.
     pub runs: Arc<dyn RunSearch>,
+    /// Commands on evaluation datasets.
+    pub evaluation: Commands<dyn EvaluationTx>,
+    /// Queries on them.
+    pub evaluated: Arc<dyn EvaluationReader>,
+    /// Commands on scorers.
+    pub scorers: Commands<dyn ScorerTx>,
+    /// Queries on them.
+    pub scored: Arc<dyn ScorerReader>,
     /// Commands on registered models.
     pub registry: Commands<dyn RegistryTx>,
     /// Queries on them.
@@ -119,6 +135,10 @@ pub fn routes() -> Vec<Route<MlflowState>> {
         artifact_transfer::routes(),
         logged_model::routes(),
         logged_model_search::routes(),
+        evaluation_dataset::routes(),
+        evaluation_record::routes(),
+        scorer::routes(),
+        graphql::routes(),
         registered_model::routes(),
         model_version::routes(),
         registry_tag::routes(),

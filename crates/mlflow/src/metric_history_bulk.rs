@@ -87,7 +87,7 @@ async fn get_history_bulk(
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct GetHistoryBulkInterval {
+pub(crate) struct GetHistoryBulkInterval {
     #[serde(alias = "runIds", deserialize_with = "list")]
     run_ids: Vec<String>,
     #[serde(alias = "metricKey")]
@@ -101,12 +101,12 @@ struct GetHistoryBulkInterval {
 }
 
 #[derive(Debug, Serialize)]
-struct Samples {
+pub(crate) struct Samples {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     metrics: Vec<MetricBody>,
 }
 
-async fn get_history_bulk_interval(
+pub(crate) async fn get_history_bulk_interval(
     State(state): State<MlflowState>,
     caller: Caller,
     Call(request): Call<GetHistoryBulkInterval>,

@@ -23,7 +23,7 @@ use mainstay_api::route::Route;
 /// `SEARCH_REGISTERED_MODEL_MAX_RESULTS_DEFAULT` and `…_THRESHOLD`.
 const MODELS_PAGE: (usize, usize) = (100, 1_000);
 /// `SEARCH_MODEL_VERSION_MAX_RESULTS_DEFAULT` and `…_THRESHOLD`.
-const VERSIONS_PAGE: (usize, usize) = (200_000, 200_000);
+pub(crate) const VERSIONS_PAGE: (usize, usize) = (200_000, 200_000);
 
 pub(crate) fn routes() -> Vec<Route<MlflowState>> {
     Table::v2()
@@ -34,7 +34,7 @@ pub(crate) fn routes() -> Vec<Route<MlflowState>> {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Search {
+pub(crate) struct Search {
     filter: Option<String>,
     #[serde(alias = "maxResults", deserialize_with = "int64")]
     max_results: Option<i64>,
@@ -77,14 +77,14 @@ async fn models(
 }
 
 #[derive(Debug, Serialize)]
-struct FoundVersions {
+pub(crate) struct FoundVersions {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     model_versions: Vec<VersionBody>,
     #[serde(skip_serializing_if = "Option::is_none")]
     next_page_token: Option<String>,
 }
 
-async fn versions(
+pub(crate) async fn versions(
     State(state): State<MlflowState>,
     caller: Caller,
     Call(request): Call<Search>,

@@ -60,20 +60,20 @@ pub(crate) fn run_tags(tags: Vec<KeyValue>) -> Result<Vec<Pair>, TrackingError> 
 }
 
 #[derive(Debug, Serialize)]
-struct One {
+pub(crate) struct One {
     run: RunBody,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Named {
+pub(crate) struct Named {
     #[serde(alias = "runId")]
     run_id: Option<String>,
     #[serde(alias = "runUuid")]
     run_uuid: Option<String>,
 }
 
-async fn get(
+pub(crate) async fn get(
     State(state): State<MlflowState>,
     caller: Caller,
     Call(request): Call<Named>,

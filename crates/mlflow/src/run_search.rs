@@ -22,7 +22,7 @@ use mainstay_api::caller::Caller;
 use mainstay_api::route::Route;
 
 /// `SEARCH_MAX_RESULTS_DEFAULT` and `SEARCH_MAX_RESULTS_THRESHOLD`.
-const PAGE: (usize, usize) = (1_000, 50_000);
+pub(crate) const PAGE: (usize, usize) = (1_000, 50_000);
 
 pub(crate) fn routes() -> Vec<Route<MlflowState>> {
     Table::v2().post("runs/search", Action::RunRead, search).rows()
@@ -30,7 +30,7 @@ pub(crate) fn routes() -> Vec<Route<MlflowState>> {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Search {
+pub(crate) struct Search {
     #[serde(alias = "experimentIds", deserialize_with = "list")]
     experiment_ids: Vec<String>,
     filter: Option<String>,
@@ -45,14 +45,14 @@ struct Search {
 }
 
 #[derive(Debug, Serialize)]
-struct Found {
+pub(crate) struct Found {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     runs: Vec<RunBody>,
     #[serde(skip_serializing_if = "Option::is_none")]
     next_page_token: Option<String>,
 }
 
-async fn search(
+pub(crate) async fn search(
     State(state): State<MlflowState>,
     caller: Caller,
     Call(request): Call<Search>,

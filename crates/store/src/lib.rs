@@ -24,6 +24,7 @@ mod data;
 pub mod database;
 mod delivery;
 mod driver;
+mod evaluation;
 mod events;
 mod features;
 mod governance;
@@ -36,6 +37,7 @@ pub mod ports;
 mod projection;
 pub mod reader;
 mod registry;
+mod scorers;
 mod serving;
 pub mod tables;
 #[doc(hidden)]

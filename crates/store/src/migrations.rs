@@ -22,6 +22,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0011_triggers.sql"),
     include_str!("../migrations/0012_version_locations.sql"),
     include_str!("../migrations/0015_webhook_dialects.sql"),
+    include_str!("../migrations/0016_evaluation.sql"),
     include_str!("../migrations/0017_model_points.sql"),
 ];
 

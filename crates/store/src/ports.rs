@@ -9,7 +9,9 @@ use mainstay_monitoring::port::MonitoringTx;
 use mainstay_pipelines::port::PipelineTx;
 use mainstay_registry::port::RegistryTx;
 use mainstay_serving::port::ServingTx;
+use mainstay_tracking::evaluation::port::EvaluationTx;
 use mainstay_tracking::port::TrackingTx;
+use mainstay_tracking::scorer::port::ScorerTx;
 
 use crate::tx::StoreTx;
 use crate::writer::Writer;
@@ -46,12 +48,14 @@ ports! {
     dyn AuditTx,
     dyn DataTx,
     dyn DeliveryTx,
+    dyn EvaluationTx,
     dyn FeaturesTx,
     dyn GovernanceTx,
     dyn MonitoringTx,
     dyn PipelineTx,
     dyn ProjectionTx,
     dyn RegistryTx,
+    dyn ScorerTx,
     dyn ServingTx,
     dyn TrackingTx,
 }

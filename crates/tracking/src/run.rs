@@ -48,7 +48,7 @@ impl Lifecycle {
     }
 
     /// Refuses unless this is `wanted`.
-    pub(crate) fn expect(self, wanted: Self, what: impl FnOnce() -> String) -> Result<(), TrackingError> {
+    pub fn expect(self, wanted: Self, what: impl FnOnce() -> String) -> Result<(), TrackingError> {
         if self == wanted { Ok(()) } else { Err(TrackingError::WrongLifecycle { what: what(), wanted }) }
     }
 }

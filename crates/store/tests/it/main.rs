@@ -8,12 +8,14 @@
 mod commit;
 mod data;
 mod databases;
+mod evaluation;
 mod heads;
 mod monitoring;
 mod outage;
 mod pipelines;
 mod projection;
 mod registry;
+mod scorers;
 mod syncs;
 mod tracking;
 mod webhooks;

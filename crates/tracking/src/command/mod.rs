@@ -30,7 +30,10 @@ async fn existing_experiment(tx: &mut dyn TrackingTx, id: ExperimentId) -> Resul
 }
 
 /// The experiment, if it can be written to.
-async fn active_experiment(tx: &mut dyn TrackingTx, id: ExperimentId) -> Result<Experiment, TrackingError> {
+pub(crate) async fn active_experiment(
+    tx: &mut dyn TrackingTx,
+    id: ExperimentId,
+) -> Result<Experiment, TrackingError> {
     let experiment = existing_experiment(tx, id).await?;
     experiment.lifecycle.expect(Lifecycle::Active, || format!("experiment {id}"))?;
     Ok(experiment)
