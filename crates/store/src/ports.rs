@@ -10,6 +10,7 @@ use mainstay_pipelines::port::PipelineTx;
 use mainstay_registry::port::RegistryTx;
 use mainstay_serving::port::ServingTx;
 use mainstay_tracking::port::TrackingTx;
+use mainstay_tracking::trace::port::TraceTx;
 
 use crate::tx::StoreTx;
 use crate::writer::Writer;
@@ -53,5 +54,6 @@ ports! {
     dyn ProjectionTx,
     dyn RegistryTx,
     dyn ServingTx,
+    dyn TraceTx,
     dyn TrackingTx,
 }

@@ -15,5 +15,6 @@ mod pipelines;
 mod projection;
 mod registry;
 mod syncs;
+mod traces;
 mod tracking;
 mod writer;
