@@ -59,7 +59,7 @@ async fn download(
 }
 
 /// A download that no browser shows as a page of ours.
-fn attachment(name: &str, content: Content) -> Response {
+pub(crate) fn attachment(name: &str, content: Content) -> Response {
     // Quotes and backslashes would end the name, and header values are ASCII.
     let plain: String = name
         .chars()

@@ -11,7 +11,17 @@ use crate::{Error, MlflowError};
 use mainstay_api::dialect::BodyError;
 
 /// Parameters that may stand in a query several times.
-const LISTS: [&str; 5] = ["order_by", "orderBy", "stages", "run_ids", "runIds"];
+const LISTS: [&str; 9] = [
+    "order_by",
+    "orderBy",
+    "stages",
+    "run_ids",
+    "runIds",
+    "trace_ids",
+    "traceIds",
+    "experiment_ids",
+    "experimentIds",
+];
 
 /// A request message. Unknown fields are left alone.
 pub(crate) struct Call<T>(pub(crate) T);

@@ -22,6 +22,7 @@ mod model_body;
 mod model_digest;
 mod model_source;
 mod model_version;
+mod otlp;
 mod registered_model;
 mod registry_search;
 mod registry_tag;
@@ -32,6 +33,7 @@ mod run_log;
 mod run_search;
 mod server_info;
 mod table;
+mod trace;
 mod wire;
 
 use mainstay_api::native::endpoint::EndpointCommands;
@@ -39,10 +41,12 @@ use std::sync::Arc;
 
 use mainstay_core::command::Commands;
 use mainstay_core::entropy::Entropy;
+use mainstay_core::event::EventLog;
 use mainstay_core::object::Objects;
 use mainstay_core::time::Clock;
 use mainstay_registry::port::{RegistryReader, RegistryTx};
 use mainstay_tracking::port::{RunSearch, TrackingReader, TrackingTx};
+use mainstay_tracking::trace::port::{TraceReader, TraceSearch, TraceTx};
 
 use mainstay_api::dialect::{self, ApiError};
 use mainstay_api::route::Route;
@@ -63,6 +67,14 @@ pub struct Mlflow {
     pub tracked: Arc<dyn TrackingReader>,
     /// Searches over runs.
     pub runs: Arc<dyn RunSearch>,
+    /// Commands on traces.
+    pub traces: Commands<dyn TraceTx>,
+    /// Queries on them.
+    pub traced: Arc<dyn TraceReader>,
+    /// Searches over them.
+    pub trace_search: Arc<dyn TraceSearch>,
+    /// What is committed, by which those who wait for spans learn that some came.
+    pub events: Arc<dyn EventLog>,
     /// Commands on registered models.
     pub registry: Commands<dyn RegistryTx>,
     /// Queries on them.
@@ -97,6 +109,8 @@ pub fn routes() -> Vec<Route<MlflowState>> {
         registry_tag::routes(),
         registry_search::routes(),
         alias::routes(),
+        trace::routes(),
+        otlp::routes(),
     ]
     .into_iter()
     .flatten()

@@ -11,9 +11,13 @@ use mainstay_api::route::{Route, RouteScope};
 /// Largest JSON body, in bytes: the profile of a dataset alone may have 16 MiB.
 pub(crate) const JSON_LIMIT: usize = 32 << 20;
 
+/// The prefixes of most calls.
+const BOTH: &[&str] = &["/api", "/ajax-api"];
+
 /// Collects rows.
 pub(crate) struct Table {
     version: &'static str,
+    prefixes: &'static [&'static str],
     rows: Vec<Route<MlflowState>>,
 }
 
@@ -24,17 +28,26 @@ pub(crate) struct Table {
 impl Table {
     /// Rows under `/api/2.0/mlflow/` and its twin.
     pub(crate) const fn v2() -> Self {
-        Self { version: "2.0/mlflow", rows: Vec::new() }
+        Self::under("2.0/mlflow", BOTH)
     }
 
     /// Rows under `/api/3.0/mlflow/` and its twin.
     pub(crate) const fn v3() -> Self {
-        Self { version: "3.0/mlflow", rows: Vec::new() }
+        Self::under("3.0/mlflow", BOTH)
     }
 
     /// Rows under `/api/2.0/mlflow-artifacts/` and its twin.
     pub(crate) const fn artifacts() -> Self {
-        Self { version: "2.0/mlflow-artifacts", rows: Vec::new() }
+        Self::under("2.0/mlflow-artifacts", BOTH)
+    }
+
+    /// Rows under `/ajax-api/<version>/mlflow/` alone: what only pages ask for.
+    pub(crate) const fn ajax(version: &'static str) -> Self {
+        Self::under(version, &["/ajax-api"])
+    }
+
+    const fn under(version: &'static str, prefixes: &'static [&'static str]) -> Self {
+        Self { version, prefixes, rows: Vec::new() }
     }
 
     pub(crate) fn get<T: 'static>(
@@ -89,7 +102,7 @@ impl Table {
         action: Action,
         handler: &impl Handler<T, MlflowState>,
     ) -> Self {
-        for prefix in ["/api", "/ajax-api"] {
+        for prefix in self.prefixes {
             let path = format!("{prefix}/{}/{path}", self.version);
             let what = (action, RouteScope::Workspace);
             let route = Route::new(Protocol::Mlflow, (method.clone(), path), what, handler.clone());

@@ -30,6 +30,7 @@ use super::step_logs::StepLogFiles;
 use crate::endpoint_commands::EndpointLoop;
 use crate::platform::Platform;
 use crate::run_index::RunIndexKeeper;
+use crate::trace_index::TraceIndexKeeper;
 use mainstay_mlflow::{self as mlflow_api, Mlflow, MlflowState};
 use mainstay_predictor::Predictor;
 
@@ -168,6 +169,10 @@ fn mlflow(platform: &Platform, runs: Arc<RunIndexKeeper>) -> MlflowState {
         tracking: platform.tracking.clone(),
         tracked: reader.clone(),
         runs,
+        traces: Commands::new(Arc::new(platform.database.writer.clone()), platform.authority.clone()),
+        traced: reader.clone(),
+        trace_search: Arc::new(TraceIndexKeeper::start(&platform.database)),
+        events: Arc::new(platform.database.clone()),
         registry: platform.registry.clone(),
         registered: reader,
         endpoints: Arc::new(EndpointLoop(platform.looped.clone())),

@@ -1,0 +1,113 @@
+//! Several traces by their ids: with spans, or without.
+
+use std::collections::HashMap;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::Response;
+use mainstay_core::action::Action;
+use mainstay_tracking::trace::id::TraceId;
+use mainstay_tracking::trace::info::TraceInfo;
+use serde::{Deserialize, Serialize};
+
+use super::body::InfoBody;
+use super::json;
+use super::span_json::write_trace;
+use crate::body::Call;
+use crate::table::Table;
+use crate::wire::list;
+use crate::{Error, MlflowError, MlflowState};
+use mainstay_api::caller::Caller;
+use mainstay_api::route::Route;
+
+/// Most traces in one call. Clients ask for tens at once.
+const MAX_TRACES: usize = 500;
+
+pub(super) fn routes() -> Vec<Route<MlflowState>> {
+    Table::v3()
+        .get("traces/batchGet", Action::RunRead, batch_get)
+        .post("traces/batchGetInfos", Action::RunRead, batch_get_infos)
+        .rows()
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct BatchGet {
+    #[serde(alias = "traceIds", deserialize_with = "list")]
+    trace_ids: Vec<String>,
+    #[serde(alias = "experimentIds")]
+    experiment_ids: Option<Vec<String>>,
+}
+
+impl BatchGet {
+    /// The ids, each once, where it stands last. What no trace can be called is left out.
+    fn ids(&self) -> Result<Vec<TraceId>, MlflowError> {
+        if self.trace_ids.len() > MAX_TRACES {
+            let hint = format!("ask for at most {MAX_TRACES} at once");
+            return Err(MlflowError::invalid("trace_ids", self.trace_ids.len(), hint));
+        }
+        let parsed: Vec<TraceId> = self.trace_ids.iter().filter_map(|id| TraceId::parse(id).ok()).collect();
+        let last: HashMap<&TraceId, usize> = parsed.iter().enumerate().map(|(at, id)| (id, at)).collect();
+        let is_last = |(at, id): &(usize, &TraceId)| last.get(id) == Some(at);
+        Ok(parsed.iter().enumerate().filter(is_last).map(|(_, id)| id.clone()).collect())
+    }
+
+    /// Whether a trace is in one of the experiments, if any are named.
+    fn covers(&self, info: &TraceInfo) -> bool {
+        let own = info.experiment.to_string();
+        self.experiment_ids.as_ref().is_none_or(|ids| ids.contains(&own))
+    }
+}
+
+async fn batch_get(
+    State(state): State<MlflowState>,
+    caller: Caller,
+    Call(request): Call<BatchGet>,
+) -> Result<Response, Error> {
+    let mut body = b"{\"traces\":[".to_vec();
+    let mut is_first = true;
+    for id in request.ids()? {
+        let Some((info, spans)) = state.traced.trace_with_spans(&caller.workspace, &id).await? else {
+            continue;
+        };
+        if !request.covers(&info) || !info.is_complete(spans.len()) {
+            continue;
+        }
+        if !std::mem::take(&mut is_first) {
+            body.push(b',');
+        }
+        write_trace(&mut body, info, &spans)?;
+    }
+    body.extend_from_slice(b"]}");
+    Ok(json(body))
+}
+
+#[derive(Debug, Serialize)]
+struct Infos {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    trace_infos: Vec<InfoBody>,
+}
+
+async fn batch_get_infos(
+    State(state): State<MlflowState>,
+    caller: Caller,
+    Call(request): Call<BatchGet>,
+) -> Result<Json<Infos>, Error> {
+    let found = state.traced.traces(&caller.workspace, &request.ids()?).await?;
+    let wanted = found.into_iter().filter(|info| request.covers(info));
+    Ok(Json(Infos { trace_infos: wanted.map(InfoBody::from).collect() }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_trace_comes_once_where_it_stands_last() {
+        let ids = ["a", "b/", "b", "a", "c"].map(str::to_owned).to_vec();
+        let ids = BatchGet { trace_ids: ids, experiment_ids: None }.ids().unwrap();
+        assert_eq!(ids.iter().map(TraceId::as_str).collect::<Vec<_>>(), ["b", "a", "c"]);
+        let many = vec!["a".to_owned(); MAX_TRACES + 1];
+        assert!(BatchGet { trace_ids: many, experiment_ids: None }.ids().is_err());
+    }
+}
