@@ -26,7 +26,8 @@ impl RunIndex {
         };
         let after = page.key::<Position<'_, RunId>>()?;
         let after = after.map(|position| position.resolve(order.columns.len(), now)).transpose()?;
-        Ok(ordered(found, order).page(after.as_ref(), page.limit))
+        let after = after.as_ref().map(|(key, run)| (key.as_slice(), run));
+        Ok(ordered(found, order).page(after, page.limit))
     }
 }
 

@@ -65,7 +65,7 @@ pub(crate) struct Ordered<'a, I> {
 
 impl<I: Clone + Ord + Serialize> Ordered<'_, I> {
     /// The rows that come after a place, at most `limit`.
-    pub(crate) fn page(&self, after: Option<&Place<'_, I>>, limit: usize) -> Page<I> {
+    pub(crate) fn page(&self, after: Option<(&[Cell<'_>], &I)>, limit: usize) -> Page<I> {
         // Positions within `ids`.
         let mut picked: Vec<u32> = (0..).take(self.ids.len()).collect();
         if let Some((key, id)) = after {

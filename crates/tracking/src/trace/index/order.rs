@@ -25,9 +25,11 @@ impl TraceIndex {
         let after = page.key::<Position<'_, TraceId>>()?;
         let after = after.map(|position| position.resolve(order.columns.len(), now)).transpose()?;
         let columns = order.columns.iter().map(|(column, ascending)| (self.cells(rows, column), *ascending));
-        let ids = rows.iter().filter_map(|row| self.ids.get(*row as usize).cloned());
+        let ids = rows.iter().filter_map(|row| self.ids.get(*row as usize));
         let ordered = Ordered { ids: ids.collect(), columns: columns.collect() };
-        Ok(ordered.page(after.as_ref(), page.limit))
+        let after = after.as_ref().map(|(key, id)| (key.as_slice(), id));
+        let Page { items, next } = ordered.page(after.as_ref().map(|(key, id)| (*key, id)), page.limit);
+        Ok(Page { items: items.into_iter().cloned().collect(), next })
     }
 
     /// What each of the rows is ordered by in one column.
