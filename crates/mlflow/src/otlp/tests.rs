@@ -92,3 +92,45 @@ fn the_encoding_is_the_one_that_the_header_names() {
         assert_eq!(refusal(Encoding::of(&headers).map(|_| Vec::new())), (400, detail));
     }
 }
+
+/// How long it takes to make a request ready for the writer. A measurement, to be asked for:
+/// `cargo nextest run --release -p mainstay-mlflow --run-ignored only --no-capture`.
+#[test]
+#[ignore = "a measurement"]
+#[expect(clippy::disallowed_methods, reason = "a measurement")]
+fn spans_a_second() {
+    let string = |key: String, text: String| message::KeyValue {
+        key,
+        value: Some(message::AnyValue { value: Some(message::Value::String(text)) }),
+    };
+    let span = |n: u64| message::Span {
+        trace_id: (n / 10).to_be_bytes().to_vec(),
+        span_id: n.to_be_bytes().to_vec(),
+        parent_span_id: if n % 10 == 0 { Vec::new() } else { (n - n % 10).to_be_bytes().to_vec() },
+        name: format!("step {}", n % 10),
+        start_time_unix_nano: 1_700_000_000_000_000_000 + n,
+        end_time_unix_nano: 1_700_000_000_000_500_000 + n,
+        attributes: (0..10)
+            .map(|k| match k {
+                0 => string(
+                    "mlflow.spanInputs".into(),
+                    format!(r#"{{"question": "what is {n}?", "k": [1, 2]}}"#),
+                ),
+                1 => string("mlflow.spanOutputs".into(), format!(r#"{{"answer": "a number, {n}"}}"#)),
+                _ => string(format!("custom.attribute.{k}"), format!("value {}", n % 100)),
+            })
+            .collect(),
+        ..message::Span::default()
+    };
+    let spans = (0..10_000).map(span).collect();
+    let scope_spans = vec![message::ScopeSpans { spans }];
+    let resource_spans = vec![message::ResourceSpans { resource: None, scope_spans }];
+    let body: Bytes = ExportTraceServiceRequest { resource_spans }.encode_to_vec().into();
+    for _ in 0..5 {
+        let started = std::time::Instant::now();
+        let batches = read(body.clone(), None, Encoding::Protobuf).ok().unwrap();
+        let taken = started.elapsed();
+        let spans: usize = batches.iter().map(SpanBatch::spans).sum();
+        println!("{} bytes, {spans} spans in {} traces: {taken:?}", body.len(), batches.len());
+    }
+}

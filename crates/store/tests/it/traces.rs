@@ -348,3 +348,37 @@ both!(a_long_trace_is_read_whole, async |fresh: Fresh| {
     assert_eq!(read, spans);
     assert!(info.is_complete(read.len()));
 });
+
+/// How long the writer takes for spans, and a reader for a long trace. A measurement, to be asked for:
+/// `cargo nextest run --release --workspace --test it --run-ignored only --no-capture spans_a_second`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a measurement"]
+#[expect(clippy::disallowed_methods, reason = "a measurement")]
+async fn spans_a_second() {
+    let fresh = crate::databases::sqlite().await;
+    let (story, workspace) = (Story::new(&fresh).await, default_workspace());
+    let spans: Vec<Span> =
+        (0..10).map(|n| span(n, (n > 0).then_some(0), &[("a", "1"), ("b", "\"x\"")])).collect();
+    let ready: Vec<Vec<SpanBatch>> = (0..50_u16)
+        .map(|request| {
+            let id = |n: u16| TraceId::parse(&format!("tr-{:032x}", request * 100 + n)).unwrap();
+            (0..100).map(|n| batch(&id(n), &spans)).collect()
+        })
+        .collect();
+    let started = std::time::Instant::now();
+    for batches in ready {
+        story.log(batches).await.unwrap();
+    }
+    eprintln!("50 requests of 100 traces of 10 spans: {:?}", started.elapsed());
+
+    let long: Vec<Span> = (0..30_000_u64)
+        .map(|n| Span {
+            id: SpanId(n.to_be_bytes()),
+            ..span(1, None, &[("mlflow.spanInputs", "{\"a\": 1}")])
+        })
+        .collect();
+    story.log(vec![batch(&trace_id(255), &long)]).await.unwrap();
+    let started = std::time::Instant::now();
+    let read = fresh.database.reader.trace_with_spans(&workspace, &trace_id(255)).await.unwrap();
+    eprintln!("a trace of {} spans is read: {:?}", read.unwrap().1.len(), started.elapsed());
+}
