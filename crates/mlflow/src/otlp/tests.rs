@@ -106,7 +106,7 @@ fn spans_a_second() {
     let span = |n: u64| message::Span {
         trace_id: (n / 10).to_be_bytes().to_vec(),
         span_id: n.to_be_bytes().to_vec(),
-        parent_span_id: if n % 10 == 0 { Vec::new() } else { (n - n % 10).to_be_bytes().to_vec() },
+        parent_span_id: if n.is_multiple_of(10) { Vec::new() } else { (n - n % 10).to_be_bytes().to_vec() },
         name: format!("step {}", n % 10),
         start_time_unix_nano: 1_700_000_000_000_000_000 + n,
         end_time_unix_nano: 1_700_000_000_000_500_000 + n,
