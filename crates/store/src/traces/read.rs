@@ -34,37 +34,37 @@ struct Texts {
 }
 
 macro_rules! texts {
-    ($ids:literal) => {
+    ($which:literal) => {
         Texts {
             traces: concat!(
                 "SELECT id, experiment, request_ms, duration_ms, state, client_request_id, request_preview, ",
-                "response_preview, workspace FROM traces WHERE id IN (",
-                $ids,
-                ")"
+                "response_preview, workspace FROM traces WHERE id ",
+                $which
             ),
-            tags: concat!("SELECT trace, key, value FROM trace_tags WHERE trace IN (", $ids, ")"),
-            metadata: concat!("SELECT trace, key, value FROM trace_metadata WHERE trace IN (", $ids, ")"),
+            tags: concat!("SELECT trace, key, value FROM trace_tags WHERE trace ", $which),
+            metadata: concat!("SELECT trace, key, value FROM trace_metadata WHERE trace ", $which),
             runs: concat!(
                 "SELECT l.trace, l.run FROM trace_runs l JOIN traces t ON t.id = l.trace ",
-                "AND t.workspace = l.workspace WHERE l.trace IN (",
-                $ids,
-                ") ORDER BY l.trace, l.run"
+                "AND t.workspace = l.workspace WHERE l.trace ",
+                $which,
+                " ORDER BY l.trace, l.run"
             ),
             prompts: concat!(
-                "SELECT trace, prompt FROM trace_prompts WHERE trace IN (",
-                $ids,
-                ") ORDER BY trace, prompt"
+                "SELECT trace, prompt FROM trace_prompts WHERE trace ",
+                $which,
+                " ORDER BY trace, prompt"
             ),
         }
     };
 }
 
-static ONE: Texts = texts!("$1");
+static ONE: Texts = texts!("= $1");
 static MANY: Texts = texts!(
-    "$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, \
+    "IN ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, \
      $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43, \
-     $44, $45, $46, $47, $48, $49, $50"
+     $44, $45, $46, $47, $48, $49, $50)"
 );
+static BETWEEN: Texts = texts!("BETWEEN $1 AND $2");
 
 /// The texts for a chunk of ids, and their parameters: as many as they take.
 fn texts_for(ids: &[TraceId]) -> (&'static Texts, Vec<Value>) {
@@ -80,7 +80,7 @@ fn texts_for(ids: &[TraceId]) -> (&'static Texts, Vec<Value>) {
 impl TraceReader for Reader {
     async fn traces(&self, workspace: &Name, ids: &[TraceId]) -> Result<Vec<TraceInfo>, StorageError> {
         let (workspace, ids) = (workspace.clone(), ids.to_vec());
-        self.read(move |tx| Box::pin(async move { infos(tx, Some(&workspace), &ids).await })).await
+        self.read(move |tx| Box::pin(async move { infos(tx, &workspace, &ids).await })).await
     }
 
     async fn trace_with_spans(
@@ -91,7 +91,7 @@ impl TraceReader for Reader {
         let (workspace, id) = (workspace.clone(), id.clone());
         self.read(move |tx| {
             Box::pin(async move {
-                let found = infos(tx, Some(&workspace), std::slice::from_ref(&id)).await?;
+                let found = infos(tx, &workspace, std::slice::from_ref(&id)).await?;
                 let Some(info) = found.into_iter().next() else { return Ok(None) };
                 let mut spans = Vec::new();
                 for row in tx.query(BLOCKS, params![id.as_str()]).await? {
@@ -105,7 +105,17 @@ impl TraceReader for Reader {
 
     async fn indexed(&self, ids: &[TraceId]) -> Result<Vec<IndexedTrace>, StorageError> {
         let ids = ids.to_vec();
-        self.read(move |tx| Box::pin(async move { indexed(tx, &ids).await })).await
+        self.read(move |tx| {
+            Box::pin(async move {
+                let mut found = HashMap::with_capacity(ids.len());
+                for chunk in ids.chunks(CHUNK) {
+                    let (texts, key) = texts_for(chunk);
+                    index(tx, texts, &key, &mut found).await?;
+                }
+                Ok(ids.iter().filter_map(|id| found.remove(id)).collect())
+            })
+        })
+        .await
     }
 
     async fn all_indexed(
@@ -120,58 +130,71 @@ impl TraceReader for Reader {
                 let head = tx.query_one(HEAD, &[]).await?.map_or(Ok(0), |row| row.count(0))?;
                 let rows = tx.query(AFTER, &key).await?;
                 let ids = rows.iter().map(|row| trace_id(row, 0)).collect::<Result<Vec<_>, _>>()?;
-                Ok((indexed(tx, &ids).await?, EventSeq(head)))
+                let mut found = HashMap::with_capacity(ids.len());
+                if let (Some(first), Some(last)) = (ids.first(), ids.last()) {
+                    index(tx, &BETWEEN, params![first.as_str(), last.as_str()], &mut found).await?;
+                }
+                Ok((ids.iter().filter_map(|id| found.remove(id)).collect(), EventSeq(head)))
             })
         })
         .await
     }
 }
 
-/// The traces of a workspace, or of all, in the order of `ids`.
-async fn infos(
-    tx: &mut ReadTx,
-    workspace: Option<&Name>,
-    ids: &[TraceId],
-) -> Result<Vec<TraceInfo>, StorageError> {
-    let mut found: HashMap<TraceId, TraceInfo> = HashMap::with_capacity(ids.len());
+/// The traces of a workspace, in the order of `ids`.
+async fn infos(tx: &mut ReadTx, workspace: &Name, ids: &[TraceId]) -> Result<Vec<TraceInfo>, StorageError> {
+    let mut found = HashMap::with_capacity(ids.len());
     for chunk in ids.chunks(CHUNK) {
         let (texts, key) = texts_for(chunk);
         for row in tx.query(texts.traces, &key).await? {
-            if workspace.is_none_or(|workspace| row.text(8).is_ok_and(|of| of == workspace.as_str())) {
+            if row.text(8)? == workspace.as_str() {
                 let info = bare_trace(&row)?;
                 found.insert(info.id.clone(), info);
             }
         }
-        each(&mut found, &tx.query(texts.tags, &key).await?, |info, row| {
-            info.tags.extend([pair(row, 1)?]);
-            Ok(())
-        })?;
-        each(&mut found, &tx.query(texts.metadata, &key).await?, |info, row| {
-            info.metadata.extend([pair(row, 1)?]);
-            Ok(())
-        })?;
+        fill(tx, texts, &key, &mut found, |info| info).await?;
     }
     Ok(ids.iter().filter_map(|id| found.remove(id)).collect())
 }
 
-async fn indexed(tx: &mut ReadTx, ids: &[TraceId]) -> Result<Vec<IndexedTrace>, StorageError> {
-    let infos = infos(tx, None, ids).await?;
-    let order: Vec<TraceId> = infos.iter().map(|info| info.id.clone()).collect();
-    let bare =
-        |info: TraceInfo| (info.id.clone(), IndexedTrace { info, runs: Vec::new(), prompts: Vec::new() });
-    let mut found: HashMap<TraceId, IndexedTrace> = infos.into_iter().map(bare).collect();
-    for chunk in order.chunks(CHUNK) {
-        let (texts, key) = texts_for(chunk);
-        each(&mut found, &tx.query(texts.runs, &key).await?, |trace, row| {
-            trace.runs.push(row.text(1)?.to_owned());
-            Ok(())
-        })?;
-        each(&mut found, &tx.query(texts.prompts, &key).await?, |trace, row| {
-            trace.prompts.push(row.text(1)?.to_owned());
-            Ok(())
-        })?;
+/// Adds what the index knows of the traces that the texts ask for.
+async fn index(
+    tx: &mut ReadTx,
+    texts: &Texts,
+    key: &[Value],
+    found: &mut HashMap<TraceId, IndexedTrace>,
+) -> Result<(), StorageError> {
+    for row in tx.query(texts.traces, key).await? {
+        let info = bare_trace(&row)?;
+        found.insert(info.id.clone(), IndexedTrace { info, runs: Vec::new(), prompts: Vec::new() });
     }
-    Ok(order.iter().filter_map(|id| found.remove(id)).collect())
+    fill(tx, texts, key, found, |trace| &mut trace.info).await?;
+    each(found, &tx.query(texts.runs, key).await?, |trace, row| {
+        trace.runs.push(row.text(1)?.to_owned());
+        Ok(())
+    })?;
+    each(found, &tx.query(texts.prompts, key).await?, |trace, row| {
+        trace.prompts.push(row.text(1)?.to_owned());
+        Ok(())
+    })
+}
+
+/// Reads tags and metadata.
+async fn fill<D>(
+    tx: &mut ReadTx,
+    texts: &Texts,
+    key: &[Value],
+    found: &mut HashMap<TraceId, D>,
+    info: fn(&mut D) -> &mut TraceInfo,
+) -> Result<(), StorageError> {
+    each(found, &tx.query(texts.tags, key).await?, |trace, row| {
+        info(trace).tags.extend([pair(row, 1)?]);
+        Ok(())
+    })?;
+    each(found, &tx.query(texts.metadata, key).await?, |trace, row| {
+        info(trace).metadata.extend([pair(row, 1)?]);
+        Ok(())
+    })
 }
 
 /// Gives each row to the trace that its first column names.
