@@ -83,13 +83,13 @@ pub(super) async fn found(
 ) -> Result<Page<TraceInfo>, Error> {
     let experiments = experiments.iter().map(|id| ExperimentId::parse(id));
     let query = TraceQuery {
+        workspace: workspace.clone(),
         experiments: experiments.collect::<Result<_, _>>()?,
         filter: TraceFilter::parse(wanted.filter.as_deref().unwrap_or_default())?,
         order: TraceOrder::parse(&wanted.order_by)?,
         page: page(wanted.max_results, PAGE, wanted.page_token.as_deref())?,
     };
     let found = state.trace_search.search(&query).await?;
-    // The index knows the traces of all workspaces; those of others are left out here.
     let items = state.traced.traces(workspace, &found.items).await?;
     Ok(Page { items, next: found.next })
 }

@@ -165,8 +165,9 @@ async fn index(
     found: &mut HashMap<TraceId, IndexedTrace>,
 ) -> Result<(), StorageError> {
     for row in tx.query(texts.traces, key).await? {
-        let info = bare_trace(&row)?;
-        found.insert(info.id.clone(), IndexedTrace { info, runs: Vec::new(), prompts: Vec::new() });
+        let (info, workspace) = (bare_trace(&row)?, row.parsed(8)?);
+        let trace = IndexedTrace { workspace, info, runs: Vec::new(), prompts: Vec::new() };
+        found.insert(trace.info.id.clone(), trace);
     }
     fill(tx, texts, key, found, |trace| &mut trace.info).await?;
     each(found, &tx.query(texts.runs, key).await?, |trace, row| {

@@ -47,7 +47,6 @@ impl<T> Sparse<T> {
         }
     }
 
-    /// Writes values of `N` bytes each.
     /// Removes the values of many slots, which are ascending, in one pass.
     pub(crate) fn remove_all(&mut self, slots: &[u32]) {
         let doomed: Vec<usize> = slots.iter().filter_map(|slot| self.presence.position(*slot)).collect();
@@ -62,6 +61,7 @@ impl<T> Sparse<T> {
         });
     }
 
+    /// Writes values of `N` bytes each.
     fn write<const N: usize>(&self, out: &mut Out<impl Write>, bytes: fn(&T) -> [u8; N]) -> io::Result<()> {
         out.list(&self.values, bytes)?;
         self.presence.write(out)
@@ -288,6 +288,11 @@ pub(crate) struct TextColumn {
 }
 
 impl TextColumn {
+    /// Whether no slot has a text.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.codes.len() == 0
+    }
+
     pub(super) fn write(&self, out: &mut Out<impl Write>) -> io::Result<()> {
         self.texts.write(out)?;
         self.codes.write(out, |code| code.to_le_bytes())

@@ -77,6 +77,8 @@ pub trait TraceReader: Send + Sync {
 /// Which traces are wanted, and how.
 #[derive(Debug, Clone)]
 pub struct TraceQuery {
+    /// Of this workspace.
+    pub workspace: Name,
     /// Of these experiments.
     pub experiments: Vec<ExperimentId>,
     /// Which.

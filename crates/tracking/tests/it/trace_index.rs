@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use mainstay_core::name::Name;
 use mainstay_core::page::PageRequest;
+use mainstay_core::scope::default_workspace;
 use mainstay_tracking::experiment::ExperimentId;
 use mainstay_tracking::search::SearchError;
 use mainstay_tracking::trace::id::TraceId;
@@ -29,7 +31,7 @@ fn trace(name: &str, experiment: u64, request_ms: i64) -> IndexedTrace {
         tags: Pairs::new(),
         metadata: Pairs::new(),
     };
-    IndexedTrace { info, runs: Vec::new(), prompts: Vec::new() }
+    IndexedTrace { workspace: default_workspace(), info, runs: Vec::new(), prompts: Vec::new() }
 }
 
 /// Four traces of experiment 1, and one of another.
@@ -60,6 +62,7 @@ fn filled() -> TraceIndex {
 fn query(filter: &str, order: &[&str], limit: usize) -> Result<TraceQuery, SearchError> {
     let order: Vec<String> = order.iter().map(|text| (*text).to_owned()).collect();
     Ok(TraceQuery {
+        workspace: default_workspace(),
         experiments: vec![ExperimentId(1)],
         filter: TraceFilter::parse(filter)?,
         order: TraceOrder::parse(&order)?,
@@ -159,6 +162,36 @@ fn what_is_written_again_is_as_it_is_now_and_what_is_deleted_is_gone() {
     // Deleted, and begun again in another experiment.
     index.put(trace("d", 2, 1));
     assert_eq!(search(&index, "", &[]), "af");
+}
+
+#[test]
+fn a_workspace_learns_nothing_of_the_traces_of_others() {
+    let index = filled();
+    let mut query = query("", &["tag.topic"], 1).unwrap();
+    query.workspace = Name::new("other").unwrap();
+    // Not even by a token, which would tell what its last trace is ordered by.
+    let page = index.search(&query).unwrap();
+    assert_eq!((page.items, page.next.is_some()), (Vec::new(), false));
+    query.workspace = default_workspace();
+    assert!(index.search(&query).unwrap().next.is_some());
+    query.experiments = vec![ExperimentId(2), ExperimentId(1), ExperimentId(2)];
+    query.page.limit = 10;
+    assert_eq!(index.search(&query).unwrap().items.len(), 5);
+}
+
+#[test]
+fn keys_that_no_trace_has_any_longer_are_as_if_they_had_never_been() {
+    let mut index = filled();
+    for n in 0..200 {
+        let mut again = trace("a", 1, 100);
+        again.info.tags = pairs(&[(&format!("key {n}"), "x")]);
+        index.put(again);
+    }
+    assert_eq!(search(&index, "tag.`key 199` = 'x'", &[]), "a");
+    assert_eq!(search(&index, "tag.`key 198` IS NULL", &[]), "dbca");
+    index.remove(&[TraceId::parse("a").unwrap()]);
+    assert_eq!(search(&index, "tag.`key 199` IS NOT NULL", &[]), "");
+    assert!(!format!("{index:?}").contains("key 1"), "an empty column is left behind");
 }
 
 /// Pages of `limit`, one after the other.

@@ -12,11 +12,12 @@ use std::collections::HashMap;
 
 use mainstay_core::error::StorageError;
 use mainstay_core::event::RecordedEvent;
+use mainstay_core::name::Name;
 use mainstay_core::page::Page;
 use serde::Deserialize;
 
 use super::id::TraceId;
-use super::info::{TraceInfo, TraceState};
+use super::info::{Pairs, TraceInfo, TraceState};
 use super::port::TraceQuery;
 use crate::experiment::ExperimentId;
 use crate::index::column::{Sparse, TextColumn};
@@ -25,6 +26,8 @@ use crate::search::SearchError;
 /// Everything that a search can ask of a trace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IndexedTrace {
+    /// Whose it is.
+    pub workspace: Name,
     /// The trace.
     pub info: TraceInfo,
     /// The runs that it is linked to.
@@ -63,13 +66,21 @@ pub struct TraceIndex {
     starts: Vec<i64>,
     durations: Vec<Option<i64>>,
     states: Vec<TraceState>,
-    /// The slots of each experiment, ascending.
-    by_experiment: HashMap<ExperimentId, Vec<u32>>,
+    by_experiment: HashMap<ExperimentId, OfExperiment>,
     client_requests: TextColumn,
     tags: HashMap<String, TextColumn>,
     metadata: HashMap<String, TextColumn>,
     runs: Sparse<Vec<String>>,
     prompts: Sparse<Vec<String>>,
+}
+
+/// The traces of one experiment. Ids of experiments are given once in all workspaces.
+#[derive(Debug)]
+struct OfExperiment {
+    /// Whose it is.
+    workspace: Name,
+    /// The slots of its traces, ascending.
+    slots: Vec<u32>,
 }
 
 impl TraceIndex {
@@ -90,15 +101,13 @@ impl TraceIndex {
 
     /// Takes in a trace as it is now, whether known before or not.
     pub fn put(&mut self, trace: IndexedTrace) {
-        let IndexedTrace { info, runs, prompts } = trace;
+        let IndexedTrace { workspace, info, runs, prompts } = trace;
         if self.slots.get(&info.id).is_some_and(|slot| self.experiment(*slot) != Some(info.experiment)) {
             // Deleted, and begun again elsewhere.
             self.remove(std::slice::from_ref(&info.id));
         }
-        let slot = match self.slots.get(&info.id) {
-            Some(slot) => *slot,
-            None => self.add(&info),
-        };
+        let known = self.slots.get(&info.id).copied();
+        let slot = known.unwrap_or_else(|| self.add(workspace, &info));
         set(&mut self.starts, slot, info.request_ms);
         set(&mut self.durations, slot, info.duration_ms);
         set(&mut self.states, slot, info.state);
@@ -106,8 +115,14 @@ impl TraceIndex {
             Some(id) => self.client_requests.put(slot, id),
             None => self.client_requests.remove(slot),
         }
-        replace(&mut self.tags, slot, info.tags);
-        replace(&mut self.metadata, slot, info.metadata);
+        for (columns, pairs) in [(&mut self.tags, info.tags), (&mut self.metadata, info.metadata)] {
+            if known.is_some() {
+                forget_others(columns, slot, &pairs);
+            }
+            for (key, value) in pairs {
+                columns.entry(key).or_default().put(slot, &value);
+            }
+        }
         for (column, links) in [(&mut self.runs, runs), (&mut self.prompts, prompts)] {
             if links.is_empty() { column.remove(slot) } else { column.put(slot, links) }
         }
@@ -120,12 +135,16 @@ impl TraceIndex {
         if slots.is_empty() {
             return;
         }
-        for of_experiment in self.by_experiment.values_mut() {
-            of_experiment.retain(|slot| slots.binary_search(slot).is_err());
-        }
+        self.by_experiment.retain(|_, known| {
+            known.slots.retain(|slot| slots.binary_search(slot).is_err());
+            !known.slots.is_empty()
+        });
         self.client_requests.remove_all(&slots);
-        for column in self.tags.values_mut().chain(self.metadata.values_mut()) {
-            column.remove_all(&slots);
+        for columns in [&mut self.tags, &mut self.metadata] {
+            columns.retain(|_, column| {
+                column.remove_all(&slots);
+                !column.is_empty()
+            });
         }
         self.runs.remove_all(&slots);
         self.prompts.remove_all(&slots);
@@ -135,7 +154,7 @@ impl TraceIndex {
     /// One page of the traces that are wanted, in order; the ids only, with which the store is asked for the
     /// rest.
     pub fn search(&self, query: &TraceQuery) -> Result<Page<TraceId>, SearchError> {
-        let rows = self.select(&query.experiments, &query.filter);
+        let rows = self.select(&query.workspace, &query.experiments, &query.filter);
         self.one_page(&rows, &query.order, &query.page)
     }
 
@@ -147,7 +166,8 @@ impl TraceIndex {
         self.slots.get(id).copied()
     }
 
-    fn add(&mut self, info: &TraceInfo) -> u32 {
+    /// Gives a trace a slot, in which nothing stands.
+    fn add(&mut self, workspace: Name, info: &TraceInfo) -> u32 {
         let slot = if let Some(slot) = self.free.pop() {
             set(&mut self.ids, slot, info.id.clone());
             set(&mut self.experiments, slot, info.experiment);
@@ -163,23 +183,22 @@ impl TraceIndex {
             slot
         };
         self.slots.insert(info.id.clone(), slot);
-        let of_experiment = self.by_experiment.entry(info.experiment).or_default();
-        let at = of_experiment.partition_point(|other| *other < slot);
-        of_experiment.insert(at, slot);
+        let of_experiment = self.by_experiment.entry(info.experiment);
+        let slots = &mut of_experiment.or_insert_with(|| OfExperiment { workspace, slots: Vec::new() }).slots;
+        let at = slots.partition_point(|other| *other < slot);
+        slots.insert(at, slot);
         slot
     }
 }
 
-/// Gives a trace these pairs, and no others.
-fn replace(columns: &mut HashMap<String, TextColumn>, slot: u32, pairs: super::info::Pairs) {
-    for (key, column) in columns.iter_mut() {
+/// Takes from a trace what it has besides these pairs. A key that no trace has any longer is forgotten.
+fn forget_others(columns: &mut HashMap<String, TextColumn>, slot: u32, pairs: &Pairs) {
+    columns.retain(|key, column| {
         if !pairs.contains_key(key) {
             column.remove(slot);
         }
-    }
-    for (key, value) in pairs {
-        columns.entry(key).or_default().put(slot, &value);
-    }
+        !column.is_empty()
+    });
 }
 
 fn set<T>(column: &mut [T], slot: u32, value: T) {

@@ -5,19 +5,24 @@ use crate::experiment::ExperimentId;
 use crate::index::column::{Sparse, TextColumn};
 use crate::trace::info::key;
 use crate::trace::search::{TextAttribute, TimeAttribute, TraceFilter, TraceTest};
+use mainstay_core::name::Name;
 use mainstay_core::search::TextTest;
 
 impl TraceIndex {
-    /// The slots of the wanted traces, ascending.
-    pub(super) fn select(&self, experiments: &[ExperimentId], filter: &TraceFilter) -> Vec<u32> {
-        let mut rows: Vec<u32> = Vec::new();
-        for experiment in experiments {
-            rows.extend(self.by_experiment.get(experiment).into_iter().flatten());
-        }
-        if experiments.len() > 1 {
-            rows.sort_unstable();
-            rows.dedup();
-        }
+    /// The slots of the wanted traces, ascending, of those experiments that are the workspace's.
+    pub(super) fn select(
+        &self,
+        workspace: &Name,
+        experiments: &[ExperimentId],
+        filter: &TraceFilter,
+    ) -> Vec<u32> {
+        let mut experiments = experiments.to_vec();
+        experiments.sort_unstable();
+        experiments.dedup();
+        let known = experiments.iter().filter_map(|experiment| self.by_experiment.get(experiment));
+        let own = known.filter(|known| known.workspace == *workspace);
+        let mut rows: Vec<u32> = own.flat_map(|own| &own.slots).copied().collect();
+        rows.sort_unstable();
         for test in &filter.tests {
             self.narrow(&mut rows, test);
         }
