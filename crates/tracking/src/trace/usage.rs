@@ -144,7 +144,10 @@ pub fn aggregate(nodes: &[Node]) -> (Option<Usage>, Option<Cost>) {
     let mut children: HashMap<SpanId, Vec<&Node>> = HashMap::new();
     // What is left to visit, and whether something above it told its usage, and its cost.
     let mut left: Vec<(&Node, bool, bool)> = Vec::new();
-    for node in by_id.values() {
+    // In the order in which they came, so that sums of fractions come out the same each time.
+    for node in
+        nodes.iter().filter(|node| by_id.get(&node.span).is_some_and(|last| std::ptr::eq(*last, *node)))
+    {
         match node.parent.filter(|parent| by_id.contains_key(parent)) {
             Some(parent) => children.entry(parent).or_default().push(node),
             None => left.push((node, false, false)),
@@ -197,6 +200,17 @@ mod tests {
         assert_eq!(aggregate(&twice).0, Some(usage(5, 5)));
         let circle = [node(1, Some(2), Some(usage(1, 1))), node(2, Some(1), None), node(3, Some(3), None)];
         assert_eq!(aggregate(&circle).0, None);
+    }
+
+    #[test]
+    fn sums_of_fractions_come_out_the_same_each_time() {
+        let cost = |total: f64| Cost::parse(&format!(r#"{{"total_cost": {total}}}"#));
+        let nodes: Vec<Node> =
+            (1..100).map(|id| Node { cost: cost(0.1 * f64::from(id)), ..node(id, None, None) }).collect();
+        let sum = aggregate(&nodes).1;
+        for _ in 0..20 {
+            assert_eq!(aggregate(&nodes).1, sum);
+        }
     }
 
     #[test]
