@@ -1,6 +1,6 @@
 //! From the messages to the spans of traces.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use mainstay_tracking::trace::batch::SpanBatch;
 use mainstay_tracking::trace::derive::accepted_tag;
@@ -21,11 +21,18 @@ const KNOWN_SERVICES: [&str; 5] = ["claude-code", "codex_cli_rs", "codex_vscode"
 /// What of a program does not become a tag.
 const NO_TAGS: [&str; 2] = ["telemetry.sdk.", "mlflow."];
 
+/// Most traces in one request: each takes its time of the one writer, which others wait for.
+const MAX_TRACES: usize = 10_000;
+/// Most bytes of tags that a request may give to its traces: what a program says of itself goes to each of them.
+const MAX_TAGS: usize = 64 << 20;
+
 /// Why spans cannot be taken.
 #[derive(Debug)]
 pub(super) enum Unconvertible {
     /// An id is missing or too long.
     Id,
+    /// There is too much of something.
+    TooMany(String),
     /// What traces refuse.
     Refused(TraceError),
 }
@@ -47,9 +54,13 @@ struct Gathered {
 pub(super) fn batches(request: ExportTraceServiceRequest) -> Result<Vec<SpanBatch>, Unconvertible> {
     let mut at: HashMap<[u8; 16], usize> = HashMap::new();
     let mut traces: Vec<Gathered> = Vec::new();
+    let mut tag_bytes = 0;
     for of_resource in request.resource_spans {
         let resource = of_resource.resource.unwrap_or_default();
         let (tags, service) = (resource_tags(&resource), known_service(&resource));
+        let size: usize = tags.iter().map(|(key, value)| key.len() + value.len()).sum();
+        // The traces that have been given these tags.
+        let mut tagged: HashSet<usize> = HashSet::new();
         for span in of_resource.scope_spans.into_iter().flat_map(|scope| scope.spans) {
             let id = padded::<16>(&span.trace_id)?;
             let place = *at.entry(id).or_insert_with(|| {
@@ -58,7 +69,19 @@ pub(super) fn batches(request: ExportTraceServiceRequest) -> Result<Vec<SpanBatc
                 traces.len() - 1
             });
             let Some(gathered) = traces.get_mut(place) else { continue };
-            gathered.tags.extend(tags.iter().map(|(key, value)| (key.clone(), value.clone())));
+            if tagged.insert(place) {
+                tag_bytes += size;
+                gathered.tags.extend(tags.iter().map(|(key, value)| (key.clone(), value.clone())));
+            }
+            if place >= MAX_TRACES {
+                let told = format!("The request has spans of more than {MAX_TRACES} traces; split it");
+                return Err(Unconvertible::TooMany(told));
+            }
+            if tag_bytes > MAX_TAGS {
+                let told =
+                    format!("The request gives its traces more than {MAX_TAGS} bytes of tags; split it");
+                return Err(Unconvertible::TooMany(told));
+            }
             gathered.spans.push(converted(span, &gathered.trace, service)?);
         }
     }

@@ -10,6 +10,7 @@ mod convert;
 mod decompress;
 mod json;
 mod message;
+mod parts;
 
 use axum::Json;
 use axum::body::Bytes;
@@ -26,10 +27,13 @@ use mainstay_tracking::trace::batch::SpanBatch;
 use mainstay_tracking::trace::command::LogSpans;
 use prost::Message as _;
 use serde_json::json;
+use tokio::sync::Semaphore;
 
 use self::convert::{Unconvertible, batches};
 use self::decompress::{Packed, UNPACKED_LIMIT, unpacked};
 use self::message::ExportTraceServiceRequest;
+use self::parts::MAX_PARTS;
+use crate::wire::looked_up_nowhere;
 use crate::{Error, MlflowState};
 
 /// Largest body, in bytes, as it is sent.
@@ -40,6 +44,9 @@ const EXPERIMENT: &str = "x-mlflow-experiment-id";
 const RUN: &str = "x-mlflow-run-id";
 const PROTOBUF: &str = "application/x-protobuf";
 const JSON: &str = "application/json";
+
+/// So many requests are read at once; what one takes in memory is bounded, and so what all do.
+static READERS: Semaphore = Semaphore::const_new(4);
 
 pub(crate) fn routes() -> Vec<Route<MlflowState>> {
     let write = (Action::RunWrite, RouteScope::Workspace);
@@ -66,6 +73,10 @@ impl<E: Into<Error>> From<E> for Refused {
 impl Refused {
     fn bad(detail: impl Into<String>) -> Self {
         Self::Request(StatusCode::BAD_REQUEST, detail.into())
+    }
+
+    fn too_large(detail: impl Into<String>) -> Self {
+        Self::Request(StatusCode::PAYLOAD_TOO_LARGE, detail.into())
     }
 }
 
@@ -108,6 +119,15 @@ impl Encoding {
     }
 
     fn decode(self, body: &[u8]) -> Result<ExportTraceServiceRequest, Refused> {
+        let parts = match self {
+            Self::Protobuf => parts::of_protobuf(body),
+            Self::Json => parts::of_json(body),
+        };
+        if parts > MAX_PARTS {
+            return Err(Refused::too_large(format!(
+                "The request has more than {MAX_PARTS} spans, attributes, events, links and values; split it"
+            )));
+        }
         let decoded = match self {
             Self::Protobuf => ExportTraceServiceRequest::decode(body).ok(),
             Self::Json => serde_json::from_slice(body).ok(),
@@ -136,22 +156,30 @@ async fn export(
     let experiment = text(request.headers(), EXPERIMENT).ok_or(Refused::NoExperiment)?.to_owned();
     let run = text(request.headers(), RUN).filter(|run| !run.is_empty()).map(str::to_owned);
     let encoding = Encoding::of(request.headers())?;
-    let packing = text(request.headers(), header::CONTENT_ENCODING.as_str()).map(str::to_owned);
+    let packing = text(request.headers(), header::CONTENT_ENCODING.as_str());
+    let packing = packing.filter(|packing| !packing.is_empty()).map(str::to_owned);
     let body = Bytes::from_request(request, &()).await.map_err(|rejection| {
         Refused::Request(
             rejection.status(),
             format!("The body cannot be read, or has more than {BODY_LIMIT} bytes"),
         )
     })?;
+    let turn = READERS.acquire().await.map_err(|error| StorageError::Failed(error.into()))?;
     // It takes a while for many spans, and whoever answers requests must not wait for it.
-    let reading = tokio::task::spawn_blocking(move || read(body, packing.as_deref(), encoding));
-    let batches = reading.await.map_err(|error| StorageError::Failed(error.into()))??;
-    if batches.is_empty() {
-        return Ok(encoding.success());
+    let reading = tokio::task::spawn_blocking(move || {
+        let batches = read(body, packing.as_deref(), encoding)?;
+        if batches.is_empty() {
+            return Ok(None);
+        }
+        let experiment = ExperimentId::parse(experiment.trim())?;
+        let run = run.map(|run| looked_up_nowhere(RUN, run)).transpose()?;
+        Ok::<_, Refused>(Some(LogSpans::new(caller.workspace, experiment, run, batches)))
+    });
+    let command = reading.await.map_err(|error| StorageError::Failed(error.into()))??;
+    drop(turn);
+    if let Some(command) = command {
+        state.traces.run(&caller.principal, command).await?;
     }
-    let experiment = ExperimentId::parse(experiment.trim())?;
-    let command = LogSpans::new(caller.workspace, experiment, run, batches);
-    state.traces.run(&caller.principal, command).await?;
     Ok(encoding.success())
 }
 
@@ -159,10 +187,9 @@ fn read(body: Bytes, packing: Option<&str>, encoding: Encoding) -> Result<Vec<Sp
     let body = unpacked(body, packing).map_err(|packed| match packed {
         Packed::Broken(what) => Refused::bad(format!("Failed to decompress {what} payload")),
         Packed::Unknown(encoding) => Refused::bad(format!("Unsupported Content-Encoding: {encoding}")),
-        Packed::TooLarge => Refused::Request(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            format!("The body has more than {UNPACKED_LIMIT} bytes once it is decompressed; split it"),
-        ),
+        Packed::TooLarge => Refused::too_large(format!(
+            "The body has more than {UNPACKED_LIMIT} bytes once it is decompressed; split it"
+        )),
     })?;
     let request = encoding.decode(&body)?;
     if request.resource_spans.is_empty() {
@@ -173,6 +200,7 @@ fn read(body: Bytes, packing: Option<&str>, encoding: Encoding) -> Result<Vec<Sp
             StatusCode::UNPROCESSABLE_ENTITY,
             "Cannot convert OpenTelemetry span to MLflow span".to_owned(),
         ),
+        Unconvertible::TooMany(what) => Refused::too_large(what),
         Unconvertible::Refused(error) => error.into(),
     })
 }

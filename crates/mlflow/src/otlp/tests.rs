@@ -77,6 +77,43 @@ fn what_cannot_be_read_is_refused_in_the_words_of_a_stock_server() {
     );
 }
 
+/// A few bytes on the wire must not stand for any amount of memory.
+#[test]
+fn what_would_take_too_much_memory_is_refused() {
+    let told = |result| {
+        let (status, detail) = refusal(result);
+        assert_eq!(status, 413);
+        detail
+    };
+    let many = "{},".repeat(parts::MAX_PARTS);
+    let text = format!(r#"{{"resourceSpans": [{{"scopeSpans": [{{"spans": [{many}{{}}]}}]}}]}}"#);
+    assert!(told(from_json(&text)).starts_with("The request has more than 1048576 spans"));
+    // Empty spans in one list of spans, two bytes each.
+    let spans = [0x12, 0x00].repeat(parts::MAX_PARTS);
+    let framed = |tag: u8, body: &[u8]| {
+        let mut length = Vec::new();
+        prost::encode_length_delimiter(body.len(), &mut length).unwrap();
+        [&[tag], &*length, body].concat()
+    };
+    let bomb = framed(0x0a, &framed(0x12, &spans));
+    assert!(told(read(bomb.into(), None, Encoding::Protobuf)).ends_with("split it"));
+
+    let of = |traces: usize, resource: &str| {
+        let spans: Vec<String> =
+            (0..traces).map(|n| format!(r#"{{"traceId": "{n:032x}", "spanId": "01"}}"#)).collect();
+        let spans = spans.join(",");
+        from_json(&format!(
+            r#"{{"resourceSpans": [{{"resource": {{"attributes": [{resource}]}}, "scopeSpans": [{{"spans": [{spans}]}}]}}]}}"#
+        ))
+    };
+    assert_eq!(of(10_000, "").ok().unwrap().len(), 10_000);
+    assert!(told(of(10_001, "")).contains("10000 traces"));
+    let long = format!(r#"{{"key": "k", "value": {{"stringValue": "{}"}}}}"#, "x".repeat(7_999));
+    assert!(told(of(9_000, &long)).contains("bytes of tags"));
+    let tags: Vec<String> = (0..1_001).map(|n| format!(r#"{{"key": "k{n}", "value": {{}}}}"#)).collect();
+    assert!(matches!(of(1, &tags.join(",")), Err(Refused::Tracking(_))));
+}
+
 #[test]
 fn the_encoding_is_the_one_that_the_header_names() {
     let headers = |value: &'static str| {

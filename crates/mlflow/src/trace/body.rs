@@ -6,6 +6,7 @@ use mainstay_core::text::exceeds;
 use mainstay_tracking::experiment::ExperimentId;
 use mainstay_tracking::trace::info::{Pairs, TraceInfo, TraceState, checked_pairs, key, storable};
 use mainstay_tracking::trace::merge::Summary;
+use mainstay_tracking::trace::preview::shortened;
 use serde::{Deserialize, Serialize};
 
 use super::time::{duration, read_duration, read_timestamp, timestamp};
@@ -157,8 +158,8 @@ impl InfoMessage {
             duration_ms: self.execution_duration,
             state: self.state.as_ref().map(state_of).transpose()?.unwrap_or_default(),
             client_request_id: self.client_request_id.map(storable),
-            request_preview: self.request_preview.map(storable),
-            response_preview: self.response_preview.map(storable),
+            request_preview: self.request_preview.as_deref().map(shortened),
+            response_preview: self.response_preview.as_deref().map(shortened),
             tags: named_pairs(self.tags)?,
             metadata: checked_pairs(self.trace_metadata)?,
         })

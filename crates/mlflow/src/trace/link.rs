@@ -3,7 +3,6 @@
 use axum::Json;
 use axum::extract::State;
 use mainstay_core::action::Action;
-use mainstay_core::text::exceeds;
 use mainstay_tracking::trace::command::{LinkPrompts, LinkTracesToRun};
 use mainstay_tracking::trace::id::TraceId;
 use serde::Deserialize;
@@ -11,13 +10,10 @@ use serde::Deserialize;
 use super::named;
 use crate::body::Call;
 use crate::table::Table;
-use crate::wire::{Empty, list, required};
+use crate::wire::{Empty, list, looked_up_nowhere, required};
 use crate::{Error, MlflowError, MlflowState};
 use mainstay_api::caller::Caller;
 use mainstay_api::route::Route;
-
-/// Longest id of a run, and name of a prompt, in characters.
-const MAX_NAME: usize = 256;
 
 pub(super) fn routes() -> Vec<Route<MlflowState>> {
     Table::v2()
@@ -44,7 +40,7 @@ async fn link_to_run(
     let ids = request.trace_ids.ok_or(MlflowError::Missing("trace_ids"))?;
     let command = LinkTracesToRun {
         workspace: caller.workspace,
-        run: short("run_id", required("run_id", request.run_id)?)?,
+        run: looked_up_nowhere("run_id", required("run_id", request.run_id)?)?,
         traces: ids.iter().map(|id| TraceId::parse(id)).collect::<Result<_, _>>()?,
     };
     state.traces.run(&caller.principal, command).await?;
@@ -72,7 +68,7 @@ impl PromptVersion {
     fn key(self) -> Result<String, MlflowError> {
         let (name, version) = (required("name", self.name)?, required("version", self.version)?);
         let number: u64 = version.parse().map_err(|_| MlflowError::NotVersion(version))?;
-        Ok(format!("{}/{number}", short("name", name)?))
+        Ok(format!("{}/{number}", looked_up_nowhere("name", name)?))
     }
 }
 
@@ -89,16 +85,4 @@ async fn link_prompts(
     };
     state.traces.run(&caller.principal, command).await?;
     Ok(Json(Empty {}))
-}
-
-/// A name that is looked up nowhere, so nothing else bounds it.
-fn short(field: &'static str, text: String) -> Result<String, MlflowError> {
-    if exceeds(&text, MAX_NAME).is_some() || text.contains('\0') {
-        return Err(MlflowError::invalid(
-            field,
-            text,
-            format!("give at most {MAX_NAME} characters, no U+0000"),
-        ));
-    }
-    Ok(text)
 }

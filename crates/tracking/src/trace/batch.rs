@@ -4,7 +4,7 @@ use super::block;
 use super::derive::{Facts, tags_of_root};
 use super::error::TraceError;
 use super::id::TraceId;
-use super::info::Pairs;
+use super::info::{Pairs, few};
 use super::span::Span;
 use super::translate::translate;
 
@@ -33,13 +33,13 @@ pub struct SpanBatch {
 
 impl SpanBatch {
     /// Translates and encodes the spans of a trace, of which there is at least one. The tags are those of the
-    /// sender; those of roots are added.
+    /// sender, those of roots are added; more than [`MAX_PAIRS`](super::info::MAX_PAIRS) are refused.
     pub fn new(trace: TraceId, mut spans: Vec<Span>, mut tags: Pairs) -> Result<Self, TraceError> {
         spans.iter_mut().for_each(translate);
         let facts = Facts::of(&spans)?;
         tags.extend(spans.iter().filter(|span| span.parent.is_none()).flat_map(tags_of_root));
         let blocks = block::encode(&spans)?;
-        Ok(Self { trace, facts, tags, blocks })
+        Ok(Self { trace, facts, tags: few(tags)?, blocks })
     }
 
     /// The trace.

@@ -27,6 +27,12 @@ pub enum TraceError {
         /// The most characters allowed.
         limit: usize,
     },
+    /// More tags, or metadata, than one call may give a trace.
+    #[error("a trace takes at most {limit} tags, and as many pairs of metadata, in one call")]
+    TooManyPairs {
+        /// The most.
+        limit: usize,
+    },
     /// The tag is the server's own.
     #[error("Tag '{0}' is immutable and cannot be set on a trace.")]
     TagSet(String),
@@ -84,6 +90,7 @@ impl Coded for TraceError {
             Self::InvalidId(_)
             | Self::InvalidState(_)
             | Self::TooLong { .. }
+            | Self::TooManyPairs { .. }
             | Self::TagSet(_)
             | Self::TagDeleted(_)
             | Self::Elsewhere(_)

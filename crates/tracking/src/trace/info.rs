@@ -166,7 +166,15 @@ pub fn storable(text: String) -> String {
     if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text }
 }
 
-/// Pairs as a client sent them, made storable; long values are cut, long keys refused.
+/// Most tags, or pairs of metadata, that one call gives a trace.
+pub const MAX_PAIRS: usize = 1_000;
+
+/// Refuses more pairs than one call may give a trace.
+pub(super) fn few(pairs: Pairs) -> Result<Pairs, TraceError> {
+    if pairs.len() > MAX_PAIRS { Err(TraceError::TooManyPairs { limit: MAX_PAIRS }) } else { Ok(pairs) }
+}
+
+/// Pairs as a client sent them, made storable; long values are cut, long keys and too many pairs refused.
 pub fn checked_pairs(pairs: impl IntoIterator<Item = (String, String)>) -> Result<Pairs, TraceError> {
     let checked = |(key, value): (String, String)| {
         if exceeds(&key, MAX_KEY).is_some() {
@@ -174,7 +182,7 @@ pub fn checked_pairs(pairs: impl IntoIterator<Item = (String, String)>) -> Resul
         }
         Ok((storable(key), cut(storable(value))))
     };
-    pairs.into_iter().map(checked).collect()
+    few(pairs.into_iter().map(checked).collect::<Result<_, _>>()?)
 }
 
 /// Cuts a value to its limit.
@@ -227,5 +235,8 @@ mod tests {
         let checked = checked_pairs(pairs).unwrap();
         assert_eq!(checked["a\u{fffd}"].chars().count(), MAX_VALUE);
         assert!(checked_pairs([("k".repeat(251), String::new())]).is_err());
+        let many = |n: usize| (0..n).map(|n| (n.to_string(), String::new()));
+        assert_eq!(checked_pairs(many(MAX_PAIRS)).unwrap().len(), MAX_PAIRS);
+        assert!(matches!(checked_pairs(many(MAX_PAIRS + 1)), Err(TraceError::TooManyPairs { .. })));
     }
 }

@@ -35,7 +35,7 @@ pub fn preview(json: &str, role: Role) -> String {
 }
 
 /// At most [`MAX_PREVIEW`] characters, the last three of which say that there were more.
-fn shortened(text: &str) -> String {
+pub fn shortened(text: &str) -> String {
     let mut starts = text.char_indices().map(|(at, _)| at);
     let cut = starts.nth(MAX_PREVIEW - 3).filter(|_| starts.nth(2).is_some());
     let short = match cut.and_then(|at| text.get(..at)) {
