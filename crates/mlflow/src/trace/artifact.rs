@@ -43,14 +43,17 @@ async fn get(
 ) -> Result<Response, Error> {
     let id = wanted.request_id.filter(|id| !id.is_empty()).ok_or(MlflowError::NoRequestId)?;
     let id = TraceId::parse(&id).map_err(|_| MlflowError::NoTraceYet(id))?;
-    let (info, spans) = with_spans(&state, &caller.workspace, &id).await?;
+    let found = state.traced.traces(&caller.workspace, std::slice::from_ref(&id)).await?;
+    let info = found.into_iter().next().ok_or_else(|| MlflowError::NoTraceYet(id.to_string()))?;
     let below = match wanted.path {
         Some(path) if !is_uuid(&path) => return Err(MlflowError::InvalidAttachment(path).into()),
         Some(path) => format!("attachments/{path}"),
         None if info.tags.get(key::SPANS_LOCATION).is_some_and(|place| place == key::TRACKING_STORE) => {
-            let body = serde_json::to_vec(&StoredTrace::new(&id, &spans));
-            let body = body.map_err(|error| StorageError::Failed(Cause::from(error)))?;
-            return Ok(file(body.into()));
+            let (_, spans) = with_spans(&state, &caller.workspace, &id).await?;
+            let writing =
+                tokio::task::spawn_blocking(move || serde_json::to_vec(&StoredTrace::new(&id, &spans)));
+            let body = writing.await.map_err(|error| StorageError::Failed(error.into()))?;
+            return Ok(file(body.map_err(|error| StorageError::Failed(Cause::from(error)))?.into()));
         }
         None => FILE.to_owned(),
     };

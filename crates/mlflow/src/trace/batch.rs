@@ -1,22 +1,27 @@
 //! Several traces by their ids: with spans, or without.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use axum::Json;
+use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use mainstay_core::action::Action;
+use mainstay_core::name::Name;
 use mainstay_tracking::trace::id::TraceId;
 use mainstay_tracking::trace::info::TraceInfo;
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
 use super::body::InfoBody;
 use super::json;
-use super::span_json::write_trace;
+use super::span_json::trace_json;
 use crate::body::Call;
 use crate::table::Table;
 use crate::wire::list;
-use crate::{Error, MlflowError, MlflowState};
+use crate::{Error, Mlflow, MlflowError, MlflowState};
 use mainstay_api::caller::Caller;
 use mainstay_api::route::Route;
 
@@ -30,7 +35,7 @@ pub(super) fn routes() -> Vec<Route<MlflowState>> {
         .rows()
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 struct BatchGet {
     #[serde(alias = "traceIds", deserialize_with = "list")]
@@ -64,22 +69,47 @@ async fn batch_get(
     caller: Caller,
     Call(request): Call<BatchGet>,
 ) -> Result<Response, Error> {
-    let mut body = b"{\"traces\":[".to_vec();
-    let mut is_first = true;
-    for id in request.ids()? {
-        let Some((info, spans)) = state.traced.trace_with_spans(&caller.workspace, &id).await? else {
-            continue;
-        };
-        if !request.covers(&info) || !info.is_complete(spans.len()) {
-            continue;
-        }
-        if !std::mem::take(&mut is_first) {
-            body.push(b',');
-        }
-        write_trace(&mut body, info, &spans)?;
+    let ids = request.ids()?;
+    let mut traces = Box::pin(stream::iter(ids).filter_map(move |id| {
+        let (state, workspace, request) = (Arc::clone(&state), caller.workspace.clone(), request.clone());
+        async move { whole(&state, &workspace, &request, &id).await.transpose() }
+    }));
+    // What goes wrong before anything is sent can still be told.
+    let first = traces.next().await.transpose()?;
+    let others = traces.map(|trace| Ok::<_, Error>([&b","[..], &*trace?].concat()));
+    let begin = [&b"{\"traces\":["[..], &*first.unwrap_or_default()].concat();
+    let parts = stream::once(async { Ok::<_, Error>(begin) }).chain(others);
+    let parts = parts.chain(stream::once(async { Ok(b"]}".to_vec()) }));
+    // One trace is in memory at a time: each may have any number of spans.
+    Ok(json(Body::from_stream(parts.map_ok(Bytes::from).map_err(Broken::from))))
+}
+
+/// A trace was announced that could not be read.
+#[derive(Debug, Error)]
+#[error("the traces could not be read to the end")]
+struct Broken;
+
+impl From<Error> for Broken {
+    fn from(error: Error) -> Self {
+        // It is too late to tell the client why; the answer that would have told it logs the reason.
+        drop(error.into_response());
+        Self
     }
-    body.extend_from_slice(b"]}");
-    Ok(json(body))
+}
+
+/// A trace in JSON, if all its spans are there.
+async fn whole(
+    state: &Mlflow,
+    workspace: &Name,
+    request: &BatchGet,
+    id: &TraceId,
+) -> Result<Option<Vec<u8>>, Error> {
+    match state.traced.trace_with_spans(workspace, id).await? {
+        Some((info, spans)) if request.covers(&info) && info.is_complete(spans.len()) => {
+            trace_json(info, spans).await.map(Some)
+        }
+        _ => Ok(None),
+    }
 }
 
 #[derive(Debug, Serialize)]

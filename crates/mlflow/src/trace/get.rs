@@ -13,7 +13,7 @@ use mainstay_tracking::trace::span::Span;
 use serde::Deserialize;
 
 use super::body::{OneBody, flag};
-use super::span_json::write_trace;
+use super::span_json::trace_json;
 use super::{existing, json, named};
 use crate::body::Call;
 use crate::table::Table;
@@ -60,10 +60,8 @@ async fn get(
     } else {
         whole(&state, &caller.workspace, &id).await?
     };
-    let mut body = b"{\"trace\":".to_vec();
-    write_trace(&mut body, info, &spans)?;
-    body.push(b'}');
-    Ok(json(body))
+    let trace = trace_json(info, spans).await?;
+    Ok(json([&b"{\"trace\":"[..], &*trace, &b"}"[..]].concat()))
 }
 
 /// A trace with the spans that there are.

@@ -14,6 +14,7 @@ mod stored_json;
 mod tag;
 mod time;
 
+use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::header;
 use mainstay_core::name::Name;
@@ -53,6 +54,6 @@ async fn existing(state: &Mlflow, workspace: &Name, id: &TraceId) -> Result<Trac
 }
 
 /// JSON that was written by hand.
-fn json(body: Vec<u8>) -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], body).into_response()
+fn json(body: impl Into<Body>) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], body.into()).into_response()
 }

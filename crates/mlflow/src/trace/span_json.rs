@@ -14,8 +14,18 @@ use std::fmt;
 use super::body::InfoBody;
 use crate::Error;
 
+/// A trace with its spans in JSON. That takes a while for many spans, and whoever answers requests must not wait
+/// for it.
+pub(super) async fn trace_json(info: TraceInfo, spans: Vec<Span>) -> Result<Vec<u8>, Error> {
+    let writing = tokio::task::spawn_blocking(move || {
+        let mut body = Vec::new();
+        write_trace(&mut body, info, &spans).map(|()| body)
+    });
+    writing.await.map_err(|error| StorageError::Failed(error.into()))?
+}
+
 /// Writes `{"trace_info": …, "spans": […]}`.
-pub(super) fn write_trace(out: &mut Vec<u8>, info: TraceInfo, spans: &[Span]) -> Result<(), Error> {
+fn write_trace(out: &mut Vec<u8>, info: TraceInfo, spans: &[Span]) -> Result<(), Error> {
     let trace = info.id.otel().unwrap_or_default();
     out.extend_from_slice(b"{\"trace_info\":");
     serde_json::to_writer(&mut *out, &InfoBody::from(info)).map_err(failed)?;
