@@ -167,6 +167,8 @@ async fn export(
     let turn = READERS.acquire().await.map_err(|error| StorageError::Failed(error.into()))?;
     // It takes a while for many spans, and whoever answers requests must not wait for it.
     let reading = tokio::task::spawn_blocking(move || {
+        // It goes on when the client goes away, and so does its turn.
+        let _turn = turn;
         let batches = read(body, packing.as_deref(), encoding)?;
         if batches.is_empty() {
             return Ok(None);
@@ -176,7 +178,6 @@ async fn export(
         Ok::<_, Refused>(Some(LogSpans::new(caller.workspace, experiment, run, batches)))
     });
     let command = reading.await.map_err(|error| StorageError::Failed(error.into()))??;
-    drop(turn);
     if let Some(command) = command {
         state.traces.run(&caller.principal, command).await?;
     }

@@ -78,8 +78,7 @@ async fn batch_get(
     let first = traces.next().await.transpose()?;
     let others = traces.map(|trace| Ok::<_, Error>([&b","[..], &*trace?].concat()));
     let begin = [&b"{\"traces\":["[..], &*first.unwrap_or_default()].concat();
-    let parts = stream::once(async { Ok::<_, Error>(begin) }).chain(others);
-    let parts = parts.chain(stream::once(async { Ok(b"]}".to_vec()) }));
+    let parts = stream::iter([Ok(begin)]).chain(others).chain(stream::iter([Ok(b"]}".to_vec())]));
     // One trace is in memory at a time: each may have any number of spans.
     Ok(json(Body::from_stream(parts.map_ok(Bytes::from).map_err(Broken::from))))
 }
