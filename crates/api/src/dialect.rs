@@ -16,6 +16,8 @@ pub enum Protocol {
     Native,
     /// MLflow's tracking, registry and artifact API.
     Mlflow,
+    /// OpenTelemetry's protocol over HTTP, as MLflow's server speaks it.
+    Otlp,
     /// Open Inference Protocol v2.
     Oip,
     /// Prometheus' text format.
@@ -34,6 +36,8 @@ impl Protocol {
             Some(Self::Native)
         } else if ["/api/1.0", "/api/2.0", "/api/3.0", "/ajax-api"].into_iter().any(begins) {
             Some(Self::Mlflow)
+        } else if begins("/v1/traces") {
+            Some(Self::Otlp)
         } else if begins("/v2") {
             Some(Self::Oip)
         } else if begins("/metrics") {
@@ -66,6 +70,8 @@ dialects! {
     Native;
     /// Answers `{"error_code", "message"}`, and beside them `sqlstate` and `error_class` where a stock server does.
     Mlflow;
+    /// Answers `{"detail"}`.
+    Otlp;
     /// Answers `{"error"}`.
     Oip;
     /// Answers a line of text.
@@ -225,6 +231,7 @@ pub fn render(protocol: Protocol, failure: &Failure) -> Response {
     let (media_type, body) = match protocol {
         Protocol::Native => (PROBLEM, problem(code, status, &message)),
         Protocol::Mlflow => ("application/json", mlflow_body(mlflow_code(code), &message)),
+        Protocol::Otlp => ("application/json", json!({"detail": message})),
         Protocol::Oip => ("application/json", json!({"error": message})),
         Protocol::Prometheus => {
             return plain(class, (status, format!("{code}: {message}\n")).into_response());
@@ -375,6 +382,7 @@ mod tests {
             ("/api/2.0/mlflow/nothing", 404, json!({"error_code": "ENDPOINT_NOT_FOUND"})),
             ("/ajax-api/2.0/mlflow/runs/get", 405, json!({"error_code": "ENDPOINT_NOT_FOUND"})),
             ("/v2/models", 405, json!({})),
+            ("/v1/traces", 405, json!({})),
             ("/api/v1", 404, json!({"code": "not-found"})),
             ("/api/v1/labels", 405, json!({"code": "method-not-allowed", "status": 405})),
         ] {

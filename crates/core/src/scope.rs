@@ -18,6 +18,8 @@ pub enum ResourceKind {
     Experiment,
     /// A tracking run.
     Run,
+    /// A trace.
+    Trace,
     /// A registered model.
     Model,
     /// A version of a registered model.
@@ -59,6 +61,7 @@ impl ResourceKind {
         Self::Workspace,
         Self::Experiment,
         Self::Run,
+        Self::Trace,
         Self::Model,
         Self::ModelVersion,
         Self::Dataset,
@@ -84,6 +87,7 @@ impl ResourceKind {
             Self::Workspace => "workspace",
             Self::Experiment => "experiment",
             Self::Run => "run",
+            Self::Trace => "trace",
             Self::Model => "model",
             Self::ModelVersion => "model_version",
             Self::Dataset => "dataset",

@@ -135,6 +135,24 @@ pub enum MlflowError {
     /// The text names no run.
     #[error("Run with id={0} not found")]
     NoRun(String),
+    /// The text names no trace.
+    #[error("Trace with ID '{0}' not found.")]
+    NoTrace(String),
+    /// There is no such trace, or none of its spans has come.
+    #[error("Trace with ID {0} is not found.")]
+    NoTraceYet(String),
+    /// Some of its spans have not come.
+    #[error("Trace with ID {0} is not fully exported yet, please try again later.")]
+    TraceNotWhole(String),
+    /// A place that is no experiment.
+    #[error("Locations must be a list of experiment IDs. Found invalid experiment IDs: {0}.")]
+    ForeignLocations(String),
+    /// A query without a trace.
+    #[error("Request must include the \"request_id\" query parameter.")]
+    NoRequestId,
+    /// No name of an attachment.
+    #[error("Invalid attachment path: '{0}'. Attachment path must be a valid UUID.")]
+    InvalidAttachment(String),
     /// There is no such alias.
     #[error("Registered model alias {0} not found.")]
     NoAlias(String),
@@ -255,6 +273,9 @@ impl Coded for MlflowError {
         match self {
             Self::NoExperimentNamed(_)
             | Self::NoRun(_)
+            | Self::NoTrace(_)
+            | Self::NoTraceYet(_)
+            | Self::TraceNotWhole(_)
             | Self::NoArtifact(_)
             | Self::NoVersion { .. }
             | Self::NoWebhook(_)

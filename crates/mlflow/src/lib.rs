@@ -38,6 +38,7 @@ mod model_source;
 mod model_version;
 mod python_json;
 mod query;
+mod otlp;
 mod registered_model;
 mod registry_search;
 mod registry_tag;
@@ -51,6 +52,7 @@ mod server_info;
 mod table;
 mod webhook;
 mod webhook_body;
+mod trace;
 mod wire;
 
 use mainstay_api::native::endpoint::EndpointCommands;
@@ -58,6 +60,7 @@ use std::sync::Arc;
 
 use mainstay_core::command::Commands;
 use mainstay_core::entropy::Entropy;
+use mainstay_core::event::EventLog;
 use mainstay_core::object::Objects;
 use mainstay_core::time::Clock;
 use mainstay_governance::port::{GovernanceReader, GovernanceTx, WebhookProbe};
@@ -65,6 +68,7 @@ use mainstay_registry::port::{RegistryReader, RegistryTx};
 use mainstay_tracking::evaluation::port::{EvaluationReader, EvaluationTx};
 use mainstay_tracking::port::{RunSearch, TrackingReader, TrackingTx};
 use mainstay_tracking::scorer::port::{ScorerReader, ScorerTx};
+use mainstay_tracking::trace::port::{TraceReader, TraceSearch, TraceTx};
 
 use mainstay_api::dialect::{self, ApiError};
 use mainstay_api::route::Route;
@@ -94,6 +98,14 @@ pub struct Mlflow {
     pub scorers: Commands<dyn ScorerTx>,
     /// Queries on them.
     pub scored: Arc<dyn ScorerReader>,
+    /// Commands on traces.
+    pub traces: Commands<dyn TraceTx>,
+    /// Queries on them.
+    pub traced: Arc<dyn TraceReader>,
+    /// Searches over them.
+    pub trace_search: Arc<dyn TraceSearch>,
+    /// What is committed, by which those who wait for spans learn that some came.
+    pub events: Arc<dyn EventLog>,
     /// Commands on registered models.
     pub registry: Commands<dyn RegistryTx>,
     /// Queries on them.
@@ -145,6 +157,8 @@ pub fn routes() -> Vec<Route<MlflowState>> {
         registry_search::routes(),
         alias::routes(),
         webhook::routes(),
+        trace::routes(),
+        otlp::routes(),
     ]
     .into_iter()
     .flatten()

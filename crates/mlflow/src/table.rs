@@ -41,6 +41,11 @@ impl Table {
         Self { prefixes: API, version: "/2.0/mlflow-artifacts", rows: Vec::new() }
     }
 
+    /// Rows under `/ajax-api/<version>/mlflow/` alone: what only pages ask for.
+    pub(crate) const fn ajax(version: &'static str) -> Self {
+        Self { prefixes: &["/ajax-api"], version, rows: Vec::new() }
+    }
+
     /// Rows without any prefix.
     pub(crate) const fn plain() -> Self {
         Self { prefixes: &[""], version: "", rows: Vec::new() }

@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use std::str::FromStr as _;
 
 use mainstay_core::page::{PageRequest, PageToken};
+use mainstay_core::text::exceeds;
 use mainstay_tracking::search::View;
 use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -181,6 +182,18 @@ pub(crate) fn view(name: &'static str, choice: Option<&Choice>) -> Result<View, 
 /// A text that must be there and not empty.
 pub(crate) fn required(name: &'static str, text: Option<String>) -> Result<String, MlflowError> {
     text.filter(|text| !text.is_empty()).ok_or(MlflowError::Missing(name))
+}
+
+/// Longest text that [`looked_up_nowhere`] lets through, in characters.
+const MAX_NAME: usize = 256;
+
+/// A name, such as the id of a run, that is kept without being looked up, so that nothing else bounds it.
+pub(crate) fn looked_up_nowhere(field: &'static str, text: String) -> Result<String, MlflowError> {
+    if exceeds(&text, MAX_NAME).is_some() || text.contains('\0') {
+        let hint = format!("give at most {MAX_NAME} characters, no U+0000");
+        return Err(MlflowError::invalid(field, text, hint));
+    }
+    Ok(text)
 }
 
 /// The wanted page: `max_results` from 1 to `most`, and where the page before ended.

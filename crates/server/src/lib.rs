@@ -17,6 +17,7 @@ mod running;
 pub mod serve;
 pub mod steps;
 mod terminal;
+pub mod trace_index;
 pub mod triggers;
 pub mod watch;
 

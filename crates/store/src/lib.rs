@@ -42,6 +42,7 @@ mod serving;
 pub mod tables;
 #[doc(hidden)]
 pub mod testing;
+mod traces;
 mod tracking;
 pub mod tx;
 pub mod value;

@@ -21,6 +21,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0010_webhook_cursors.sql"),
     include_str!("../migrations/0011_triggers.sql"),
     include_str!("../migrations/0012_version_locations.sql"),
+    include_str!("../migrations/0013_traces.sql"),
     include_str!("../migrations/0015_webhook_dialects.sql"),
     include_str!("../migrations/0016_evaluation.sql"),
     include_str!("../migrations/0017_model_points.sql"),

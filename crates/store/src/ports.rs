@@ -12,6 +12,7 @@ use mainstay_serving::port::ServingTx;
 use mainstay_tracking::evaluation::port::EvaluationTx;
 use mainstay_tracking::port::TrackingTx;
 use mainstay_tracking::scorer::port::ScorerTx;
+use mainstay_tracking::trace::port::TraceTx;
 
 use crate::tx::StoreTx;
 use crate::writer::Writer;
@@ -57,5 +58,6 @@ ports! {
     dyn RegistryTx,
     dyn ScorerTx,
     dyn ServingTx,
+    dyn TraceTx,
     dyn TrackingTx,
 }

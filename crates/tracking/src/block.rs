@@ -19,6 +19,7 @@ use mainstay_core::error::StorageError;
 use thiserror::Error;
 
 use crate::metric::Point;
+use crate::varint::{put_varint, take_varint, unzigzag, zigzag};
 
 /// Most points in one block.
 pub const MAX_POINTS: usize = 65_536;
@@ -81,7 +82,8 @@ pub fn decode(bytes: &[u8], points: &mut Vec<Point>) -> Result<(), BlockError> {
     if *version != VERSION {
         return Err(BlockError::Version(*version));
     }
-    let count = usize::try_from(take_varint(&mut rest)?).map_err(|_| BlockError::Damaged)?;
+    let count = usize::try_from(take_varint(&mut rest).ok_or(BlockError::Damaged)?)
+        .map_err(|_| BlockError::Damaged)?;
     if count == 0 || count > MAX_POINTS || count > rest.len() / MIN_POINT {
         return Err(BlockError::Damaged);
     }
@@ -103,46 +105,10 @@ fn take_column(rest: &mut &[u8], count: usize) -> Result<Vec<i64>, BlockError> {
     let mut column = Vec::with_capacity(count);
     let mut last = 0_i64;
     for _ in 0..count {
-        last = last.wrapping_add(unzigzag(take_varint(rest)?));
+        last = last.wrapping_add(unzigzag(take_varint(rest).ok_or(BlockError::Damaged)?));
         column.push(last);
     }
     Ok(column)
-}
-
-const fn zigzag(n: i64) -> u64 {
-    ((n << 1) ^ (n >> 63)).cast_unsigned()
-}
-
-const fn unzigzag(n: u64) -> i64 {
-    (n >> 1).cast_signed() ^ -((n & 1).cast_signed())
-}
-
-fn put_varint(bytes: &mut Vec<u8>, mut n: u64) {
-    loop {
-        let low = (n & 0x7f) as u8;
-        n >>= 7;
-        if n == 0 {
-            return bytes.push(low);
-        }
-        bytes.push(low | 0x80);
-    }
-}
-
-fn take_varint(rest: &mut &[u8]) -> Result<u64, BlockError> {
-    let mut n = 0_u64;
-    for shift in (0..64).step_by(7) {
-        let (byte, after) = rest.split_first().ok_or(BlockError::Damaged)?;
-        *rest = after;
-        let low = u64::from(byte & 0x7f);
-        if shift == 63 && low > 1 {
-            return Err(BlockError::Damaged);
-        }
-        n |= low << shift;
-        if byte & 0x80 == 0 {
-            return Ok(n);
-        }
-    }
-    Err(BlockError::Damaged)
 }
 
 #[cfg(test)]

@@ -13,6 +13,10 @@
 //! [`port::TrackingReader`] hands out whole experiments and runs; searches over runs go through the
 //! [`index::RunIndex`], which follows the log of events, with the language of [`search`].
 //!
+//! # Traces
+//!
+//! [`trace`] holds traces and their spans: rules, [blocks](trace::block) at rest, and an index of its own.
+//!
 //! # Adding a searchable attribute
 //!
 //! Add it to [`run::Run`], give it a column in [`index`], and name it in `search::run`.
@@ -33,3 +37,5 @@ pub mod run_name;
 pub mod scorer;
 pub mod search;
 pub mod text;
+pub mod trace;
+mod varint;

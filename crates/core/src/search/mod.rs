@@ -3,16 +3,18 @@
 //!
 //! A filter is comparisons joined by `AND`; there is no `OR` and no parenthesis. A column is
 //! `entity.key`, or a bare key for an attribute; a key with unusual characters stands in backticks or
-//! double quotes. A string stands in single or double quotes and is taken as it is, never unescaped.
+//! quotes. A string stands in single or double quotes and is taken as it is, never unescaped.
 //!
 //! [`parse`] gives [`Comparison`]s. A domain looks up the column of each and makes a [`TextTest`] or a
 //! [`NumberTest`] of the rest. Each refusal is a [`Fault`], which the domain says in the words that its
 //! clients know.
 
+mod expression;
 mod pattern;
 mod syntax;
 mod test;
 
+pub use expression::Expression;
 pub use pattern::Pattern;
 pub use syntax::{Column, Comparison, Op, Operand, parse, parse_order, parse_orders};
 pub use test::{Extra, NumberTest, TextTest};

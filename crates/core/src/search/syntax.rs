@@ -31,6 +31,8 @@ pub enum Op {
     Like,
     /// `ILIKE`
     ILike,
+    /// `RLIKE`
+    RLike,
     /// `IN`
     In,
     /// `NOT IN`
@@ -53,6 +55,7 @@ impl Op {
             Self::Ge => ">=",
             Self::Like => "LIKE",
             Self::ILike => "ILIKE",
+            Self::RLike => "RLIKE",
             Self::In => "IN",
             Self::NotIn => "NOT IN",
             Self::IsNull => "IS NULL",
@@ -197,7 +200,8 @@ impl<'a> Rest<'a> {
         if len > 0 && self.0.get(len..).is_some_and(|after| after.starts_with('.')) {
             let entity = Some(self.take(len).to_owned());
             self.0 = self.0.get(1..).unwrap_or_default();
-            let key = self.key().ok_or_else(|| self.wrong("a key"))?;
+            let quoted = self.quoted('\'').map(str::to_owned);
+            let key = quoted.or_else(|| self.key()).ok_or_else(|| self.wrong("a key"))?;
             return Ok(Column { entity, key });
         }
         let key = self.key().ok_or_else(|| self.wrong("a column"))?;
@@ -214,7 +218,8 @@ impl<'a> Rest<'a> {
                 return Ok(op);
             }
         }
-        for (keyword, op) in [("LIKE", Op::Like), ("ILIKE", Op::ILike), ("IN", Op::In)] {
+        for (keyword, op) in [("LIKE", Op::Like), ("ILIKE", Op::ILike), ("RLIKE", Op::RLike), ("IN", Op::In)]
+        {
             if self.keyword(keyword) {
                 return Ok(op);
             }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Fault, Op, Operand, Pattern};
+use super::{Expression, Fault, Op, Operand, Pattern};
 
 /// Which comparators a text column has beside `= != LIKE ILIKE`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +13,24 @@ pub enum Extra {
     Lists,
     /// `IS NULL` and `IS NOT NULL`.
     Nulls,
+    /// `IN`, `NOT IN` and `RLIKE`.
+    ListsAndExpressions,
+    /// `IS NULL`, `IS NOT NULL` and `RLIKE`.
+    NullsAndExpressions,
+}
+
+impl Extra {
+    const fn lists(self) -> bool {
+        matches!(self, Self::Lists | Self::ListsAndExpressions)
+    }
+
+    const fn nulls(self) -> bool {
+        matches!(self, Self::Nulls | Self::NullsAndExpressions)
+    }
+
+    const fn expressions(self) -> bool {
+        matches!(self, Self::ListsAndExpressions | Self::NullsAndExpressions)
+    }
 }
 
 /// A test of a text that may be missing.
@@ -28,6 +46,8 @@ pub enum TextTest {
     Differs(String),
     /// It matches.
     Like(Pattern),
+    /// Something in it matches.
+    Matches(Expression),
     /// It is one of these.
     In(BTreeSet<String>),
     /// It is there, and none of these.
@@ -39,8 +59,9 @@ impl TextTest {
     pub fn new(key: &str, op: Op, value: Operand, extra: Extra) -> Result<Self, Fault> {
         let allowed = match op {
             Op::Eq | Op::Ne | Op::Like | Op::ILike => true,
-            Op::In | Op::NotIn => extra == Extra::Lists,
-            Op::IsNull | Op::IsNotNull => extra == Extra::Nulls,
+            Op::RLike => extra.expressions(),
+            Op::In | Op::NotIn => extra.lists(),
+            Op::IsNull | Op::IsNotNull => extra.nulls(),
             Op::Lt | Op::Le | Op::Gt | Op::Ge => false,
         };
         if !allowed {
@@ -55,6 +76,7 @@ impl TextTest {
             (Op::Ne, Operand::Text(text)) => Ok(Self::Differs(text)),
             (Op::Like, Operand::Text(text)) => Ok(Self::Like(Pattern::new(&text, false))),
             (Op::ILike, Operand::Text(text)) => Ok(Self::Like(Pattern::new(&text, true))),
+            (Op::RLike, Operand::Text(text)) => Ok(Self::Matches(Expression::new(&text))),
             _ => Err(Fault::NotText(key.to_owned())),
         }
     }
@@ -67,6 +89,7 @@ impl TextTest {
             Self::Equal(value) => text == value,
             Self::Differs(value) => text != value,
             Self::Like(pattern) => pattern.matches(text),
+            Self::Matches(expression) => expression.is_in(text),
             Self::In(items) => items.contains(text),
             Self::NotIn(items) => !items.contains(text),
         }

@@ -30,6 +30,7 @@ use super::step_logs::StepLogFiles;
 use crate::endpoint_commands::EndpointLoop;
 use crate::platform::Platform;
 use crate::run_index::RunIndexKeeper;
+use crate::trace_index::TraceIndexKeeper;
 use mainstay_mlflow::{self as mlflow_api, Mlflow, MlflowState};
 use mainstay_predictor::Predictor;
 use mainstay_webhooks::{DeliveryOptions, Prober};
@@ -174,6 +175,10 @@ fn mlflow(platform: &Platform, runs: Arc<RunIndexKeeper>, webhooks: &DeliveryOpt
         evaluated: reader.clone(),
         scorers: Commands::new(Arc::new(platform.database.writer.clone()), platform.authority.clone()),
         scored: reader.clone(),
+        traces: Commands::new(Arc::new(platform.database.writer.clone()), platform.authority.clone()),
+        traced: reader.clone(),
+        trace_search: Arc::new(TraceIndexKeeper::start(&platform.database)),
+        events: Arc::new(platform.database.clone()),
         registry: platform.registry.clone(),
         registered: reader.clone(),
         endpoints: Arc::new(EndpointLoop(platform.looped.clone())),

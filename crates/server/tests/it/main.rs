@@ -19,4 +19,5 @@ mod pipelines;
 mod program;
 mod record;
 mod routes;
+mod traces;
 mod triggers;

@@ -17,6 +17,7 @@ mod projection;
 mod registry;
 mod scorers;
 mod syncs;
+mod traces;
 mod tracking;
 mod webhooks;
 mod writer;

@@ -10,7 +10,7 @@ use crate::metric::Latest;
 
 /// Values by slot. New runs have the highest slots, so most values are appended.
 #[derive(Debug, Clone)]
-pub(super) struct Sparse<T> {
+pub(crate) struct Sparse<T> {
     presence: Presence,
     values: Vec<T>,
 }
@@ -26,11 +26,11 @@ impl<T> Sparse<T> {
         self.values.len()
     }
 
-    pub(super) fn get(&self, slot: u32) -> Option<&T> {
+    pub(crate) fn get(&self, slot: u32) -> Option<&T> {
         self.presence.position(slot).and_then(|at| self.values.get(at))
     }
 
-    pub(super) fn put(&mut self, slot: u32, value: T) {
+    pub(crate) fn put(&mut self, slot: u32, value: T) {
         match self.presence.insert(slot) {
             Added::New(at) => self.values.insert(at, value),
             Added::Known(at) => {
@@ -41,10 +41,24 @@ impl<T> Sparse<T> {
         }
     }
 
-    pub(super) fn remove(&mut self, slot: u32) {
+    pub(crate) fn remove(&mut self, slot: u32) {
         if let Some(at) = self.presence.remove(slot) {
             self.values.remove(at);
         }
+    }
+
+    /// Removes the values of many slots, which are ascending, in one pass.
+    pub(crate) fn remove_all(&mut self, slots: &[u32]) {
+        let doomed: Vec<usize> = slots.iter().filter_map(|slot| self.presence.position(*slot)).collect();
+        for slot in slots {
+            self.presence.remove(*slot);
+        }
+        let (mut at, mut doomed) = (0, doomed.into_iter().peekable());
+        self.values.retain(|_| {
+            let is_doomed = doomed.next_if_eq(&at).is_some();
+            at += 1;
+            !is_doomed
+        });
     }
 
     /// Writes values of `N` bytes each.
@@ -67,13 +81,13 @@ impl<T> Sparse<T> {
     }
 
     /// What each of the rows, which are ascending, becomes by its value or lack of one.
-    pub(super) fn map<'a, U>(&'a self, rows: &[u32], mut to: impl FnMut(Option<&'a T>) -> U) -> Vec<U> {
+    pub(crate) fn map<'a, U>(&'a self, rows: &[u32], mut to: impl FnMut(Option<&'a T>) -> U) -> Vec<U> {
         let mut positions = Positions::of(&self.presence, rows.len());
         rows.iter().map(|row| to(positions.at(*row).and_then(|at| self.values.get(at)))).collect()
     }
 
     /// Keeps the rows, which are ascending, whose value, or lack of one, is wanted.
-    pub(super) fn retain(&self, rows: &mut Vec<u32>, mut wanted: impl FnMut(Option<&T>) -> bool) {
+    pub(crate) fn retain(&self, rows: &mut Vec<u32>, mut wanted: impl FnMut(Option<&T>) -> bool) {
         let mut positions = Positions::of(&self.presence, rows.len());
         rows.retain(|row| wanted(positions.at(*row).and_then(|at| self.values.get(at))));
     }
@@ -268,12 +282,17 @@ impl MetricColumn {
 
 /// Texts by slot, each different one kept once.
 #[derive(Debug, Clone, Default)]
-pub(super) struct TextColumn {
+pub(crate) struct TextColumn {
     codes: Sparse<u32>,
     texts: Texts,
 }
 
 impl TextColumn {
+    /// Whether no slot has a text.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.codes.len() == 0
+    }
+
     pub(super) fn write(&self, out: &mut Out<impl Write>) -> io::Result<()> {
         self.texts.write(out)?;
         self.codes.write(out, |code| code.to_le_bytes())
@@ -289,31 +308,41 @@ impl TextColumn {
         Ok(Self { codes, texts })
     }
 
-    pub(super) fn get(&self, slot: u32) -> Option<&str> {
+    pub(crate) fn get(&self, slot: u32) -> Option<&str> {
         self.codes.get(slot).and_then(|code| self.texts.get(*code))
     }
 
     /// What each of the rows, which are ascending, becomes by its text or lack of one.
-    pub(super) fn map<'a, U>(&'a self, rows: &[u32], mut to: impl FnMut(Option<&'a str>) -> U) -> Vec<U> {
+    pub(crate) fn map<'a, U>(&'a self, rows: &[u32], mut to: impl FnMut(Option<&'a str>) -> U) -> Vec<U> {
         self.codes.map(rows, |code| to(code.and_then(|code| self.texts.get(*code))))
     }
 
-    pub(super) fn put(&mut self, slot: u32, text: &str) {
+    pub(crate) fn put(&mut self, slot: u32, text: &str) {
         let code = self.texts.code(text);
         self.codes.put(slot, code);
-        // A tag that changes again and again leaves its old texts behind.
+        self.tidy();
+    }
+
+    /// Removes the texts of many slots, which are ascending.
+    pub(crate) fn remove_all(&mut self, slots: &[u32]) {
+        self.codes.remove_all(slots);
+        self.tidy();
+    }
+
+    /// A tag that changes again and again leaves its old texts behind.
+    fn tidy(&mut self) {
         if self.texts.len() > 64 + 2 * self.codes.len() {
             self.compact();
         }
     }
 
-    pub(super) fn remove(&mut self, slot: u32) {
+    pub(crate) fn remove(&mut self, slot: u32) {
         self.codes.remove(slot);
     }
 
     /// Keeps the rows whose text passes; each different text is tested once. Rows without a text stay
     /// if `missing`.
-    pub(super) fn retain(&self, rows: &mut Vec<u32>, missing: bool, holds: impl Fn(&str) -> bool) {
+    pub(crate) fn retain(&self, rows: &mut Vec<u32>, missing: bool, holds: impl Fn(&str) -> bool) {
         let mut known: Vec<Option<bool>> = vec![None; self.texts.len()];
         self.codes.retain(rows, |code| {
             let Some(code) = code else { return missing };
@@ -335,6 +364,18 @@ impl TextColumn {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn many_are_removed_as_one_is() {
+        for doomed in [vec![3], (0..150).step_by(2).collect::<Vec<u32>>()] {
+            let mut column = TextColumn::default();
+            (0..200).for_each(|slot| column.put(slot, &slot.to_string()));
+            column.remove_all(&doomed);
+            let text = |slot: u32| (!doomed.contains(&slot)).then(|| slot.to_string());
+            let left = column.map(&(0..200).collect::<Vec<_>>(), |text| text.map(str::to_owned));
+            assert_eq!(left, (0..200).map(text).collect::<Vec<_>>());
+        }
+    }
 
     #[test]
     fn texts_left_behind_are_forgotten() {

@@ -7,9 +7,10 @@
 
 mod change;
 mod codec;
-mod column;
+pub(crate) mod column;
 mod file;
 mod order;
+pub(crate) mod ordered;
 mod part;
 mod presence;
 mod select;

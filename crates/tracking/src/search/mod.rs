@@ -98,6 +98,30 @@ pub enum SearchError {
         /// What it is compared with.
         expected: &'static str,
     },
+    /// A prompt is named, and nothing else.
+    #[error(
+        "Invalid comparator '{0}' for prompts filter. Only '=' is supported with format: prompt = \"name/version\""
+    )]
+    PromptComparator(&'static str),
+    /// The text names no version of a prompt.
+    #[error("Invalid prompts filter value '{0}'. Expected format: prompt = \"name/version\"")]
+    PromptValue(String),
+    /// What is kept as several columns has few comparators.
+    #[error(
+        "Comparator '{op}' is not supported for reserved metadata '{key}'. Only '=', '!=', 'IS NULL', and \
+         'IS NOT NULL' are supported."
+    )]
+    ReservedComparator {
+        /// The comparator.
+        op: &'static str,
+        /// The key.
+        key: String,
+    },
+    /// What is kept as several columns has no order.
+    #[error(
+        "Ordering by reserved metadata '{0}' is not supported because it is represented by multiple columns."
+    )]
+    ReservedOrder(String),
     /// A column stands twice in an order.
     #[error("`order_by` contains duplicate fields: '{0}' stands twice")]
     Twice(String),

@@ -8,3 +8,4 @@ mod memory;
 mod scale;
 mod search_property;
 mod search_reference;
+mod trace_index;

@@ -44,4 +44,5 @@ body = b"MPTS" + bytes([1]) + varint(len(points))
 body += column([p[0] for p in points]) + column([p[1] for p in points])
 body += b"".join(struct.pack("<d", p[2]) for p in points)
 body += struct.pack("<I", crc32c(body))
-(pathlib.Path(__file__).parent / "block-v1.hex").write_text(body.hex() + "\n")
+if __name__ == "__main__":
+    (pathlib.Path(__file__).parent / "block-v1.hex").write_text(body.hex() + "\n")

@@ -1,0 +1,108 @@
+//! `GET get-trace-artifact`: the spans of a trace as a file, or a file that a span has attached.
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, header};
+use mainstay_core::action::Action;
+use mainstay_core::error::{Cause, StorageError};
+use mainstay_core::object::ObjectPath;
+use mainstay_tracking::trace::id::TraceId;
+use mainstay_tracking::trace::info::{TraceInfo, key};
+use serde::Deserialize;
+
+use super::get::with_spans;
+use super::stored_json::StoredTrace;
+use crate::artifact_owner::owned;
+use crate::artifact_path::stored_at;
+use crate::body::Call;
+use crate::download::download;
+use crate::table::Table;
+use crate::{Error, Mlflow, MlflowError, MlflowState};
+use mainstay_api::caller::Caller;
+use mainstay_api::route::Route;
+
+/// The name under which clients store spans that they do not send.
+const FILE: &str = "traces.json";
+
+pub(super) fn routes() -> Vec<Route<MlflowState>> {
+    let rows = |version| Table::ajax(version).get("get-trace-artifact", Action::RunRead, get).rows();
+    ["/2.0/mlflow", "/3.0/mlflow"].into_iter().flat_map(rows).collect()
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Wanted {
+    request_id: Option<String>,
+    path: Option<String>,
+}
+
+async fn get(
+    State(state): State<MlflowState>,
+    caller: Caller,
+    headers: HeaderMap,
+    Call(wanted): Call<Wanted>,
+) -> Result<Response, Error> {
+    let id = wanted.request_id.filter(|id| !id.is_empty()).ok_or(MlflowError::NoRequestId)?;
+    let id = TraceId::parse(&id).map_err(|_| MlflowError::NoTraceYet(id))?;
+    let found = state.traced.traces(&caller.workspace, std::slice::from_ref(&id)).await?;
+    let info = found.into_iter().next().ok_or_else(|| MlflowError::NoTraceYet(id.to_string()))?;
+    let below = match wanted.path {
+        Some(path) if !is_uuid(&path) => return Err(MlflowError::InvalidAttachment(path).into()),
+        Some(path) => format!("attachments/{path}"),
+        None if info.tags.get(key::SPANS_LOCATION).is_some_and(|place| place == key::TRACKING_STORE) => {
+            let (_, spans) = with_spans(&state, &caller.workspace, &id).await?;
+            let writing =
+                tokio::task::spawn_blocking(move || serde_json::to_vec(&StoredTrace::new(&id, &spans)));
+            let body = writing.await.map_err(|error| StorageError::Failed(error.into()))?;
+            return Ok(file(body.map_err(|error| StorageError::Failed(Cause::from(error)))?.into()));
+        }
+        None => FILE.to_owned(),
+    };
+    let path = path(&state, &caller, &info, &below).await?;
+    if below != FILE {
+        return download(&*state.objects, &path, &headers).await;
+    }
+    let content = state.objects.get(&path, None).await?;
+    let content = content.ok_or_else(|| MlflowError::NoArtifact(path.to_string()))?;
+    Ok(file(Body::from_stream(content.bytes)))
+}
+
+/// `traces.json`, as the tests of clients want to see it sent.
+fn file(body: Body) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, "text/plain"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::CONTENT_DISPOSITION, "attachment; filename=traces.json"),
+    ];
+    (headers, body).into_response()
+}
+
+/// Where a file lies below the trace's artifacts.
+async fn path(state: &Mlflow, caller: &Caller, info: &TraceInfo, below: &str) -> Result<ObjectPath, Error> {
+    let location = info.tags.get(key::ARTIFACT_LOCATION).cloned().unwrap_or_default();
+    let root = stored_at(&location).ok_or_else(|| MlflowError::ElsewhereArtifacts(location.clone()))??;
+    let root = owned(state, &caller.workspace, root).await?;
+    Ok(root.join(below).map_err(|_| MlflowError::InvalidPath)?)
+}
+
+/// Whether a text is a UUID as it is usually written: 8-4-4-4-12 lower-case hexadecimal digits.
+fn is_uuid(text: &str) -> bool {
+    let groups: Vec<&str> = text.split('-').collect();
+    let lengths: Vec<usize> = groups.iter().map(|group| group.len()).collect();
+    let are_digits = |group: &&str| group.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    lengths == [8, 4, 4, 4, 12] && groups.iter().all(are_digits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attachments_are_named_by_uuids() {
+        assert!(is_uuid("01234567-89ab-cdef-0123-456789abcdef"));
+        for bad in ["", "..", "01234567-89AB-cdef-0123-456789abcdef", "0123456789abcdef0123456789abcdef"] {
+            assert!(!is_uuid(bad), "{bad}");
+        }
+    }
+}

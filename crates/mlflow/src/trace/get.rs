@@ -1,0 +1,100 @@
+//! One trace: `GET traces/{id}` without its spans, `GET traces/get` with them.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use mainstay_core::action::Action;
+use mainstay_core::name::Name;
+use mainstay_tracking::trace::id::TraceId;
+use mainstay_tracking::trace::info::TraceInfo;
+use mainstay_tracking::trace::span::Span;
+use serde::Deserialize;
+
+use super::body::{OneBody, flag};
+use super::span_json::trace_json;
+use super::{existing, json, named};
+use crate::body::Call;
+use crate::table::Table;
+use crate::wire::required;
+use crate::{Error, Mlflow, MlflowError, MlflowState};
+use mainstay_api::caller::Caller;
+use mainstay_api::route::Route;
+
+/// How long a reader waits for spans that are on their way: as long as a stock server tries.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// How long it rests between two looks.
+const REST: Duration = Duration::from_millis(100);
+
+pub(super) fn routes() -> Vec<Route<MlflowState>> {
+    Table::v3().get("traces/{trace_id}", Action::RunRead, info).get("traces/get", Action::RunRead, get).rows()
+}
+
+async fn info(
+    State(state): State<MlflowState>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<OneBody>, Error> {
+    Ok(Json(existing(&state, &caller.workspace, &named(&id)?).await?.into()))
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Get {
+    #[serde(alias = "traceId")]
+    trace_id: Option<String>,
+    #[serde(alias = "allowPartial", deserialize_with = "flag")]
+    allow_partial: bool,
+}
+
+async fn get(
+    State(state): State<MlflowState>,
+    caller: Caller,
+    Call(request): Call<Get>,
+) -> Result<Response, Error> {
+    let text = required("trace_id", request.trace_id)?;
+    let id = TraceId::parse(&text).map_err(|_| MlflowError::NoTraceYet(text))?;
+    let (info, spans) = if request.allow_partial {
+        with_spans(&state, &caller.workspace, &id).await?
+    } else {
+        whole(&state, &caller.workspace, &id).await?
+    };
+    let trace = trace_json(info, spans).await?;
+    Ok(json([&b"{\"trace\":"[..], &*trace, &b"}"[..]].concat()))
+}
+
+/// A trace with the spans that there are.
+pub(super) async fn with_spans(
+    state: &Mlflow,
+    workspace: &Name,
+    id: &TraceId,
+) -> Result<(TraceInfo, Vec<Span>), Error> {
+    let found = state.traced.trace_with_spans(workspace, id).await?;
+    found.ok_or_else(|| MlflowError::NoTraceYet(id.to_string()).into())
+}
+
+/// A trace with all its spans; for those that are on their way it waits a while.
+async fn whole(state: &Mlflow, workspace: &Name, id: &TraceId) -> Result<(TraceInfo, Vec<Span>), Error> {
+    let mut head = state.events.head();
+    let gathering = async {
+        loop {
+            let (info, spans) = with_spans(state, workspace, id).await?;
+            // If the writer has stopped, nothing more will come.
+            if info.is_complete(spans.len()) || head.changed().await.is_err() {
+                return Ok::<_, Error>((info, spans));
+            }
+            tokio::time::sleep(REST).await;
+        }
+    };
+    let gathered = match tokio::time::timeout(PATIENCE, gathering).await {
+        Ok(gathered) => gathered?,
+        // What came during the last rest is looked at once more.
+        Err(_) => with_spans(state, workspace, id).await?,
+    };
+    if gathered.0.is_complete(gathered.1.len()) {
+        Ok(gathered)
+    } else {
+        Err(MlflowError::TraceNotWhole(id.to_string()).into())
+    }
+}

@@ -1,0 +1,59 @@
+//! Traces: the calls of `service.proto` on them, versions 2 and 3.
+
+mod artifact;
+mod batch;
+mod body;
+mod delete;
+mod get;
+mod legacy;
+mod link;
+mod search;
+mod span_json;
+mod start;
+mod stored_json;
+mod tag;
+mod time;
+
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use http::header;
+use mainstay_core::name::Name;
+use mainstay_tracking::trace::error::TraceError;
+use mainstay_tracking::trace::id::TraceId;
+use mainstay_tracking::trace::info::TraceInfo;
+
+use crate::{Error, Mlflow, MlflowError, MlflowState};
+use mainstay_api::route::Route;
+
+pub(crate) fn routes() -> Vec<Route<MlflowState>> {
+    [
+        start::routes(),
+        get::routes(),
+        batch::routes(),
+        search::routes(),
+        tag::routes(),
+        delete::routes(),
+        link::routes(),
+        artifact::routes(),
+        legacy::routes(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// A trace that a message names. A text that no trace can have names none.
+fn named(text: &str) -> Result<TraceId, Error> {
+    TraceId::parse(text).map_err(|_| MlflowError::NoTrace(text.chars().take(100).collect()).into())
+}
+
+/// The trace, if there is one.
+async fn existing(state: &Mlflow, workspace: &Name, id: &TraceId) -> Result<TraceInfo, Error> {
+    let found = state.traced.traces(workspace, std::slice::from_ref(id)).await?;
+    found.into_iter().next().ok_or_else(|| TraceError::NoTrace(id.clone()).into())
+}
+
+/// JSON that was written by hand.
+fn json(body: impl Into<Body>) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], body.into()).into_response()
+}

@@ -1,0 +1,213 @@
+//! The reading side: one query for each table and chunk of ids, never one for each trace.
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+use mainstay_core::error::StorageError;
+use mainstay_core::event::EventSeq;
+use mainstay_core::name::Name;
+use mainstay_tracking::trace::block;
+use mainstay_tracking::trace::id::TraceId;
+use mainstay_tracking::trace::index::IndexedTrace;
+use mainstay_tracking::trace::info::TraceInfo;
+use mainstay_tracking::trace::port::TraceReader;
+use mainstay_tracking::trace::span::{Span, in_order};
+
+use super::{bare_trace, pair, trace_id};
+use crate::params;
+use crate::reader::{ReadTx, Reader};
+use crate::value::{Row, Value};
+
+/// How many ids the wide texts take. Positions that are left over hold `''`, which is no id.
+const CHUNK: usize = 50;
+
+const AFTER: &str = "SELECT id FROM traces WHERE id > $1 ORDER BY id LIMIT $2";
+const HEAD: &str = "SELECT size FROM audit_tree WHERE id = 1";
+const BLOCKS: &str = "SELECT block FROM span_blocks WHERE trace = $1 ORDER BY number";
+
+struct Texts {
+    traces: &'static str,
+    tags: &'static str,
+    metadata: &'static str,
+    runs: &'static str,
+    prompts: &'static str,
+}
+
+macro_rules! texts {
+    ($which:literal) => {
+        Texts {
+            traces: concat!(
+                "SELECT id, experiment, request_ms, duration_ms, state, client_request_id, request_preview, ",
+                "response_preview, workspace FROM traces WHERE id ",
+                $which
+            ),
+            tags: concat!("SELECT trace, key, value FROM trace_tags WHERE trace ", $which),
+            metadata: concat!("SELECT trace, key, value FROM trace_metadata WHERE trace ", $which),
+            runs: concat!(
+                "SELECT l.trace, l.run FROM trace_runs l JOIN traces t ON t.id = l.trace ",
+                "AND t.workspace = l.workspace WHERE l.trace ",
+                $which,
+                " ORDER BY l.trace, l.run"
+            ),
+            prompts: concat!(
+                "SELECT trace, prompt FROM trace_prompts WHERE trace ",
+                $which,
+                " ORDER BY trace, prompt"
+            ),
+        }
+    };
+}
+
+static ONE: Texts = texts!("= $1");
+static MANY: Texts = texts!(
+    "IN ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, \
+     $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43, \
+     $44, $45, $46, $47, $48, $49, $50)"
+);
+static BETWEEN: Texts = texts!("BETWEEN $1 AND $2");
+
+/// The texts for a chunk of ids, and their parameters: as many as they take.
+fn texts_for(ids: &[TraceId]) -> (&'static Texts, Vec<Value>) {
+    let mut key: Vec<Value> = ids.iter().map(|id| Value::from(id.as_str())).collect();
+    if ids.len() == 1 {
+        return (&ONE, key);
+    }
+    key.resize(CHUNK, Value::from(""));
+    (&MANY, key)
+}
+
+#[async_trait]
+impl TraceReader for Reader {
+    async fn traces(&self, workspace: &Name, ids: &[TraceId]) -> Result<Vec<TraceInfo>, StorageError> {
+        let (workspace, ids) = (workspace.clone(), ids.to_vec());
+        self.read(move |tx| Box::pin(async move { infos(tx, &workspace, &ids).await })).await
+    }
+
+    async fn trace_with_spans(
+        &self,
+        workspace: &Name,
+        id: &TraceId,
+    ) -> Result<Option<(TraceInfo, Vec<Span>)>, StorageError> {
+        let (workspace, id) = (workspace.clone(), id.clone());
+        self.read(move |tx| {
+            Box::pin(async move {
+                let found = infos(tx, &workspace, std::slice::from_ref(&id)).await?;
+                let Some(info) = found.into_iter().next() else { return Ok(None) };
+                let mut spans = Vec::new();
+                for row in tx.query(BLOCKS, params![id.as_str()]).await? {
+                    block::decode(row.blob(0)?, &mut spans)?;
+                }
+                Ok(Some((info, in_order(spans))))
+            })
+        })
+        .await
+    }
+
+    async fn indexed(&self, ids: &[TraceId]) -> Result<Vec<IndexedTrace>, StorageError> {
+        let ids = ids.to_vec();
+        self.read(move |tx| {
+            Box::pin(async move {
+                let mut found = HashMap::with_capacity(ids.len());
+                for chunk in ids.chunks(CHUNK) {
+                    let (texts, key) = texts_for(chunk);
+                    index(tx, texts, &key, &mut found).await?;
+                }
+                Ok(ids.iter().filter_map(|id| found.remove(id)).collect())
+            })
+        })
+        .await
+    }
+
+    async fn all_indexed(
+        &self,
+        after: Option<&TraceId>,
+        limit: usize,
+    ) -> Result<(Vec<IndexedTrace>, EventSeq), StorageError> {
+        // '' sorts before every id.
+        let key = params![after.map_or("", TraceId::as_str), limit as u64].to_vec();
+        self.read(move |tx| {
+            Box::pin(async move {
+                let head = tx.query_one(HEAD, &[]).await?.map_or(Ok(0), |row| row.count(0))?;
+                let rows = tx.query(AFTER, &key).await?;
+                let ids = rows.iter().map(|row| trace_id(row, 0)).collect::<Result<Vec<_>, _>>()?;
+                let mut found = HashMap::with_capacity(ids.len());
+                if let (Some(first), Some(last)) = (ids.first(), ids.last()) {
+                    index(tx, &BETWEEN, params![first.as_str(), last.as_str()], &mut found).await?;
+                }
+                Ok((ids.iter().filter_map(|id| found.remove(id)).collect(), EventSeq(head)))
+            })
+        })
+        .await
+    }
+}
+
+/// The traces of a workspace, in the order of `ids`.
+async fn infos(tx: &mut ReadTx, workspace: &Name, ids: &[TraceId]) -> Result<Vec<TraceInfo>, StorageError> {
+    let mut found = HashMap::with_capacity(ids.len());
+    for chunk in ids.chunks(CHUNK) {
+        let (texts, key) = texts_for(chunk);
+        for row in tx.query(texts.traces, &key).await? {
+            if row.text(8)? == workspace.as_str() {
+                let info = bare_trace(&row)?;
+                found.insert(info.id.clone(), info);
+            }
+        }
+        fill(tx, texts, &key, &mut found, |info| info).await?;
+    }
+    Ok(ids.iter().filter_map(|id| found.remove(id)).collect())
+}
+
+/// Adds what the index knows of the traces that the texts ask for.
+async fn index(
+    tx: &mut ReadTx,
+    texts: &Texts,
+    key: &[Value],
+    found: &mut HashMap<TraceId, IndexedTrace>,
+) -> Result<(), StorageError> {
+    for row in tx.query(texts.traces, key).await? {
+        let (info, workspace) = (bare_trace(&row)?, row.parsed(8)?);
+        let trace = IndexedTrace { workspace, info, runs: Vec::new(), prompts: Vec::new() };
+        found.insert(trace.info.id.clone(), trace);
+    }
+    fill(tx, texts, key, found, |trace| &mut trace.info).await?;
+    each(found, &tx.query(texts.runs, key).await?, |trace, row| {
+        trace.runs.push(row.text(1)?.to_owned());
+        Ok(())
+    })?;
+    each(found, &tx.query(texts.prompts, key).await?, |trace, row| {
+        trace.prompts.push(row.text(1)?.to_owned());
+        Ok(())
+    })
+}
+
+/// Reads tags and metadata.
+async fn fill<D>(
+    tx: &mut ReadTx,
+    texts: &Texts,
+    key: &[Value],
+    found: &mut HashMap<TraceId, D>,
+    info: fn(&mut D) -> &mut TraceInfo,
+) -> Result<(), StorageError> {
+    each(found, &tx.query(texts.tags, key).await?, |trace, row| {
+        info(trace).tags.extend([pair(row, 1)?]);
+        Ok(())
+    })?;
+    each(found, &tx.query(texts.metadata, key).await?, |trace, row| {
+        info(trace).metadata.extend([pair(row, 1)?]);
+        Ok(())
+    })
+}
+
+/// Gives each row to the trace that its first column names.
+fn each<D>(
+    found: &mut HashMap<TraceId, D>,
+    rows: &[Row],
+    take: impl Fn(&mut D, &Row) -> Result<(), StorageError>,
+) -> Result<(), StorageError> {
+    for row in rows {
+        if let Some(known) = found.get_mut(&trace_id(row, 0)?) {
+            take(known, row)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,180 @@
+//! The writing side.
+
+use async_trait::async_trait;
+use mainstay_core::command::Journal as _;
+use mainstay_core::error::StorageError;
+use mainstay_tracking::experiment::ExperimentId;
+use mainstay_tracking::trace::batch::Block;
+use mainstay_tracking::trace::block;
+use mainstay_tracking::trace::id::TraceId;
+use mainstay_tracking::trace::info::{Pairs, TraceInfo};
+use mainstay_tracking::trace::port::TraceTx;
+use mainstay_tracking::trace::usage::Node;
+
+use super::{bare_trace, pair, trace_id};
+use crate::params;
+use crate::tx::StoreTx;
+use crate::value::Value;
+
+const TRACE: &str = "SELECT id, experiment, request_ms, duration_ms, state, client_request_id, \
+    request_preview, response_preview FROM traces WHERE id = $1";
+const PUT_TRACE: &str = "INSERT INTO traces (id, workspace, experiment, request_ms, duration_ms, state, \
+    client_request_id, request_preview, response_preview) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) \
+    ON CONFLICT (id) DO UPDATE SET request_ms = excluded.request_ms, duration_ms = excluded.duration_ms, \
+    state = excluded.state, client_request_id = excluded.client_request_id, \
+    request_preview = excluded.request_preview, response_preview = excluded.response_preview";
+const APPEND: &str = "INSERT INTO span_blocks (trace, number, spans, block) \
+    VALUES ($1, (SELECT COALESCE(MAX(number), 0) + 1 FROM span_blocks WHERE trace = $1), $2, $3)";
+const UNTIL: &str = "SELECT id FROM traces WHERE experiment = $1 AND request_ms <= $2 \
+    ORDER BY request_ms, id LIMIT $3";
+const BLOCKS: &str = "SELECT block FROM span_blocks WHERE trace = $1 ORDER BY number";
+
+/// The texts that set pairs, by how many they set at once; the last is for those that are left over.
+struct PutTexts {
+    eight: &'static str,
+    one: &'static str,
+}
+
+macro_rules! put_texts {
+    ($table:literal) => {
+        PutTexts {
+            eight: concat!(
+                "INSERT INTO ",
+                $table,
+                " (trace, key, value) VALUES ($1, $2, $3), ($1, $4, $5), ($1, $6, $7), ($1, $8, $9), \
+                 ($1, $10, $11), ($1, $12, $13), ($1, $14, $15), ($1, $16, $17) \
+                 ON CONFLICT (trace, key) DO UPDATE SET value = excluded.value"
+            ),
+            one: concat!(
+                "INSERT INTO ",
+                $table,
+                " (trace, key, value) VALUES ($1, $2, $3) \
+                 ON CONFLICT (trace, key) DO UPDATE SET value = excluded.value"
+            ),
+        }
+    };
+}
+
+static PUT_TAGS: PutTexts = put_texts!("trace_tags");
+static PUT_METADATA: PutTexts = put_texts!("trace_metadata");
+
+#[async_trait]
+impl TraceTx for StoreTx {
+    async fn trace(&mut self, id: &TraceId) -> Result<Option<TraceInfo>, StorageError> {
+        let Some(row) = self.query_one(TRACE, params![id.as_str()]).await? else { return Ok(None) };
+        let mut info = bare_trace(&row)?;
+        for row in
+            self.query("SELECT key, value FROM trace_tags WHERE trace = $1", params![id.as_str()]).await?
+        {
+            info.tags.extend([pair(&row, 0)?]);
+        }
+        let metadata = "SELECT key, value FROM trace_metadata WHERE trace = $1";
+        for row in self.query(metadata, params![id.as_str()]).await? {
+            info.metadata.extend([pair(&row, 0)?]);
+        }
+        Ok(Some(info))
+    }
+
+    async fn put_trace(&mut self, info: &TraceInfo) -> Result<(), StorageError> {
+        let row = params![
+            info.id.as_str(),
+            self.workspace().as_str(),
+            info.experiment.0,
+            info.request_ms,
+            info.duration_ms,
+            info.state.as_str(),
+            info.client_request_id.as_deref(),
+            info.request_preview.as_deref(),
+            info.response_preview.as_deref(),
+        ];
+        self.execute(PUT_TRACE, row).await.map(drop)
+    }
+
+    async fn put_trace_tags(&mut self, id: &TraceId, tags: &Pairs) -> Result<(), StorageError> {
+        self.put_pairs(&PUT_TAGS, id, tags).await
+    }
+
+    async fn delete_trace_tag(&mut self, id: &TraceId, key: &str) -> Result<bool, StorageError> {
+        let sql = "DELETE FROM trace_tags WHERE trace = $1 AND key = $2";
+        Ok(self.execute(sql, params![id.as_str(), key]).await? > 0)
+    }
+
+    async fn put_trace_metadata(&mut self, id: &TraceId, metadata: &Pairs) -> Result<(), StorageError> {
+        self.put_pairs(&PUT_METADATA, id, metadata).await
+    }
+
+    async fn append_spans(&mut self, id: &TraceId, block: &Block) -> Result<(), StorageError> {
+        let row = params![id.as_str(), block.spans as u64, block.bytes.as_slice()];
+        self.execute(APPEND, row).await.map(drop)
+    }
+
+    async fn span_outlines(&mut self, id: &TraceId) -> Result<Vec<Node>, StorageError> {
+        let mut nodes = Vec::new();
+        for row in self.query(BLOCKS, params![id.as_str()]).await? {
+            block::outline(row.blob(0)?, &mut nodes)?;
+        }
+        Ok(nodes)
+    }
+
+    async fn link_trace_to_run(&mut self, id: &TraceId, run: &str) -> Result<(), StorageError> {
+        let sql = "INSERT INTO trace_runs (trace, workspace, run) VALUES ($1, $2, $3) \
+            ON CONFLICT (trace, workspace, run) DO NOTHING";
+        self.execute(sql, params![id.as_str(), self.workspace().as_str(), run]).await.map(drop)
+    }
+
+    async fn link_trace_to_prompt(&mut self, id: &TraceId, prompt: &str) -> Result<(), StorageError> {
+        let sql = "INSERT INTO trace_prompts (trace, prompt) VALUES ($1, $2) \
+            ON CONFLICT (trace, prompt) DO NOTHING";
+        self.execute(sql, params![id.as_str(), prompt]).await.map(drop)
+    }
+
+    async fn traces_until(
+        &mut self,
+        experiment: ExperimentId,
+        max_ms: i64,
+        limit: usize,
+    ) -> Result<Vec<TraceId>, StorageError> {
+        let rows = self.query(UNTIL, params![experiment.0, max_ms, limit as u64]).await?;
+        rows.iter().map(|row| trace_id(row, 0)).collect()
+    }
+
+    async fn delete_trace(&mut self, experiment: ExperimentId, id: &TraceId) -> Result<bool, StorageError> {
+        let sql = "DELETE FROM traces WHERE id = $1 AND experiment = $2";
+        if self.execute(sql, params![id.as_str(), experiment.0]).await? == 0 {
+            return Ok(false);
+        }
+        for sql in [
+            "DELETE FROM trace_tags WHERE trace = $1",
+            "DELETE FROM trace_metadata WHERE trace = $1",
+            "DELETE FROM trace_runs WHERE trace = $1",
+            "DELETE FROM trace_prompts WHERE trace = $1",
+            "DELETE FROM span_blocks WHERE trace = $1",
+        ] {
+            self.execute(sql, params![id.as_str()]).await?;
+        }
+        Ok(true)
+    }
+}
+
+impl StoreTx {
+    async fn put_pairs(
+        &mut self,
+        texts: &'static PutTexts,
+        id: &TraceId,
+        pairs: &Pairs,
+    ) -> Result<(), StorageError> {
+        let pairs: Vec<_> = pairs.iter().collect();
+        let (eights, rest) = pairs.as_chunks::<8>();
+        let row = |pairs: &[(&String, &String)]| {
+            let cells = pairs.iter().flat_map(|(key, value)| [Value::from(*key), Value::from(*value)]);
+            [Value::from(id.as_str())].into_iter().chain(cells).collect::<Vec<_>>()
+        };
+        for eight in eights {
+            self.execute(texts.eight, &row(eight)).await?;
+        }
+        for one in rest {
+            self.execute(texts.one, &row(std::slice::from_ref(one))).await?;
+        }
+        Ok(())
+    }
+}

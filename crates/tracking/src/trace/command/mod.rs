@@ -1,0 +1,66 @@
+//! The changes that traces know. Each event names the traces that it changed, in `traces`, by which the index
+//! follows.
+
+mod delete;
+mod legacy;
+mod link;
+mod spans;
+mod start;
+mod tag;
+
+pub use delete::{DeleteTraces, Doomed, MAX_DELETED};
+pub use legacy::{BeginTrace, EndTrace};
+pub use link::{LinkPrompts, LinkTracesToRun, MAX_LINKED};
+pub use spans::LogSpans;
+pub use start::StartTrace;
+pub use tag::{DeleteTraceTag, SetTraceTag};
+
+use super::error::TraceError;
+use super::id::TraceId;
+use super::info::{Pairs, TraceInfo};
+use super::port::TraceTx;
+use crate::error::TrackingError;
+use crate::experiment::{Experiment, ExperimentId};
+
+/// The trace, if it is one of this workspace.
+async fn existing_trace(tx: &mut dyn TraceTx, id: &TraceId) -> Result<TraceInfo, TraceError> {
+    let found = tx.trace(id).await?;
+    let info = found.ok_or_else(|| TraceError::NoTrace(id.clone()))?;
+    match tx.experiment(info.experiment).await? {
+        Some(_) => Ok(info),
+        None => Err(TraceError::NoTrace(id.clone())),
+    }
+}
+
+/// The trace, if there is one in this experiment; its id may be taken in another.
+async fn trace_within(
+    tx: &mut dyn TraceTx,
+    id: &TraceId,
+    experiment: ExperimentId,
+) -> Result<Option<TraceInfo>, TraceError> {
+    match tx.trace(id).await? {
+        Some(info) if info.experiment != experiment => Err(TraceError::Elsewhere(id.clone())),
+        found => Ok(found),
+    }
+}
+
+async fn existing_experiment(tx: &mut dyn TraceTx, id: ExperimentId) -> Result<Experiment, TraceError> {
+    Ok(tx.experiment(id).await?.ok_or(TrackingError::NoExperiment(id))?)
+}
+
+/// Writes a trace as it is now; of tags and metadata, those that differ from `before`.
+async fn save(tx: &mut dyn TraceTx, before: Option<&TraceInfo>, info: &TraceInfo) -> Result<(), TraceError> {
+    tx.put_trace(info).await?;
+    let tags = moved(before.map(|before| &before.tags), &info.tags);
+    let metadata = moved(before.map(|before| &before.metadata), &info.metadata);
+    tx.put_trace_tags(&info.id, &tags).await?;
+    tx.put_trace_metadata(&info.id, &metadata).await?;
+    Ok(())
+}
+
+fn moved(before: Option<&Pairs>, now: &Pairs) -> Pairs {
+    let differs =
+        |key: &str, value: &str| before.is_none_or(|old| old.get(key).is_none_or(|old| old != value));
+    let moved = now.iter().filter(|(key, value)| differs(key, value));
+    moved.map(|(key, value)| (key.clone(), value.clone())).collect()
+}

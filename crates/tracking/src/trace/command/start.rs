@@ -1,0 +1,73 @@
+//! A client's own summary of a trace.
+
+use async_trait::async_trait;
+use mainstay_core::action::Action;
+use mainstay_core::command::Command;
+use mainstay_core::event::Event;
+use mainstay_core::name::Name;
+use mainstay_core::scope::Scope;
+use serde_json::json;
+
+use super::super::error::TraceError;
+use super::super::id::{TraceId, trace_subject};
+use super::super::info::{MAX_CLIENT_REQUEST_ID, MAX_NAME, MAX_SESSION, TraceInfo, at_most, key};
+use super::super::merge::Summary;
+use super::super::port::TraceTx;
+use super::{existing_experiment, save, trace_within};
+use crate::experiment::ExperimentId;
+use crate::run::Lifecycle;
+
+/// Takes in a client's summary of a trace, whether or not its spans have come. Doing it twice does no more than
+/// once. Event: `trace.started`.
+#[derive(Debug, Clone)]
+pub struct StartTrace {
+    /// Where.
+    pub workspace: Name,
+    /// In which experiment.
+    pub experiment: ExperimentId,
+    /// Which.
+    pub id: TraceId,
+    /// What the client tells.
+    pub summary: Summary,
+}
+
+#[async_trait]
+impl Command for StartTrace {
+    type Tx = dyn TraceTx;
+    type Out = TraceInfo;
+    type Error = TraceError;
+
+    fn action(&self) -> Action {
+        Action::RunWrite
+    }
+
+    fn scope(&self) -> Scope {
+        Scope::new(self.workspace.clone(), trace_subject(&self.id))
+    }
+
+    async fn apply(&self, tx: &mut Self::Tx) -> Result<TraceInfo, TraceError> {
+        let Summary { tags, metadata, client_request_id, .. } = &self.summary;
+        at_most("Trace name", tags.get(key::NAME).map_or("", String::as_str), MAX_NAME)?;
+        let experiment = existing_experiment(tx, self.experiment).await?;
+        experiment.lifecycle.expect(Lifecycle::Active, || format!("experiment {}", experiment.id))?;
+        at_most("Session ID", metadata.get(key::SESSION).map_or("", String::as_str), MAX_SESSION)?;
+        at_most(
+            "client_request_id",
+            client_request_id.as_deref().unwrap_or_default(),
+            MAX_CLIENT_REQUEST_ID,
+        )?;
+        let before = trace_within(tx, &self.id, self.experiment).await?;
+        let mut info = match &before {
+            Some(before) => before.clone(),
+            None => TraceInfo::begun(self.id.clone(), &experiment, self.summary.request_ms),
+        };
+        info.summarise(&self.summary);
+        if before.as_ref() != Some(&info) {
+            save(tx, before.as_ref(), &info).await?;
+            let body =
+                json!({"traces": [self.id], "experiment": self.experiment, "state": info.state.as_str()});
+            tx.record(Event::new("trace.started", trace_subject(&self.id), body));
+        }
+        Ok(info)
+    }
+}

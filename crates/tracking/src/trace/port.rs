@@ -1,0 +1,97 @@
+//! What traces need of a store. `None` means that there is no such thing.
+
+use async_trait::async_trait;
+use mainstay_core::error::StorageError;
+use mainstay_core::event::EventSeq;
+use mainstay_core::name::Name;
+use mainstay_core::page::{Page, PageRequest};
+
+use super::batch::Block;
+use super::error::TraceError;
+use super::id::TraceId;
+use super::index::IndexedTrace;
+use super::info::{Pairs, TraceInfo};
+use super::search::{TraceFilter, TraceOrder};
+use super::span::Span;
+use super::usage::Node;
+use crate::experiment::ExperimentId;
+use crate::port::TrackingTx;
+
+/// What the commands on traces write through.
+///
+/// A trace is looked up in whatever workspace it is, since its id is taken everywhere; the commands ask
+/// [`TrackingTx::experiment`] whether it is theirs to touch.
+#[async_trait]
+pub trait TraceTx: TrackingTx {
+    /// A trace, with its tags and metadata.
+    async fn trace(&mut self, id: &TraceId) -> Result<Option<TraceInfo>, StorageError>;
+    /// Adds or replaces a trace, but for its tags and metadata. It is one of this workspace.
+    async fn put_trace(&mut self, info: &TraceInfo) -> Result<(), StorageError>;
+    /// Sets tags.
+    async fn put_trace_tags(&mut self, id: &TraceId, tags: &Pairs) -> Result<(), StorageError>;
+    /// Removes a tag; `false` if there was none.
+    async fn delete_trace_tag(&mut self, id: &TraceId, key: &str) -> Result<bool, StorageError>;
+    /// Sets metadata.
+    async fn put_trace_metadata(&mut self, id: &TraceId, metadata: &Pairs) -> Result<(), StorageError>;
+    /// Appends encoded spans.
+    async fn append_spans(&mut self, id: &TraceId, block: &Block) -> Result<(), StorageError>;
+    /// What sums need of all spans that a trace has, in the order in which they came.
+    async fn span_outlines(&mut self, id: &TraceId) -> Result<Vec<Node>, StorageError>;
+    /// Notes that a trace belongs to a run, whether or not either exists.
+    async fn link_trace_to_run(&mut self, id: &TraceId, run: &str) -> Result<(), StorageError>;
+    /// Notes that a trace used a version of a prompt: `name/version`.
+    async fn link_trace_to_prompt(&mut self, id: &TraceId, prompt: &str) -> Result<(), StorageError>;
+    /// The traces of an experiment that began no later than that, the oldest first.
+    async fn traces_until(
+        &mut self,
+        experiment: ExperimentId,
+        max_ms: i64,
+        limit: usize,
+    ) -> Result<Vec<TraceId>, StorageError>;
+    /// Removes a trace of an experiment, with all that hangs on it; `false` if there was none.
+    async fn delete_trace(&mut self, experiment: ExperimentId, id: &TraceId) -> Result<bool, StorageError>;
+}
+
+/// What readers of traces ask.
+#[async_trait]
+pub trait TraceReader: Send + Sync {
+    /// Traces by id, in the order asked for; those that do not exist in this workspace are left out.
+    async fn traces(&self, workspace: &Name, ids: &[TraceId]) -> Result<Vec<TraceInfo>, StorageError>;
+    /// A trace with its spans, as [`in_order`](super::span::in_order) has them; both of one state.
+    async fn trace_with_spans(
+        &self,
+        workspace: &Name,
+        id: &TraceId,
+    ) -> Result<Option<(TraceInfo, Vec<Span>)>, StorageError>;
+    /// What the index knows of these traces, in all workspaces; those that do not exist are left out.
+    async fn indexed(&self, ids: &[TraceId]) -> Result<Vec<IndexedTrace>, StorageError>;
+    /// What the index knows of all traces in all workspaces, in chunks, for building it, with the position in
+    /// the log that they reflect at least.
+    async fn all_indexed(
+        &self,
+        after: Option<&TraceId>,
+        limit: usize,
+    ) -> Result<(Vec<IndexedTrace>, EventSeq), StorageError>;
+}
+
+/// Which traces are wanted, and how.
+#[derive(Debug, Clone)]
+pub struct TraceQuery {
+    /// Of this workspace.
+    pub workspace: Name,
+    /// Of these experiments.
+    pub experiments: Vec<ExperimentId>,
+    /// Which.
+    pub filter: TraceFilter,
+    /// In which order.
+    pub order: TraceOrder,
+    /// Which part of them.
+    pub page: PageRequest,
+}
+
+/// Searches over all traces, as [`TraceIndex`](super::index::TraceIndex) does.
+#[async_trait]
+pub trait TraceSearch: Send + Sync {
+    /// One page of the ids of traces. Whatever was committed before the call is in it.
+    async fn search(&self, query: &TraceQuery) -> Result<Page<TraceId>, TraceError>;
+}
