@@ -44,6 +44,10 @@ pub enum ResourceKind {
     Token,
     /// A webhook.
     Webhook,
+    /// A person who can log in.
+    User,
+    /// A role that somebody made, with levels on single things.
+    CustomRole,
     /// A sealed segment of bulk data.
     Segment,
 }
@@ -68,6 +72,8 @@ impl ResourceKind {
         Self::Approval,
         Self::Token,
         Self::Webhook,
+        Self::User,
+        Self::CustomRole,
         Self::Segment,
     ];
 
@@ -91,6 +97,8 @@ impl ResourceKind {
             Self::Approval => "approval",
             Self::Token => "token",
             Self::Webhook => "webhook",
+            Self::User => "user",
+            Self::CustomRole => "custom_role",
             Self::Segment => "segment",
         }
     }

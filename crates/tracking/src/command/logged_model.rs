@@ -9,7 +9,7 @@ use mainstay_core::run_ref::RunRef;
 use mainstay_core::scope::Scope;
 use serde_json::json;
 
-use super::active_experiment;
+use super::{active_experiment, known_logged_model};
 use crate::error::TrackingError;
 use crate::experiment::ExperimentId;
 use crate::logged_model::{LoggedModel, LoggedModelId, LoggedModelStatus, logged_model_subject};
@@ -19,8 +19,8 @@ use crate::text::{Pair, checked_key, free_text};
 
 /// The model, unless it was deleted.
 async fn existing(tx: &mut dyn TrackingTx, id: LoggedModelId) -> Result<LoggedModel, TrackingError> {
-    let model = tx.logged_model(id).await?.filter(|model| model.lifecycle == Lifecycle::Active);
-    model.ok_or(TrackingError::NoLoggedModel(id))
+    let model = known_logged_model(tx, id).await?;
+    if model.lifecycle == Lifecycle::Active { Ok(model) } else { Err(TrackingError::NoLoggedModel(id)) }
 }
 
 async fn update(
@@ -154,7 +154,7 @@ impl Command for DeleteLoggedModel {
     type Error = TrackingError;
 
     fn action(&self) -> Action {
-        Action::RunWrite
+        Action::RunDelete
     }
 
     fn scope(&self) -> Scope {
@@ -260,7 +260,7 @@ impl Command for DeleteLoggedModelTag {
     type Error = TrackingError;
 
     fn action(&self) -> Action {
-        Action::RunWrite
+        Action::RunDelete
     }
 
     fn scope(&self) -> Scope {
