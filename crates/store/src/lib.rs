@@ -31,6 +31,7 @@ mod guard;
 mod migrations;
 mod monitoring;
 pub mod objects;
+mod people;
 mod pipelines;
 pub mod ports;
 mod projection;

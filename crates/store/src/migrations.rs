@@ -21,6 +21,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0010_webhook_cursors.sql"),
     include_str!("../migrations/0011_triggers.sql"),
     include_str!("../migrations/0012_version_locations.sql"),
+    include_str!("../migrations/0018_users.sql"),
 ];
 
 /// Brings the schema up to date. Refuses a database that a newer Mainstay has written.

@@ -11,6 +11,7 @@ mod databases;
 mod heads;
 mod monitoring;
 mod outage;
+mod people;
 mod pipelines;
 mod projection;
 mod registry;

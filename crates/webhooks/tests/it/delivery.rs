@@ -64,7 +64,7 @@ impl Record {
 
     /// Grants a role to a new person.
     async fn grant(&self, person: &str) {
-        let actor = Actor::user(&Name::new(person).unwrap());
+        let actor = Actor::user(Name::new(person).unwrap());
         let grant = GrantRole { workspace: default_workspace(), actor, role: Role::Viewer };
         self.commands().run(&admin(), grant).await.unwrap();
     }
@@ -90,7 +90,7 @@ impl Record {
 }
 
 fn admin() -> Principal {
-    Principal { actor: Actor::local(), grants: vec![Grant { workspace: None, role: Role::Admin }] }
+    Principal::new(Actor::local(), vec![Grant { workspace: None, role: Role::Admin }])
 }
 
 /// One request as it came, and how it was answered.
