@@ -6,6 +6,7 @@
 //! number or a text. One thing is stricter than in a stock server: a body that is not JSON is refused,
 //! where stock takes it for an empty one.
 
+mod access;
 mod alias;
 mod artifact_list;
 mod artifact_path;
@@ -37,10 +38,12 @@ mod wire;
 use mainstay_api::native::endpoint::EndpointCommands;
 use std::sync::Arc;
 
-use mainstay_core::command::Commands;
+use mainstay_core::command::{Authorizer, Commands};
 use mainstay_core::entropy::Entropy;
 use mainstay_core::object::Objects;
+use mainstay_core::permission::Level;
 use mainstay_core::time::Clock;
+use mainstay_governance::port::{GovernanceTx, PasswordHashing, PeopleReader, PeopleTx};
 use mainstay_registry::port::{RegistryReader, RegistryTx};
 use mainstay_tracking::port::{RunSearch, TrackingReader, TrackingTx};
 
@@ -67,6 +70,8 @@ pub struct Mlflow {
     pub registry: Commands<dyn RegistryTx>,
     /// Queries on them.
     pub registered: Arc<dyn RegistryReader>,
+    /// Users, roles, permissions and workspaces.
+    pub people: People,
     /// Promotes the version that an alias is moved to, where an endpoint follows the alias.
     pub endpoints: Arc<dyn EndpointCommands>,
     /// Artifacts.
@@ -75,6 +80,31 @@ pub struct Mlflow {
     pub clock: Arc<dyn Clock>,
     /// Ids and drawn names.
     pub entropy: Arc<dyn Entropy>,
+}
+
+/// What the routes on people work on.
+pub struct People {
+    /// Everybody, with all that they were granted.
+    pub reader: Arc<dyn PeopleReader>,
+    /// Commands on them.
+    pub commands: Commands<dyn PeopleTx>,
+    /// Creates workspaces.
+    pub governance: Commands<dyn GovernanceTx>,
+    /// Hashes and verifies passwords.
+    pub hashing: Arc<dyn PasswordHashing>,
+    /// Decides what a caller may read of others.
+    pub authorizer: Arc<dyn Authorizer>,
+    /// What the server's owner chose.
+    pub options: Options,
+}
+
+/// What the owner of a server chooses of this protocol.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Whether clients are told that there are workspaces.
+    pub offers_workspaces: bool,
+    /// What every user holds on each experiment and model of the default workspace.
+    pub default_permission: Option<Level>,
 }
 
 /// The table.
@@ -97,6 +127,7 @@ pub fn routes() -> Vec<Route<MlflowState>> {
         registry_tag::routes(),
         registry_search::routes(),
         alias::routes(),
+        access::routes(),
     ]
     .into_iter()
     .flatten()
