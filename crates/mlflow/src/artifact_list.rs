@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::artifact_path::{artifact_path, stored_at};
 use crate::body::Call;
-use crate::logged_model::existing as existing_model;
+use crate::logged_model::admitted;
 use crate::run::{existing, run_id};
 use crate::table::Table;
 use crate::{Error, MlflowError, MlflowState};
@@ -98,7 +98,7 @@ async fn of_run(
     Call(request): Call<OfRun>,
 ) -> Result<Json<Files>, Error> {
     let id = run_id(request.run_id, request.run_uuid)?;
-    let run = existing(&state, &caller.workspace, id).await?.run;
+    let run = existing(&state, &caller, id).await?.run;
     listing(&*state.objects, run.artifact_uri, request.path).await
 }
 
@@ -115,6 +115,6 @@ async fn of_model(
     Path(model_id): Path<String>,
     Call(request): Call<OfModel>,
 ) -> Result<Json<Files>, Error> {
-    let model = existing_model(&state, &caller.workspace, model_id.parse()?).await?.model;
+    let model = admitted(&state, &caller, model_id.parse()?).await?.model;
     listing(&*state.objects, model.artifact_uri, request.artifact_directory_path).await
 }

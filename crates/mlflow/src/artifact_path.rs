@@ -1,9 +1,10 @@
 //! Paths and locations of artifacts: decoded until nothing is left to decode, then checked, then held
 //! against the experiments of the caller's workspace.
 
+use mainstay_api::caller::Caller;
 use mainstay_core::name::Name;
 use mainstay_core::object::ObjectPath;
-use mainstay_core::scope::default_workspace;
+use mainstay_core::scope::{ResourceKind, default_workspace};
 use mainstay_tracking::experiment::ExperimentId;
 
 use crate::{Error, Mlflow, MlflowError};
@@ -104,8 +105,11 @@ pub(crate) fn within(path: &ObjectPath, root: &ObjectPath) -> bool {
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// Refuses a path that belongs to no experiment of the workspace.
-pub(crate) async fn owned(state: &Mlflow, workspace: &Name, path: &ObjectPath) -> Result<(), Error> {
+/// Refuses a path that belongs to no experiment of the workspace, or to one to which the caller may not do what the
+/// route does.
+pub(crate) async fn owned(state: &Mlflow, caller: &Caller, path: &ObjectPath) -> Result<(), Error> {
+    let workspace = &caller.workspace;
+    let admitted = |id: ExperimentId| Ok(caller.admitted(ResourceKind::Experiment, id)?);
     let covers =
         |location: &str| stored_at(location).and_then(Result::ok).is_some_and(|root| within(path, &root));
     let first = path.as_str().split('/').next().unwrap_or_default();
@@ -113,13 +117,15 @@ pub(crate) async fn owned(state: &Mlflow, workspace: &Name, path: &ObjectPath) -
         && let Some(found) = state.tracked.experiment(workspace, id).await?
         && covers(&found.experiment.artifact_location)
     {
-        return Ok(());
+        return admitted(id);
     }
     let all = state.tracked.experiments(workspace).await?;
-    if all.iter().any(|found| covers(&found.experiment.artifact_location)) {
-        return Ok(());
+    let mut owners = all.iter().filter(|found| covers(&found.experiment.artifact_location)).peekable();
+    if owners.peek().is_none() {
+        return Err(MlflowError::NoArtifact(path.to_string()).into());
     }
-    Err(MlflowError::NoArtifact(path.to_string()).into())
+    // Several may name one place; whoever is denied one of them is denied what lies there.
+    owners.try_for_each(|found| admitted(found.experiment.id))
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ pub(crate) fn routes() -> Vec<Route<MlflowState>> {
         .get("artifacts", Action::RunRead, list)
         .get("artifacts/{*path}", Action::RunRead, download)
         .put("artifacts/{*path}", Action::RunWrite, upload)
-        .delete("artifacts/{*path}", Action::RunWrite, remove)
+        .delete("artifacts/{*path}", Action::RunDelete, remove)
         .rows()
 }
 
@@ -38,7 +38,7 @@ async fn upload(
     body: Body,
 ) -> Result<Json<Empty>, Error> {
     let path = artifact_path(&path)?;
-    owned(&state, &caller.workspace, &path).await?;
+    owned(&state, &caller, &path).await?;
     refuse_root(&path)?;
     let bytes = body.into_data_stream().map_err(Into::into);
     state.objects.put(&path, Box::pin(bytes), ARTIFACT_LIMIT).await?;
@@ -51,7 +51,7 @@ async fn download(
     Path(path): Path<String>,
 ) -> Result<Response, Error> {
     let path = artifact_path(&path)?;
-    owned(&state, &caller.workspace, &path).await?;
+    owned(&state, &caller, &path).await?;
     let content = state.objects.get(&path, None).await?;
     let content = content.ok_or_else(|| MlflowError::NoArtifact(path.to_string()))?;
     let name = path.as_str().rsplit('/').next().unwrap_or_default();
@@ -81,7 +81,7 @@ async fn remove(
     Path(path): Path<String>,
 ) -> Result<Json<Empty>, Error> {
     let path = artifact_path(&path)?;
-    owned(&state, &caller.workspace, &path).await?;
+    owned(&state, &caller, &path).await?;
     refuse_root(&path)?;
     if !state.objects.delete(&path).await? {
         return Err(MlflowError::NoArtifact(path.to_string()).into());
@@ -108,6 +108,6 @@ async fn list(
 ) -> Result<Json<Files>, Error> {
     let path = crate::wire::required("path", request.path)?;
     let path = artifact_path(path.trim_end_matches('/'))?;
-    owned(&state, &caller.workspace, &path).await?;
+    owned(&state, &caller, &path).await?;
     Ok(Json(Files::new(None, files(&*state.objects, &path, "").await?)))
 }

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use mainstay_core::action::Action;
+use mainstay_core::scope::ResourceKind;
 use mainstay_tracking::command::{
     ArtifactLocation, CreateExperiment, DeleteExperiment, DeleteExperimentTag, RenameExperiment,
     RestoreExperiment, SetExperimentTag,
@@ -24,14 +25,14 @@ use mainstay_api::route::Route;
 const ARTIFACT_ROOT: &str = "mlflow-artifacts:/";
 
 pub(crate) fn routes() -> Vec<Route<MlflowState>> {
-    let (read, write) = (Action::RunRead, Action::RunWrite);
+    let (read, write, removal) = (Action::RunRead, Action::RunWrite, Action::RunDelete);
     Table::v2()
         .get("experiments/get", read, get)
         .get("experiments/get-by-name", read, get_by_name)
-        .post("experiments/create", write, create)
+        .post("experiments/create", Action::ExperimentCreate, create)
         .post("experiments/update", write, update)
-        .post("experiments/delete", write, delete)
-        .post("experiments/restore", write, restore)
+        .post("experiments/delete", removal, delete)
+        .post("experiments/restore", removal, restore)
         .post("experiments/set-experiment-tag", write, set_tag)
         .post("experiments/delete-experiment-tag", write, delete_tag)
         .rows()
@@ -93,6 +94,7 @@ async fn get(
     Call(mut request): Call<Named>,
 ) -> Result<Json<One>, Error> {
     let id = request.id()?;
+    caller.admitted(ResourceKind::Experiment, id)?;
     let found = state.tracked.experiment(&caller.workspace, id).await?;
     let experiment = found.ok_or(TrackingError::NoExperiment(id))?.into();
     Ok(Json(One { experiment }))
@@ -112,8 +114,9 @@ async fn get_by_name(
 ) -> Result<Json<One>, Error> {
     let name = ExperimentName::new(required("experiment_name", request.experiment_name)?)?;
     let found = state.tracked.experiment_named(&caller.workspace, &name).await?;
-    let experiment = found.ok_or_else(|| MlflowError::NoExperimentNamed(name.to_string()))?.into();
-    Ok(Json(One { experiment }))
+    let found = found.ok_or_else(|| MlflowError::NoExperimentNamed(name.to_string()))?;
+    caller.admitted(ResourceKind::Experiment, found.experiment.id)?;
+    Ok(Json(One { experiment: found.into() }))
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -79,7 +79,9 @@ async fn search(
     Call(request): Call<Search>,
 ) -> Result<Json<Found>, Error> {
     let experiments = request.experiment_ids.iter().map(|id| ExperimentId::parse(id));
-    let experiments: Vec<ExperimentId> = experiments.collect::<Result<_, _>>()?;
+    let mut experiments: Vec<ExperimentId> = experiments.collect::<Result<_, _>>()?;
+    let readable = caller.readable();
+    experiments.retain(|id| readable.has(id));
     let datasets = request.datasets.into_iter().filter_map(OnDataset::measured).collect();
     let filter = LoggedModelFilter::parse(request.filter.as_deref().unwrap_or_default(), datasets)?;
     let mut order = LoggedModelOrder::default();

@@ -67,9 +67,12 @@ async fn get_history(
     let metric = required("metric_key", request.metric_key)?;
     // Without a limit a client wants them all.
     let page = page(request.max_results, (usize::MAX, usize::MAX), request.page_token.as_deref())?;
+    if caller.is_confined() {
+        existing(&state, &caller, run).await?;
+    }
     let mut points = history(state.tracked.points(&caller.workspace, run, &metric).await?);
     if points.is_empty() {
-        existing(&state, &caller.workspace, run).await?;
+        existing(&state, &caller, run).await?;
     }
     if let Some(token) = page.after {
         let after: Key = token.key()?;

@@ -18,3 +18,4 @@ mod program;
 mod record;
 mod routes;
 mod triggers;
+mod users;
