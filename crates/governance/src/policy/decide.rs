@@ -11,7 +11,7 @@ use mainstay_core::action::Action;
 use mainstay_core::command::Verdict;
 use mainstay_core::error::{Cause, Coded, ErrorCode};
 use mainstay_core::name::Name;
-use mainstay_core::permission::{Capabilities, Permissions, Reach, Readable};
+use mainstay_core::permission::{Capabilities, Reach, Readable};
 use mainstay_core::principal::{Principal, Role};
 use mainstay_core::scope::{ResourceKind, Scope, Subject};
 use thiserror::Error;
