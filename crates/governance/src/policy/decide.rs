@@ -276,7 +276,11 @@ impl Held {
         match (permissions.on_subject(scope), action.object()) {
             (Some(held), _) => exactly(held),
             (None, Some(kind)) => {
-                let (surely, maybe) = permissions.bounds(workspace, kind);
+                let (surely, mut maybe) = permissions.bounds(workspace, kind);
+                // Whoever holds levels may look: a search shows what there is for it, if only nothing.
+                if matches!(action, Action::RunRead | Action::ModelRead) {
+                    maybe = maybe.and(Capabilities::READ);
+                }
                 Self { surely: surely.and(server), maybe: Some(maybe.and(server)) }
             }
             (None, None) if scope.subject.kind == ResourceKind::Workspace => {

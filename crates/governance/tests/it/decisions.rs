@@ -97,6 +97,10 @@ fn what_some_things_allow_and_others_do_not_is_open() {
     assert_eq!([here(&reader, "7"), here(&reader, "9")], [Verdict::Allowed, Verdict::Refused]);
     assert_eq!(readable(&reader), Readable::Only(ids(&["7"])));
 
+    // It may look for models too, and finds none.
+    assert_eq!(verdict(&reader, Action::ModelRead), Verdict::Open);
+    assert_eq!(policy.readable(&reader, Action::ModelRead, &default_workspace()), Readable::Only(ids(&[])));
+
     // A role decides alone, as long as nothing is denied.
     let owner = with(person(Role::Viewer), &[(kind, "7", Level::Manage)]);
     assert_eq!(verdict(&owner, Action::RunRead), Verdict::Allowed);
