@@ -35,6 +35,7 @@ pub struct Layout {
 
 impl Layout {
     pub(crate) const ARTIFACTS: &str = "artifacts";
+    pub(crate) const RUN_INDEX: &str = "run-index";
 
     /// Creates the directory and its parts where they are missing.
     pub fn create(root: &Path) -> io::Result<Self> {
@@ -69,6 +70,11 @@ impl Layout {
     /// The online feature store.
     pub fn online(&self) -> PathBuf {
         self.segments().join("online")
+    }
+
+    /// The index of runs: made again from the record when it is missing.
+    pub fn run_index(&self) -> PathBuf {
+        self.root.join(Self::RUN_INDEX)
     }
 
     /// Signing keys. Left out of backups unless asked for.

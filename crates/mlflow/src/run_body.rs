@@ -2,7 +2,7 @@
 
 use mainstay_tracking::input::{Dataset, DatasetInput, ModelOutput};
 use mainstay_tracking::metric::Point;
-use mainstay_tracking::run::{Run, RunDetail};
+use mainstay_tracking::run::{Attachments, Run, RunDetail};
 use serde::Serialize;
 
 use crate::wire::{KeyValue, metric_value, pairs};
@@ -156,7 +156,8 @@ impl From<ModelOutput> for ModelOutputBody {
 impl From<RunDetail> for RunBody {
     fn from(detail: RunDetail) -> Self {
         let metrics = detail.metrics.into_iter().map(|(key, point)| MetricBody::new(key, point));
-        let models = detail.model_inputs.into_iter();
+        let Attachments { datasets, model_inputs, model_outputs } = detail.attached;
+        let models = model_inputs.into_iter();
         Self {
             info: detail.run.into(),
             data: RunData {
@@ -165,10 +166,10 @@ impl From<RunDetail> for RunBody {
                 tags: pairs(detail.tags),
             },
             inputs: RunInputs {
-                dataset_inputs: detail.datasets.into_iter().map(Into::into).collect(),
+                dataset_inputs: datasets.into_iter().map(Into::into).collect(),
                 model_inputs: models.map(|model| ModelInputBody { model_id: model.to_string() }).collect(),
             },
-            outputs: RunOutputs { model_outputs: detail.model_outputs.into_iter().map(Into::into).collect() },
+            outputs: RunOutputs { model_outputs: model_outputs.into_iter().map(Into::into).collect() },
         }
     }
 }

@@ -1,10 +1,15 @@
 //! `POST runs/search`.
 
+use std::collections::HashMap;
+
 use axum::Json;
 use axum::extract::State;
 use mainstay_core::action::Action;
+use mainstay_core::id::RunId;
 use mainstay_tracking::experiment::ExperimentId;
+use mainstay_tracking::index::RunSummary;
 use mainstay_tracking::port::RunQuery;
+use mainstay_tracking::run::{Attachments, RunDetail};
 use mainstay_tracking::search::{RunFilter, RunOrder};
 use serde::{Deserialize, Serialize};
 
@@ -57,6 +62,7 @@ async fn search(
     let readable = caller.readable();
     experiments.retain(|id| readable.has(id));
     let query = RunQuery {
+        workspace: caller.workspace.clone(),
         experiments,
         view: view("run_view_type", request.run_view_type.as_ref())?,
         filter: RunFilter::parse(request.filter.as_deref().unwrap_or_default())?,
@@ -64,10 +70,20 @@ async fn search(
         page: page(request.max_results, PAGE, request.page_token.as_deref())?,
     };
     let found = state.runs.search(&query).await?;
-    // The index knows the runs of all workspaces; those of others are left out here.
-    let runs = state.tracked.runs(&caller.workspace, &found.items).await?;
+    let attached: Vec<RunId> =
+        found.items.iter().filter(|summary| summary.is_attached).map(|summary| summary.run.id).collect();
+    // Most runs are written from the index alone.
+    let mut attached: HashMap<RunId, Attachments> = match attached.as_slice() {
+        [] => HashMap::new(),
+        ids => state.tracked.attachments(&caller.workspace, ids).await?.into_iter().collect(),
+    };
+    let body = |summary: RunSummary| {
+        let RunSummary { run, metrics, params, tags, .. } = summary;
+        let attached = attached.remove(&run.id).unwrap_or_default();
+        RunBody::from(RunDetail { run, metrics, params, tags, attached })
+    };
     Ok(Json(Found {
-        runs: runs.into_iter().map(RunBody::from).collect(),
+        runs: found.items.into_iter().map(body).collect(),
         next_page_token: found.next.map(|token| token.to_string()),
     }))
 }

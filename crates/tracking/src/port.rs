@@ -15,7 +15,7 @@ use crate::index::RunSummary;
 use crate::input::{DatasetInput, ModelOutput};
 use crate::logged_model::{LoggedModel, LoggedModelDetail, LoggedModelId, ModelMetric};
 use crate::metric::{Latest, Point};
-use crate::run::{Lifecycle, Run, RunDetail};
+use crate::run::{Attachments, Lifecycle, Run, RunDetail};
 use crate::search::{RunFilter, RunOrder, View};
 use crate::text::Pair;
 
@@ -120,6 +120,12 @@ pub trait TrackingReader: Send + Sync {
     /// Runs with everything that hangs on them, in the order asked for; those that do not exist in
     /// this workspace are left out.
     async fn runs(&self, workspace: &Name, ids: &[RunId]) -> Result<Vec<RunDetail>, StorageError>;
+    /// What went into some runs, and what came out of them; those of which that is nothing are left out.
+    async fn attachments(
+        &self,
+        workspace: &Name,
+        ids: &[RunId],
+    ) -> Result<Vec<(RunId, Attachments)>, StorageError>;
     /// All points of a metric, in no order, duplicates included; see
     /// [`history`](crate::metric::history).
     async fn points(&self, workspace: &Name, run: RunId, key: &str) -> Result<Vec<Point>, StorageError>;
@@ -147,6 +153,8 @@ pub trait TrackingReader: Send + Sync {
 /// Which runs are wanted, and how.
 #[derive(Debug, Clone)]
 pub struct RunQuery {
+    /// Of this workspace.
+    pub workspace: Name,
     /// Of these experiments.
     pub experiments: Vec<ExperimentId>,
     /// Whether deleted ones are shown.
@@ -163,6 +171,6 @@ pub struct RunQuery {
 /// [`RunIndex`](crate::index::RunIndex) does.
 #[async_trait]
 pub trait RunSearch: Send + Sync {
-    /// One page of the ids of runs. Whatever was committed before the call is in it.
-    async fn search(&self, query: &RunQuery) -> Result<Page<RunId>, TrackingError>;
+    /// One page of runs. Whatever was committed before the call is in it.
+    async fn search(&self, query: &RunQuery) -> Result<Page<RunSummary>, TrackingError>;
 }

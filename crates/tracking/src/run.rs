@@ -124,6 +124,13 @@ pub struct RunDetail {
     pub params: BTreeMap<String, String>,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
+    /// What went in and came out.
+    pub attached: Attachments,
+}
+
+/// What went into a run, and what came out of it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Attachments {
     /// The datasets that went in.
     pub datasets: Vec<DatasetInput>,
     /// The logged models that went in.

@@ -110,9 +110,11 @@ impl Copy<'_> {
 
     fn left_out(&self, relative: &Path) -> bool {
         let text = relative.to_string_lossy();
-        // What steps work in, who has it open, the database (copied already), and uploads under way.
+        // What steps work in, who has it open, the database (copied already), uploads under way, and what is
+        // made again from the record.
         matches!(&*text, "work" | "lock" | "artifacts/.incoming" | "segments/.incoming")
             || text.starts_with(DATABASE_FILE)
+            || text.starts_with(Layout::RUN_INDEX)
             || text == "keys" && !self.with_keys
     }
 }

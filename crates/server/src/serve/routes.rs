@@ -38,7 +38,8 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// The whole table of routes, behind its guards.
 pub fn router(platform: &Platform, predictor: &Predictor, app: &App) -> Router {
-    let runs = Arc::new(RunIndexKeeper::start(&platform.database));
+    let (file, clock) = (platform.layout.run_index(), platform.clock.clone());
+    let runs = Arc::new(RunIndexKeeper::start(&platform.database, file, clock));
     let native = NativeState { events: Arc::new(platform.database.clone()), version: VERSION };
     let meter = app.meter.clone();
     let oip = OipState { service: Arc::new(predictor.clone()), version: VERSION, meter: meter.clone() };

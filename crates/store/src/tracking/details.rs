@@ -9,7 +9,7 @@ use mainstay_core::name::Name;
 use mainstay_tracking::input::{DatasetInput, ModelOutput};
 use mainstay_tracking::logged_model::{LoggedModelDetail, LoggedModelId, ModelMetric};
 use mainstay_tracking::metric::Point;
-use mainstay_tracking::run::RunDetail;
+use mainstay_tracking::run::{Attachments, RunDetail};
 
 use super::{logged_model, point, run};
 use crate::reader::ReadTx;
@@ -132,6 +132,7 @@ pub(super) async fn runs(
             }
         }
         fill(tx, texts, &key, &mut found).await?;
+        attach(tx, texts, &key, &mut found, |detail| &mut detail.attached).await?;
     }
     Ok(ids.iter().filter_map(|id| found.remove(id)).collect())
 }
@@ -142,10 +143,50 @@ fn bare(run: mainstay_tracking::run::Run) -> RunDetail {
         metrics: BTreeMap::new(),
         params: BTreeMap::new(),
         tags: BTreeMap::new(),
-        datasets: Vec::new(),
-        model_inputs: Vec::new(),
-        model_outputs: Vec::new(),
+        attached: Attachments::default(),
     }
+}
+
+/// What went into the runs of a workspace, and what came out; those of which that is nothing are left out.
+pub(super) async fn attachments(
+    tx: &mut ReadTx,
+    workspace: &Name,
+    ids: &[RunId],
+) -> Result<Vec<(RunId, Attachments)>, StorageError> {
+    let mut found = HashMap::with_capacity(ids.len());
+    for chunk in ids.chunks(CHUNK) {
+        let texts = if chunk.len() == 1 { &ONE_RUN } else { &MANY_RUNS };
+        let key = key(chunk.iter().map(RunId::to_string));
+        for row in tx.query(texts.runs, &key).await? {
+            if row.text(9)? == workspace.as_str() {
+                found.insert(row.parsed(0)?, Attachments::default());
+            }
+        }
+        attach(tx, texts, &key, &mut found, |attached| attached).await?;
+    }
+    found.retain(|_, attached| *attached != Attachments::default());
+    Ok(found.into_iter().collect())
+}
+
+async fn attach<D>(
+    tx: &mut ReadTx,
+    texts: &RunTexts,
+    key: &[Value],
+    found: &mut HashMap<RunId, D>,
+    of: fn(&mut D) -> &mut Attachments,
+) -> Result<(), StorageError> {
+    each(found, &tx.query(texts.datasets, key).await?, |run, row| {
+        of(run).datasets.push(DatasetInput { dataset: row.json(1)?, tags: row.json(2)? });
+        Ok(())
+    })?;
+    each(found, &tx.query(texts.model_inputs, key).await?, |run, row| {
+        of(run).model_inputs.push(row.parsed(1)?);
+        Ok(())
+    })?;
+    each(found, &tx.query(texts.model_outputs, key).await?, |run, row| {
+        of(run).model_outputs.push(ModelOutput { model: row.parsed(1)?, step: row.int(2)? });
+        Ok(())
+    })
 }
 
 async fn fill(
@@ -160,18 +201,7 @@ async fn fill(
     })?;
     each(found, &tx.query(texts.params, key).await?, |detail, row| pair(&mut detail.params, row))?;
     each(found, &tx.query(texts.tags, key).await?, |detail, row| pair(&mut detail.tags, row))?;
-    each(found, &tx.query(texts.datasets, key).await?, |detail, row| {
-        detail.datasets.push(DatasetInput { dataset: row.json(1)?, tags: row.json(2)? });
-        Ok(())
-    })?;
-    each(found, &tx.query(texts.model_inputs, key).await?, |detail, row| {
-        detail.model_inputs.push(row.parsed(1)?);
-        Ok(())
-    })?;
-    each(found, &tx.query(texts.model_outputs, key).await?, |detail, row| {
-        detail.model_outputs.push(ModelOutput { model: row.parsed(1)?, step: row.int(2)? });
-        Ok(())
-    })
+    Ok(())
 }
 
 /// Gives each row to the thing that its first column names.

@@ -14,7 +14,7 @@ use mainstay_tracking::input::DatasetInput;
 use mainstay_tracking::logged_model::{LoggedModelDetail, LoggedModelId};
 use mainstay_tracking::metric::Point;
 use mainstay_tracking::port::TrackingReader;
-use mainstay_tracking::run::RunDetail;
+use mainstay_tracking::run::{Attachments, RunDetail};
 
 use super::{details, experiment};
 use crate::params;
@@ -34,7 +34,7 @@ const BLOCKS: &str = "SELECT b.block FROM metric_blocks b JOIN runs r ON r.id = 
     WHERE b.run = $1 AND b.key = $2 AND r.workspace = $3 ORDER BY b.number";
 const MODELS_OF: &str =
     "SELECT id FROM logged_models WHERE experiment = $1 AND lifecycle = 'active' ORDER BY id";
-const RUNS_AFTER: &str = "SELECT id FROM runs WHERE id > $1 ORDER BY id LIMIT $2";
+const RUNS_AFTER: &str = "SELECT id, workspace FROM runs WHERE id > $1 ORDER BY id LIMIT $2";
 const HEAD: &str = "SELECT size FROM audit_tree WHERE id = 1";
 
 #[async_trait]
@@ -93,6 +93,15 @@ impl TrackingReader for Reader {
         .await
     }
 
+    async fn attachments(
+        &self,
+        workspace: &Name,
+        ids: &[RunId],
+    ) -> Result<Vec<(RunId, Attachments)>, StorageError> {
+        let (workspace, ids) = (workspace.clone(), ids.to_vec());
+        self.read(move |tx| Box::pin(async move { details::attachments(tx, &workspace, &ids).await })).await
+    }
+
     async fn logged_models(
         &self,
         workspace: &Name,
@@ -133,9 +142,12 @@ impl TrackingReader for Reader {
             Box::pin(async move {
                 let head = tx.query_one(HEAD, &[]).await?.map_or(Ok(0), |row| row.count(0))?;
                 let rows = tx.query(RUNS_AFTER, &key).await?;
-                let ids: Vec<RunId> = rows.iter().map(|row| row.parsed(0)).collect::<Result<_, _>>()?;
-                let runs = details::runs(tx, None, &ids).await?;
-                Ok((runs.into_iter().map(summary).collect(), EventSeq(head)))
+                let of = rows.iter().map(|row| Ok((row.parsed(0)?, row.parsed(1)?)));
+                let of: BTreeMap<RunId, Name> = of.collect::<Result<_, StorageError>>()?;
+                let ids: Vec<RunId> = of.keys().copied().collect();
+                let runs = details::runs(tx, None, &ids).await?.into_iter();
+                let named = runs.filter_map(|detail| Some((of.get(&detail.run.id)?.clone(), detail)));
+                Ok((named.map(summary).collect(), EventSeq(head)))
             })
         })
         .await
@@ -166,7 +178,9 @@ fn tags_of(rows: &[Row]) -> Result<BTreeMap<ExperimentId, Tags>, StorageError> {
 }
 
 /// What the index keeps of a run.
-fn summary(detail: RunDetail) -> RunSummary {
+fn summary((workspace, detail): (Name, RunDetail)) -> RunSummary {
+    let Attachments { datasets, model_inputs, model_outputs } = detail.attached;
+    let is_attached = !(datasets.is_empty() && model_inputs.is_empty() && model_outputs.is_empty());
     let dataset = |input: DatasetInput| DatasetRef {
         context: input.context().map(str::to_owned),
         name: input.dataset.name,
@@ -174,9 +188,11 @@ fn summary(detail: RunDetail) -> RunSummary {
     };
     RunSummary {
         run: detail.run,
-        metrics: detail.metrics.into_iter().map(|(key, latest)| (key, latest.value)).collect(),
+        workspace,
+        metrics: detail.metrics,
         params: detail.params,
         tags: detail.tags,
-        datasets: detail.datasets.into_iter().map(dataset).collect(),
+        datasets: datasets.into_iter().map(dataset).collect(),
+        is_attached,
     }
 }

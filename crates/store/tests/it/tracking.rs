@@ -205,8 +205,11 @@ both!(inputs_and_logged_models_hang_on_their_runs, async |fresh: Fresh| {
 
     let reader = &fresh.database.reader;
     let run = &reader.runs(&workspace, &[run_id(1)]).await.unwrap()[0];
-    assert_eq!(run.datasets, [dataset_input("eval")]);
-    assert_eq!((run.model_inputs.as_slice(), run.model_outputs.as_slice()), (&[model][..], &[output][..]));
+    assert_eq!(run.attached.datasets, [dataset_input("eval")]);
+    assert_eq!(
+        (run.attached.model_inputs.as_slice(), run.attached.model_outputs.as_slice()),
+        (&[model][..], &[output][..])
+    );
     let listed = reader.logged_models_of(&workspace, &[ExperimentId::DEFAULT]).await.unwrap();
     assert_eq!(listed, reader.logged_models(&workspace, &[model]).await.unwrap());
     let detail = &listed[0];
@@ -264,7 +267,10 @@ both!(the_index_is_the_same_from_the_tables_and_from_the_log, async |fresh: Fres
         let order = RunOrder::parse(&["metrics.m DESC".to_owned()]).unwrap();
         let page = mainstay_core::page::PageRequest::first(1_000);
         let search = |index: &RunIndex| {
-            index.search(&[ExperimentId(0)], View::Active, &filter, &order, &page).unwrap().items
+            index
+                .search((&default_workspace(), &[ExperimentId(0)]), View::Active, &filter, &order, &page)
+                .unwrap()
+                .items
         };
         let found = search(&from_tables);
         assert!(!found.is_empty());

@@ -5,15 +5,16 @@ use std::collections::BTreeMap;
 use mainstay_core::error::StorageError;
 use mainstay_core::event::RecordedEvent;
 use mainstay_core::id::RunId;
-use serde::Deserialize;
+use mainstay_core::name::Name;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use crate::experiment::ExperimentId;
 use crate::metric::Latest;
 use crate::run::{Lifecycle, RUN_NAME_TAG, Run, RunStatus};
 
 /// A dataset that went into a run, as far as a search can ask.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct DatasetRef {
     /// Its name.
     pub name: String,
@@ -28,14 +29,18 @@ pub struct DatasetRef {
 pub struct RunSummary {
     /// The run.
     pub run: Run,
-    /// The latest value of each metric.
-    pub metrics: BTreeMap<String, f64>,
+    /// The workspace of its experiment.
+    pub workspace: Name,
+    /// The latest point of each metric.
+    pub metrics: BTreeMap<String, Latest>,
     /// Its parameters.
     pub params: BTreeMap<String, String>,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
     /// The datasets that went in.
     pub datasets: Vec<DatasetRef>,
+    /// Whether datasets or logged models went in, or logged models came out.
+    pub is_attached: bool,
 }
 
 /// A change that an event brings. Every change states what is now, so applying one twice, or an old
@@ -63,8 +68,8 @@ pub enum RunChange {
     Logged {
         /// Of this run.
         run: RunId,
-        /// Latest metric values.
-        metrics: BTreeMap<String, f64>,
+        /// Latest points of metrics.
+        metrics: BTreeMap<String, Latest>,
         /// Parameters.
         params: BTreeMap<String, String>,
         /// Tags.
@@ -74,6 +79,8 @@ pub enum RunChange {
     Untagged(RunId, String),
     /// These datasets went in.
     Inputs(RunId, Vec<DatasetRef>),
+    /// Logged models came out.
+    Attached(RunId),
 }
 
 #[derive(Deserialize)]
@@ -126,11 +133,11 @@ pub fn changes_of(event: &RecordedEvent) -> Result<Option<RunChange>, StorageErr
         "run.restored" => RunChange::Lifecycle(run(event)?, Lifecycle::Active),
         "run.logged" => {
             let Logged { metrics, params, tags } = body(event)?;
-            let metrics = metrics.into_iter().map(|(key, latest)| (key, latest.value)).collect();
             RunChange::Logged { run: run(event)?, metrics, params, tags }
         }
         "run.untagged" => RunChange::Untagged(run(event)?, body::<Untagged>(event)?.key),
         "run.inputs_logged" => RunChange::Inputs(run(event)?, body::<Inputs>(event)?.datasets),
+        "run.outputs_logged" => RunChange::Attached(run(event)?),
         "experiment.deleted" => RunChange::ExperimentLifecycle(experiment(event)?, Lifecycle::Deleted),
         "experiment.restored" => RunChange::ExperimentLifecycle(experiment(event)?, Lifecycle::Active),
         _ => return Ok(None),
@@ -151,8 +158,15 @@ fn created(event: &RecordedEvent) -> Result<RunChange, StorageError> {
         lifecycle: Lifecycle::Active,
         artifact_uri: created.artifact_uri,
     };
-    let (metrics, params, datasets) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
-    Ok(RunChange::Created(Box::new(RunSummary { run, metrics, params, tags: created.tags, datasets })))
+    Ok(RunChange::Created(Box::new(RunSummary {
+        run,
+        workspace: event.workspace.clone(),
+        metrics: BTreeMap::new(),
+        params: BTreeMap::new(),
+        tags: created.tags,
+        datasets: Vec::new(),
+        is_attached: false,
+    })))
 }
 
 fn unreadable(event: &RecordedEvent) -> StorageError {
@@ -209,7 +223,9 @@ impl RunSummary {
                     self.datasets.retain(|other| !known(other));
                     self.datasets.push(dataset);
                 }
+                self.is_attached = true;
             }
+            RunChange::Attached(_) => self.is_attached = true,
         }
     }
 }

@@ -7,8 +7,10 @@ use mainstay_core::id::RunId;
 use mainstay_core::page::{Page, PageRequest};
 use serde::{Deserialize, Serialize};
 
-use super::RunIndex;
 use super::column::TextColumn;
+use super::part::Part;
+use super::select::Found;
+use super::{Place, RunIndex};
 use crate::search::{RunColumn, RunOrder, SearchError, TextAttribute, TimeAttribute};
 
 /// Longest key, in bytes of JSON, that a page token holds whole: a token has its limit too.
@@ -54,16 +56,23 @@ impl Cell<'_> {
     }
 }
 
-/// The wanted rows with what they are ordered by, column by column.
+/// The wanted runs with what they are ordered by, column by column.
 struct Ordered<'a> {
-    rows: &'a [u32],
-    ids: &'a [RunId],
+    ids: Vec<RunId>,
     columns: Vec<(Vec<Cell<'a>>, bool)>,
 }
 
-impl Ordered<'_> {
+impl<'a> Ordered<'a> {
+    fn of(found: &'a [Found<'_>], order: &RunOrder) -> Self {
+        let id = |part: &Part, row: u32| part.ids.get(row as usize).copied();
+        let ids = found.iter().flat_map(|Found { part, rows }| rows.iter().filter_map(|row| id(part, *row)));
+        let cells = |column| found.iter().flat_map(|Found { part, rows }| part.cells(rows, column)).collect();
+        let columns = order.columns.iter().map(|(column, ascending)| (cells(column), *ascending));
+        Self { ids: ids.collect(), columns: columns.collect() }
+    }
+
     fn id(&self, at: u32) -> RunId {
-        self.ids[self.rows[at as usize] as usize]
+        self.ids[at as usize]
     }
 
     fn compare(&self, a: u32, b: u32) -> Ordering {
@@ -100,20 +109,18 @@ struct Position<'a> {
 }
 
 impl RunIndex {
-    /// The page of `rows`, which are ascending, that was asked for.
+    /// The page of what was found that was asked for.
     pub(super) fn one_page(
         &self,
-        rows: &[u32],
+        found: &[Found<'_>],
         order: &RunOrder,
         page: &PageRequest,
     ) -> Result<Page<RunId>, SearchError> {
         let after = page.key::<Position<'static>>()?;
         let after = after.map(|position| self.resolve(position, order)).transpose()?;
 
-        let columns = order.columns.iter().map(|(column, ascending)| (self.cells(rows, column), *ascending));
-        let ordered = Ordered { rows, ids: &self.ids, columns: columns.collect() };
-        // Positions within `rows`.
-        let mut picked: Vec<u32> = (0..).take(rows.len()).collect();
+        let ordered = Ordered::of(found, order);
+        let mut picked: Vec<u32> = (0..).take(ordered.ids.len()).collect();
         if let Some((key, run)) = after {
             picked.retain(|at| ordered.compare_with(*at, &key, run).is_gt());
         }
@@ -133,16 +140,19 @@ impl RunIndex {
         order: &RunOrder,
     ) -> Result<(Vec<Cell<'a>>, RunId), SearchError> {
         let now = || {
-            let row = [self.slot(run)?];
-            Some(order.columns.iter().flat_map(|(column, _)| self.cells(&row, column)).collect())
+            let Place { experiment, slot } = *self.places.get(&run)?;
+            let (part, row) = (self.parts.get(&experiment)?, [slot]);
+            Some(order.columns.iter().flat_map(|(column, _)| part.cells(&row, column)).collect())
         };
         let key = key.or_else(now).filter(|key: &Vec<Cell<'_>>| key.len() == order.columns.len());
         key.map(|key| (key, run)).ok_or(SearchError::PageToken)
     }
+}
 
+impl Part {
     /// What each of the rows is ordered by in one column.
     fn cells(&self, rows: &[u32], column: &RunColumn) -> Vec<Cell<'_>> {
-        let number = |value: Option<&f64>| match value {
+        let number = |value: Option<f64>| match value {
             Some(value) if value.is_nan() => Cell::Nan,
             Some(value) => Cell::Number(value.to_bits()),
             None => Cell::Missing,
@@ -161,12 +171,16 @@ impl RunIndex {
             RunColumn::Text(TextAttribute::RunId) => {
                 dense(rows, &self.ids, |id| Cell::Text(Cow::Owned(id.to_string())))
             }
-            RunColumn::Text(TextAttribute::RunName) => dense(rows, &self.names, |name| text(name)),
-            RunColumn::Text(TextAttribute::User) => dense(rows, &self.users, |user| text(user)),
+            RunColumn::Text(TextAttribute::RunName) => texts(Some(&self.names), rows),
+            RunColumn::Text(TextAttribute::User) => texts(Some(&self.users), rows),
             RunColumn::Text(TextAttribute::Status) => {
                 dense(rows, &self.statuses, |status| text(status.as_str()))
             }
-            RunColumn::Text(TextAttribute::ArtifactUri) => dense(rows, &self.artifact_uris, |uri| text(uri)),
+            RunColumn::Text(TextAttribute::ArtifactUri) => {
+                let uri =
+                    |row: &u32| self.artifact_uri(*row).map_or(Cell::Missing, |uri| Cell::Text(uri.into()));
+                rows.iter().map(uri).collect()
+            }
             // An order over datasets is refused when it is parsed.
             RunColumn::Dataset(_) => vec![Cell::Missing; rows.len()],
         }

@@ -36,6 +36,7 @@ pub(crate) struct State {
     pub(crate) latest: BTreeMap<(RunId, String), Latest>,
     pub(crate) blocks: Vec<(RunId, String, Vec<u8>)>,
     pub(crate) datasets: BTreeMap<(RunId, String, String), DatasetInput>,
+    pub(crate) inputs: Vec<(RunId, LoggedModelId)>,
     pub(crate) outputs: Vec<(RunId, ModelOutput)>,
     pub(crate) models: BTreeMap<LoggedModelId, LoggedModel>,
     pub(crate) model_tags: BTreeMap<(LoggedModelId, String), String>,
@@ -66,7 +67,8 @@ impl State {
         let datasets = self.datasets.iter().filter(|((run, ..), _)| *run == id);
         RunSummary {
             run: self.runs[&id].clone(),
-            metrics: latest.map(|((_, key), point)| (key.clone(), point.value)).collect(),
+            workspace: default_workspace(),
+            metrics: latest.map(|((_, key), point)| (key.clone(), *point)).collect(),
             params: of_run(&self.params),
             tags: of_run(&self.tags),
             datasets: datasets
@@ -76,6 +78,9 @@ impl State {
                     context: input.context().map(str::to_owned),
                 })
                 .collect(),
+            is_attached: self.datasets.keys().any(|(run, ..)| *run == id)
+                || self.inputs.iter().any(|(run, _)| *run == id)
+                || self.outputs.iter().any(|(run, _)| *run == id),
         }
     }
 
@@ -200,7 +205,8 @@ impl TrackingTx for Tx {
         self.state.datasets.insert(key, input.clone());
         Ok(())
     }
-    async fn put_model_input(&mut self, _: RunId, _: LoggedModelId) -> Result<(), StorageError> {
+    async fn put_model_input(&mut self, run: RunId, model: LoggedModelId) -> Result<(), StorageError> {
+        self.state.inputs.push((run, model));
         Ok(())
     }
     async fn put_model_output(&mut self, run: RunId, output: &ModelOutput) -> Result<(), StorageError> {

@@ -4,13 +4,20 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
+use mainstay_core::digest::Digest;
+use mainstay_core::event::EventSeq;
 use mainstay_core::id::RunId;
+use mainstay_core::name::Name;
 use mainstay_core::page::PageRequest;
+use mainstay_core::scope::default_workspace;
 use mainstay_tracking::experiment::ExperimentId;
-use mainstay_tracking::index::{RunChange, RunIndex, RunSummary};
+use mainstay_tracking::index::{DatasetRef, IndexWriter, RunChange, RunIndex, RunSummary, Stamp};
+use mainstay_tracking::metric::Latest;
 use mainstay_tracking::run::{Lifecycle, Run, RunStatus};
 use mainstay_tracking::search::{RunFilter, RunOrder, View};
 use proptest::prelude::*;
+use proptest::strategy::ValueTree as _;
+use proptest::test_runner::TestRunner;
 
 const KEYS: [&str; 3] = ["a", "b", "c d"];
 
@@ -45,7 +52,7 @@ impl Condition {
         };
         match self {
             Self::Metric(key, op, value) => {
-                summary.metrics.get(KEYS[*key]).is_some_and(|metric| number(op, *metric, *value))
+                summary.metrics.get(KEYS[*key]).is_some_and(|metric| number(op, metric.value, *value))
             }
             Self::Param(key, op, value) => summary.params.get(KEYS[*key]).is_some_and(|param| match *op {
                 "=" => param == value,
@@ -102,7 +109,7 @@ impl Column {
     /// 0 and the value, 1 for NaN, 2 for missing.
     fn value(self, summary: &RunSummary) -> (u8, Option<Value>) {
         let value = match self {
-            Self::Metric(key) => summary.metrics.get(KEYS[key]).copied().map(Value::Number),
+            Self::Metric(key) => summary.metrics.get(KEYS[key]).map(|metric| Value::Number(metric.value)),
             Self::Param(key) => summary.params.get(KEYS[key]).cloned().map(Value::Text),
             Self::End => summary.run.end_ms.map(|ms| Value::Number(ms as f64)),
         };
@@ -131,8 +138,10 @@ fn values<T: std::fmt::Debug>(value: impl Strategy<Value = T>) -> impl Strategy<
     prop::collection::btree_map(key, value, 0..=KEYS.len())
 }
 
-fn metric() -> impl Strategy<Value = f64> {
-    prop::sample::select(vec![-1.0, -0.0, 0.0, 0.5, 2.0, f64::NAN, f64::INFINITY])
+fn metric() -> impl Strategy<Value = Latest> {
+    let value = prop::sample::select(vec![-1.0, -0.0, 0.0, 0.5, 2.0, f64::NAN, f64::INFINITY]);
+    let far = || prop::sample::select(vec![-1, 0, 7, i64::MAX, i64::MIN]);
+    (value, far(), far()).prop_map(|(value, step, timestamp_ms)| Latest { step, timestamp_ms, value })
 }
 
 fn summary() -> impl Strategy<Value = RunSummary> {
@@ -148,12 +157,18 @@ fn summary() -> impl Strategy<Value = RunSummary> {
                 start_ms,
                 end_ms,
                 lifecycle: if deleted { Lifecycle::Deleted } else { Lifecycle::Active },
-                artifact_uri: String::new(),
+                artifact_uri: match id % 3 {
+                    0 => String::new(),
+                    1 => format!("s3://a/{}/artifacts", RunId::from_bytes([id; 16])),
+                    _ => format!("s3://b/{}", RunId::from_bytes([id; 16])),
+                },
             },
+            workspace: default_workspace(),
             metrics,
             params,
             tags,
             datasets: Vec::new(),
+            is_attached: start_ms == 0,
         },
     )
 }
@@ -161,8 +176,9 @@ fn summary() -> impl Strategy<Value = RunSummary> {
 #[derive(Debug, Clone)]
 enum Step {
     Put(RunSummary),
-    Log(u8, BTreeMap<String, f64>, BTreeMap<String, String>, BTreeMap<String, String>),
+    Log(u8, BTreeMap<String, Latest>, BTreeMap<String, String>, BTreeMap<String, String>),
     Untag(u8, usize),
+    Attach(u8, Option<u8>),
     Lifecycle(u8, bool),
     Experiment(u64, bool),
     Update(u8, usize, Option<i64>),
@@ -175,6 +191,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (id.clone(), values(metric()), values("[xyXY]{0,2}"), values("[xy]?"))
             .prop_map(|(id, metrics, params, tags)| Step::Log(id, metrics, params, tags)),
         1 => (id.clone(), 0..KEYS.len()).prop_map(|(id, key)| Step::Untag(id, key)),
+        1 => (id.clone(), prop::option::of(0..3_u8)).prop_map(|(id, dataset)| Step::Attach(id, dataset)),
         1 => (id.clone(), any::<bool>()).prop_map(|(id, deleted)| Step::Lifecycle(id, deleted)),
         1 => (0..2_u64, any::<bool>()).prop_map(|(id, deleted)| Step::Experiment(id, deleted)),
         1 => (id, 0..5_usize, prop::option::of(0..4_i64)).prop_map(|(id, status, end)| Step::Update(id, status, end)),
@@ -188,6 +205,11 @@ fn change(step: Step) -> RunChange {
         Step::Put(summary) => RunChange::Created(Box::new(summary)),
         Step::Log(id, metrics, params, tags) => RunChange::Logged { run: run(id), metrics, params, tags },
         Step::Untag(id, key) => RunChange::Untagged(run(id), KEYS[key].to_owned()),
+        Step::Attach(id, None) => RunChange::Attached(run(id)),
+        Step::Attach(id, Some(n)) => {
+            let (name, digest) = (format!("d{n}"), "0".to_owned());
+            RunChange::Inputs(run(id), vec![DatasetRef { name, digest, context: None }])
+        }
         Step::Lifecycle(id, deleted) => RunChange::Lifecycle(run(id), lifecycle(deleted)),
         Step::Experiment(id, deleted) => RunChange::ExperimentLifecycle(ExperimentId(id), lifecycle(deleted)),
         Step::Update(id, status, end_ms) => {
@@ -212,7 +234,8 @@ fn apply_naively(runs: &mut BTreeMap<RunId, RunSummary>, change: RunChange) -> b
         | RunChange::Logged { run, .. }
         | RunChange::Lifecycle(run, _)
         | RunChange::Untagged(run, _)
-        | RunChange::Inputs(run, _) => *run,
+        | RunChange::Inputs(run, _)
+        | RunChange::Attached(run) => *run,
     };
     runs.get_mut(&id).map(|summary| summary.apply(change)).is_some()
 }
@@ -232,6 +255,26 @@ proptest! {
             prop_assert_eq!(index.apply(change.clone()), apply_naively(&mut runs, change));
         }
         prop_assert_eq!(index.len(), runs.len());
+        for (id, summary) in &runs {
+            let known = index.summary(*id);
+            prop_assert_eq!(known.as_ref(), Some(summary));
+        }
+        let (stamp, file) = at_rest(&index);
+        let (mut index, read) = RunIndex::read(file.as_slice(), file.len() as u64).unwrap();
+        prop_assert_eq!(read, stamp);
+        // Texts that were read are found again when they come again.
+        let again: Vec<RunSummary> = runs.values().take(3).cloned().collect();
+        for summary in again {
+            index.put(summary);
+        }
+        for (id, summary) in &runs {
+            let known = index.summary(*id);
+            prop_assert_eq!(known.as_ref(), Some(summary));
+        }
+        let here = default_workspace();
+        let elsewhere = Name::new("elsewhere").unwrap();
+        let all = [ExperimentId(0), ExperimentId(1)];
+        prop_assert_eq!(index.count((&elsewhere, &all), View::All, &RunFilter::default()), 0);
 
         let columns = [Column::Metric(0), Column::Metric(1), Column::Metric(2),
             Column::Param(0), Column::Param(1), Column::Param(2), Column::End];
@@ -258,15 +301,46 @@ proptest! {
             let order = RunOrder::parse(&texts).unwrap();
             let (mut found, mut page) = (Vec::new(), PageRequest::first(limit));
             loop {
-                let one = index.search(scope, view, &filter, &order, &page).unwrap();
+                let one = index.search((&here, scope), view, &filter, &order, &page).unwrap();
                 prop_assert!(one.items.len() <= limit);
                 found.extend(one.items);
                 let Some(next) = one.next else { break };
                 page.after = Some(next.to_string().parse().unwrap());
             }
-            prop_assert_eq!(index.count(scope, view, &filter), expected.len());
+            prop_assert_eq!(index.count((&here, scope), view, &filter), expected.len());
             prop_assert_eq!(found, expected);
         }
+    }
+}
+
+fn at_rest(index: &RunIndex) -> (Stamp, Vec<u8>) {
+    let stamp = Stamp { position: EventSeq(7), leaf: Digest::of(b"leaf") };
+    let experiments = index.experiments();
+    let mut writer = IndexWriter::begin(&stamp, experiments.len(), Vec::new()).unwrap();
+    for experiment in experiments {
+        writer.experiment(index, experiment).unwrap();
+    }
+    (stamp, writer.finish().unwrap())
+}
+
+/// Every byte of the file is under its checksum, and none that is changed makes it panic.
+#[test]
+fn a_changed_file_is_refused() {
+    let mut runner = TestRunner::deterministic();
+    let mut index = RunIndex::new();
+    for _ in 0..12 {
+        index.put(summary().new_tree(&mut runner).unwrap().current());
+    }
+    let (_, mut file) = at_rest(&index);
+    let read = |file: &[u8]| RunIndex::read(file, file.len() as u64).map(drop);
+    read(&file).unwrap();
+    for at in 0..file.len() {
+        for flip in [0x01, 0x80, 0xff] {
+            file[at] ^= flip;
+            assert!(read(&file).is_err(), "byte {at}");
+            file[at] ^= flip;
+        }
+        assert!(read(&file[..at]).is_err(), "cut at {at}");
     }
 }
 
@@ -288,13 +362,23 @@ fn long_texts_do_not_break_pages() {
             artifact_uri: String::new(),
         };
         let params = BTreeMap::from([("a".to_owned(), text)]);
-        let (metrics, tags, datasets) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
-        index.put(RunSummary { run, metrics, params, tags, datasets });
+        index.put(RunSummary {
+            run,
+            workspace: default_workspace(),
+            metrics: BTreeMap::new(),
+            params,
+            tags: BTreeMap::new(),
+            datasets: Vec::new(),
+            is_attached: false,
+        });
     }
+    let here = default_workspace();
     let order = RunOrder::parse(&["params.a DESC".to_owned()]).unwrap();
     let (mut found, mut page) = (Vec::new(), PageRequest::first(2));
     loop {
-        let one = index.search(&[ExperimentId(0)], View::All, &RunFilter::default(), &order, &page).unwrap();
+        let one = index
+            .search((&here, &[ExperimentId(0)]), View::All, &RunFilter::default(), &order, &page)
+            .unwrap();
         found.extend(one.items.iter().map(|id| id.as_bytes()[0]));
         let Some(next) = one.next else { break };
         page.after = Some(next.to_string().parse().unwrap());

@@ -4,8 +4,10 @@
 use std::collections::BTreeMap;
 
 use mainstay_core::page::PageRequest;
+use mainstay_core::scope::default_workspace;
 use mainstay_tracking::experiment::ExperimentId;
 use mainstay_tracking::index::{DatasetRef, RunIndex, RunSummary};
+use mainstay_tracking::metric::Latest;
 use mainstay_tracking::run::{Lifecycle, Run, RunStatus};
 use mainstay_tracking::search::{RunFilter, RunOrder, SearchError, View};
 use serde::Deserialize;
@@ -53,13 +55,22 @@ impl ReferenceRun {
             lifecycle: Lifecycle::Active,
             artifact_uri: String::new(),
         };
-        let metrics = self.metrics.into_iter().map(|(key, value)| (key, number(value))).collect();
+        let latest = |value| Latest { step: 0, timestamp_ms: 0, value: number(value) };
+        let metrics = self.metrics.into_iter().map(|(key, value)| (key, latest(value))).collect();
         let datasets = self
             .datasets
             .into_iter()
             .map(|(name, digest, context)| DatasetRef { name, digest, context })
             .collect();
-        RunSummary { run, metrics, params: self.params, tags: self.tags, datasets }
+        RunSummary {
+            run,
+            workspace: default_workspace(),
+            metrics,
+            params: self.params,
+            tags: self.tags,
+            datasets,
+            is_attached: false,
+        }
     }
 }
 
@@ -67,7 +78,13 @@ fn search(index: &RunIndex, case: &Case) -> Result<String, SearchError> {
     let filter = RunFilter::parse(&case.filter)?;
     let order = RunOrder::parse(&case.order)?;
     let page = PageRequest::first(10);
-    let found = index.search(&[ExperimentId::DEFAULT], View::Active, &filter, &order, &page)?;
+    let found = index.search(
+        (&default_workspace(), &[ExperimentId::DEFAULT]),
+        View::Active,
+        &filter,
+        &order,
+        &page,
+    )?;
     Ok(found.items.iter().map(|id| id.to_string().remove(0)).collect())
 }
 
@@ -106,6 +123,7 @@ fn a_foreign_page_token_is_refused() {
     let index = RunIndex::new();
     let page = PageRequest { limit: 1, after: Some("7b7d".parse().unwrap()) };
     let (filter, order) = (RunFilter::default(), RunOrder::default());
-    let refused = index.search(&[ExperimentId::DEFAULT], View::All, &filter, &order, &page);
+    let refused =
+        index.search((&default_workspace(), &[ExperimentId::DEFAULT]), View::All, &filter, &order, &page);
     assert_eq!(refused.err(), Some(SearchError::PageToken));
 }

@@ -11,8 +11,9 @@ use mainstay_core::action::Action;
 use mainstay_core::page::{PageRequest, PageToken};
 use mainstay_core::time::MachineTime;
 use mainstay_tracking::experiment::ExperimentId;
+use mainstay_tracking::index::RunSummary;
 use mainstay_tracking::port::RunQuery;
-use mainstay_tracking::run::{Lifecycle, RunDetail, RunStatus};
+use mainstay_tracking::run::{Lifecycle, Run, RunStatus};
 use mainstay_tracking::search::{RunFilter, RunOrder, View};
 use serde::Deserialize;
 
@@ -136,6 +137,7 @@ async fn show(
     let orders: Vec<String> =
         Some(order.trim().to_owned()).filter(|text| !text.is_empty()).into_iter().collect();
     let query = RunQuery {
+        workspace: caller.workspace.clone(),
         experiments: vec![id],
         view: View::Active,
         filter: RunFilter::parse(&filter)?,
@@ -143,7 +145,7 @@ async fn show(
         page: PageRequest { limit: PAGE, after },
     };
     let found = console.runs.search(&query).await?;
-    let runs = console.tracked.runs(&caller.workspace, &found.items).await?;
+    let runs = found.items;
     let metrics = most_common(runs.iter().map(|run| run.metrics.keys()));
     let params = most_common(runs.iter().map(|run| run.params.keys()));
     let now = console.now();
@@ -167,7 +169,7 @@ async fn show(
     })
 }
 
-fn run_row(run: &RunDetail, metrics: &[String], params: &[String], now: MachineTime) -> RunRow {
+fn run_row(run: &RunSummary, metrics: &[String], params: &[String], now: MachineTime) -> RunRow {
     let metric = |key: &String| run.metrics.get(key).map_or_else(String::new, |point| number(point.value));
     let param = |key: &String| run.params.get(key).cloned().unwrap_or_default();
     RunRow {
@@ -175,17 +177,15 @@ fn run_row(run: &RunDetail, metrics: &[String], params: &[String], now: MachineT
         name: run.run.name.clone(),
         status: run.run.status.into(),
         started: Moment::of_millis(run.run.start_ms, now),
-        lasted: lasted(run),
+        lasted: lasted(&run.run),
         metrics: metrics.iter().map(metric).collect(),
         params: params.iter().map(param).collect(),
     }
 }
 
 /// How long a run took; empty while it goes on.
-pub(super) fn lasted(run: &RunDetail) -> String {
-    run.run
-        .end_ms
-        .map_or_else(String::new, |end| span(end.saturating_sub(run.run.start_ms).saturating_mul(1_000)))
+pub(super) fn lasted(run: &Run) -> String {
+    run.end_ms.map_or_else(String::new, |end| span(end.saturating_sub(run.start_ms).saturating_mul(1_000)))
 }
 
 /// The keys that most runs have, in the order of their names; a client's own (`system/…`) left out.

@@ -84,7 +84,7 @@ async fn show(axum::extract::State(console): State, caller: Caller, Path(id): Pa
     let charts = charts(&console, &caller.workspace, &run).await?;
     let drawable = run.metrics.iter().filter(|(_, latest)| latest.step > 0).count();
     let own = |key: &str| !key.starts_with("mlflow.");
-    let inputs = run.datasets.iter().map(|input| Input {
+    let inputs = run.attached.datasets.iter().map(|input| Input {
         name: input.dataset.name.clone(),
         digest: short(&input.dataset.digest),
         context: input.context().unwrap_or_default().to_owned(),
@@ -99,7 +99,7 @@ async fn show(axum::extract::State(console): State, caller: Caller, Path(id): Pa
         status: run.run.status.into(),
         live: matches!(run.run.status, RunStatus::Running | RunStatus::Scheduled),
         started: Moment::of_millis(run.run.start_ms, console.now()),
-        lasted: lasted(&run),
+        lasted: lasted(&run.run),
         note: run.tags.get("mlflow.note.content").cloned(),
         metrics: run.metrics.iter().map(|(key, latest)| metric(key, latest.value, latest.step)).collect(),
         more_charts: drawable.saturating_sub(charts.len()),
@@ -107,7 +107,7 @@ async fn show(axum::extract::State(console): State, caller: Caller, Path(id): Pa
         params: run.params.clone().into_iter().collect(),
         tags: run.tags.iter().filter(|(key, _)| own(key)).map(|(k, v)| (k.clone(), v.clone())).collect(),
         inputs: inputs.collect(),
-        models: run.model_outputs.iter().map(|output| output.model.to_string()).collect(),
+        models: run.attached.model_outputs.iter().map(|output| output.model.to_string()).collect(),
         artifacts: run.run.artifact_uri.clone(),
     })
 }

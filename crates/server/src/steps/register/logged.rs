@@ -22,7 +22,7 @@ pub(super) async fn adopt(platform: &Platform, workspace: &Name, run: RunId) -> 
     let found = reader.runs(workspace, &[run]).await.map_err(StepError::of)?;
     let missing = || StepError::refused(ErrorCode::NotFound, format!("there is no run {run}"));
     let found = found.into_iter().next().ok_or_else(missing)?;
-    let ids: Vec<_> = found.model_outputs.iter().map(|output| output.model).collect();
+    let ids: Vec<_> = found.attached.model_outputs.iter().map(|output| output.model).collect();
     let models = reader.logged_models(workspace, &ids).await.map_err(StepError::of)?;
     let [detail] = models.as_slice() else {
         let message =

@@ -1,18 +1,24 @@
-//! Keeps the index of runs in memory: filled from the tables, then fed from the log of events.
+//! Keeps the index of runs in memory: filled from its file or the tables, then fed from the log of events.
 
+mod file;
+
+use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use mainstay_core::error::StorageError;
 use mainstay_core::event::{EventLog as _, EventQuery, EventSeq};
-use mainstay_core::id::RunId;
 use mainstay_core::page::Page;
+use mainstay_core::time::Clock;
 use mainstay_store::Database;
 use mainstay_tracking::error::TrackingError;
-use mainstay_tracking::index::{RunIndex, changes_of};
+use mainstay_tracking::index::{RunIndex, RunSummary, changes_of};
 use mainstay_tracking::port::{RunQuery, RunSearch, TrackingReader as _};
 use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
+
+use self::file::IndexFile;
 
 /// How many runs, or events, are read at once.
 const CHUNK: usize = 1_000;
@@ -20,6 +26,11 @@ const CHUNK: usize = 1_000;
 const PAUSE: Duration = Duration::from_secs(1);
 /// How long events gather before they are read together, unless a search waits for them.
 const GATHER: Duration = Duration::from_millis(100);
+
+/// So many events are followed again at a start, at most, but for those that came while the file was written.
+const SAVE_AFTER: u64 = 10_000;
+/// What is kept in a file takes that many times as long until it is kept again: a tenth of a core.
+const REST: u32 = 10;
 
 /// The index, and how far in the log it is.
 pub struct RunIndexKeeper {
@@ -30,21 +41,23 @@ pub struct RunIndexKeeper {
 }
 
 impl RunIndexKeeper {
-    /// Starts to fill the index; searches wait for it. The task ends with the database's writer.
-    pub fn start(database: &Database) -> Self {
+    /// Starts to fill the index, from `file` if it can; searches wait for it. The task ends with the database's
+    /// writer.
+    pub fn start(database: &Database, file: PathBuf, clock: Arc<dyn Clock>) -> Self {
         let index = Arc::new(RwLock::new(RunIndex::new()));
         let (announce, applied) = watch::channel(None);
         let wanted = Arc::new(Notify::new());
         let (database, head) = (database.clone(), database.head());
+        let saved = Saved { file: IndexFile::new(file), clock, position: EventSeq(0), saving: None };
         let keeping = Keeping { database, index: Arc::clone(&index), announce, wanted: wanted.clone() };
-        tokio::spawn(keeping.run());
+        tokio::spawn(keeping.run(saved));
         Self { index, head, applied, wanted }
     }
 }
 
 #[async_trait]
 impl RunSearch for RunIndexKeeper {
-    async fn search(&self, query: &RunQuery) -> Result<Page<RunId>, TrackingError> {
+    async fn search(&self, query: &RunQuery) -> Result<Page<RunSummary>, TrackingError> {
         let head = *self.head.borrow();
         let mut applied = self.applied.clone();
         let is_reached = |applied: &Option<EventSeq>| applied.is_some_and(|applied| applied >= head);
@@ -55,8 +68,9 @@ impl RunSearch for RunIndexKeeper {
         let stopped = |_| StorageError::Unavailable("the index of runs has stopped".into());
         drop(reached.map_err(stopped)?);
         let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
-        let RunQuery { experiments, view, filter, order, page } = query;
-        Ok(index.search(experiments, *view, filter, order, page)?)
+        let RunQuery { workspace, experiments, view, filter, order, page } = query;
+        let Page { items, next } = index.search((workspace, experiments), *view, filter, order, page)?;
+        Ok(Page { items: items.into_iter().filter_map(|id| index.summary(id)).collect(), next })
     }
 }
 
@@ -68,19 +82,58 @@ struct Keeping {
     wanted: Arc<Notify>,
 }
 
+/// What is in the file, and the task that writes it.
+struct Saved {
+    file: IndexFile,
+    clock: Arc<dyn Clock>,
+    position: EventSeq,
+    saving: Option<JoinHandle<()>>,
+}
+
+impl Saved {
+    /// Has the index kept, if enough came since it was, and it was some time ago.
+    fn keep(&mut self, keeping: &Keeping, applied: EventSeq) {
+        let is_saving = self.saving.as_ref().is_some_and(|saving| !saving.is_finished());
+        if is_saving || applied.0 < self.position.0 + SAVE_AFTER {
+            return;
+        }
+        self.position = applied;
+        let (file, clock) = (self.file.clone(), Arc::clone(&self.clock));
+        let (database, index) = (keeping.database.clone(), Arc::clone(&keeping.index));
+        self.saving = Some(tokio::spawn(async move {
+            let began = clock.now();
+            if let Err(error) = file.save(&database, index, applied).await {
+                tracing::warn!(%error, "the index of runs could not be kept in its file");
+            }
+            let took = Duration::from_micros(u64::try_from(clock.now().since(began)).unwrap_or_default());
+            tokio::time::sleep(took.saturating_mul(REST)).await;
+        }));
+    }
+}
+
 impl Keeping {
-    async fn run(self) {
+    async fn run(self, mut saved: Saved) {
         // An event that cannot be read (erased, say) is passed over by filling the index anew.
-        while let Err(error) = self.keep().await {
+        let mut is_first = true;
+        while let Err(error) = self.keep(&mut saved, is_first).await {
+            is_first = false;
             tracing::warn!(%error, "the index of runs is built anew");
             tokio::time::sleep(PAUSE).await;
         }
     }
 
     /// Fills the index and follows the log until the writer stops.
-    async fn keep(&self) -> Result<(), StorageError> {
-        let mut applied = self.fill().await?;
+    async fn keep(&self, saved: &mut Saved, is_first: bool) -> Result<(), StorageError> {
+        let mut applied = match saved.file.load(&self.database).await.filter(|_| is_first) {
+            Some((index, position)) => {
+                *self.index.write().unwrap_or_else(PoisonError::into_inner) = index;
+                saved.position = position;
+                position
+            }
+            None => self.fill().await?,
+        };
         self.announce.send_replace(Some(applied));
+        saved.keep(self, applied);
         let mut head = self.database.head();
         let mut is_behind = false;
         while head.wait_for(|head| *head > applied).await.is_ok() {
@@ -97,6 +150,7 @@ impl Keeping {
             is_behind = events.len() == CHUNK;
             self.apply(changes)?;
             self.announce.send_replace(Some(applied));
+            saved.keep(self, applied);
         }
         Ok(())
     }
