@@ -4,13 +4,14 @@
 //! roles; none of them is more than reading, using, changing, deleting, sharing and creating what lies in
 //! experiments and models. To promote a version, to decide an approval or to make a token takes a role.
 
+mod reach;
+
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::{Deserialize, Serialize};
 
+pub use self::reach::{Reach, Readable};
 use crate::name::Name;
 use crate::scope::{ResourceKind, Scope};
 
@@ -242,9 +243,18 @@ impl Permissions {
         self.workspaces.is_empty() && self.default.is_none()
     }
 
-    /// What is held on everything in a workspace.
+    /// Whether something is held in a workspace, if only what everybody holds.
+    pub fn has_part_in(&self, workspace: &Name) -> bool {
+        self.workspaces.contains_key(workspace) || self.default.is_some() && workspace.is_default()
+    }
+
+    fn floor(&self, workspace: &Name) -> Option<Level> {
+        self.workspaces.get(workspace).and_then(|held| held.floor)
+    }
+
+    /// What is held on each thing in a workspace.
     fn base(&self, workspace: &Name) -> Level {
-        let floor = self.workspaces.get(workspace).and_then(|held| held.floor);
+        let floor = self.floor(workspace);
         let default = self.default.filter(|_| workspace.is_default());
         // A level that everybody has is no veto.
         let default = default.map_or(Level::NoPermissions, |level| level.max(Level::NoPermissions));
@@ -263,16 +273,21 @@ impl Permissions {
     /// Whoever may use a workspace may put things into it; so may everybody in the default one, where the server
     /// gives everybody a level.
     fn creates(&self, workspace: &Name) -> Capabilities {
-        let floor = self.workspaces.get(workspace).and_then(|held| held.floor);
+        let floor = self.floor(workspace);
         let everybody = self.default.is_some() && workspace.is_default();
         if everybody || floor >= Some(Level::Use) { Capabilities::CREATE } else { Capabilities::NONE }
     }
 
+    /// Whoever manages the workspace takes denials away, so they do not bind. A level that everybody has on each
+    /// thing manages no workspace.
+    fn manages(&self, workspace: &Name) -> bool {
+        self.floor(workspace) == Some(Level::Manage)
+    }
+
     fn fold(&self, workspace: &Name, on_kind: Option<Level>) -> Capabilities {
         let base = self.base(workspace);
-        // Whoever manages the workspace takes denials away, so they do not bind.
-        let level = on_kind.map_or(base, |level| if base == Level::Manage { base } else { base.with(level) });
-        level.gives().and(self.creates(workspace))
+        let on_kind = on_kind.filter(|_| !self.manages(workspace));
+        on_kind.map_or(base, |level| base.with(level)).gives().and(self.creates(workspace))
     }
 
     /// On the thing of that kind and id.
@@ -294,7 +309,7 @@ impl Permissions {
         let others = self.on_others(workspace, kind);
         let maybe = others.without(Capabilities::DENIED);
         let Some(levels) = self.of_kind(workspace, kind) else { return (others, maybe) };
-        let denies_one = levels.denies_one && self.base(workspace) != Level::Manage;
+        let denies_one = levels.denies_one && !self.manages(workspace);
         let surely = if denies_one { others.and(Capabilities::DENIED) } else { others };
         let highest = levels.highest.filter(|level| *level != Level::Deny && levels.any != Some(Level::Deny));
         (surely, highest.map_or(maybe, |level| maybe.and(level.gives())))
@@ -305,9 +320,10 @@ impl Permissions {
         self.of_kind(workspace, kind).into_iter().flat_map(|levels| levels.one.keys().map(String::as_str))
     }
 
-    /// On the workspace itself.
+    /// On the workspace itself: who shares it is for those to say who manage it, and not for everybody.
     pub fn on_workspace(&self, workspace: &Name) -> Capabilities {
-        self.base(workspace).gives().and(self.creates(workspace))
+        let all = self.base(workspace).gives().and(self.creates(workspace));
+        if self.manages(workspace) { all } else { all.without(Capabilities::SHARE) }
     }
 
     /// On the subject of a scope; `None` if it lies within a thing that it does not name.
@@ -322,68 +338,6 @@ impl Permissions {
                 Some(self.on(workspace, ResourceKind::Model, model))
             }
             _ => None,
-        }
-    }
-}
-
-/// The permissions of a person, with a note whether a request was held against them: one for each request.
-///
-/// A guard may have to let a request in before it is known which thing it is about. Unless somebody asks later,
-/// about that very thing, nothing that was found is answered.
-#[derive(Debug, Default)]
-pub struct Reach {
-    permissions: Arc<Permissions>,
-    was_asked: AtomicBool,
-}
-
-impl Reach {
-    /// Not asked yet.
-    pub fn new(permissions: Arc<Permissions>) -> Self {
-        Self { permissions, was_asked: AtomicBool::new(false) }
-    }
-
-    /// The permissions.
-    pub fn permissions(&self) -> &Permissions {
-        &self.permissions
-    }
-
-    /// Notes that the policy was asked about the thing at hand.
-    pub fn note_asked(&self) {
-        self.was_asked.store(true, Ordering::Release);
-    }
-
-    /// Whether the policy was asked about the thing at hand.
-    pub fn was_asked(&self) -> bool {
-        self.was_asked.load(Ordering::Acquire)
-    }
-}
-
-impl PartialEq for Reach {
-    fn eq(&self, other: &Self) -> bool {
-        self.permissions == other.permissions
-    }
-}
-
-impl Eq for Reach {}
-
-/// Which things of a kind a caller may see.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Readable {
-    /// All of a workspace.
-    All,
-    /// These alone.
-    Only(std::collections::HashSet<String>),
-    /// All but these.
-    Except(std::collections::HashSet<String>),
-}
-
-impl Readable {
-    /// Whether the thing of that id is among them.
-    pub fn has(&self, id: impl fmt::Display) -> bool {
-        match self {
-            Self::All => true,
-            Self::Only(ids) => ids.contains(id.to_string().as_str()),
-            Self::Except(ids) => !ids.contains(id.to_string().as_str()),
         }
     }
 }
@@ -409,8 +363,7 @@ mod tests {
             .filter(|grant| grant.1 == kind && (grant.2 == Pattern::Any || grant.2.as_str() == id))
             .map(|grant| grant.3)
             .collect();
-        let manages = floors.contains(&Level::Manage) && !floors.contains(&Level::Deny)
-            || default == Some(Level::Manage) && workspace.is_default() && !floors.contains(&Level::Deny);
+        let manages = floors.contains(&Level::Manage) && !floors.contains(&Level::Deny);
         let mut held = Capabilities::NONE;
         if floors.iter().any(|level| *level >= Level::Use) && !floors.contains(&Level::Deny)
             || default.is_some() && workspace.is_default()
@@ -467,11 +420,27 @@ mod tests {
                                 assert!(is_denied || maybe.has(on));
                             }
                             assert_eq!(others, permissions.on(workspace, kind, "2"));
+                            let shares = permissions.on_workspace(workspace).has(Capabilities::SHARE);
+                            assert_eq!(shares, permissions.manages(workspace), "{both:?} {default:?}");
                         }
                     }
                 }
             }
         }
+    }
+
+    #[test]
+    fn what_everybody_holds_is_of_things_and_beats_no_denial() {
+        let (here, there) = (default_workspace(), Name::new("there").unwrap());
+        let mut permissions = Permissions::new(Some(Level::Manage));
+        permissions.add(&here, ResourceKind::Experiment, &Pattern::new("7"), Level::Deny);
+        assert!(permissions.on(&here, ResourceKind::Experiment, "7").has(Capabilities::DENIED));
+        assert!(permissions.on(&here, ResourceKind::Experiment, "8").has(Capabilities::SHARE));
+        assert!(!permissions.on_workspace(&here).has(Capabilities::SHARE));
+        permissions.add(&here, ResourceKind::Workspace, &Pattern::Any, Level::Manage);
+        assert!(permissions.on(&here, ResourceKind::Experiment, "7").has(Capabilities::SHARE));
+        assert!(permissions.on_workspace(&here).has(Capabilities::SHARE));
+        assert!(permissions.has_part_in(&here) && !permissions.has_part_in(&there));
     }
 
     #[test]

@@ -277,8 +277,9 @@ impl Held {
             (Some(held), _) => exactly(held),
             (None, Some(kind)) => {
                 let (surely, mut maybe) = permissions.bounds(workspace, kind);
-                // Whoever holds levels may look: a search shows what there is for it, if only nothing.
-                if matches!(action, Action::RunRead | Action::ModelRead) {
+                // Whoever holds something here may look: a search shows what there is for it, if only nothing.
+                let looks = matches!(action, Action::RunRead | Action::ModelRead);
+                if looks && permissions.has_part_in(workspace) {
                     maybe = maybe.and(Capabilities::READ);
                 }
                 Self { surely: surely.and(server), maybe: Some(maybe.and(server)) }

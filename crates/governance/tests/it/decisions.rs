@@ -101,6 +101,11 @@ fn what_some_things_allow_and_others_do_not_is_open() {
     assert_eq!(verdict(&reader, Action::ModelRead), Verdict::Open);
     assert_eq!(policy.readable(&reader, Action::ModelRead, &default_workspace()), Readable::Only(ids(&[])));
 
+    // Elsewhere it has no part, and is not told whether there is such a workspace.
+    let elsewhere = Name::new("elsewhere").unwrap();
+    let there = Scope::new(elsewhere.clone(), Subject::new(ResourceKind::Workspace, &elsewhere));
+    assert_eq!(policy.judges(&reader, Action::RunRead, &there), Verdict::Refused);
+
     // A role decides alone, as long as nothing is denied.
     let owner = with(person(Role::Viewer), &[(kind, "7", Level::Manage)]);
     assert_eq!(verdict(&owner, Action::RunRead), Verdict::Allowed);
