@@ -139,6 +139,12 @@ impl Principal {
         self
     }
 
+    /// The same caller without its levels, denials included.
+    #[must_use]
+    pub fn by_roles(&self) -> Self {
+        Self::new(self.actor.clone(), self.grants.clone())
+    }
+
     /// A part of the server, allowed everything.
     pub fn system(part: &str) -> Self {
         Self::new(Actor::system(part), vec![Grant { workspace: None, role: Role::Admin }])

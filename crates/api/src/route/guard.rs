@@ -16,14 +16,14 @@ use mainstay_core::command::Verdict;
 use mainstay_core::error::{Coded, ErrorCode, Failure};
 use mainstay_core::name::Name;
 use mainstay_core::permission::Reach;
-use mainstay_core::principal::Actor;
+use mainstay_core::principal::{Actor, Principal};
 use mainstay_core::scope::{ResourceKind, Scope, Subject};
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
 use super::limit::{Asker, RateLimited};
 use super::{App, RouteScope};
-use crate::caller::{Caller, Levels, NoWorkspace, workspace};
+use crate::caller::{AuthenticationError, Caller, Levels, NoWorkspace, workspace};
 use crate::dialect::{Protocol, render};
 use crate::meter::RouteMeter;
 
@@ -123,8 +123,8 @@ impl Open {
 enum Refused {
     /// Nobody known, or not allowed.
     Failure(Failure),
-    /// Too often.
-    Limited(RateLimited),
+    /// Too often: so many seconds are to pass.
+    Later(Failure, u64),
 }
 
 impl<E: Into<Failure>> From<E> for Refused {
@@ -134,12 +134,23 @@ impl<E: Into<Failure>> From<E> for Refused {
 }
 
 impl Refused {
+    fn limited(limited: RateLimited) -> Self {
+        Self::Later(limited.into(), limited.seconds)
+    }
+
+    fn unknown(error: AuthenticationError) -> Self {
+        match error {
+            AuthenticationError::TooManyAttempts(seconds) => Self::Later(error.into(), seconds),
+            _ => Self::Failure(error.into()),
+        }
+    }
+
     fn render(self, protocol: Protocol) -> Response {
         match self {
             Self::Failure(failure) => render(protocol, &failure),
-            Self::Limited(limited) => {
-                let mut response = render(protocol, &limited.into());
-                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(limited.seconds));
+            Self::Later(failure, seconds) => {
+                let mut response = render(protocol, &failure);
+                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
                 response
             }
         }
@@ -192,8 +203,8 @@ impl Guard {
             Ok(principal) if !principal.actor.is_anonymous() => Asker::Actor(principal.actor.clone()),
             _ => Asker::Address(address),
         };
-        self.app.limiter.admit(asker).map_err(Refused::Limited)?;
-        let principal = known?;
+        self.app.limiter.admit(asker).map_err(Refused::limited)?;
+        let principal = known.map_err(Refused::unknown)?;
         let workspace = workspace(&parts.headers)?;
         let subject = match self.scope {
             RouteScope::Server => Subject::new(ResourceKind::Server, "server"),
@@ -204,7 +215,7 @@ impl Guard {
         };
         let scope = Scope::new(workspace, subject);
         let authorizer = &self.app.authorizer;
-        let verdict = authorizer.judges(&principal, self.action, &scope);
+        let verdict = self.judge(&principal, &scope);
         if verdict == Verdict::Refused {
             authorizer.refused(&principal, self.action, &scope);
             return Err(Denied { actor: principal.actor, action: self.action, subject: scope.subject }.into());
@@ -223,6 +234,18 @@ impl Guard {
         let mut request = Request::from_parts(parts, body);
         self.body_limit.apply(&mut request);
         Ok((request, open))
+    }
+
+    /// What the policy says. Our own pages and accounts put together what many things hold, so a level on one of them
+    /// opens none; it only closes some.
+    fn judge(&self, principal: &Principal, scope: &Scope) -> Verdict {
+        let authorizer = &self.app.authorizer;
+        let takes_role =
+            principal.reach.is_some() && matches!(self.protocol, Protocol::Native | Protocol::Ui);
+        if takes_role && !authorizer.allows(&principal.by_roles(), self.action, scope) {
+            return Verdict::Refused;
+        }
+        authorizer.judges(principal, self.action, scope)
     }
 
     /// Refuses a workspace that is not there. Whether the server lives does not depend on one.
