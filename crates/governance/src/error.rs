@@ -59,6 +59,12 @@ pub enum GovernanceError {
     /// Argon2 refused.
     #[error("the password could not be hashed; try again")]
     Unhashable,
+    /// Too many wrong passwords.
+    #[error("too many wrong passwords were tried; try again in {0} s")]
+    TooManyPasswords(u64),
+    /// More than a workspace is described by.
+    #[error("the description of a workspace has at most 1024 characters, and no U+0000")]
+    InvalidDescription,
     /// There is no such user.
     #[error("User with username={0} not found")]
     NoUser(UserName),
@@ -190,6 +196,7 @@ impl Coded for GovernanceError {
             | Self::OwnAccount
             | Self::InvalidLevel { .. }
             | Self::InvalidPattern(_)
+            | Self::InvalidDescription
             | Self::InvalidRole(_) => ErrorCode::InvalidArgument,
             Self::NoToken(_)
             | Self::NoGrantHeld(_)
@@ -201,6 +208,7 @@ impl Coded for GovernanceError {
             | Self::NoRolePermission(_)
             | Self::NoMember { .. } => ErrorCode::NotFound,
             Self::NotReplayable(_) => ErrorCode::Corrupt,
+            Self::TooManyPasswords(_) => ErrorCode::RateLimited,
             Self::Unhashable => ErrorCode::Internal,
             Self::NotOneself => ErrorCode::PermissionDenied,
             Self::LastAdmin(_) | Self::WorkspaceInUse { .. } => ErrorCode::WrongState,

@@ -136,8 +136,8 @@ pub trait DeliveryTx: Journal {
 pub trait PasswordHashing: Send + Sync {
     /// What is to be kept of a password.
     async fn hash(&self, password: Password) -> Result<PasswordHash, GovernanceError>;
-    /// Whether it is the password of that user.
-    async fn is_of(&self, user: &User, password: String) -> Result<bool, StorageError>;
+    /// Whether it is the password of that user. Wrong ones are counted: after many the caller is to wait.
+    async fn is_of(&self, user: &User, password: String) -> Result<bool, GovernanceError>;
 }
 
 /// What readers ask about people.

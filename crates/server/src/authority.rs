@@ -1,5 +1,6 @@
 //! Who is calling, and what they may do.
 
+mod guesses;
 mod hashing;
 mod kept;
 mod passwords;

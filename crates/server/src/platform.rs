@@ -123,7 +123,11 @@ impl Platform {
         Ok(Self {
             heads,
             mlflow: mainstay_mlflow::Options::default(),
-            hashing: Arc::new(Hashing::new(Arc::new(database.reader.clone()), entropy.clone())),
+            hashing: Arc::new(Hashing::new(
+                Arc::new(database.reader.clone()),
+                entropy.clone(),
+                clock.clone(),
+            )),
             people: Commands::new(writer.clone(), policy.clone()),
             data: Commands::new(writer.clone(), policy.clone()),
             features: Commands::new(writer.clone(), policy.clone()),

@@ -11,6 +11,9 @@ use serde_json::json;
 use crate::error::GovernanceError;
 use crate::port::PeopleTx;
 
+/// Longest description, in characters. All of them are held in memory.
+const MAX_DESCRIPTION: usize = 1_024;
+
 fn scope(name: &Name) -> Scope {
     Scope::new(name.clone(), Subject::new(ResourceKind::Workspace, name))
 }
@@ -48,6 +51,9 @@ impl Command for DescribeWorkspace {
 
     async fn apply(&self, tx: &mut Self::Tx) -> Result<(), GovernanceError> {
         expect(tx, &self.name, "described").await?;
+        if self.description.chars().count() > MAX_DESCRIPTION || self.description.contains('\0') {
+            return Err(GovernanceError::InvalidDescription);
+        }
         tx.describe_workspace(&self.name, &self.description).await?;
         let body = json!({"description": self.description});
         tx.record(Event::new("workspace.changed", scope(&self.name).subject, body));

@@ -6,11 +6,14 @@ use async_trait::async_trait;
 use mainstay_core::digest::Digest;
 use mainstay_core::entropy::Entropy;
 use mainstay_core::error::StorageError;
+use mainstay_core::time::Clock;
 use mainstay_governance::error::GovernanceError;
 use mainstay_governance::people::User;
 use mainstay_governance::port::{PasswordHashing, PeopleReader};
 use mainstay_governance::user::{Password, PasswordHash, UserName, refuse_slowly};
 use tokio::sync::{Semaphore, SemaphorePermit};
+
+use super::guesses::{Guesser, Guesses, TooMany};
 
 /// Most passwords that are hashed at once: each takes 19 MiB and a core for some ten milliseconds.
 const AT_ONCE: usize = 2;
@@ -20,12 +23,13 @@ pub struct Hashing {
     reader: Arc<dyn PeopleReader>,
     entropy: Arc<dyn Entropy>,
     turns: Semaphore,
+    guesses: Guesses,
 }
 
 impl Hashing {
-    /// What is kept of passwords is read from `reader`.
-    pub fn new(reader: Arc<dyn PeopleReader>, entropy: Arc<dyn Entropy>) -> Self {
-        Self { reader, entropy, turns: Semaphore::new(AT_ONCE) }
+    /// What is kept of passwords is read from `reader`; the clock tells how soon one may be tried again.
+    pub fn new(reader: Arc<dyn PeopleReader>, entropy: Arc<dyn Entropy>, clock: Arc<dyn Clock>) -> Self {
+        Self { reader, entropy, turns: Semaphore::new(AT_ONCE), guesses: Guesses::new(clock) }
     }
 
     /// Waits for a turn.
@@ -57,6 +61,12 @@ impl Hashing {
     }
 }
 
+impl From<TooMany> for GovernanceError {
+    fn from(TooMany(seconds): TooMany) -> Self {
+        Self::TooManyPasswords(seconds)
+    }
+}
+
 #[async_trait]
 impl PasswordHashing for Hashing {
     async fn hash(&self, password: Password) -> Result<PasswordHash, GovernanceError> {
@@ -66,8 +76,15 @@ impl PasswordHashing for Hashing {
         hashing.await.map_err(|error| StorageError::Failed(error.into()))?
     }
 
-    async fn is_of(&self, user: &User, password: String) -> Result<bool, StorageError> {
+    async fn is_of(&self, user: &User, password: String) -> Result<bool, GovernanceError> {
+        let guesser = [Guesser::of(user.name.as_str())];
+        self.guesses.admit(&guesser)?;
         let turn = self.turn().await?;
-        self.verify(&turn, Some((&user.name, user.password)), password).await
+        self.guesses.admit(&guesser)?;
+        let is_right = self.verify(&turn, Some((&user.name, user.password)), password).await?;
+        if !is_right {
+            self.guesses.note_wrong(&guesser);
+        }
+        Ok(is_right)
     }
 }

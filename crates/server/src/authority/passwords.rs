@@ -15,33 +15,21 @@ use mainstay_core::principal::Principal;
 use mainstay_core::time::Clock;
 use sha2::Sha256;
 
+use super::guesses::{Guesser, Guesses, TooMany};
 use super::hashing::Hashing;
 use super::people::{Directory, Known};
 
 /// Most passwords that are remembered.
 const REMEMBERED: usize = 10_000;
-/// Wrong passwords that one address, and one user, may have at once; after that, one more each [`PACE`].
-const BURST: i64 = 20;
-/// Microseconds until one more wrong password is free.
-const PACE: i64 = 2_000_000;
 
 /// Verifies passwords, and remembers.
 pub(super) struct Passwords {
     directory: Directory,
     hashing: Arc<Hashing>,
-    clock: Arc<dyn Clock>,
-    key: [u8; 32],
+    /// A block of SHA-256, which is the one size that no key can fail to have.
+    key: [u8; 64],
     verified: Mutex<HashMap<[u8; 32], Digest>>,
-    wrong: Mutex<HashMap<Guesser, i64>>,
-}
-
-/// Whose wrong passwords are counted.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Guesser {
-    /// From where they come; a /64 of IPv6, which is what one customer has at least.
-    From(Option<IpAddr>),
-    /// Whose they would be. Only users are counted, so that nobody fills the memory with names.
-    Of(String),
+    guesses: Guesses,
 }
 
 impl Passwords {
@@ -51,10 +39,9 @@ impl Passwords {
         clock: Arc<dyn Clock>,
         entropy: &dyn Entropy,
     ) -> Self {
-        let mut key = [0; 32];
+        let mut key = [0; 64];
         entropy.fill(&mut key);
-        let (verified, wrong) = (Mutex::default(), Mutex::default());
-        Self { directory, hashing, clock, key, verified, wrong }
+        Self { directory, hashing, key, verified: Mutex::default(), guesses: Guesses::new(clock) }
     }
 
     /// The user of that name, if it is its password.
@@ -69,28 +56,29 @@ impl Passwords {
         if let Some(known) = known.as_deref().filter(|known| self.has_verified(&trace, known)) {
             return Ok(known.principal());
         }
-        let mut guessers = vec![Guesser::From(address.map(network))];
-        guessers.extend(known.as_deref().map(|known| Guesser::Of(known.name.to_string())));
-        self.admit(&guessers)?;
+        let guessers = [Guesser::from(address), Guesser::of(name)];
+        self.guesses.admit(&guessers)?;
         let turn = self.hashing.turn().await.map_err(unread)?;
         // A client that begins with several requests at once is hashed for once.
         if let Some(known) = known.as_deref().filter(|known| self.has_verified(&trace, known)) {
             return Ok(known.principal());
         }
+        // Whoever sends many at once has had some of them judged while the others waited.
+        self.guesses.admit(&guessers)?;
         let user = known.as_deref().map(|known| (&known.name, known.password));
         let is_right = self.hashing.verify(&turn, user, password).await.map_err(unread)?;
         if let Some(known) = known.as_deref().filter(|_| is_right) {
             self.remember(trace, known.password);
             return Ok(known.principal());
         }
-        self.note_wrong(&guessers);
+        self.guesses.note_wrong(&guessers);
         tracing::warn!(?address, "a wrong name or password");
         Err(AuthenticationError::Unauthenticated)
     }
 
     /// What is remembered of a name with a password. No name holds the byte between them.
     fn trace(&self, name: &str, password: &str) -> [u8; 32] {
-        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.key) else { return [0; 32] };
+        let mut mac = Hmac::<Sha256>::new(&self.key.into());
         for part in [name.as_bytes(), &[0], password.as_bytes()] {
             mac.update(part);
         }
@@ -109,45 +97,11 @@ impl Passwords {
         }
         verified.insert(trace, password);
     }
-
-    fn admit(&self, guessers: &[Guesser]) -> Result<(), AuthenticationError> {
-        let now = self.clock.now().micros();
-        let wrong = self.wrong.lock().unwrap_or_else(PoisonError::into_inner);
-        let waits = guessers.iter().filter_map(|guesser| wrong.get(guesser)).map(|full_at| {
-            // A bucket that is full at `full_at` has room for one more when it lacks less than all but one.
-            full_at.saturating_sub(now).saturating_sub((BURST - 1) * PACE)
-        });
-        let wait = waits.max().unwrap_or(0);
-        if wait <= 0 {
-            return Ok(());
-        }
-        let seconds = u64::try_from(wait).unwrap_or_default().div_ceil(1_000_000);
-        Err(AuthenticationError::TooManyAttempts(seconds))
-    }
-
-    fn note_wrong(&self, guessers: &[Guesser]) {
-        let now = self.clock.now().micros();
-        let mut wrong = self.wrong.lock().unwrap_or_else(PoisonError::into_inner);
-        if wrong.len() >= REMEMBERED {
-            wrong.retain(|_, full_at| *full_at > now);
-        }
-        for guesser in guessers {
-            // Whoever has so many addresses is counted by the names that it tries.
-            if wrong.len() < REMEMBERED || matches!(guesser, Guesser::Of(_)) {
-                let full_at = wrong.entry(guesser.clone()).or_insert(now);
-                *full_at = (*full_at).max(now).saturating_add(PACE);
-            }
-        }
-    }
 }
 
-fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(six) => {
-            let [a, b, c, d, ..] = six.segments();
-            IpAddr::from([a, b, c, d, 0, 0, 0, 0])
-        }
+impl From<TooMany> for AuthenticationError {
+    fn from(TooMany(seconds): TooMany) -> Self {
+        Self::TooManyAttempts(seconds)
     }
 }
 
