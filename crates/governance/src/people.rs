@@ -1,6 +1,7 @@
 //! Users, the levels that they were granted, and the roles that people made: all that decides what somebody who
 //! logs in may do, besides the policy.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use mainstay_core::digest::Digest;
@@ -68,6 +69,15 @@ pub struct User {
     pub password: Digest,
     /// Since when there is such a user.
     pub created: MachineTime,
+}
+
+impl User {
+    /// The roles of the policy that it has, given those that it was granted.
+    #[must_use]
+    pub fn grants(&self, mut granted: Vec<Grant>) -> Vec<Grant> {
+        granted.extend(self.admin.then_some(Grant { workspace: None, role: Role::Admin }));
+        granted
+    }
 }
 
 /// On what a level is granted: one experiment or model, all of them, or a workspace as a whole.
@@ -250,8 +260,32 @@ impl People {
     pub fn grants_of(&self, user: &User) -> Vec<Grant> {
         let actor = user.name.actor();
         let granted = self.grants.iter().filter(|(whose, _)| *whose == actor).map(|(_, grant)| grant.clone());
-        let admin = user.admin.then_some(Grant { workspace: None, role: Role::Admin });
-        granted.chain(admin).collect()
+        user.grants(granted.collect())
+    }
+
+    /// What each user holds, as [`People::permissions_of`] tells it of one, in the time that it takes to look at
+    /// everything once.
+    pub fn permissions(&self, default: Option<Level>) -> HashMap<&UserName, Permissions> {
+        let mut all: HashMap<&UserName, Permissions> =
+            self.users.iter().map(|user| (&user.name, Permissions::new(default))).collect();
+        for Permission { workspace, user, on, level } in &self.permissions {
+            if let Some(held) = all.get_mut(user) {
+                held.add(workspace, on.kind, &on.pattern, *level);
+            }
+        }
+        let places: HashMap<Number, &Name> =
+            self.roles.iter().map(|role| (role.id, &role.workspace)).collect();
+        let mut levels: HashMap<Number, Vec<&RolePermission>> = HashMap::new();
+        for permission in &self.role_permissions {
+            levels.entry(permission.role).or_default().push(permission);
+        }
+        for Member { role, user, .. } in &self.members {
+            let (Some(held), Some(workspace)) = (all.get_mut(user), places.get(role)) else { continue };
+            for RolePermission { on, level, .. } in levels.get(role).into_iter().flatten() {
+                held.add(workspace, on.kind, &on.pattern, *level);
+            }
+        }
+        all
     }
 
     /// The levels that a user holds by itself and by its custom roles, above what everybody holds.
@@ -360,5 +394,9 @@ mod tests {
         assert!(held.on(&other, ResourceKind::Model, "m").has(Capabilities::DELETE));
         assert_eq!(people.grants_of(&people.users[0]).len(), 1);
         assert!(people.permissions_of(&UserName::new("bob").unwrap(), None).is_empty());
+        for default in [None, Some(Level::Read)] {
+            let expected = HashMap::from([(&people.users[0].name, people.permissions_of(&ann(), default))]);
+            assert_eq!(people.permissions(default), expected);
+        }
     }
 }

@@ -21,20 +21,24 @@ use crate::reader::Reader;
 use crate::tx::StoreTx;
 use crate::value::Row;
 
-const USERS: &str =
-    "SELECT name, id, admin, password, created FROM users WHERE ($1 = '' OR name = $1) ORDER BY name";
+const USERS: &str = "SELECT name, id, admin, password, created FROM users ORDER BY name";
+const USER: &str = "SELECT name, id, admin, password, created FROM users WHERE name = $1";
 const ROLES: &str = "SELECT id, workspace, name, description FROM custom_roles \
     WHERE ($1 = '' OR workspace = $1) AND ($2 = 0 OR id = $2) AND ($3 = '' OR name = $3) ORDER BY workspace, name";
 const ROLE_PERMISSIONS: &str = "SELECT id, role, kind, pattern, level FROM custom_role_permissions \
     WHERE ($1 = 0 OR role = $1) ORDER BY role, kind, pattern";
 
-/// What is left in a workspace that cannot be deleted. What goes with it is not among them.
-const CONTENTS: [(&str, &str); 6] = [
+/// What is left in a workspace that cannot be deleted, as a new one of that name would have it. What goes with the
+/// workspace is not among them.
+const CONTENTS: [(&str, &str); 9] = [
     ("experiments", "SELECT workspace FROM experiments WHERE workspace = $1 LIMIT 1"),
     ("registered_models", "SELECT workspace FROM registered_models WHERE workspace = $1 LIMIT 1"),
     ("datasets", "SELECT workspace FROM datasets WHERE workspace = $1 LIMIT 1"),
     ("pipelines", "SELECT workspace FROM pipelines WHERE workspace = $1 LIMIT 1"),
     ("endpoints", "SELECT workspace FROM endpoints WHERE workspace = $1 LIMIT 1"),
+    ("feature_definitions", "SELECT workspace FROM feature_definitions WHERE workspace = $1 LIMIT 1"),
+    ("pipeline_runs", "SELECT workspace FROM pipeline_runs WHERE workspace = $1 LIMIT 1"),
+    ("webhooks", "SELECT workspace FROM webhooks WHERE workspace = $1 LIMIT 1"),
     ("api_tokens", "SELECT workspace FROM api_tokens WHERE workspace = $1 AND revoked IS NULL LIMIT 1"),
 ];
 
@@ -62,7 +66,7 @@ impl Ownership for StoreTx {
 #[async_trait]
 impl PeopleTx for StoreTx {
     async fn user(&mut self, name: &UserName) -> Result<Option<User>, StorageError> {
-        self.query_one(USERS, params![name.as_str()]).await?.as_ref().map(user).transpose()
+        self.query_one(USER, params![name.as_str()]).await?.as_ref().map(user).transpose()
     }
 
     async fn admins(&mut self) -> Result<u64, StorageError> {
@@ -250,7 +254,7 @@ impl PeopleReader for Reader {
         self.read(move |tx| {
             Box::pin(async move {
                 Ok(People {
-                    users: all(&tx.query(USERS, params![""]).await?, user)?,
+                    users: all(&tx.query(USERS, &[]).await?, user)?,
                     permissions: all(&tx.query(permissions, &[]).await?, permission)?,
                     roles: all(&tx.query(ROLES, params!["", 0, ""]).await?, role)?,
                     role_permissions: all(&tx.query(ROLE_PERMISSIONS, params![0]).await?, role_permission)?,

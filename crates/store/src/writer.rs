@@ -346,7 +346,11 @@ impl Group {
             use ResourceKind::{CustomRole, Token, User, Webhook, Workspace};
             matches!(kind, Token | Webhook | User | CustomRole | Workspace)
         };
-        let access = pending.iter().any(|pending| about_access(pending.event.subject.kind));
+        // What people were granted on a model by its name goes with it.
+        let moves_names = |kind: &str| matches!(kind, "model.deleted" | "model.renamed");
+        let access = pending
+            .iter()
+            .any(|Pending { event, .. }| about_access(event.subject.kind) || moves_names(event.kind));
         if is_planted(Fault::EventAfterCommit) {
             self.tx.connection.batch("COMMIT").await?;
             self.begin().await?;

@@ -9,8 +9,9 @@ use mainstay_core::digest::Digest;
 use mainstay_core::error::StorageError;
 use mainstay_core::name::Name;
 use mainstay_core::permission::{Level, Permissions};
-use mainstay_core::principal::{Grant, Principal};
+use mainstay_core::principal::{Actor, Grant, Principal};
 use mainstay_core::time::Clock;
+use mainstay_governance::people::User;
 use mainstay_governance::port::PeopleReader;
 use mainstay_governance::user::UserName;
 use mainstay_store::Database;
@@ -50,11 +51,16 @@ impl Source for StoredPeople {
 
     async fn read(&self) -> Result<Register, StorageError> {
         let people = self.reader.people().await?;
-        let known = |user: &mainstay_governance::people::User| Known {
+        let mut permissions = people.permissions(self.default);
+        let mut granted: HashMap<&Actor, Vec<Grant>> = HashMap::new();
+        for (actor, grant) in &people.grants {
+            granted.entry(actor).or_default().push(grant.clone());
+        }
+        let mut known = |user: &User| Known {
             name: user.name.clone(),
             password: user.password,
-            grants: people.grants_of(user),
-            permissions: Arc::new(people.permissions_of(&user.name, self.default)),
+            grants: user.grants(granted.remove(&user.name.actor()).unwrap_or_default()),
+            permissions: Arc::new(permissions.remove(&user.name).unwrap_or_default()),
         };
         let users = people.users.iter().map(|user| (user.name.to_string(), Arc::new(known(user))));
         let workspaces = people.workspaces.iter().map(|(name, _)| name.clone());

@@ -14,14 +14,15 @@ use mainstay_core::principal::{Grant, Principal, Role};
 use mainstay_core::scope::{ResourceKind, Scope, default_workspace};
 use mainstay_governance::command::{
     AddRolePermission, AssignRole, Before, ChangeCustomRole, ChangeOwnPassword, ChangeRolePermission,
-    CreateCustomRole, CreateUser, CreateWorkspace, DeleteCustomRole, DeleteUser, DeleteWorkspace,
-    DescribeWorkspace, GrantPermission, GrantRole, RemoveRolePermission, RevokePermission, SetAdmin,
-    SetPassword, UnassignRole,
+    CreateCustomRole, CreateUser, CreateWebhook, CreateWorkspace, DeleteCustomRole, DeleteUser,
+    DeleteWebhook, DeleteWorkspace, DescribeWorkspace, GrantPermission, GrantRole, RemoveRolePermission,
+    RevokePermission, SetAdmin, SetPassword, UnassignRole,
 };
 use mainstay_governance::people::{CustomRole, Member, Number, People, RolePermission, Target};
 use mainstay_governance::policy::{CedarPolicy, Mode};
 use mainstay_governance::port::PeopleReader as _;
 use mainstay_governance::user::{Password, PasswordHash, UserName};
+use mainstay_governance::webhook::{Webhook, WebhookId, WebhookSecret};
 use mainstay_registry::command::{CreateModel, DeleteModel, RenameModel};
 use mainstay_registry::name::ModelName;
 use mainstay_store::writer::Writer;
@@ -227,7 +228,11 @@ both!(levels_follow_the_model_that_they_are_on, async |fresh: Fresh| {
     run(&fresh, role(3, &default_workspace(), "readers")).await.unwrap();
     run(&fresh, level_of_role(4, 3, target("free"), Level::Read)).await.unwrap();
     assert_eq!(run(&fresh, rename("renamed", "free")).await.err(), Some(ErrorCode::WrongState));
+    // Whoever holds what is known in memory is told.
+    let changes = fresh.database.writer.access_changes();
+    let before = *changes.borrow();
     run(&fresh, DeleteModel { workspace: default_workspace(), name: model("renamed") }).await.unwrap();
+    assert!(*changes.borrow() > before);
     assert_eq!(held(&fresh, "ann").await, ["experiment 1 MANAGE", "registered_model taken READ"]);
 
     let held_before = || grant("ann", target("taken"), Level::Edit, Before::Present);
@@ -294,6 +299,10 @@ both!(custom_roles_and_workspaces_come_change_and_go, async |fresh: Fresh| {
 
     let describe = DescribeWorkspace { name: other.clone(), description: "of others".to_owned() };
     run(&fresh, describe).await.unwrap();
+    for bad in ["x".repeat(1_025), "\0".to_owned()] {
+        let describe = DescribeWorkspace { name: other.clone(), description: bad };
+        assert_eq!(run(&fresh, describe).await, Err(ErrorCode::InvalidArgument));
+    }
     assert_eq!(people(&fresh).await.workspaces, [(other.clone(), "of others".to_owned())]);
     let model = CreateModel {
         workspace: other.clone(),
@@ -304,7 +313,15 @@ both!(custom_roles_and_workspaces_come_change_and_go, async |fresh: Fresh| {
     run(&fresh, model.clone()).await.unwrap();
     let delete = || DeleteWorkspace { name: Name::new("other").unwrap() };
     assert_eq!(run(&fresh, delete()).await, Err(ErrorCode::WrongState));
-    run(&fresh, DeleteModel { workspace: other, name: model.name }).await.unwrap();
+    run(&fresh, DeleteModel { workspace: other.clone(), name: model.name }).await.unwrap();
+    // A webhook that was left would be told what happens in a new workspace of that name.
+    let secret = WebhookSecret::draw(&SeededEntropy::new(1));
+    let (id, url) = (WebhookId::from_bytes([4; 16]), "https://chat.example/".to_owned());
+    let kinds = vec!["role.granted".to_owned()];
+    let webhook = Webhook::new(id, Name::new("chat").unwrap(), url, kinds, secret).unwrap();
+    run(&fresh, CreateWebhook { workspace: other.clone(), webhook }).await.unwrap();
+    assert_eq!(run(&fresh, delete()).await, Err(ErrorCode::WrongState));
+    run(&fresh, DeleteWebhook { workspace: other, id }).await.unwrap();
     run(&fresh, delete()).await.unwrap();
     assert_eq!(run(&fresh, delete()).await, Err(ErrorCode::NotFound));
     assert_eq!(run(&fresh, DeleteWorkspace { name: here }).await, Err(ErrorCode::InvalidArgument));
