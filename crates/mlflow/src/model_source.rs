@@ -136,6 +136,13 @@ pub(crate) async fn accept(
     (run, model): (Option<RunRef>, Option<LoggedModelId>),
     is_prompt: bool,
 ) -> Result<Source, Error> {
+    if caller.holds_levels() {
+        // Whatever is registered, of what the request names besides nothing is linked that the caller may not read.
+        known_run(state, caller, run.as_ref()).await?;
+        if let Some(id) = model {
+            known_model(state, caller, id).await?;
+        }
+    }
     if is_prompt {
         if !PROMPT_SOURCES.contains(&uri.as_str()) {
             return Err(invalid(&uri, "Prompt sources must use an MLflow placeholder."));
@@ -147,11 +154,7 @@ pub(crate) async fn accept(
         return copied(state, caller, (name, pointer), &uri, (run, model)).await;
     }
     let logged = match model {
-        Some(id) => {
-            let found = logged_model::existing(state, &caller.workspace, id).await?.model;
-            caller.may(Action::RunRead, ResourceKind::Experiment, found.experiment)?;
-            Some(found)
-        }
+        Some(id) => Some(known_model(state, caller, id).await?),
         None => None,
     };
     let directory = directory(state, caller, form, (&uri, run.as_ref(), logged.as_ref())).await?;
@@ -240,6 +243,13 @@ async fn owner(
         Some(logged) => (Some(logged.artifact_uri.clone()), MUST_OWN_MODEL),
         None => (known_run(state, caller, run).await?.map(|run| run.artifact_uri), MUST_OWN_RUN),
     })
+}
+
+/// The logged model of this workspace; refused if the caller may not read it.
+async fn known_model(state: &Mlflow, caller: &Caller, id: LoggedModelId) -> Result<LoggedModel, Error> {
+    let found = logged_model::existing(state, &caller.workspace, id).await?.model;
+    caller.may(Action::RunRead, ResourceKind::Experiment, found.experiment)?;
+    Ok(found)
 }
 
 /// The run of this workspace that a client means, if there is one; refused if the caller may not read it.

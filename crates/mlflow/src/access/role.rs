@@ -67,11 +67,12 @@ struct Named {
     description: Option<String>,
 }
 
-/// The workspace that a message names. Where clients are told of workspaces it must be there; where they are not, a
-/// name is all that there is of one.
-async fn workspace(state: &MlflowState, text: Option<String>) -> Result<Name, Error> {
+/// The workspace that a message names, if the caller may make roles there. Where clients are told of workspaces it
+/// must be there, as only those hear who may; where they are not, a name is all that there is of one.
+async fn workspace(state: &MlflowState, caller: &Caller, text: Option<String>) -> Result<Name, Error> {
     let text = text.filter(|text| !text.is_empty()).ok_or(MlflowError::EmptyWorkspace)?;
     let name = Name::new(text)?;
+    expect(state, caller, Action::AccessShare, of_workspace(&name))?;
     if state.people.options.offers_workspaces && !name.is_default() {
         let people = everybody(state).await?;
         if !people.workspaces.iter().any(|(known, _)| *known == name) {
@@ -86,7 +87,7 @@ async fn create(
     caller: Caller,
     Call(request): Call<Named>,
 ) -> Result<Json<One>, Error> {
-    let workspace = workspace(&state, request.workspace).await?;
+    let workspace = workspace(&state, &caller, request.workspace).await?;
     let name = required("name", request.name)?;
     let id = Number::draw(&*state.entropy);
     let role = CustomRole { id, workspace, name, description: request.description };

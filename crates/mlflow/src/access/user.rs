@@ -69,7 +69,8 @@ impl From<&User> for One {
     }
 }
 
-#[derive(Debug, Default, Deserialize)]
+/// It holds passwords, so it is not shown by `Debug`.
+#[derive(Default, Deserialize)]
 #[serde(default)]
 struct Named {
     username: Option<String>,

@@ -8,6 +8,7 @@ use mainstay_api::route::Route;
 use mainstay_core::action::Action;
 use mainstay_core::name::Name;
 use mainstay_core::permission::{Capabilities, Level};
+use mainstay_core::principal::Grant;
 use mainstay_core::scope::default_workspace;
 use mainstay_governance::command::{CreateCustomRole, CreateWorkspace, DeleteWorkspace, DescribeWorkspace};
 use mainstay_governance::error::GovernanceError;
@@ -89,7 +90,8 @@ fn new_name(text: &str) -> Result<Name, Error> {
 /// Whether the caller has a part in a workspace: a role of either kind, or a level that reads all of it.
 fn takes_part(state: &MlflowState, caller: &Caller, people: &People, workspace: &Name) -> bool {
     let reads = |level: Capabilities| level.has(Capabilities::READ);
-    let granted = caller.principal.grants.iter().any(|grant| grant.workspace.as_ref() == Some(workspace));
+    let here = |grant: &Grant| grant.workspace.as_ref().is_none_or(|at| at == workspace);
+    let granted = caller.principal.grants.iter().any(here);
     let held = own_name(caller).is_some_and(|name| {
         let default = state.people.options.default_permission;
         reads(people.permissions_of(&name, default).on_workspace(workspace))

@@ -11,6 +11,7 @@ use mainstay_api::Authenticator as _;
 use mainstay_api::caller::{AuthenticationError, Workspaces as _};
 use mainstay_core::action::Action;
 use mainstay_core::entropy::SeededEntropy;
+use mainstay_core::error::{Coded as _, ErrorCode};
 use mainstay_core::event::{EventLog as _, EventQuery, EventSeq};
 use mainstay_core::permission::{Level, Pattern, Permissions};
 use mainstay_core::principal::{Actor, Principal, Role};
@@ -18,7 +19,7 @@ use mainstay_core::scope::{ResourceKind, default_workspace};
 use mainstay_core::time::{MachineTime, ManualClock};
 use mainstay_governance::command::{CreateUser, CreateWorkspace, DeleteUser, SetPassword};
 use mainstay_governance::people::Number;
-use mainstay_governance::port::GovernanceTx;
+use mainstay_governance::port::{GovernanceTx, PasswordHashing as _, PeopleReader as _};
 use mainstay_governance::user::{Password, PasswordHash, UserName};
 use mainstay_server::authority::{Credentials, Directory, local_user};
 use mainstay_server::platform::Platform;
@@ -111,6 +112,44 @@ async fn a_password_counts_as_long_as_it_is_the_users_and_wrong_ones_are_counted
     assert!(door.ask(here, (ann.as_str(), "another password"), &[]).await.is_ok());
     platform.people.run(&local_user(), DeleteUser { name: ann.clone() }).await.unwrap();
     assert_eq!(door.ask(here, (ann.as_str(), "another password"), &[]).await, wrong);
+    app.platform.close().await;
+}
+
+/// How often somebody was told that it was wrong, and how often to wait.
+fn counted(answers: &[Result<String, AuthenticationError>]) -> (usize, usize) {
+    let wrong = |answer: &&Result<_, _>| matches!(answer, Err(AuthenticationError::Unauthenticated));
+    let later = |answer: &&Result<_, _>| matches!(answer, Err(AuthenticationError::TooManyAttempts(_)));
+    (answers.iter().filter(wrong).count(), answers.iter().filter(later).count())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_guesses_learns_little_however_it_asks() {
+    let app = TestApp::start().await;
+    let platform = &app.platform;
+    let ann = create(platform, "ann").await;
+    // Many at once are no more than many one after another: two at most are hashed when the twentieth was wrong.
+    let door = Door::new(platform);
+    let ask = |n: u8| door.ask([10, 0, n, 1], (ann.as_str(), "not this password"), &[]);
+    let answers = futures::future::join_all((0..60).map(ask)).await;
+    let (wrong, later) = counted(&answers);
+    assert!((20..=22).contains(&wrong) && wrong + later == 60, "{wrong} {later}");
+    // Whether a name is counted does not tell whether there is such a user.
+    for name in [ann.as_str(), "nobody"] {
+        let door = Door::new(platform);
+        let mut answers = Vec::new();
+        for n in 0..21 {
+            answers.push(door.ask([10, 0, n, 1], (name, "not this password"), &[]).await);
+        }
+        assert_eq!(counted(&answers), (20, 1), "{name}");
+    }
+    // Nor does somebody with an open session find out the password of it.
+    let people = platform.database.reader.people().await.unwrap();
+    let user = people.user(&ann).unwrap();
+    for _ in 0..20 {
+        assert!(!platform.hashing.is_of(user, "not this password".to_owned()).await.unwrap());
+    }
+    let later = platform.hashing.is_of(user, PASSWORD.to_owned()).await.unwrap_err();
+    assert_eq!(later.code(), ErrorCode::RateLimited);
     app.platform.close().await;
 }
 
@@ -217,6 +256,38 @@ async fn no_route_shows_or_changes_what_the_caller_has_no_level_on() {
     assert!(by_walker.is_empty(), "{by_walker:?}");
     // Refusals are on the record, by the server.
     assert!(events.iter().any(|event| event.kind == "access.refused"));
+    app.platform.close().await;
+}
+
+/// What is put together from many things takes a role, and whatever a request names besides takes a level too.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_level_on_one_thing_opens_no_other() {
+    let app = TestApp::start().await;
+    let names = hidden(&app).await;
+    let mut levels = Permissions::default();
+    levels.add(&default_workspace(), ResourceKind::Model, &Pattern::new("hidden-model"), Level::Manage);
+    let levels = Arc::new(levels);
+    let owner = |grants| Principal::new(Actor::user("owner"), grants).with_permissions(levels.clone());
+    let addresses =
+        ["/api/v1/models/hidden-model", "/models/hidden-model", "/api/v1/models/hidden-model/versions/1"];
+    for address in addresses {
+        app.act_as(owner(Vec::new()));
+        assert_eq!(app.get(address).await.status, 403, "{address}");
+        app.act_as(owner(with_role(Role::Viewer, "default").grants));
+        assert_eq!(app.get(address).await.status, 200, "{address}");
+    }
+    app.act_as(owner(Vec::new()));
+    app.get("/api/2.0/mlflow/registered-models/get?name=hidden-model").await.expect(200);
+    // Versions of all kinds link to runs and logged models.
+    let prompt = json!([{"key": "mlflow.prompt.is_prompt", "value": "true"}]);
+    for (source, tags) in [("s3://elsewhere/m", json!([])), ("prompt-template", prompt)] {
+        for field in ["run_id", "model_id"] {
+            let mut body = json!({"name": "hidden-model", "source": source, "tags": tags});
+            body[field] = names[field].clone();
+            let answer = app.post("/api/2.0/mlflow/model-versions/create", &body).await;
+            assert_eq!(answer.status, 403, "{source} {field}: {}", answer.text());
+        }
+    }
     app.platform.close().await;
 }
 
