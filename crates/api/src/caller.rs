@@ -1,14 +1,22 @@
 //! Who is calling, and on which workspace: found once per request, before any handler runs.
 
+use std::fmt;
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use axum::extract::FromRequestParts;
 use http::HeaderMap;
 use http::request::Parts;
-use mainstay_core::error::{Coded, ErrorCode};
+use mainstay_core::action::Action;
+use mainstay_core::command::Authorizer;
+use mainstay_core::error::{Coded, ErrorCode, StorageError};
 use mainstay_core::name::Name;
+use mainstay_core::permission::Readable;
 use mainstay_core::principal::Principal;
-use mainstay_core::scope::default_workspace;
+use mainstay_core::scope::{ResourceKind, Scope, Subject, default_workspace};
 use thiserror::Error;
+
+use crate::route::Denied;
 
 /// The header in which `mlflow` clients name a workspace.
 const MLFLOW_WORKSPACE: &str = "x-mlflow-workspace";
@@ -19,8 +27,13 @@ const WORKSPACE: &str = "x-mainstay-workspace";
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum AuthenticationError {
     /// No credential where one is needed, or one that is not known.
-    #[error("a valid credential is needed: send 'Authorization: Bearer <token>'")]
+    #[error(
+        "a valid credential is needed: send 'Authorization: Bearer <token>', or a name and password by Basic"
+    )]
     Unauthenticated,
+    /// Too many wrong passwords.
+    #[error("too many wrong passwords were tried; try again in {0} s")]
+    TooManyAttempts(u64),
     /// A host, origin or content type that local mode does not take.
     #[error("{0}")]
     Foreign(&'static str),
@@ -30,6 +43,7 @@ impl Coded for AuthenticationError {
     fn code(&self) -> ErrorCode {
         match self {
             Self::Unauthenticated => ErrorCode::Unauthenticated,
+            Self::TooManyAttempts(_) => ErrorCode::RateLimited,
             Self::Foreign(_) => ErrorCode::ForeignOrigin,
         }
     }
@@ -43,6 +57,24 @@ pub trait Authenticator: Send + Sync {
     async fn authenticate(&self, parts: &Parts) -> Result<Principal, AuthenticationError>;
 }
 
+/// Knows which workspaces there are.
+#[async_trait]
+pub trait Workspaces: Send + Sync {
+    /// Whether there is one of that name.
+    async fn exists(&self, name: &Name) -> Result<bool, StorageError>;
+}
+
+/// A request names a workspace that is not there.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("Workspace '{0}' not found; an admin of the server creates workspaces")]
+pub struct NoWorkspace(pub Name);
+
+impl Coded for NoWorkspace {
+    fn code(&self) -> ErrorCode {
+        ErrorCode::NotFound
+    }
+}
+
 /// The caller of a request, as handlers see it.
 #[derive(Debug, Clone)]
 pub struct Caller {
@@ -50,6 +82,90 @@ pub struct Caller {
     pub principal: Principal,
     /// Where.
     pub workspace: Name,
+    /// What decides about single things, for those who hold levels on them.
+    pub(crate) levels: Option<Levels>,
+}
+
+/// What decides about single things.
+#[derive(Clone)]
+pub(crate) struct Levels {
+    pub(crate) authorizer: Arc<dyn Authorizer>,
+    /// The route's action.
+    pub(crate) action: Action,
+    /// Whether the caller may do it to some things and not to others.
+    pub(crate) is_open: bool,
+}
+
+impl fmt::Debug for Levels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Levels")
+            .field("action", &self.action)
+            .field("is_open", &self.is_open)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Caller {
+    /// A caller with roles alone, outside a request.
+    pub const fn new(principal: Principal, workspace: Name) -> Self {
+        Self { principal, workspace, levels: None }
+    }
+
+    /// Whether the caller may do the route's action to some experiments or models and not to others, so that a
+    /// handler must ask about each before it shows or changes anything of it. Commands ask by themselves.
+    pub fn is_confined(&self) -> bool {
+        self.levels.as_ref().is_some_and(|levels| levels.is_open)
+    }
+
+    /// Whether the caller holds levels on single things, so that what a request names besides is to be looked at.
+    pub const fn holds_levels(&self) -> bool {
+        self.levels.is_some()
+    }
+
+    /// Refuses if the caller may not do the route's action to this experiment or model.
+    pub fn admitted(&self, kind: ResourceKind, id: impl fmt::Display) -> Result<(), Denied> {
+        match &self.levels {
+            Some(levels) if levels.is_open => self.ask(levels, levels.action, kind, id),
+            _ => Ok(()),
+        }
+    }
+
+    /// Refuses if the caller may not do another action to an experiment or model that the request names besides.
+    /// A role that allows the route's action allows the reading of what it needs.
+    pub fn may(&self, action: Action, kind: ResourceKind, id: impl fmt::Display) -> Result<(), Denied> {
+        self.levels.as_ref().map_or(Ok(()), |levels| self.ask(levels, action, kind, id))
+    }
+
+    fn ask(
+        &self,
+        levels: &Levels,
+        action: Action,
+        kind: ResourceKind,
+        id: impl fmt::Display,
+    ) -> Result<(), Denied> {
+        if let Some(reach) = &self.principal.reach {
+            reach.note_asked();
+        }
+        let scope = Scope::new(self.workspace.clone(), Subject::new(kind, id));
+        if levels.authorizer.allows(&self.principal, action, &scope) {
+            return Ok(());
+        }
+        levels.authorizer.refused(&self.principal, action, &scope);
+        Err(Denied { actor: self.principal.actor.clone(), action, subject: scope.subject })
+    }
+
+    /// To which experiments or models the caller may do the route's action: a search looks among those alone.
+    pub fn readable(&self) -> Readable {
+        match &self.levels {
+            Some(levels) if levels.is_open => {
+                if let Some(reach) = &self.principal.reach {
+                    reach.note_asked();
+                }
+                levels.authorizer.readable(&self.principal, levels.action, &self.workspace)
+            }
+            _ => Readable::All,
+        }
+    }
 }
 
 /// The workspace that the headers name; the default one if they name none.

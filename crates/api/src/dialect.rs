@@ -230,7 +230,10 @@ pub fn render(protocol: Protocol, failure: &Failure) -> Response {
     let message = failure.to_string();
     let (media_type, body) = match protocol {
         Protocol::Native => (PROBLEM, problem(code, status, &message)),
-        Protocol::Mlflow => ("application/json", mlflow_body(mlflow_code(code), &message)),
+        Protocol::Mlflow => {
+            let message = format!("{}{message}", mlflow_lead(code));
+            ("application/json", mlflow_body(mlflow_code(code), &message))
+        }
         Protocol::Otlp => ("application/json", json!({"detail": message})),
         Protocol::Oip => ("application/json", json!({"error": message})),
         Protocol::Prometheus => {
@@ -252,7 +255,10 @@ fn plain(class: ErrorClass, mut response: Response) -> Response {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         ErrorClass::Unauthenticated => {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"mainstay\""));
+            // Browsers ask for a name and a password by themselves. A token may stand in place of the latter.
+            for challenge in ["Bearer realm=\"mainstay\"", "Basic realm=\"mainstay\", charset=\"UTF-8\""] {
+                headers.append(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+            }
         }
         _ => {}
     }
@@ -312,6 +318,15 @@ const fn mlflow_code(code: ErrorCode) -> &'static str {
         ErrorClass::Internal => "INTERNAL_ERROR",
         ErrorClass::Unsupported => "NOT_IMPLEMENTED",
         ErrorClass::Unavailable | ErrorClass::StorageFull => "TEMPORARILY_UNAVAILABLE",
+    }
+}
+
+/// How a stock server's sentence begins, which clients look for.
+const fn mlflow_lead(code: ErrorCode) -> &'static str {
+    match code {
+        ErrorCode::Unauthenticated => "You are not authenticated. ",
+        ErrorCode::PermissionDenied => "Permission denied. ",
+        _ => "",
     }
 }
 

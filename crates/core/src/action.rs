@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::scope::ResourceKind;
+
 macro_rules! actions {
     ($($(#[$meta:meta])* $variant:ident = $text:literal;)*) => {
         /// Something that a principal may or may not do.
@@ -31,10 +33,18 @@ actions! {
     RunRead = "run.read";
     /// Create and change experiments and runs, and log to them.
     RunWrite = "run.write";
+    /// Delete and restore experiments, runs and logged models, and remove their artifacts.
+    RunDelete = "run.delete";
+    /// Create experiments.
+    ExperimentCreate = "experiment.create";
     /// Read registered models, versions and aliases.
     ModelRead = "model.read";
-    /// Register models and versions, and change their descriptions, tags and free aliases.
+    /// Register versions, and change models and versions: their descriptions, tags and free aliases.
     ModelWrite = "model.write";
+    /// Delete models, versions and aliases.
+    ModelDelete = "model.delete";
+    /// Register models.
+    ModelCreate = "model.create";
     /// Make a version what a governed endpoint serves.
     ModelPromote = "model.promote";
     /// Read datasets, table versions and validation results.
@@ -73,9 +83,30 @@ actions! {
     AuditWrite = "audit.write";
     /// Manage tokens, grants, workspaces and webhooks.
     AccessManage = "access.manage";
+    /// Say who may do what with a thing: grant levels on it, or, of a workspace, manage its custom roles.
+    AccessShare = "access.share";
+    /// Manage users and workspaces: what belongs to the server as a whole.
+    ServerManage = "server.manage";
+    /// Learn who one is, and change one's own password.
+    AccountUse = "account.use";
 }
 
 impl Action {
+    /// The kind of thing that it is done to, where levels on single things count.
+    pub const fn object(self) -> Option<ResourceKind> {
+        match self {
+            Self::RunRead | Self::RunWrite | Self::RunDelete | Self::ExperimentCreate => {
+                Some(ResourceKind::Experiment)
+            }
+            Self::ModelRead
+            | Self::ModelWrite
+            | Self::ModelDelete
+            | Self::ModelCreate
+            | Self::ModelPromote => Some(ResourceKind::Model),
+            _ => None,
+        }
+    }
+
     /// The action of that name.
     pub fn named(text: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|action| action.as_str() == text)

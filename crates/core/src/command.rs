@@ -1,5 +1,8 @@
 //! The one write path: a [`Command`] is authorised, grouped, applied and committed.
 
+mod doubt;
+
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -8,13 +11,15 @@ use async_trait::async_trait;
 use thiserror::Error;
 use tokio::sync::oneshot;
 
+pub use self::doubt::Doubt;
 use crate::action::Action;
 use crate::error::{Cause, Coded, ErrorCode, StorageError};
 use crate::event::Event;
 use crate::id::PipelineRunId;
 use crate::name::Name;
+use crate::permission::Readable;
 use crate::principal::{Actor, Principal};
-use crate::scope::Scope;
+use crate::scope::{ResourceKind, Scope, Subject};
 use crate::time::MachineTime;
 
 /// What every transaction offers: a buffer of events and the instant of the group.
@@ -30,6 +35,24 @@ pub trait Journal: Send {
 
     /// The workspace in which it runs.
     fn workspace(&self) -> &Name;
+
+    /// Whether the caller may do what this command does to the experiment or model in which its subject lies. A
+    /// command asks as soon as it knows which that is; if it is told no, it ends with the error of a thing that
+    /// is not there, and the caller is told that it may not.
+    ///
+    /// Only transactions that other people's commands reach know of callers who may do it to some things and not
+    /// to others; in all others everybody who is let in may.
+    fn admits(&self, _kind: ResourceKind, _id: &dyn fmt::Display) -> bool {
+        true
+    }
+}
+
+/// What creates things that people get levels on.
+#[async_trait]
+pub trait Ownership: Journal {
+    /// Lets the person who runs this command manage what it has just created. Nothing happens if it is no user of
+    /// this server. Event: `permission.granted`.
+    async fn own(&mut self, subject: &Subject) -> Result<(), StorageError>;
 }
 
 /// A state change: its rows, its events and its audit leaves commit in one transaction, or not at
@@ -77,6 +100,8 @@ pub struct Context {
     pub workspace: Name,
     /// As a step of which pipeline run, if it is one's.
     pub run: Option<PipelineRunId>,
+    /// What is still to be decided, if something is.
+    pub doubt: Option<Arc<Doubt>>,
 }
 
 /// A boxed future that borrows.
@@ -100,10 +125,38 @@ pub trait Unit<Tx: ?Sized>: Send + Sync {
     fn submit(&self, job: Box<dyn Job<Tx>>) -> BoxFuture<'_, Result<(), StorageError>>;
 }
 
+/// What the policy says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Yes.
+    Allowed,
+    /// No.
+    Refused,
+    /// The scope does not name the experiment or model that it is about, and the principal may do it to some and
+    /// not to others: to be asked again when that is known.
+    Open,
+}
+
 /// Decides whether a principal may do an action in a scope.
 pub trait Authorizer: Send + Sync {
-    /// `true` to allow.
+    /// `true` to allow; `false` too if it is [`Verdict::Open`].
     fn allows(&self, principal: &Principal, action: Action, scope: &Scope) -> bool;
+
+    /// What the policy says. Whoever has no levels on single things is allowed or refused.
+    fn judges(&self, principal: &Principal, action: Action, scope: &Scope) -> Verdict {
+        if self.allows(principal, action, scope) { Verdict::Allowed } else { Verdict::Refused }
+    }
+
+    /// To which experiments or models of a workspace the principal may do the action, which must be about one of
+    /// them.
+    fn readable(&self, principal: &Principal, action: Action, workspace: &Name) -> Readable {
+        let scope = Scope::new(workspace.clone(), Subject::new(ResourceKind::Workspace, workspace));
+        if self.allows(principal, action, &scope) {
+            Readable::All
+        } else {
+            Readable::Only(std::collections::HashSet::new())
+        }
+    }
 
     /// Called after a refusal, so that it gets on the record.
     fn refused(&self, principal: &Principal, action: Action, scope: &Scope);
@@ -166,21 +219,37 @@ impl<Tx: ?Sized + Journal + 'static> Commands<Tx> {
         C: Command<Tx = Tx>,
     {
         let (action, scope) = (command.action(), command.scope());
-        if !self.authorizer.allows(principal, action, &scope) {
-            self.authorizer.refused(principal, action, &scope);
-            return Err(CommandError::Denied {
-                actor: principal.actor.clone(),
-                action,
-                scope: scope.subject.to_string(),
-            });
+        // Whatever becomes of it, the policy is asked about the very thing.
+        if let Some(reach) = &principal.reach {
+            reach.note_asked();
         }
+        let doubt = match self.authorizer.judges(principal, action, &scope) {
+            Verdict::Allowed => None,
+            Verdict::Refused => {
+                self.authorizer.refused(principal, action, &scope);
+                return Err(denied(principal.actor.clone(), action, &scope.subject));
+            }
+            Verdict::Open => {
+                let authorizer = Arc::clone(&self.authorizer);
+                Some(Arc::new(Doubt::new(authorizer, principal, action, &scope.workspace)))
+            }
+        };
         let (answer, answered) = oneshot::channel();
-        let context =
-            Context { actor: principal.actor.clone(), workspace: scope.workspace, run: command.run() };
+        let (actor, workspace) = (principal.actor.clone(), scope.workspace.clone());
+        let context = Context { actor, workspace, run: command.run(), doubt };
+        let is_open = context.doubt.is_some();
         let job = Pending { command, context, outcome: None, answer };
         self.unit.submit(Box::new(job)).await.map_err(CommandError::Storage)?;
-        answered.await.unwrap_or_else(|_| Err(CommandError::Storage(stopped())))
+        let answer = answered.await.unwrap_or_else(|_| Err(CommandError::Storage(stopped())));
+        if is_open && matches!(answer, Err(CommandError::Denied { .. })) {
+            self.authorizer.refused(principal, action, &scope);
+        }
+        answer
     }
+}
+
+fn denied<E: Coded>(actor: Actor, action: Action, subject: &Subject) -> CommandError<E> {
+    CommandError::Denied { actor, action, scope: subject.to_string() }
 }
 
 /// The answer when a writer went away with the job.
@@ -193,7 +262,7 @@ type Answer<C> = Result<<C as Command>::Out, CommandError<<C as Command>::Error>
 struct Pending<C: Command> {
     command: C,
     context: Context,
-    outcome: Option<Result<C::Out, C::Error>>,
+    outcome: Option<Answer<C>>,
     answer: oneshot::Sender<Answer<C>>,
 }
 
@@ -204,16 +273,30 @@ impl<C: Command> Job<C::Tx> for Pending<C> {
 
     fn apply<'a>(&'a mut self, tx: &'a mut C::Tx) -> BoxFuture<'a, Result<(), Refused>> {
         Box::pin(async move {
+            let doubt = self.context.doubt.as_deref();
+            if let Some(doubt) = doubt {
+                doubt.reset();
+            }
             let outcome = self.command.apply(tx).await;
-            let result = if outcome.is_ok() { Ok(()) } else { Err(Refused) };
-            self.outcome = Some(outcome);
+            // What nobody asked about was not allowed.
+            let is_denied = doubt.is_some_and(Doubt::forbids);
+            let result = if outcome.is_ok() && !is_denied { Ok(()) } else { Err(Refused) };
+            self.outcome = Some(match outcome {
+                // A command that failed before it could ask says why it failed.
+                Err(error) if !doubt.is_some_and(Doubt::has_refused) => Err(CommandError::Refused(error)),
+                _ if is_denied => {
+                    let (actor, subject) = (self.context.actor.clone(), self.command.scope().subject);
+                    Err(denied(actor, self.command.action(), &subject))
+                }
+                outcome => outcome.map_err(CommandError::Refused),
+            });
             result
         })
     }
 
     fn settle(self: Box<Self>, committed: Result<(), StorageError>) {
         let answer = match (committed, self.outcome) {
-            (Ok(()), Some(outcome)) => outcome.map_err(CommandError::Refused),
+            (Ok(()), Some(outcome)) => outcome,
             (Err(error), _) => Err(CommandError::Storage(error)),
             (Ok(()), None) => Err(CommandError::Storage(stopped())),
         };
@@ -229,7 +312,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::scope::{ResourceKind, Subject, default_workspace};
+    use crate::scope::default_workspace;
 
     /// A unit without a database: one list of events, no rollback.
     #[derive(Default)]
@@ -253,6 +336,9 @@ mod tests {
         fn workspace(&self) -> &Name {
             &self.context.workspace
         }
+        fn admits(&self, kind: ResourceKind, id: &dyn fmt::Display) -> bool {
+            self.context.doubt.as_ref().is_none_or(|doubt| doubt.admits(kind, id))
+        }
     }
 
     impl Unit<dyn Journal> for Log {
@@ -266,6 +352,61 @@ mod tests {
                 Ok(())
             })
         }
+    }
+
+    /// Lets experiment 1 alone be written.
+    struct First(Mutex<Vec<String>>);
+
+    impl Authorizer for First {
+        fn allows(&self, _: &Principal, _: Action, scope: &Scope) -> bool {
+            scope.subject.to_string() == "experiment:1"
+        }
+        fn judges(&self, _: &Principal, _: Action, _: &Scope) -> Verdict {
+            Verdict::Open
+        }
+        fn refused(&self, _: &Principal, _: Action, scope: &Scope) {
+            self.0.lock().unwrap().push(scope.subject.to_string());
+        }
+    }
+
+    /// Writes to a run of an experiment; asks about that, if it is given one.
+    struct LogTo(Option<&'static str>);
+
+    #[async_trait]
+    impl Command for LogTo {
+        type Tx = dyn Journal;
+        type Out = ();
+        type Error = TouchError;
+
+        fn action(&self) -> Action {
+            Action::RunWrite
+        }
+        fn scope(&self) -> Scope {
+            Scope::new(default_workspace(), Subject::new(ResourceKind::Run, "r"))
+        }
+        async fn apply(&self, tx: &mut Self::Tx) -> Result<(), TouchError> {
+            tx.record(Event::new("run.logged", self.scope().subject, json!({})));
+            match self.0 {
+                Some(id) if !tx.admits(ResourceKind::Experiment, &id) => Err(TouchError::NotThis),
+                _ => Ok(()),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_open_is_decided_inside_or_does_not_happen() {
+        let events = Arc::new(Mutex::new(Vec::new()));
+        let policy = Arc::new(First(Mutex::default()));
+        let commands: Commands<dyn Journal> =
+            Commands::new(Arc::new(Log(Arc::clone(&events))), policy.clone());
+        let caller = Principal::new(Actor::user("ann"), Vec::new());
+        commands.run(&caller, LogTo(Some("1"))).await.unwrap();
+        for command in [LogTo(Some("2")), LogTo(None)] {
+            let denied = commands.run(&caller, command).await.unwrap_err();
+            assert_eq!(denied.code(), ErrorCode::PermissionDenied);
+        }
+        assert_eq!(events.lock().unwrap().len(), 1);
+        assert_eq!(*policy.0.lock().unwrap(), ["run:r", "run:r"]);
     }
 
     struct Only(Action, Mutex<Vec<Action>>);

@@ -36,6 +36,7 @@ pub mod id;
 pub mod name;
 pub mod object;
 pub mod page;
+pub mod permission;
 pub mod principal;
 pub mod run_ref;
 pub mod scope;

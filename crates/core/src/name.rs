@@ -70,6 +70,11 @@ impl Name {
         Self(SmolStr::new_static("default"))
     }
 
+    /// Whether it is that of the workspace that exists from the start.
+    pub fn is_default(&self) -> bool {
+        self.0 == "default"
+    }
+
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0

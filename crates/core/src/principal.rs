@@ -1,11 +1,13 @@
 //! Who is calling. The actor comes from the credential alone, never from a header or a body.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use smol_str::{SmolStr, format_smolstr};
 
 use crate::name::Name;
+use crate::permission::{Permissions, Reach};
 
 /// The actor of those without a credential.
 const ANONYMOUS: &str = "anonymous";
@@ -16,9 +18,14 @@ const ANONYMOUS: &str = "anonymous";
 pub struct Actor(SmolStr);
 
 impl Actor {
-    /// A person.
-    pub fn user(name: &Name) -> Self {
+    /// A person. The name is a [`Name`] or that of somebody who logs in.
+    pub fn user(name: impl fmt::Display) -> Self {
         Self(format_smolstr!("user:{name}"))
+    }
+
+    /// The name of a person.
+    pub fn user_name(&self) -> Option<&str> {
+        self.0.strip_prefix("user:")
     }
 
     /// A part of the server that acts by itself: the engine, the monitor.
@@ -114,17 +121,43 @@ pub struct Principal {
     pub actor: Actor,
     /// What it was granted.
     pub grants: Vec<Grant>,
+    /// What it may do with single things. Only people have levels on those; for all others the policy looks at
+    /// roles and nothing else.
+    pub reach: Option<Arc<Reach>>,
 }
 
 impl Principal {
+    /// A caller with roles alone.
+    pub const fn new(actor: Actor, grants: Vec<Grant>) -> Self {
+        Self { actor, grants, reach: None }
+    }
+
+    /// With levels on single things, for one request.
+    #[must_use]
+    pub fn with_permissions(mut self, permissions: Arc<Permissions>) -> Self {
+        self.reach = (!permissions.is_empty()).then(|| Arc::new(Reach::new(permissions)));
+        self
+    }
+
+    /// The same caller without its levels, denials included.
+    #[must_use]
+    pub fn by_roles(&self) -> Self {
+        Self::new(self.actor.clone(), self.grants.clone())
+    }
+
     /// A part of the server, allowed everything.
     pub fn system(part: &str) -> Self {
-        Self { actor: Actor::system(part), grants: vec![Grant { workspace: None, role: Role::Admin }] }
+        Self::new(Actor::system(part), vec![Grant { workspace: None, role: Role::Admin }])
     }
 
     /// Somebody without a credential, allowed nothing but what the policy gives to all.
     pub fn anonymous() -> Self {
-        Self { actor: Actor::anonymous(), grants: Vec::new() }
+        Self::new(Actor::anonymous(), Vec::new())
+    }
+
+    /// Whether it is an admin in every workspace.
+    pub fn is_server_admin(&self) -> bool {
+        self.grants.iter().any(|grant| grant.workspace.is_none() && grant.role == Role::Admin)
     }
 
     /// Whether some grant gives `role` in `workspace`.

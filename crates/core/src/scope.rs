@@ -46,6 +46,10 @@ pub enum ResourceKind {
     Token,
     /// A webhook.
     Webhook,
+    /// A person who can log in.
+    User,
+    /// A role that somebody made, with levels on single things.
+    CustomRole,
     /// A sealed segment of bulk data.
     Segment,
     /// An evaluation dataset.
@@ -75,6 +79,8 @@ impl ResourceKind {
         Self::Approval,
         Self::Token,
         Self::Webhook,
+        Self::User,
+        Self::CustomRole,
         Self::Segment,
         Self::EvaluationDataset,
         Self::Scorer,
@@ -101,6 +107,8 @@ impl ResourceKind {
             Self::Approval => "approval",
             Self::Token => "token",
             Self::Webhook => "webhook",
+            Self::User => "user",
+            Self::CustomRole => "custom_role",
             Self::Segment => "segment",
             Self::EvaluationDataset => "evaluation_dataset",
             Self::Scorer => "scorer",

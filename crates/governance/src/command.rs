@@ -1,7 +1,11 @@
 //! The changes that governance knows.
 
+mod custom_role;
+mod permission;
 mod record;
 mod webhook;
+mod user;
+mod workspace;
 
 use async_trait::async_trait;
 use mainstay_core::action::Action;
@@ -20,8 +24,15 @@ use crate::gate::GateReport;
 use crate::port::GovernanceTx;
 use crate::token::StoredToken;
 
+pub use self::custom_role::{
+    AddRolePermission, AssignRole, ChangeCustomRole, ChangeRolePermission, CreateCustomRole,
+    DeleteCustomRole, RemoveRolePermission, UnassignRole,
+};
+pub use self::permission::{Before, GrantPermission, RevokePermission};
 pub use self::record::{KeepCursor, KeepHead, RebuildProjections};
 pub use self::webhook::{CreateWebhook, DeleteWebhook, NewSecret, UpdateWebhook, WebhookChange};
+pub use self::user::{ChangeOwnPassword, CreateUser, DeleteUser, SetAdmin, SetPassword};
+pub use self::workspace::{DeleteWorkspace, DescribeWorkspace};
 
 /// Creates a token. Its grants are for the workspace in which it is made, so that an admin of one
 /// workspace cannot make a key to another. Event: `token.created`, with the digest of the secret: that
@@ -196,7 +207,7 @@ impl Command for RevokeRole {
 /// Creates a workspace, with its first admin. Event: `workspace.created`.
 #[derive(Debug, Clone)]
 pub struct CreateWorkspace {
-    /// From which workspace: the one whose admin does it.
+    /// From which workspace: the one in whose part of the record it stands.
     pub workspace: Name,
     /// The new one's name.
     pub name: Name,
@@ -211,7 +222,7 @@ impl Command for CreateWorkspace {
     type Error = GovernanceError;
 
     fn action(&self) -> Action {
-        Action::AccessManage
+        Action::ServerManage
     }
 
     fn scope(&self) -> Scope {

@@ -1,4 +1,4 @@
-//! Governance: who may ([`policy`], [`token`]), what happened ([`audit`]), what is proven ([`gate`]),
+//! Governance: who may ([`policy`], [`people`], [`user`], [`token`]), what happened ([`audit`]), what is proven ([`gate`]),
 //! and who is told ([`webhook`]).
 //!
 //! Every change is a command of [`command`]; it writes through [`port::GovernanceTx`] and records one
@@ -9,7 +9,9 @@ pub mod audit;
 pub mod command;
 pub mod error;
 pub mod gate;
+pub mod people;
 pub mod policy;
 pub mod port;
 pub mod token;
+pub mod user;
 pub mod webhook;

@@ -8,13 +8,17 @@ use mainstay_core::error::StorageError;
 use mainstay_core::event::EventSeq;
 use mainstay_core::id::TokenId;
 use mainstay_core::name::Name;
+use mainstay_core::permission::Level;
 use mainstay_core::principal::{Actor, Grant, Role};
 use mainstay_core::time::MachineTime;
 
 use crate::audit::{SignedHead, StateReport};
+use crate::error::GovernanceError;
 use crate::gate::{Approval, GateReport};
+use crate::people::{CustomRole, Member, Number, People, RolePermission, Target, User};
 use crate::token::StoredToken;
 use crate::webhook::mlflow::MlflowEvent;
+use crate::user::{Password, PasswordHash, UserName};
 use crate::webhook::{Webhook, WebhookId};
 
 /// What the commands of governance write through.
@@ -52,6 +56,66 @@ pub trait GovernanceTx: Journal {
     async fn approvals(&mut self, digest: &Digest) -> Result<Vec<Approval>, StorageError>;
 }
 
+/// What the commands on people write through: users and custom roles of the whole server, and, of the transaction's
+/// workspace, the levels that users hold.
+#[async_trait]
+pub trait PeopleTx: Journal {
+    /// The user of that name.
+    async fn user(&mut self, name: &UserName) -> Result<Option<User>, StorageError>;
+    /// How many users are admins of the server.
+    async fn admins(&mut self) -> Result<u64, StorageError>;
+    /// Adds a user with what is kept of its password.
+    async fn insert_user(&mut self, user: &User, password: &PasswordHash) -> Result<(), StorageError>;
+    /// Replaces whether a user is an admin of the server.
+    async fn set_admin(&mut self, name: &UserName, admin: bool) -> Result<(), StorageError>;
+    /// Replaces what is kept of a password.
+    async fn put_password(&mut self, name: &UserName, password: &PasswordHash) -> Result<(), StorageError>;
+    /// Removes a user with its password, levels and roles of both kinds, in all workspaces.
+    async fn delete_user(&mut self, name: &UserName) -> Result<(), StorageError>;
+
+    /// The level that a user was granted here.
+    async fn permission(&mut self, user: &UserName, on: &Target) -> Result<Option<Level>, StorageError>;
+    /// Grants a user a level here, in place of the one before.
+    async fn put_permission(
+        &mut self,
+        user: &UserName,
+        on: &Target,
+        level: Level,
+    ) -> Result<(), StorageError>;
+    /// Takes a level from a user here; `false` if there was none.
+    async fn delete_permission(&mut self, user: &UserName, on: &Target) -> Result<bool, StorageError>;
+
+    /// A custom role of this workspace.
+    async fn custom_role(&mut self, id: Number) -> Result<Option<CustomRole>, StorageError>;
+    /// The custom role of that name in this workspace.
+    async fn custom_role_named(&mut self, name: &str) -> Result<Option<CustomRole>, StorageError>;
+    /// Adds a custom role, or replaces its name and description.
+    async fn put_custom_role(&mut self, role: &CustomRole) -> Result<(), StorageError>;
+    /// Removes a custom role of this workspace with its levels and members.
+    async fn delete_custom_role(&mut self, id: Number) -> Result<(), StorageError>;
+    /// The levels of a custom role.
+    async fn role_permissions(&mut self, role: Number) -> Result<Vec<RolePermission>, StorageError>;
+    /// Adds a level to a custom role, or replaces it.
+    async fn put_role_permission(&mut self, permission: &RolePermission) -> Result<(), StorageError>;
+    /// Removes a level of a custom role.
+    async fn delete_role_permission(&mut self, id: Number) -> Result<(), StorageError>;
+    /// The number of an assignment of a custom role to a user.
+    async fn member(&mut self, role: Number, user: &UserName) -> Result<Option<Number>, StorageError>;
+    /// Assigns a custom role.
+    async fn insert_member(&mut self, member: &Member) -> Result<(), StorageError>;
+    /// Removes an assignment.
+    async fn delete_member(&mut self, id: Number) -> Result<(), StorageError>;
+
+    /// What a workspace is for, as its admins say; `None` if there is none of that name.
+    async fn workspace_description(&mut self, name: &Name) -> Result<Option<String>, StorageError>;
+    /// Replaces what a workspace is for.
+    async fn describe_workspace(&mut self, name: &Name, description: &str) -> Result<(), StorageError>;
+    /// A table in which something of a workspace is left.
+    async fn left_in_workspace(&mut self, name: &Name) -> Result<Option<&'static str>, StorageError>;
+    /// Removes a workspace with its roles of both kinds and the levels that users hold in it.
+    async fn delete_workspace(&mut self, name: &Name) -> Result<(), StorageError>;
+}
+
 /// What keeps the tables that follow from the log equal to it.
 #[async_trait]
 pub trait ProjectionTx: Journal {
@@ -73,6 +137,24 @@ pub trait DeliveryTx: Journal {
     /// Notes up to which event a webhook was told; nothing changes if there is no such webhook, or if it was told of
     /// more.
     async fn put_cursor(&mut self, webhook: WebhookId, position: EventSeq) -> Result<(), StorageError>;
+}
+
+/// Hashes passwords, a few at once, away from the threads that talk to clients.
+#[async_trait]
+pub trait PasswordHashing: Send + Sync {
+    /// What is to be kept of a password.
+    async fn hash(&self, password: Password) -> Result<PasswordHash, GovernanceError>;
+    /// Whether it is the password of that user. Wrong ones are counted: after many the caller is to wait.
+    async fn is_of(&self, user: &User, password: String) -> Result<bool, GovernanceError>;
+}
+
+/// What readers ask about people.
+#[async_trait]
+pub trait PeopleReader: Send + Sync {
+    /// Everybody, with all that they were granted, in one state of the record.
+    async fn people(&self) -> Result<People, StorageError>;
+    /// What is kept of a user's password.
+    async fn password(&self, name: &UserName) -> Result<Option<PasswordHash>, StorageError>;
 }
 
 /// What readers of governance ask, across workspaces: the server keeps these in memory.

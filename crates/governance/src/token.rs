@@ -105,7 +105,7 @@ impl StoredToken {
         if presented.id != self.id || !bool::from(same) || expired || self.revoked.is_some() {
             return Err(InvalidToken);
         }
-        Ok(Principal { actor: Actor::stored(format!("token:{}", self.id)), grants: self.grants.clone() })
+        Ok(Principal::new(Actor::stored(format!("token:{}", self.id)), self.grants.clone()))
     }
 }
 

@@ -6,6 +6,7 @@ use axum::extract::State;
 use mainstay_core::action::Action;
 use mainstay_core::command::CommandError;
 use mainstay_core::name::Name;
+use mainstay_core::scope::ResourceKind;
 use mainstay_registry::command::{DeleteAlias, PromoteAlias, SetAlias};
 use mainstay_registry::error::RegistryError;
 use mainstay_registry::model::VersionDetail;
@@ -27,7 +28,7 @@ pub(crate) fn routes() -> Vec<Route<MlflowState>> {
     Table::v2()
         .get("registered-models/alias", Action::ModelRead, get)
         .post("registered-models/alias", Action::ModelWrite, set)
-        .delete("registered-models/alias", Action::ModelWrite, delete)
+        .delete("registered-models/alias", Action::ModelDelete, delete)
         .rows()
 }
 
@@ -82,6 +83,7 @@ async fn get(
     Call(request): Call<Named>,
 ) -> Result<Json<One>, Error> {
     let (name, alias) = (model_name(request.name)?, required("alias", request.alias)?);
+    caller.admitted(ResourceKind::Model, &name)?;
     Ok(Json(One { model_version: pointed(&state, &caller.workspace, &name, alias).await?.into() }))
 }
 

@@ -8,13 +8,15 @@ use axum::response::{IntoResponse as _, Response};
 use http::{HeaderMap, header};
 use mainstay_core::action::Action;
 use mainstay_core::object::ObjectPath;
+use mainstay_core::scope::ResourceKind;
+use mainstay_tracking::error::TrackingError;
 use serde::Deserialize;
 
 use crate::artifact_path::artifact_path;
 use crate::artifact_root::Place;
 use crate::body::{Call, from_query};
 use crate::download::download;
-use crate::logged_model::existing as existing_model;
+use crate::logged_model::admitted;
 use crate::model_source::download_uri;
 use crate::model_version::version_number;
 use crate::registered_model::model_name;
@@ -90,7 +92,7 @@ async fn of_run(
 ) -> Result<Response, Error> {
     let path = request.path()?;
     let run = parse_run_id(&run_named(request.run_id, request.run_uuid)?)?;
-    let run = existing(&state, &caller.workspace, run).await?.run;
+    let run = existing(&state, &caller, run).await?.run;
     sent(below(&state, run.artifact_uri, &path)?, false, &headers).await
 }
 
@@ -103,6 +105,7 @@ async fn of_version(
     let (path, is_presigned) = (request.path()?, request.is_presigned());
     let name = model_name(request.name)?;
     let number = version_number(&name, request.version)?;
+    caller.admitted(ResourceKind::Model, &name)?;
     let root = download_uri(&state, &caller.workspace, &name, number).await?;
     sent(below(&state, located(&state, &caller, root).await?, &path)?, is_presigned, &headers).await
 }
@@ -111,7 +114,10 @@ async fn of_version(
 async fn located(state: &Mlflow, caller: &Caller, uri: String) -> Result<String, Error> {
     let Some(rest) = uri.strip_prefix("runs:/") else { return Ok(uri) };
     let (run, below) = rest.split_once('/').unwrap_or((rest, ""));
-    let root = existing(state, &caller.workspace, parse_run_id(run)?).await?.run.artifact_uri;
+    // Whoever may read a model may read its files, wherever they came from.
+    let id = parse_run_id(run)?;
+    let found = state.tracked.runs(&caller.workspace, &[id]).await?.into_iter().next();
+    let root = found.ok_or(TrackingError::NoRun(id))?.run.artifact_uri;
     Ok(mainstay_tracking::experiment::uri_below(&root, below))
 }
 
@@ -124,7 +130,7 @@ async fn of_model(
 ) -> Result<Response, Error> {
     let file = request.artifact_file_path.as_deref().filter(|path| !path.is_empty());
     let path = artifact_path(file.ok_or(MlflowError::NoFileNamed)?)?;
-    let model = existing_model(&state, &caller.workspace, model_id.parse()?).await?.model;
+    let model = admitted(&state, &caller, model_id.parse()?).await?.model;
     sent(below(&state, model.artifact_uri, &path)?, request.is_presigned(), &headers).await
 }
 
@@ -146,7 +152,7 @@ async fn upload(
     if bytes.len() > MAX_UPLOAD {
         return Err(MlflowError::LargeArtifact.into());
     }
-    let run = existing(&state, &caller.workspace, parse_run_id(&run)?).await?.run;
+    let run = existing(&state, &caller, parse_run_id(&run)?).await?.run;
     let place = below(&state, run.artifact_uri, &path)?;
     let whole = Box::pin(futures::stream::iter([Ok(bytes)]));
     place.objects.put(&place.path, whole, MAX_UPLOAD as u64).await?;

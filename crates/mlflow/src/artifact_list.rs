@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::artifact_path::artifact_directory;
 use crate::body::Call;
-use crate::logged_model::existing as existing_model;
+use crate::logged_model::admitted;
 use crate::run::{existing, parse_run_id, run_named};
 use crate::table::Table;
 use crate::{Error, Mlflow, MlflowError, MlflowState};
@@ -90,7 +90,7 @@ pub(crate) async fn of_run(
 ) -> Result<Json<Files>, Error> {
     let run = run_named(request.run_id, request.run_uuid)?;
     let below = artifact_directory(request.path.as_deref().unwrap_or_default())?;
-    let run = existing(&state, &caller.workspace, parse_run_id(&run)?).await?.run;
+    let run = existing(&state, &caller, parse_run_id(&run)?).await?.run;
     listing(&state, run.artifact_uri, below).await
 }
 
@@ -108,6 +108,6 @@ async fn of_model(
     Call(request): Call<OfModel>,
 ) -> Result<Json<Files>, Error> {
     let below = artifact_directory(request.artifact_directory_path.as_deref().unwrap_or_default())?;
-    let model = existing_model(&state, &caller.workspace, model_id.parse()?).await?.model;
+    let model = admitted(&state, &caller, model_id.parse()?).await?.model;
     listing(&state, model.artifact_uri, below).await
 }

@@ -6,11 +6,12 @@
 
 use mainstay_core::name::Name;
 use mainstay_core::object::{Entry, ObjectPath};
-use mainstay_core::scope::default_workspace;
+use mainstay_core::scope::{ResourceKind, default_workspace};
 use mainstay_tracking::experiment::ExperimentId;
 
 use crate::artifact_path::{stored_at, within};
 use crate::{Error, Mlflow, MlflowError};
+use mainstay_api::caller::Caller;
 
 /// The folder below which places of workspaces lie.
 pub(crate) const WORKSPACES: &str = "workspaces";
@@ -21,8 +22,10 @@ fn first(path: &ObjectPath) -> &str {
     path.as_str().split('/').next().unwrap_or_default()
 }
 
-/// Where what a caller of this workspace names really lies. Refuses what is not theirs.
-pub(crate) async fn owned(state: &Mlflow, workspace: &Name, path: ObjectPath) -> Result<ObjectPath, Error> {
+/// Where what a caller names really lies. Refuses what is not their workspace's, and what lies in an experiment to
+/// which the caller may not do what the route does.
+pub(crate) async fn owned(state: &Mlflow, caller: &Caller, path: ObjectPath) -> Result<ObjectPath, Error> {
+    let workspace = &caller.workspace;
     let first = first(&path);
     let number = ExperimentId::parse(first).ok();
     if RESERVED.contains(&first) {
@@ -31,19 +34,40 @@ pub(crate) async fn owned(state: &Mlflow, workspace: &Name, path: ObjectPath) ->
     if first.eq_ignore_ascii_case(WORKSPACES) {
         let asked = path.as_str().split('/').nth(1).unwrap_or_default();
         if first == WORKSPACES && asked == workspace.as_str() {
-            return Ok(path);
+            return admitted(state, caller, path).await;
         }
         let (asked, own) = (asked.to_owned(), workspace.to_string());
         return Err(MlflowError::OtherWorkspace { asked, own }.into());
     }
     if let Some(number) = number {
+        caller.admitted(ResourceKind::Experiment, number)?;
         let is_theirs = of_experiment(state, workspace, number, &path).await?;
         return if is_theirs { Ok(path) } else { Err(MlflowError::NoArtifact(path.to_string()).into()) };
     }
     if *workspace == default_workspace() {
-        return Ok(path);
+        return admitted(state, caller, path).await;
     }
-    Ok(ObjectPath::new(format!("{WORKSPACES}/{workspace}/{path}")).map_err(|_| MlflowError::InvalidPath)?)
+    let path = ObjectPath::new(format!("{WORKSPACES}/{workspace}/{path}"));
+    admitted(state, caller, path.map_err(|_| MlflowError::InvalidPath)?).await
+}
+
+/// Refuses a path below the place that an experiment has named, unless the caller may do to all of these experiments
+/// what the route does. What no experiment has is for those whose role lets them in: for others nobody has asked,
+/// so that the guard refuses it.
+async fn admitted(state: &Mlflow, caller: &Caller, path: ObjectPath) -> Result<ObjectPath, Error> {
+    if caller.is_confined() {
+        for found in state.tracked.experiments(&caller.workspace).await? {
+            if covers(&found.experiment.artifact_location, &path) {
+                caller.admitted(ResourceKind::Experiment, found.experiment.id)?;
+            }
+        }
+    }
+    Ok(path)
+}
+
+/// Whether a path is below the place that an experiment has.
+fn covers(location: &str, path: &ObjectPath) -> bool {
+    stored_at(location).and_then(Result::ok).is_some_and(|root| within(path, &root))
 }
 
 /// The root of what a caller of this workspace names; `None` is the root of the store.
@@ -54,11 +78,13 @@ pub(crate) fn root_of(workspace: &Name) -> Option<ObjectPath> {
     ObjectPath::new(format!("{WORKSPACES}/{workspace}")).ok()
 }
 
-/// What the default workspace sees in the root of the store.
-pub(crate) async fn seen(state: &Mlflow, workspace: &Name, mut all: Vec<Entry>) -> Result<Vec<Entry>, Error> {
-    let experiments = state.tracked.experiments(workspace).await?;
+/// What somebody of the default workspace sees in the root of the store.
+pub(crate) async fn seen(state: &Mlflow, caller: &Caller, mut all: Vec<Entry>) -> Result<Vec<Entry>, Error> {
+    let experiments = state.tracked.experiments(&caller.workspace).await?;
+    let readable = caller.readable();
     all.retain(|entry| match ExperimentId::parse(&entry.name) {
-        Ok(id) => experiments.iter().any(|found| found.experiment.id == id),
+        Ok(id) => readable.has(&id) && experiments.iter().any(|found| found.experiment.id == id),
+        Err(_) if caller.is_confined() => false,
         Err(_) => !RESERVED.contains(&entry.name.as_str()) && !entry.name.eq_ignore_ascii_case(WORKSPACES),
     });
     Ok(all)
@@ -78,11 +104,9 @@ async fn of_experiment(
     number: ExperimentId,
     path: &ObjectPath,
 ) -> Result<bool, Error> {
-    let covers =
-        |location: &str| stored_at(location).and_then(Result::ok).is_some_and(|root| within(path, &root));
     let Some(found) = state.tracked.experiment(workspace, number).await? else { return Ok(false) };
     // An experiment of that number may have named another place.
-    Ok(covers(&found.experiment.artifact_location))
+    Ok(covers(&found.experiment.artifact_location, path))
 }
 
 #[cfg(test)]

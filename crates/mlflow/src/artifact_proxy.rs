@@ -29,13 +29,13 @@ pub(crate) fn routes() -> Vec<Route<MlflowState>> {
         .get("artifacts", Action::RunRead, list)
         .get("artifacts/{*path}", Action::RunRead, download)
         .put("artifacts/{*path}", Action::RunWrite, upload)
-        .delete("artifacts/{*path}", Action::RunWrite, remove)
+        .delete("artifacts/{*path}", Action::RunDelete, remove)
         .rows()
 }
 
 /// Where a file lies that a client wants to write or remove.
 async fn writable(state: &MlflowState, caller: &Caller, path: &str) -> Result<ObjectPath, Error> {
-    let path = owned(state, &caller.workspace, artifact_path(path)?).await?;
+    let path = owned(state, caller, artifact_path(path)?).await?;
     if is_folder_of_many(&path) { Err(MlflowError::InvalidPath.into()) } else { Ok(path) }
 }
 
@@ -60,7 +60,7 @@ async fn download(
     Path(path): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    let path = owned(&state, &caller.workspace, artifact_path(&path)?).await?;
+    let path = owned(&state, &caller, artifact_path(&path)?).await?;
     download::download(&*state.objects, &path, &headers).await
 }
 
@@ -87,14 +87,13 @@ async fn list(
     caller: Caller,
     Call(request): Call<List>,
 ) -> Result<Json<Files>, Error> {
-    let workspace = &caller.workspace;
     let directory = match artifact_directory(request.path.as_deref().unwrap_or_default())? {
-        Some(path) => Some(owned(&state, workspace, path).await?),
-        None => root_of(workspace),
+        Some(path) => Some(owned(&state, &caller, path).await?),
+        None => root_of(&caller.workspace),
     };
     let mut entries = state.objects.list(directory.as_ref()).await?;
     if directory.is_none() {
-        entries = seen(&state, workspace, entries).await?;
+        entries = seen(&state, &caller, entries).await?;
     }
     Ok(Json(Files::new(None, entries.iter().map(|entry| FileInfo::new("", entry)).collect())))
 }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use crate::artifact_owner::owned;
 use crate::artifact_path::{artifact_directory, artifact_path, decoded};
 use crate::body::Call;
-use crate::logged_model::existing as existing_model;
+use crate::logged_model::admitted;
 use crate::run::{existing, parse_run_id};
 use crate::table::Table;
 use crate::wire::{int64, required};
@@ -57,7 +57,7 @@ async fn multipart(
     request: Multipart,
 ) -> Result<(), Error> {
     if let Some(directory) = artifact_directory(directory)? {
-        owned(state, &caller.workspace, directory).await?;
+        owned(state, caller, directory).await?;
     }
     file_name(&required("path", request.path)?)?;
     Err(MlflowError::Unsupported("Multipart upload").into())
@@ -99,7 +99,7 @@ async fn presigned(
     caller: Caller,
     Path(path): Path<String>,
 ) -> Result<(), Error> {
-    owned(&state, &caller.workspace, artifact_path(&path)?).await?;
+    owned(&state, &caller, artifact_path(&path)?).await?;
     Err(MlflowError::Unsupported("Multipart download").into())
 }
 
@@ -137,9 +137,9 @@ async fn upload_url(
     }
     artifact_path(&path)?;
     let uri = match (run, model) {
-        (Some(run), _) => existing(&state, &caller.workspace, parse_run_id(&run)?).await?.run.artifact_uri,
+        (Some(run), _) => existing(&state, &caller, parse_run_id(&run)?).await?.run.artifact_uri,
         (None, Some(model)) => {
-            existing_model(&state, &caller.workspace, model.parse()?).await?.model.artifact_uri
+            admitted(&state, &caller, model.parse()?).await?.model.artifact_uri
         }
         (None, None) => String::new(),
     };
@@ -165,7 +165,7 @@ async fn download_url(
             format!("expiration must be between 1 and {MAX_EXPIRATION} seconds (got {expiration}).");
         return Err(MlflowError::PresignedUrl(refused).into());
     }
-    let uri = existing(&state, &caller.workspace, parse_run_id(&run)?).await?.run.artifact_uri;
+    let uri = existing(&state, &caller, parse_run_id(&run)?).await?.run.artifact_uri;
     Err(match proxied_scheme(&uri) {
         Some(scheme) => MlflowError::PresignedUrl(format!(
             "Presigned download is not supported for runs with proxied artifact storage (artifact URI scheme: \

@@ -1,6 +1,7 @@
 //! What this protocol itself refuses. Sentences that clients and their tests read begin as MLflow's do.
 
 use mainstay_core::error::{Coded, ErrorCode};
+use mainstay_core::name::Name;
 use mainstay_registry::model::Stage;
 use mainstay_registry::name::ModelName;
 use serde_json::Value;
@@ -246,6 +247,71 @@ pub enum MlflowError {
     /// A version of a prompt has no artifacts, so no source.
     #[error("Invalid prompt source: '{0}'. Prompt sources must use an MLflow placeholder.")]
     PromptSource(String),
+    /// A new user without a name or a password.
+    #[error("Username and password cannot be empty.")]
+    NoCredentials,
+    /// One's own password is changed by showing it.
+    #[error("Current password is required when changing your own password.")]
+    NoCurrentPassword,
+    /// It is another one.
+    #[error("Current password does not match.")]
+    WrongCurrentPassword,
+    /// It would be no change.
+    #[error("New password must differ from the current password.")]
+    SamePassword,
+    /// Not a level.
+    #[error(
+        "Invalid permission '{0}'. Valid permissions are: ('DENY', 'NO_PERMISSIONS', 'READ', 'USE', 'EDIT', 'MANAGE')"
+    )]
+    InvalidPermission(String),
+    /// Not a kind of thing on which something is granted here.
+    #[error(
+        "Invalid resource type '{0}'. Valid resource types are: ('experiment', 'registered_model', 'workspace')"
+    )]
+    InvalidResourceType(String),
+    /// No workspace is named.
+    #[error("Workspace cannot be empty.")]
+    EmptyWorkspace,
+    /// Nothing would change.
+    #[error("At least one of 'name' or 'description' must be provided to update a role.")]
+    NothingToUpdate,
+    /// Nothing would change.
+    #[error("Workspace update must have at least one key")]
+    EmptyWorkspaceUpdate,
+    /// A user holds no level of its own on an experiment.
+    #[error("Experiment permission with experiment_id={id} and username={user} not found")]
+    NoExperimentPermission {
+        /// The experiment.
+        id: String,
+        /// The user.
+        user: String,
+    },
+    /// A user holds no level of its own on a model.
+    #[error(
+        "Registered model permission with workspace={workspace}, name={name} and username={user} not found"
+    )]
+    NoModelPermission {
+        /// Where.
+        workspace: Name,
+        /// The model.
+        name: String,
+        /// The user.
+        user: String,
+    },
+    /// A user holds no level of its own on a workspace.
+    #[error("Workspace permission does not exist for workspace='{workspace}', username='{user}'")]
+    NoWorkspacePermission {
+        /// Where.
+        workspace: Name,
+        /// The user.
+        user: String,
+    },
+    /// Clients are not told of workspaces.
+    #[error("workspaces are not enabled on this server; start it with --mlflow-workspaces")]
+    NoWorkspaces,
+    /// What is in a workspace is not deleted or moved with it.
+    #[error("mode {0} is not supported: empty the workspace, and delete it with RESTRICT")]
+    WorkspaceMode(String),
     /// A model has more files than are looked at.
     #[error("the model at '{uri}' has more than {limit} files; register an archive of them instead")]
     TooManyFiles {
@@ -280,9 +346,12 @@ impl Coded for MlflowError {
             | Self::NoVersion { .. }
             | Self::NoWebhook(_)
             | Self::NoneInStage { .. }
-            | Self::NoLatest(_) => ErrorCode::NotFound,
+            | Self::NoLatest(_)
+            | Self::NoExperimentPermission { .. }
+            | Self::NoModelPermission { .. }
+            | Self::NoWorkspacePermission { .. } => ErrorCode::NotFound,
+            Self::Unsupported(_) | Self::NoWorkspaces | Self::WorkspaceMode(_) => ErrorCode::Unsupported,
             Self::NotJson | Self::NoContentType => ErrorCode::MalformedBody,
-            Self::Unsupported(_) => ErrorCode::Unsupported,
             _ => ErrorCode::InvalidArgument,
         }
     }

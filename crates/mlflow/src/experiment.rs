@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use mainstay_core::action::Action;
 use mainstay_core::name::Name;
+use mainstay_core::scope::ResourceKind;
 use mainstay_tracking::command::{
     ArtifactLocation, CreateExperiment, DeleteExperiment, DeleteExperimentTag, RenameExperiment,
     RestoreExperiment, SetExperimentTag,
@@ -21,14 +22,14 @@ use mainstay_api::caller::Caller;
 use mainstay_api::route::Route;
 
 pub(crate) fn routes() -> Vec<Route<MlflowState>> {
-    let (read, write) = (Action::RunRead, Action::RunWrite);
+    let (read, write, removal) = (Action::RunRead, Action::RunWrite, Action::RunDelete);
     Table::v2()
         .get("experiments/get", read, get)
         .get("experiments/get-by-name", read, get_by_name)
-        .post("experiments/create", write, create)
+        .post("experiments/create", Action::ExperimentCreate, create)
         .post("experiments/update", write, update)
-        .post("experiments/delete", write, delete)
-        .post("experiments/restore", write, restore)
+        .post("experiments/delete", removal, delete)
+        .post("experiments/restore", removal, restore)
         .post("experiments/set-experiment-tag", write, set_tag)
         .post("experiments/delete-experiment-tag", write, delete_tag)
         .rows()
@@ -97,6 +98,7 @@ pub(crate) async fn get(
     Call(mut request): Call<Named>,
 ) -> Result<Json<One>, Error> {
     let id = request.id()?;
+    caller.admitted(ResourceKind::Experiment, id)?;
     let found = state.tracked.experiment(&caller.workspace, id).await?;
     let found = found.ok_or(TrackingError::NoExperiment(id))?;
     Ok(Json(One { experiment: ExperimentBody::new(found, &caller.workspace) }))
@@ -117,6 +119,7 @@ async fn get_by_name(
     let name = ExperimentName::new(required("experiment_name", request.experiment_name)?)?;
     let found = state.tracked.experiment_named(&caller.workspace, &name).await?;
     let found = found.ok_or_else(|| MlflowError::NoExperimentNamed(name.to_string()))?;
+    caller.admitted(ResourceKind::Experiment, found.experiment.id)?;
     Ok(Json(One { experiment: ExperimentBody::new(found, &caller.workspace) }))
 }
 

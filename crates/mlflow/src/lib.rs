@@ -6,6 +6,7 @@
 //! number or a text. One thing is stricter than in a stock server: a body that is not JSON is refused,
 //! where stock takes it for an empty one.
 
+mod access;
 mod alias;
 mod artifact_file;
 mod artifact_list;
@@ -58,12 +59,15 @@ mod wire;
 use mainstay_api::native::endpoint::EndpointCommands;
 use std::sync::Arc;
 
-use mainstay_core::command::Commands;
+use mainstay_core::command::{Authorizer, Commands};
 use mainstay_core::entropy::Entropy;
 use mainstay_core::event::EventLog;
 use mainstay_core::object::Objects;
+use mainstay_core::permission::Level;
 use mainstay_core::time::Clock;
-use mainstay_governance::port::{GovernanceReader, GovernanceTx, WebhookProbe};
+use mainstay_governance::port::{
+    GovernanceReader, GovernanceTx, PasswordHashing, PeopleReader, PeopleTx, WebhookProbe,
+};
 use mainstay_registry::port::{RegistryReader, RegistryTx};
 use mainstay_tracking::evaluation::port::{EvaluationReader, EvaluationTx};
 use mainstay_tracking::port::{RunSearch, TrackingReader, TrackingTx};
@@ -110,6 +114,8 @@ pub struct Mlflow {
     pub registry: Commands<dyn RegistryTx>,
     /// Queries on them.
     pub registered: Arc<dyn RegistryReader>,
+    /// Users, roles, permissions and workspaces.
+    pub people: People,
     /// Promotes the version that an alias is moved to, where an endpoint follows the alias.
     pub endpoints: Arc<dyn EndpointCommands>,
     /// Commands on webhooks.
@@ -126,6 +132,31 @@ pub struct Mlflow {
     pub clock: Arc<dyn Clock>,
     /// Ids and drawn names.
     pub entropy: Arc<dyn Entropy>,
+}
+
+/// What the routes on people work on.
+pub struct People {
+    /// Everybody, with all that they were granted.
+    pub reader: Arc<dyn PeopleReader>,
+    /// Commands on them.
+    pub commands: Commands<dyn PeopleTx>,
+    /// Creates workspaces.
+    pub governance: Commands<dyn GovernanceTx>,
+    /// Hashes and verifies passwords.
+    pub hashing: Arc<dyn PasswordHashing>,
+    /// Decides what a caller may read of others.
+    pub authorizer: Arc<dyn Authorizer>,
+    /// What the server's owner chose.
+    pub options: Options,
+}
+
+/// What the owner of a server chooses of this protocol.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Whether clients are told that there are workspaces.
+    pub offers_workspaces: bool,
+    /// What every user holds on each experiment and model of the default workspace.
+    pub default_permission: Option<Level>,
 }
 
 /// The table.
@@ -159,6 +190,7 @@ pub fn routes() -> Vec<Route<MlflowState>> {
         webhook::routes(),
         trace::routes(),
         otlp::routes(),
+        access::routes(),
     ]
     .into_iter()
     .flatten()

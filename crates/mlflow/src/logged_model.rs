@@ -5,6 +5,7 @@ use axum::extract::{Path, State};
 use mainstay_core::action::Action;
 use mainstay_core::name::Name;
 use mainstay_core::run_ref::RunRef;
+use mainstay_core::scope::ResourceKind;
 use mainstay_tracking::command::{
     CreateLoggedModel, DeleteLoggedModel, DeleteLoggedModelTag, FinalizeLoggedModel, LogLoggedModelParams,
     SetLoggedModelTags,
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::body::Call;
 use crate::logged_model_body::{LoggedModelBody, STATUSES};
+use crate::model_source::known_run;
 use crate::table::Table;
 use crate::wire::{Choice, Empty, KeyValue, list, required};
 use crate::{Error, Mlflow, MlflowError, MlflowState};
@@ -31,10 +33,10 @@ pub(crate) fn routes() -> Vec<Route<MlflowState>> {
         .post("logged-models", write, create)
         .get("logged-models/{model_id}", Action::RunRead, get)
         .patch("logged-models/{model_id}", write, finalize)
-        .delete("logged-models/{model_id}", write, delete)
+        .delete("logged-models/{model_id}", Action::RunDelete, delete)
         .post("logged-models/{model_id}/params", write, log_params)
         .patch("logged-models/{model_id}/tags", write, set_tags)
-        .delete("logged-models/{model_id}/tags/{key}", write, delete_tag)
+        .delete("logged-models/{model_id}/tags/{key}", Action::RunDelete, delete_tag)
         .rows()
 }
 
@@ -52,6 +54,17 @@ pub(crate) async fn existing(
     let found = state.tracked.logged_models(workspace, &[id]).await?.into_iter().next();
     let alive = found.filter(|detail| detail.model.lifecycle == Lifecycle::Active);
     Ok(alive.ok_or(TrackingError::NoLoggedModel(id))?)
+}
+
+/// A logged model of this workspace, if the caller may do to its experiment what the route does.
+pub(crate) async fn admitted(
+    state: &Mlflow,
+    caller: &Caller,
+    id: LoggedModelId,
+) -> Result<LoggedModelDetail, Error> {
+    let found = existing(state, &caller.workspace, id).await?;
+    caller.admitted(ResourceKind::Experiment, found.model.experiment)?;
+    Ok(found)
 }
 
 async fn one(state: &Mlflow, workspace: &Name, id: LoggedModelId) -> Result<Json<One>, Error> {
@@ -97,6 +110,10 @@ async fn create(
 ) -> Result<Json<One>, Error> {
     let source_run = request.source_run_id.filter(|id| !id.is_empty());
     let name = request.name.filter(|name| !name.is_empty());
+    let source_run = source_run.map(RunRef::new).transpose()?;
+    if caller.holds_levels() {
+        known_run(&state, &caller, source_run.as_ref()).await?;
+    }
     let command = CreateLoggedModel {
         workspace: caller.workspace.clone(),
         id: LoggedModelId::draw(&*state.entropy),
@@ -106,7 +123,7 @@ async fn create(
             None => run_name::draw(&*state.entropy),
         },
         model_type: request.model_type.unwrap_or_default(),
-        source_run: source_run.map(RunRef::new).transpose()?,
+        source_run,
         params: params(request.params)?,
         tags: tags(request.tags)?,
     };
@@ -129,10 +146,12 @@ async fn get(
 ) -> Result<Json<One>, Error> {
     let id = model_id.parse()?;
     if request.allow_deleted != Some(true) {
-        return one(&state, &caller.workspace, id).await;
+        return Ok(Json(One { model: admitted(&state, &caller, id).await?.into() }));
     }
     let found = state.tracked.logged_models(&caller.workspace, &[id]).await?.into_iter().next();
-    Ok(Json(One { model: found.ok_or(TrackingError::NoLoggedModel(id))?.into() }))
+    let found = found.ok_or(TrackingError::NoLoggedModel(id))?;
+    caller.admitted(ResourceKind::Experiment, found.model.experiment)?;
+    Ok(Json(One { model: found.into() }))
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -82,7 +82,9 @@ async fn search(
 ) -> Result<Json<Found>, Error> {
     let experiments = request.experiment_ids.ok_or(MlflowError::Missing("experiment_ids"))?;
     let experiments = experiments.iter().map(|id| ExperimentId::parse(id));
-    let experiments: Vec<ExperimentId> = experiments.collect::<Result<_, _>>()?;
+    let mut experiments: Vec<ExperimentId> = experiments.collect::<Result<_, _>>()?;
+    let readable = caller.readable();
+    experiments.retain(|id| readable.has(id));
     let datasets = request.datasets.into_iter().map(|on| on.measured().ok_or(MlflowError::NamelessDataset));
     let datasets: Vec<MeasuredOn> = datasets.collect::<Result<_, _>>()?;
     let filter = LoggedModelFilter::parse(request.filter.as_deref().unwrap_or_default(), datasets.clone())?;

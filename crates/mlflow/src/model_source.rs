@@ -8,11 +8,14 @@
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
+use mainstay_api::caller::Caller;
+use mainstay_core::action::Action;
 use mainstay_core::digest::Digest;
 use mainstay_core::name::Name;
 use mainstay_core::object::ObjectPath;
 use mainstay_core::run_ref::RunRef;
 use mainstay_core::text::clip;
+use mainstay_core::scope::ResourceKind;
 use mainstay_registry::error::RegistryError;
 use mainstay_registry::model::{Stage, VersionDetail, latest_per_stage};
 use mainstay_registry::name::{ModelName, VersionNumber};
@@ -158,11 +161,18 @@ fn models_form(rest: &str) -> Result<Form, &'static str> {
 /// Checks what a client wants to register. Empty ids count as none.
 pub(crate) async fn accept(
     state: &Mlflow,
-    workspace: &Name,
+    caller: &Caller,
     uri: String,
     (run, model): (Option<RunRef>, Option<LoggedModelId>),
     is_prompt: bool,
 ) -> Result<Source, Error> {
+    if caller.holds_levels() {
+        // Whatever is registered, of what the request names besides nothing is linked that the caller may not read.
+        known_run(state, caller, run.as_ref()).await?;
+        if let Some(id) = model {
+            known_model(state, caller, id).await?;
+        }
+    }
     if is_prompt {
         if !PROMPT_SOURCES.contains(&uri.as_str()) {
             return Err(MlflowError::PromptSource(clip(&uri)).into());
@@ -171,13 +181,13 @@ pub(crate) async fn accept(
     }
     let form = form(&uri).map_err(|reason| invalid(&uri, reason))?;
     if let Form::Registered(name, pointer) = form {
-        return copied(state, workspace, (name, pointer), &uri, (run, model)).await;
+        return copied(state, caller, (name, pointer), &uri, (run, model)).await;
     }
     let logged = match model {
-        Some(id) => Some(logged_model::existing(state, workspace, id).await?.model),
+        Some(id) => Some(known_model(state, caller, id).await?),
         None => None,
     };
-    let place = directory(state, workspace, form, (&uri, run.as_ref(), logged.as_ref())).await?;
+    let place = directory(state, caller, form, (&uri, run.as_ref(), logged.as_ref())).await?;
     let digest = match place {
         Some(place) => digest(&*place.objects, &place.path).await?,
         None => None,
@@ -189,12 +199,13 @@ pub(crate) async fn accept(
 /// A version like another: it has that one's artifacts, whatever becomes of that one.
 async fn copied(
     state: &Mlflow,
-    workspace: &Name,
+    caller: &Caller,
     (name, pointer): (ModelName, Pointer),
     uri: &str,
     (run, model): (Option<RunRef>, Option<LoggedModelId>),
 ) -> Result<Source, Error> {
-    let detail = pointed(state, workspace, &name, pointer).await?;
+    caller.may(Action::ModelRead, ResourceKind::Model, &name)?;
+    let detail = pointed(state, &caller.workspace, &name, pointer).await?;
     if detail.tags.get(IS_PROMPT).is_some_and(|value| says_prompt(value)) {
         return Err(invalid(uri, PROMPT));
     }
@@ -216,7 +227,7 @@ async fn copied(
 /// that the request names has.
 async fn directory(
     state: &Mlflow,
-    workspace: &Name,
+    caller: &Caller,
     form: Form,
     (uri, run, logged): (&str, Option<&RunRef>, Option<&LoggedModel>),
 ) -> Result<Option<Place>, Error> {
@@ -229,13 +240,13 @@ async fn directory(
         Form::Run(..) if logged.is_some() => Err(invalid(uri, MUST_OWN_MODEL)),
         Form::Run(id, below) => match run {
             Some(run) if run.as_str() == id => {
-                let found = known_run(state, workspace, Some(run)).await?;
+                let found = known_run(state, caller, Some(run)).await?;
                 Ok(found.and_then(|found| place(state, &found.artifact_uri, &below)))
             }
             _ => Err(invalid(uri, MUST_OWN_RUN)),
         },
         Form::Stored(path) => {
-            let (root, reason) = owner(state, workspace, run, logged).await?;
+            let (root, reason) = owner(state, caller, run, logged).await?;
             let root = root.as_deref().and_then(stored_at).and_then(Result::ok);
             if root.is_some_and(|root| within(&path, &root)) {
                 Ok(Some(Place { objects: Arc::clone(&state.objects), path }))
@@ -244,7 +255,7 @@ async fn directory(
             }
         }
         Form::Local(path) => {
-            let (root, _) = owner(state, workspace, run, logged).await?;
+            let (root, _) = owner(state, caller, run, logged).await?;
             let root = root.as_deref().and_then(local_path);
             if root.is_some_and(|root| path.starts_with(normal(&root))) {
                 // Files outside the artifact root are not read.
@@ -254,7 +265,7 @@ async fn directory(
             }
         }
         Form::OnHost => {
-            let (root, _) = owner(state, workspace, run, logged).await?;
+            let (root, _) = owner(state, caller, run, logged).await?;
             let below = root.as_deref().and_then(|root| uri.strip_prefix(root.trim_end_matches('/')));
             if below.is_some_and(|below| below.starts_with('/')) { Ok(None) } else { Err(invalid(uri, HOST)) }
         }
@@ -264,21 +275,36 @@ async fn directory(
 /// Where the artifacts of the logged model are, or else of the run; and what to say if a source is not there.
 async fn owner(
     state: &Mlflow,
-    workspace: &Name,
+    caller: &Caller,
     run: Option<&RunRef>,
     logged: Option<&LoggedModel>,
 ) -> Result<(Option<String>, &'static str), Error> {
     Ok(match logged {
         Some(logged) => (Some(logged.artifact_uri.clone()), MUST_OWN_MODEL),
-        None => (known_run(state, workspace, run).await?.map(|run| run.artifact_uri), MUST_OWN_RUN),
+        None => (known_run(state, caller, run).await?.map(|run| run.artifact_uri), MUST_OWN_RUN),
     })
 }
 
-/// The run of this workspace that a client means, if there is one.
-async fn known_run(state: &Mlflow, workspace: &Name, run: Option<&RunRef>) -> Result<Option<Run>, Error> {
+/// The logged model of this workspace; refused if the caller may not read it.
+async fn known_model(state: &Mlflow, caller: &Caller, id: LoggedModelId) -> Result<LoggedModel, Error> {
+    let found = logged_model::existing(state, &caller.workspace, id).await?.model;
+    caller.may(Action::RunRead, ResourceKind::Experiment, found.experiment)?;
+    Ok(found)
+}
+
+/// The run of this workspace that a client means, if there is one; refused if the caller may not read it.
+pub(crate) async fn known_run(
+    state: &Mlflow,
+    caller: &Caller,
+    run: Option<&RunRef>,
+) -> Result<Option<Run>, Error> {
     let Some(id) = run.and_then(RunRef::id) else { return Ok(None) };
-    let found = state.tracked.runs(workspace, &[id]).await?.into_iter().next();
-    Ok(found.map(|detail| detail.run))
+    let found = state.tracked.runs(&caller.workspace, &[id]).await?.into_iter().next();
+    let found = found.map(|detail| detail.run);
+    if let Some(run) = &found {
+        caller.may(Action::RunRead, ResourceKind::Experiment, run.experiment)?;
+    }
+    Ok(found)
 }
 
 /// What is `below` the artifacts at `root_uri`, if they are in our store.

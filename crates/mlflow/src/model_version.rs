@@ -6,6 +6,7 @@ use mainstay_core::action::Action;
 use mainstay_core::error::{Coded as _, ErrorCode};
 use mainstay_core::name::Name;
 use mainstay_core::run_ref::RunRef;
+use mainstay_core::scope::ResourceKind;
 use mainstay_core::text::clip;
 use mainstay_registry::command::{DeleteVersion, DescribeVersion, RegisterVersion, TransitionStage};
 use mainstay_registry::model::Stage;
@@ -32,7 +33,7 @@ pub(crate) fn routes() -> Vec<Route<MlflowState>> {
         .get("model-versions/get", read, get)
         .patch("model-versions/update", write, update)
         .post("model-versions/transition-stage", write, transition_stage)
-        .delete("model-versions/delete", write, delete)
+        .delete("model-versions/delete", Action::ModelDelete, delete)
         .get("model-versions/get-download-uri", read, get_download_uri)
         .rows()
 }
@@ -89,13 +90,14 @@ async fn create(
     Call(request): Call<Create>,
 ) -> Result<Json<One>, Error> {
     let name = model_name(request.name)?;
+    caller.admitted(ResourceKind::Model, &name)?;
     let uri = required("source", request.source)?;
     let run = request.run_id.filter(|id| !id.is_empty()).map(RunRef::new).transpose()?;
     let model = request.model_id.filter(|id| !id.is_empty()).map(|id| id.parse()).transpose()?;
     let flag = request.tags.iter().rfind(|tag| tag.key == IS_PROMPT);
     let is_prompt = flag.is_some_and(|tag| says_prompt(&tag.value));
     // Files are read here, before the command: nothing inside a transaction may wait for them.
-    let source = accept(&state, &caller.workspace, uri, (run, model), is_prompt).await?;
+    let source = accept(&state, &caller, uri, (run, model), is_prompt).await?;
     let command = RegisterVersion {
         workspace: caller.workspace.clone(),
         name: name.clone(),
@@ -158,6 +160,7 @@ async fn get(
     Call(mut request): Call<Named>,
 ) -> Result<Json<One>, Error> {
     let (name, number) = request.key()?;
+    caller.admitted(ResourceKind::Model, &name)?;
     one(&state, &caller.workspace, &name, number).await
 }
 
@@ -213,6 +216,7 @@ async fn get_download_uri(
     Call(mut request): Call<Named>,
 ) -> Result<Json<DownloadUri>, Error> {
     let (name, number) = request.key()?;
+    caller.admitted(ResourceKind::Model, &name)?;
     let artifact_uri = download_uri(&state, &caller.workspace, &name, number).await?;
     Ok(Json(DownloadUri { artifact_uri }))
 }

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use mainstay_core::action::Action;
 use mainstay_core::name::Name;
+use mainstay_core::scope::ResourceKind;
 use mainstay_registry::command::{CreateModel, DeleteModel, DescribeModel, RenameModel};
 use mainstay_registry::error::RegistryError;
 use mainstay_registry::model::{ModelDetail, Stage, latest_per_stage};
@@ -20,12 +21,13 @@ use mainstay_api::route::Route;
 
 pub(crate) fn routes() -> Vec<Route<MlflowState>> {
     let (read, write) = (Action::ModelRead, Action::ModelWrite);
+    let (creation, removal) = (Action::ModelCreate, Action::ModelDelete);
     Table::v2()
-        .post("registered-models/create", write, create)
+        .post("registered-models/create", creation, create)
         .get("registered-models/get", read, get)
         .patch("registered-models/update", write, update)
         .post("registered-models/rename", write, rename)
-        .delete("registered-models/delete", write, delete)
+        .delete("registered-models/delete", removal, delete)
         .get("registered-models/get-latest-versions", read, latest_versions)
         .post("registered-models/get-latest-versions", read, latest_versions)
         .rows()
@@ -96,7 +98,9 @@ async fn get(
     caller: Caller,
     Call(request): Call<Named>,
 ) -> Result<Json<One>, Error> {
-    one(&state, &caller.workspace, &model_name(request.name)?).await
+    let name = model_name(request.name)?;
+    caller.admitted(ResourceKind::Model, &name)?;
+    one(&state, &caller.workspace, &name).await
 }
 
 async fn update(
@@ -145,6 +149,7 @@ async fn latest_versions(
     Call(request): Call<Named>,
 ) -> Result<Json<LatestVersions>, Error> {
     let name = model_name(request.name)?;
+    caller.admitted(ResourceKind::Model, &name)?;
     existing(&state, &caller.workspace, &name).await?;
     let stages: Vec<Stage> =
         request.stages.iter().map(|stage| Stage::choice(stage)).collect::<Result<_, _>>()?;

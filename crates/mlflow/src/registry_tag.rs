@@ -22,7 +22,7 @@ pub(crate) fn routes() -> Vec<Route<MlflowState>> {
         .post("registered-models/set-tag", write, set_model_tag)
         .delete("registered-models/delete-tag", write, delete_model_tag)
         .post("model-versions/set-tag", write, set_version_tag)
-        .delete("model-versions/delete-tag", write, delete_version_tag)
+        .delete("model-versions/delete-tag", Action::ModelDelete, delete_version_tag)
         .rows()
 }
 

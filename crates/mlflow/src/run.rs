@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use mainstay_core::action::Action;
 use mainstay_core::id::RunId;
-use mainstay_core::name::Name;
+use mainstay_core::scope::ResourceKind;
 use mainstay_tracking::command::{CreateRun, DeleteRun, RestoreRun, UpdateRun, resolve_name};
 use mainstay_tracking::error::TrackingError;
 use mainstay_tracking::experiment::ExperimentId;
@@ -25,8 +25,8 @@ pub(crate) fn routes() -> Vec<Route<MlflowState>> {
     let writing = Table::v2()
         .post("runs/create", write, create)
         .post("runs/update", write, update)
-        .post("runs/delete", write, delete)
-        .post("runs/restore", write, restore)
+        .post("runs/delete", Action::RunDelete, delete)
+        .post("runs/restore", Action::RunDelete, restore)
         .brief();
     // A run has as many parameters as anybody gave it.
     let reading = Table::v2().get("runs/get", Action::RunRead, get);
@@ -48,10 +48,13 @@ pub(crate) fn parse_run_id(text: &str) -> Result<RunId, MlflowError> {
     text.parse().map_err(|_| MlflowError::NoRun(text.chars().take(100).collect()))
 }
 
-/// A run of this workspace with everything that hangs on it.
-pub(crate) async fn existing(state: &Mlflow, workspace: &Name, id: RunId) -> Result<RunDetail, Error> {
-    let found = state.tracked.runs(workspace, &[id]).await?.into_iter().next();
-    Ok(found.ok_or(TrackingError::NoRun(id))?)
+/// A run of this workspace with everything that hangs on it, if the caller may do to its experiment what the route
+/// does.
+pub(crate) async fn existing(state: &Mlflow, caller: &Caller, id: RunId) -> Result<RunDetail, Error> {
+    let found = state.tracked.runs(&caller.workspace, &[id]).await?.into_iter().next();
+    let found = found.ok_or(TrackingError::NoRun(id))?;
+    caller.admitted(ResourceKind::Experiment, found.run.experiment)?;
+    Ok(found)
 }
 
 /// Checks tags; a value that is too long is cut, as a stock server does.
@@ -79,7 +82,7 @@ pub(crate) async fn get(
     Call(request): Call<Named>,
 ) -> Result<Json<One>, Error> {
     let id = run_id(request.run_id, request.run_uuid)?;
-    Ok(Json(One { run: existing(&state, &caller.workspace, id).await?.into() }))
+    Ok(Json(One { run: existing(&state, &caller, id).await?.into() }))
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -118,7 +121,7 @@ async fn create(
         tags,
     };
     let run = state.tracking.run(&caller.principal, command).await?;
-    Ok(Json(One { run: existing(&state, &caller.workspace, run.id).await?.into() }))
+    Ok(Json(One { run: existing(&state, &caller, run.id).await?.into() }))
 }
 
 #[derive(Debug, Default, Deserialize)]

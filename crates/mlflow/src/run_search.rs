@@ -58,9 +58,12 @@ pub(crate) async fn search(
     Call(request): Call<Search>,
 ) -> Result<Json<Found>, Error> {
     let experiments = request.experiment_ids.iter().map(|id| ExperimentId::parse(id));
+    let mut experiments: Vec<ExperimentId> = experiments.collect::<Result<_, _>>()?;
+    let readable = caller.readable();
+    experiments.retain(|id| readable.has(id));
     let query = RunQuery {
         workspace: caller.workspace.clone(),
-        experiments: experiments.collect::<Result<_, _>>()?,
+        experiments,
         view: view("run_view_type", request.run_view_type.as_ref())?,
         filter: RunFilter::parse(request.filter.as_deref().unwrap_or_default())?,
         order: RunOrder::parse(&request.order_by)?,

@@ -1,6 +1,7 @@
 //! `GET /api/3.0/mlflow/server-info`: what a client may use (`build_server_info_payload`).
 
 use axum::Json;
+use axum::extract::State;
 use mainstay_core::action::Action;
 use serde::Serialize;
 
@@ -36,11 +37,11 @@ struct Features {
     scheduled_issue_detection: bool,
 }
 
-async fn server_info() -> Json<ServerInfo> {
+async fn server_info(State(state): State<MlflowState>) -> Json<ServerInfo> {
     Json(ServerInfo {
         store_type: "SqlStore",
         artifact_serving_enabled: true,
-        workspaces_enabled: false,
+        workspaces_enabled: state.people.options.offers_workspaces,
         trace_archival_enabled: false,
         multipart_uploads_enabled: false,
         multipart_downloads_enabled: false,

@@ -13,6 +13,22 @@ pub enum RegistryError {
     /// The text is not a model name.
     #[error("invalid model name '{0}': names cannot be blank, contain '/' or ':', nor be a relative path")]
     InvalidModelName(String),
+    /// The name stands for all models where something is granted.
+    #[error(
+        "invalid model name '*': it stands for all models where permissions are granted; choose another name"
+    )]
+    Wildcard,
+    /// What was granted by name stands in the way of a new one.
+    #[error(
+        "model {from} cannot be called {to}: a role names one of the two, or somebody was granted something on {to}; \
+         take that away first"
+    )]
+    NameGranted {
+        /// The model.
+        from: ModelName,
+        /// Its new name.
+        to: ModelName,
+    },
     /// The text is not an alias.
     #[error("invalid alias name '{0}': use letters, digits, '_' and '-', at least one")]
     InvalidAlias(String),
@@ -117,7 +133,7 @@ pub enum RegistryError {
 impl Coded for RegistryError {
     fn code(&self) -> ErrorCode {
         match self {
-            Self::InvalidModelName(_) | Self::InvalidAlias(_) | Self::ReservedAlias(_) => {
+            Self::InvalidModelName(_) | Self::Wildcard | Self::InvalidAlias(_) | Self::ReservedAlias(_) => {
                 ErrorCode::InvalidName
             }
             Self::InvalidVersion(_)
@@ -131,7 +147,10 @@ impl Coded for RegistryError {
             Self::ModelExists(_) | Self::PromptExists(_) | Self::OtherKindExists { .. } => {
                 ErrorCode::AlreadyExists
             }
-            Self::NoNumberLeft(_) | Self::Governed { .. } | Self::NotGoverned { .. } => ErrorCode::WrongState,
+            Self::NoNumberLeft(_)
+            | Self::NameGranted { .. }
+            | Self::Governed { .. }
+            | Self::NotGoverned { .. } => ErrorCode::WrongState,
             Self::GateNotPassed { .. } => ErrorCode::GateNotPassed,
             Self::Search(error) => error.code(),
             Self::Storage(error) => error.code(),

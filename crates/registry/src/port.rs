@@ -2,7 +2,7 @@
 //! within the transaction's workspace, or the one given.
 
 use async_trait::async_trait;
-use mainstay_core::command::Journal;
+use mainstay_core::command::Ownership;
 use mainstay_core::digest::Digest;
 use mainstay_core::error::StorageError;
 use mainstay_core::name::Name;
@@ -25,21 +25,25 @@ pub enum GateStatus {
 /// An insert of something that exists is [`StorageError::Contended`]: the commands look first, so
 /// only another process can be the cause, and a replay sees it.
 #[async_trait]
-pub trait RegistryTx: Journal {
+pub trait RegistryTx: Ownership {
     /// The model of that name.
     async fn model(&mut self, name: &ModelName) -> Result<Option<Model>, StorageError>;
     /// Adds a model.
     async fn insert_model(&mut self, model: &Model) -> Result<(), StorageError>;
     /// Replaces description and times of a model.
     async fn update_model(&mut self, model: &Model) -> Result<(), StorageError>;
-    /// Gives a model, with its versions, tags and aliases, another name; the versions were updated then.
+    /// Gives a model, with its versions, tags, aliases and what people were granted on it, another name; the
+    /// versions were updated then.
     async fn rename_model(
         &mut self,
         from: &ModelName,
         to: &ModelName,
         at: MachineTime,
     ) -> Result<(), StorageError>;
-    /// Removes a model with its versions, tags and aliases.
+    /// Whether what people were granted on models by their names stands in the way of calling `from` by another
+    /// name: a custom role names one of the two, or somebody was granted something on `to`.
+    async fn grants_bar_renaming(&mut self, from: &ModelName, to: &ModelName) -> Result<bool, StorageError>;
+    /// Removes a model with its versions, tags and aliases, and what people were granted on it.
     async fn delete_model(&mut self, name: &ModelName) -> Result<(), StorageError>;
     /// Sets a tag of a model.
     async fn put_model_tag(&mut self, name: &ModelName, tag: &Tag) -> Result<(), StorageError>;

@@ -15,6 +15,7 @@ use mainstay_directory::lock::DataLock;
 use mainstay_directory::server_file::ServerFile;
 use mainstay_features::port::FeaturesTx;
 use mainstay_governance::policy::Mode;
+use mainstay_governance::port::PeopleTx;
 use mainstay_mlflow::ArtifactRoot;
 use mainstay_monitoring::port::MonitoringTx;
 use mainstay_pipelines::port::PipelineTx;
@@ -27,7 +28,7 @@ use mainstay_tracking::command::{ArtifactLocation, CreateDefaultExperiment};
 use mainstay_tracking::port::TrackingTx;
 
 use crate::abandoned::PipelineUnit;
-use crate::authority::Authority;
+use crate::authority::{Authority, Hashing};
 use crate::heads::HeadKeeper;
 use crate::loop_tx::{LoopTx, LoopUnit};
 use crate::watch::Decisions;
@@ -64,6 +65,12 @@ pub struct Platform {
     pub entropy: Arc<dyn Entropy>,
     /// Who may do what.
     pub authority: Arc<Authority>,
+    /// How MLflow's protocol is spoken.
+    pub mlflow: mainstay_mlflow::Options,
+    /// Hashes passwords.
+    pub hashing: Arc<Hashing>,
+    /// Commands on users, what they were granted, custom roles and workspaces.
+    pub people: Commands<dyn PeopleTx>,
     /// Commands on datasets.
     pub data: Commands<dyn DataTx>,
     /// Commands on feature definitions.
@@ -118,6 +125,13 @@ impl Platform {
         let heads = HeadKeeper::open(&keys, &*entropy, &database, clock.clone(), policy.clone())?;
         Ok(Self {
             heads,
+            mlflow: mainstay_mlflow::Options::default(),
+            hashing: Arc::new(Hashing::new(
+                Arc::new(database.reader.clone()),
+                entropy.clone(),
+                clock.clone(),
+            )),
+            people: Commands::new(writer.clone(), policy.clone()),
             data: Commands::new(writer.clone(), policy.clone()),
             features: Commands::new(writer.clone(), policy.clone()),
             monitoring: Commands::new(writer.clone(), policy.clone()),

@@ -32,6 +32,7 @@ mod guard;
 mod migrations;
 mod monitoring;
 pub mod objects;
+mod people;
 mod pipelines;
 pub mod ports;
 mod projection;

@@ -25,6 +25,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0015_webhook_dialects.sql"),
     include_str!("../migrations/0016_evaluation.sql"),
     include_str!("../migrations/0017_model_points.sql"),
+    include_str!("../migrations/0018_users.sql"),
 ];
 
 /// Brings the schema up to date. Refuses a database that a newer Mainstay has written.

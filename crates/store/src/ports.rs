@@ -4,7 +4,7 @@ use mainstay_core::command::{BoxFuture, Context, Job, Journal, Refused, Unit};
 use mainstay_core::error::StorageError;
 use mainstay_data::ports::DataTx;
 use mainstay_features::port::FeaturesTx;
-use mainstay_governance::port::{AuditTx, DeliveryTx, GovernanceTx, ProjectionTx};
+use mainstay_governance::port::{AuditTx, DeliveryTx, GovernanceTx, PeopleTx, ProjectionTx};
 use mainstay_monitoring::port::MonitoringTx;
 use mainstay_pipelines::port::PipelineTx;
 use mainstay_registry::port::RegistryTx;
@@ -53,6 +53,7 @@ ports! {
     dyn FeaturesTx,
     dyn GovernanceTx,
     dyn MonitoringTx,
+    dyn PeopleTx,
     dyn PipelineTx,
     dyn ProjectionTx,
     dyn RegistryTx,

@@ -73,10 +73,19 @@ impl RegistryTx for StoreTx {
             "UPDATE model_versions SET model = $3 WHERE workspace = $1 AND model = $2",
             "UPDATE model_version_tags SET model = $3 WHERE workspace = $1 AND model = $2",
             "UPDATE model_aliases SET model = $3 WHERE workspace = $1 AND model = $2",
+            "UPDATE permissions SET pattern = $3 WHERE workspace = $1 AND kind = 'model' AND pattern = $2",
         ] {
             self.execute(sql, key).await?;
         }
         Ok(())
+    }
+
+    async fn grants_bar_renaming(&mut self, from: &ModelName, to: &ModelName) -> Result<bool, StorageError> {
+        let sql = "SELECT p.kind FROM custom_role_permissions p JOIN custom_roles r ON r.id = p.role \
+            WHERE r.workspace = $1 AND p.kind = 'model' AND (p.pattern = $2 OR p.pattern = $3) \
+            UNION ALL SELECT kind FROM permissions WHERE workspace = $1 AND kind = 'model' AND pattern = $3 LIMIT 1";
+        let key = params![self.workspace().as_str(), from.as_str(), to.as_str()];
+        Ok(self.query_one(sql, key).await?.is_some())
     }
 
     async fn delete_model(&mut self, name: &ModelName) -> Result<(), StorageError> {
@@ -87,6 +96,7 @@ impl RegistryTx for StoreTx {
             "DELETE FROM model_versions WHERE workspace = $1 AND model = $2",
             "DELETE FROM model_version_tags WHERE workspace = $1 AND model = $2",
             "DELETE FROM model_aliases WHERE workspace = $1 AND model = $2",
+            "DELETE FROM permissions WHERE workspace = $1 AND kind = 'model' AND pattern = $2",
         ] {
             self.execute(sql, key).await?;
         }

@@ -1,10 +1,13 @@
 //! The one transaction type. Every domain's port is implemented on it, in a module of its own.
 
+use std::fmt;
+
 use mainstay_core::command::{Context, Journal};
 use mainstay_core::error::{Cause, StorageError};
 use mainstay_core::event::Event;
 use mainstay_core::name::Name;
 use mainstay_core::principal::Actor;
+use mainstay_core::scope::ResourceKind;
 use mainstay_core::time::MachineTime;
 
 use crate::driver::Connection;
@@ -122,5 +125,9 @@ impl Journal for StoreTx {
 
     fn workspace(&self) -> &Name {
         &self.context.workspace
+    }
+
+    fn admits(&self, kind: ResourceKind, id: &dyn fmt::Display) -> bool {
+        self.context.doubt.as_ref().is_none_or(|doubt| doubt.admits(kind, id))
     }
 }

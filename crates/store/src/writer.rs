@@ -92,7 +92,8 @@ impl Writer {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let (announce, committed) = watch::channel(last);
         let (announce_access, access_changes) = watch::channel(last);
-        let context = Context { actor: Actor::system("writer"), workspace: default_workspace(), run: None };
+        let (actor, workspace) = (Actor::system("writer"), default_workspace());
+        let context = Context { actor, workspace, run: None, doubt: None };
         let (announce_steps, step_changes) = watch::channel(());
         let counts = Arc::new(Counts::default());
         let tx = StoreTx::new(connection, context);
@@ -121,8 +122,8 @@ impl Writer {
         self.committed.clone()
     }
 
-    /// The position after the last group of this process that changed API tokens or webhooks. It moves
-    /// before whoever asked for that is answered.
+    /// The position after the last group of this process that changed API tokens, people and what they may do,
+    /// workspaces or webhooks. It moves before whoever asked for that is answered.
     pub fn access_changes(&self) -> watch::Receiver<EventSeq> {
         self.access_changes.clone()
     }
@@ -341,8 +342,15 @@ impl Group {
     /// Gives the group's events their place in the log, and commits.
     async fn seal(&mut self) -> Result<EventSeq, StorageError> {
         let pending = std::mem::take(&mut self.tx.pending);
-        let about_access = |kind| matches!(kind, ResourceKind::Token | ResourceKind::Webhook);
-        let access = pending.iter().any(|pending| about_access(pending.event.subject.kind));
+        let about_access = |kind| {
+            use ResourceKind::{CustomRole, Token, User, Webhook, Workspace};
+            matches!(kind, Token | Webhook | User | CustomRole | Workspace)
+        };
+        // What people were granted on a model by its name goes with it.
+        let moves_names = |kind: &str| matches!(kind, "model.deleted" | "model.renamed");
+        let access = pending
+            .iter()
+            .any(|Pending { event, .. }| about_access(event.subject.kind) || moves_names(event.kind));
         if is_planted(Fault::EventAfterCommit) {
             self.tx.connection.batch("COMMIT").await?;
             self.begin().await?;

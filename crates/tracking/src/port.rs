@@ -2,7 +2,7 @@
 //! the transaction's workspace, or the one given; runs and logged models to their experiment.
 
 use async_trait::async_trait;
-use mainstay_core::command::Journal;
+use mainstay_core::command::Ownership;
 use mainstay_core::error::StorageError;
 use mainstay_core::event::EventSeq;
 use mainstay_core::id::RunId;
@@ -24,7 +24,7 @@ use crate::text::Pair;
 /// An insert of something that exists is [`StorageError::Contended`]: the commands look first, so
 /// only another process can be the cause, and a replay sees it.
 #[async_trait]
-pub trait TrackingTx: Journal {
+pub trait TrackingTx: Ownership {
     /// An experiment of this workspace.
     async fn experiment(&mut self, id: ExperimentId) -> Result<Option<Experiment>, StorageError>;
     /// An experiment of this workspace by its name, deleted ones included.

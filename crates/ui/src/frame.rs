@@ -1,10 +1,16 @@
 //! What every answer of the console shares: its headers, and failures as pages.
 
+use std::sync::Arc;
+
 use askama::Template;
+use axum::extract::Request;
 use axum::response::{Html, IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use mainstay_api::Authenticator;
+use mainstay_api::caller::AuthenticationError;
 use mainstay_api::dialect::{ApiError, Protocol, Reported, Ui, Unrouted, render, render_unrouted};
 use mainstay_core::error::{Coded, ErrorClass, ErrorCode};
+use mainstay_core::principal::Principal;
 
 use crate::asset;
 use crate::show::shell::{Section, Shell};
@@ -41,9 +47,24 @@ impl Coded for Missing {
     }
 }
 
-/// An address that no route has.
-pub(crate) async fn nowhere(uri: Uri, headers: HeaderMap) -> Response {
-    unrouted(uri.path(), &headers, Unrouted::address(uri.path()))
+/// An address that no route has. Of MLflow's addresses, where the clients of a stock server expect others than there
+/// are here, whoever is not known learns nothing.
+pub(crate) async fn nowhere(authenticator: Arc<dyn Authenticator>, request: Request) -> Response {
+    let (parts, _) = request.into_parts();
+    let path = parts.uri.path();
+    if Protocol::of_path(path) == Some(Protocol::Mlflow) {
+        let known = authenticator.authenticate(&parts).await;
+        let is_anonymous = |principal: &Principal| principal.actor.is_anonymous();
+        let refused = match known {
+            Ok(principal) if is_anonymous(&principal) => Some(AuthenticationError::Unauthenticated),
+            Ok(_) => None,
+            Err(refused) => Some(refused),
+        };
+        if let Some(refused) = refused {
+            return render(Protocol::Mlflow, &refused.into());
+        }
+    }
+    unrouted(path, &parts.headers, Unrouted::address(path))
 }
 
 /// A method that no route of the address takes. Whoever calls it says in `Allow` what they take.
@@ -163,26 +184,57 @@ pub(crate) async fn finish(mut response: Response) -> Response {
 
 #[cfg(test)]
 mod tests {
+    use async_trait::async_trait;
+    use http::request::Parts;
     use mainstay_core::error::Failure;
+    use mainstay_core::principal::Actor;
 
     use super::*;
+
+    /// Takes everybody for the same.
+    struct Everybody(Actor);
+
+    #[async_trait]
+    impl Authenticator for Everybody {
+        async fn authenticate(&self, _: &Parts) -> Result<Principal, AuthenticationError> {
+            Ok(Principal::new(self.0.clone(), Vec::new()))
+        }
+    }
+
+    async fn asked(who: Actor, path: &'static str, headers: HeaderMap) -> Response {
+        let mut request = Request::new(axum::body::Body::empty());
+        *request.uri_mut() = Uri::from_static(path);
+        *request.headers_mut() = headers;
+        nowhere(Arc::new(Everybody(who)), request).await
+    }
+
+    #[tokio::test]
+    async fn of_mlflows_addresses_strangers_learn_nothing() {
+        for path in ["/api/2.0/mlflow/nothing", "/ajax-api/3.0/jobs/search"] {
+            let answer = asked(Actor::anonymous(), path, HeaderMap::new()).await;
+            assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
+        }
+        let answer = asked(Actor::anonymous(), "/api/v1/nothing", HeaderMap::new()).await;
+        assert_eq!(answer.status(), StatusCode::NOT_FOUND);
+    }
 
     #[tokio::test]
     async fn a_wrong_address_is_a_page_for_a_browser_only() {
         let uri = || Uri::from_static("/modles");
-        let bare = nowhere(uri(), HeaderMap::new()).await;
+        let nowhere = |path, headers| asked(Actor::local(), path, headers);
+        let bare = nowhere("/modles", HeaderMap::new()).await;
         assert_eq!((bare.status(), bare.extensions().get::<Reported>()), (StatusCode::NOT_FOUND, None));
         for (path, kind) in [
             ("/api/v1/nothing", "application/problem+json"),
             ("/v2/nothing", "application/json"),
             ("/ajax-api/2.0/mlflow/nothing", "application/json"),
         ] {
-            let answer = nowhere(Uri::from_static(path), HeaderMap::new()).await;
+            let answer = nowhere(path, HeaderMap::new()).await;
             assert_eq!(answer.status(), StatusCode::NOT_FOUND);
             assert_eq!(answer.headers()[header::CONTENT_TYPE], kind);
         }
         let browser = HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static("text/html,*/*"))]);
-        let page = nowhere(uri(), browser).await;
+        let page = nowhere("/modles", browser).await;
         let reported = page.extensions().get::<Reported>().unwrap();
         assert!(reported.message.starts_with("there is no route /modles"), "{reported:?}");
         let browser = HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static("text/html,*/*"))]);

@@ -102,7 +102,9 @@ pub fn routes() -> Vec<Route<Arc<Console>>> {
 /// headers that keep a browser to this origin. An address that no route has gets a page too, if a browser
 /// asks for it.
 pub fn router(app: &App, console: Console) -> Router {
-    let pages = mainstay_api::router(app, routes(), Arc::new(console)).fallback(frame::nowhere);
+    let authenticator = Arc::clone(&app.authenticator);
+    let nowhere = move |request| frame::nowhere(authenticator, request);
+    let pages = mainstay_api::router(app, routes(), Arc::new(console)).fallback(nowhere);
     pages.layer(map_response(frame::finish))
 }
 

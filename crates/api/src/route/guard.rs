@@ -12,15 +12,18 @@ use axum::response::Response;
 use futures::FutureExt as _;
 use http::{HeaderValue, header};
 use mainstay_core::action::Action;
+use mainstay_core::command::Verdict;
 use mainstay_core::error::{Coded, ErrorCode, Failure};
-use mainstay_core::principal::Actor;
+use mainstay_core::name::Name;
+use mainstay_core::permission::Reach;
+use mainstay_core::principal::{Actor, Principal};
 use mainstay_core::scope::{ResourceKind, Scope, Subject};
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
 use super::limit::{Asker, RateLimited};
 use super::{App, RouteScope};
-use crate::caller::{Caller, workspace};
+use crate::caller::{AuthenticationError, Caller, Levels, NoWorkspace, workspace};
 use crate::dialect::{Protocol, render};
 use crate::meter::RouteMeter;
 
@@ -58,15 +61,19 @@ where
             let guard = &*self.guard;
             let started = guard.app.clock.now();
             let response = match guard.admit(request).await {
-                Ok(request) => {
+                Ok((request, open)) => {
                     let workers = guard.workers(&request);
                     let answering = self.handler.call(request, state);
-                    match workers {
+                    let answer = match workers {
                         None => AssertUnwindSafe(answering)
                             .catch_unwind()
                             .await
                             .unwrap_or_else(|_| unfinished(guard.protocol)),
                         Some(workers) => answered_by(workers, guard.protocol, answering).await,
+                    };
+                    match open {
+                        Some(open) => open.passed(guard, answer),
+                        None => answer,
                     }
                 }
                 Err(refused) => refused.render(guard.protocol),
@@ -96,12 +103,28 @@ impl Coded for Denied {
     }
 }
 
+/// A request that was let in although its caller may do the action to some things and not to others.
+struct Open {
+    reach: Option<Arc<Reach>>,
+    denied: Denied,
+}
+
+impl Open {
+    /// The answer, if the policy was asked about the thing at hand meanwhile. What nobody asked about is not shown:
+    /// the handler does not know of levels on single things, and it takes a role to see what it shows.
+    fn passed(self, guard: &Guard, answer: Response) -> Response {
+        let was_asked = self.reach.is_some_and(|reach| reach.was_asked());
+        let is_refusal = answer.status().is_client_error() || answer.status().is_server_error();
+        if was_asked || is_refusal { answer } else { render(guard.protocol, &self.denied.into()) }
+    }
+}
+
 /// Why a request does not reach its handler.
 enum Refused {
     /// Nobody known, or not allowed.
     Failure(Failure),
-    /// Too often.
-    Limited(RateLimited),
+    /// Too often: so many seconds are to pass.
+    Later(Failure, u64),
 }
 
 impl<E: Into<Failure>> From<E> for Refused {
@@ -111,12 +134,23 @@ impl<E: Into<Failure>> From<E> for Refused {
 }
 
 impl Refused {
+    fn limited(limited: RateLimited) -> Self {
+        Self::Later(limited.into(), limited.seconds)
+    }
+
+    fn unknown(error: AuthenticationError) -> Self {
+        match error {
+            AuthenticationError::TooManyAttempts(seconds) => Self::Later(error.into(), seconds),
+            _ => Self::Failure(error.into()),
+        }
+    }
+
     fn render(self, protocol: Protocol) -> Response {
         match self {
             Self::Failure(failure) => render(protocol, &failure),
-            Self::Limited(limited) => {
-                let mut response = render(protocol, &limited.into());
-                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(limited.seconds));
+            Self::Later(failure, seconds) => {
+                let mut response = render(protocol, &failure);
+                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
                 response
             }
         }
@@ -160,7 +194,7 @@ impl Guard {
         if self.is_brief && is_short { None } else { self.app.workers.as_ref() }
     }
 
-    async fn admit(&self, request: Request) -> Result<Request, Refused> {
+    async fn admit(&self, request: Request) -> Result<(Request, Option<Open>), Refused> {
         let (mut parts, body) = request.into_parts();
         let address = parts.extensions.get::<SocketAddr>().map(SocketAddr::ip);
         let known = self.app.authenticator.authenticate(&parts).await;
@@ -169,8 +203,8 @@ impl Guard {
             Ok(principal) if !principal.actor.is_anonymous() => Asker::Actor(principal.actor.clone()),
             _ => Asker::Address(address),
         };
-        self.app.limiter.admit(asker).map_err(Refused::Limited)?;
-        let principal = known?;
+        self.app.limiter.admit(asker).map_err(Refused::limited)?;
+        let principal = known.map_err(Refused::unknown)?;
         let workspace = workspace(&parts.headers)?;
         let subject = match self.scope {
             RouteScope::Server => Subject::new(ResourceKind::Server, "server"),
@@ -181,15 +215,48 @@ impl Guard {
         };
         let scope = Scope::new(workspace, subject);
         let authorizer = &self.app.authorizer;
-        if !authorizer.allows(&principal, self.action, &scope) {
+        let verdict = self.judge(&principal, &scope);
+        if verdict == Verdict::Refused {
             authorizer.refused(&principal, self.action, &scope);
             return Err(Denied { actor: principal.actor, action: self.action, subject: scope.subject }.into());
         }
-        let Scope { workspace, .. } = scope;
-        parts.extensions.insert(Caller { principal, workspace });
+        let Scope { workspace, subject } = scope;
+        // Asked last, so that nobody learns which there are who has no part in them.
+        self.expect(&workspace).await?;
+        let (actor, action, is_open) = (&principal.actor, self.action, verdict == Verdict::Open);
+        let open = is_open.then(|| Open {
+            reach: principal.reach.clone(),
+            denied: Denied { actor: actor.clone(), action, subject },
+        });
+        let levels = principal.reach.is_some();
+        let levels = levels.then(|| Levels { authorizer: Arc::clone(authorizer), action, is_open });
+        parts.extensions.insert(Caller { principal, workspace, levels });
         let mut request = Request::from_parts(parts, body);
         self.body_limit.apply(&mut request);
-        Ok(request)
+        Ok((request, open))
+    }
+
+    /// What the policy says. Our own pages and accounts put together what many things hold, so a level on one of them
+    /// opens none; it only closes some.
+    fn judge(&self, principal: &Principal, scope: &Scope) -> Verdict {
+        let authorizer = &self.app.authorizer;
+        let takes_role =
+            principal.reach.is_some() && matches!(self.protocol, Protocol::Native | Protocol::Ui);
+        if takes_role && !authorizer.allows(&principal.by_roles(), self.action, scope) {
+            return Verdict::Refused;
+        }
+        authorizer.judges(principal, self.action, scope)
+    }
+
+    /// Refuses a workspace that is not there. Whether the server lives does not depend on one.
+    async fn expect(&self, workspace: &Name) -> Result<(), Refused> {
+        let Some(known) = self.app.workspaces.as_ref().filter(|_| !workspace.is_default()) else {
+            return Ok(());
+        };
+        if self.action == Action::ServerProbe || known.exists(workspace).await? {
+            return Ok(());
+        }
+        Err(NoWorkspace(workspace.clone()).into())
     }
 }
 

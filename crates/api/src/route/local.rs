@@ -27,6 +27,19 @@ pub fn check_local(parts: &Parts, allowed_hosts: &[String]) -> Result<(), Authen
             "this server answers to 127.0.0.1 and localhost only; use one of them, or start it with --auth required",
         ));
     }
+    from_our_pages(parts, host)
+}
+
+/// Refuses a request that a page from elsewhere may have sent with a credential that a browser adds by itself, as it
+/// does with names and passwords of HTTP's Basic scheme.
+pub fn check_page(parts: &Parts) -> Result<(), AuthenticationError> {
+    let named = text(&parts.headers, header::HOST.as_str());
+    let host = named.or_else(|| parts.uri.authority().map(http::uri::Authority::as_str));
+    from_our_pages(parts, host.unwrap_or_default())
+}
+
+fn from_our_pages(parts: &Parts, host: &str) -> Result<(), AuthenticationError> {
+    let headers = &parts.headers;
     // A browser sends it with every form, and no page can make it up (Fetch standard, "Origin header").
     let mut ours = false;
     if let Some(origin) = text(headers, header::ORIGIN.as_str()) {
@@ -41,8 +54,7 @@ pub fn check_local(parts: &Parts, allowed_hosts: &[String]) -> Result<(), Authen
     }
     if parts.method == Method::POST && !ours && is_form(headers) {
         return Err(AuthenticationError::Foreign(
-            "in local mode a plain form must come from the console's own pages; send JSON with \
-             'Content-Type: application/json'",
+            "a plain form must come from the console's own pages; send JSON with 'Content-Type: application/json'",
         ));
     }
     Ok(())
@@ -91,6 +103,25 @@ mod tests {
         assert!(check("PUT", &[("host", "localhost:5000"), ("content-type", "text/plain")]));
         // A link from another page may open the console.
         assert!(check("GET", &[("host", "localhost:5000"), ("sec-fetch-site", "cross-site")]));
+    }
+
+    #[test]
+    fn pages_from_elsewhere_send_nothing_in_the_name_of_who_logged_in() {
+        let check = |method: &str, headers: &[(&str, &str)]| {
+            let mut request = http::Request::builder().method(method).uri("/");
+            for (name, value) in headers {
+                request = request.header(*name, *value);
+            }
+            check_page(&request.body(()).unwrap().into_parts().0).is_ok()
+        };
+        let (host, form) = (("host", "mlops.example"), ("content-type", "application/x-www-form-urlencoded"));
+        assert!(check("POST", &[host, ("content-type", "application/json")]));
+        assert!(check("POST", &[host, ("origin", "https://mlops.example"), form]));
+        assert!(check("GET", &[host]) && check("PUT", &[host, ("content-type", "text/plain")]));
+        assert!(!check("POST", &[host, form]));
+        assert!(!check("POST", &[host, ("origin", "https://evil.example")]));
+        assert!(!check("POST", &[host, ("sec-fetch-site", "cross-site")]));
+        assert!(!check("POST", &[("origin", "https://evil.example")]));
     }
 
     #[test]

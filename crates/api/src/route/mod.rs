@@ -20,7 +20,7 @@ use mainstay_core::scope::ResourceKind;
 use mainstay_core::time::Clock;
 use tokio::runtime::Handle;
 
-use crate::caller::Authenticator;
+use crate::caller::{Authenticator, Workspaces};
 use crate::dialect::Protocol;
 use crate::meter::Meter;
 
@@ -29,7 +29,7 @@ use self::guard::{Guard, Guarded};
 pub use guard::Denied;
 pub(crate) use guard::Unfinished;
 pub use limit::{Rate, RateLimiter};
-pub use local::check_local;
+pub use local::{check_local, check_page};
 
 /// Largest body of a call that does not say otherwise, in bytes.
 pub const BODY_LIMIT: usize = 1 << 20;
@@ -129,6 +129,8 @@ pub struct App {
     pub authenticator: Arc<dyn Authenticator>,
     /// Decides.
     pub authorizer: Arc<dyn Authorizer>,
+    /// Knows which workspaces there are; any name is one, if absent.
+    pub workspaces: Option<Arc<dyn Workspaces>>,
     /// Holds up who asks too often.
     pub limiter: Arc<RateLimiter>,
     /// Counts.
@@ -148,7 +150,8 @@ impl App {
         rate: Option<Rate>,
     ) -> Self {
         let limiter = Arc::new(RateLimiter::new(Arc::clone(&clock), rate));
-        Self { authenticator, authorizer, limiter, meter: Arc::default(), clock, workers: None }
+        let (meter, workers, workspaces) = (Arc::default(), None, None);
+        Self { authenticator, authorizer, workspaces, limiter, meter, clock, workers }
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
 
 use mainstay_core::action::Action;
+use mainstay_core::permission::Capabilities;
 use mainstay_core::scope::ResourceKind;
 
 /// Most decisions kept; a default policy needs some hundreds.
@@ -18,6 +19,7 @@ pub(super) struct Question {
     pub(super) kind: ResourceKind,
     /// One bit for each role held.
     pub(super) roles: u8,
+    pub(super) capabilities: Capabilities,
     pub(super) system: bool,
     pub(super) actor: Option<String>,
     pub(super) workspace: Option<String>,

@@ -8,9 +8,12 @@ use cedar_policy::{
     RestrictedExpression, Schema, ValidationMode, Validator,
 };
 use mainstay_core::action::Action;
+use mainstay_core::command::Verdict;
 use mainstay_core::error::{Cause, Coded, ErrorCode};
+use mainstay_core::name::Name;
+use mainstay_core::permission::{Capabilities, Reach, Readable};
 use mainstay_core::principal::{Principal, Role};
-use mainstay_core::scope::Scope;
+use mainstay_core::scope::{ResourceKind, Scope, Subject};
 use thiserror::Error;
 
 use super::cache::{Decisions, Question};
@@ -59,6 +62,7 @@ fn unaskable(error: impl std::error::Error + Send + Sync + 'static) -> PolicyErr
 struct Types {
     actor: EntityTypeName,
     role: EntityTypeName,
+    capability: EntityTypeName,
     workspace: EntityTypeName,
     resource: EntityTypeName,
     action: EntityTypeName,
@@ -70,6 +74,7 @@ impl Types {
         Ok(Self {
             actor: named("Actor")?,
             role: named("Role")?,
+            capability: named("Capability")?,
             workspace: named("Workspace")?,
             resource: named("Resource")?,
             action: named("Action")?,
@@ -125,28 +130,81 @@ impl CedarPolicy {
                 .collect()
         });
         let fixed = schema.action_entities().map_err(unaskable)?;
-        let fixed = fixed.add_entities(role_chain(&types), Some(&schema)).map_err(unaskable)?;
+        let parents = role_chain(&types).into_iter().chain(capabilities(&types));
+        let fixed = fixed.add_entities(parents, Some(&schema)).map_err(unaskable)?;
         Ok(Self { schema, policies, types, fixed, named, decisions: Decisions::default() })
     }
 
-    /// Whether the principal may do this there. What cannot be decided is refused.
+    /// Whether the principal may do this there. What cannot be decided is refused, and so is what is open.
     pub fn allows(&self, principal: &Principal, action: Action, scope: &Scope) -> bool {
-        let question = self.question(principal, action, scope);
+        self.judges(principal, action, scope) == Verdict::Allowed
+    }
+
+    /// What the policy says.
+    pub fn judges(&self, principal: &Principal, action: Action, scope: &Scope) -> Verdict {
+        let held = Held::of(principal, action, scope);
+        if self.permits(principal, action, scope, held.surely) {
+            Verdict::Allowed
+        } else if held.maybe.is_some_and(|maybe| self.permits(principal, action, scope, maybe)) {
+            Verdict::Open
+        } else {
+            Verdict::Refused
+        }
+    }
+
+    /// To which experiments or models of a workspace the principal may do the action.
+    pub fn readable(&self, principal: &Principal, action: Action, workspace: &Name) -> Readable {
+        let whole = Scope::new(workspace.clone(), Subject::new(ResourceKind::Workspace, workspace));
+        let (Some(reach), Some(kind)) = (&principal.reach, action.object()) else {
+            let all = self.allows(principal, action, &whole);
+            return if all { Readable::All } else { Readable::Only(HashSet::new()) };
+        };
+        let permissions = reach.permissions();
+        let others = permissions.on_others(workspace, kind).and(of_server(principal));
+        let base = self.permits(principal, action, &whole, others);
+        let differs = |id: &&str| {
+            let scope = Scope::new(workspace.clone(), Subject::new(kind, id));
+            self.allows(principal, action, &scope) != base
+        };
+        let ids: HashSet<String> =
+            permissions.named(workspace, kind).filter(differs).map(ToOwned::to_owned).collect();
+        match (base, ids.is_empty()) {
+            (true, true) => Readable::All,
+            (true, false) => Readable::Except(ids),
+            (false, _) => Readable::Only(ids),
+        }
+    }
+
+    /// The decision for somebody who holds these capabilities on the thing at hand, if the memory has it.
+    fn permits(&self, principal: &Principal, action: Action, scope: &Scope, held: Capabilities) -> bool {
+        let question = self.question(principal, action, scope, held);
         if let Some(decision) = self.decisions.get(&question) {
             return decision;
         }
-        let decision = self.decide(principal, action, scope).unwrap_or(false);
+        let decision = self.ask(principal, action, scope, held).unwrap_or(false);
         self.decisions.put(question, decision);
         decision
     }
 
-    /// The decision afresh, without the memory.
+    /// The decision afresh, without the memory: `true` if it is surely allowed.
     pub fn decide(&self, principal: &Principal, action: Action, scope: &Scope) -> Result<bool, PolicyError> {
+        self.ask(principal, action, scope, Held::of(principal, action, scope).surely)
+    }
+
+    fn ask(
+        &self,
+        principal: &Principal,
+        action: Action,
+        scope: &Scope,
+        capabilities: Capabilities,
+    ) -> Result<bool, PolicyError> {
         let types = &self.types;
         let actor = uid(&types.actor, principal.actor.as_str());
         let workspace = uid(&types.workspace, scope.workspace.as_str());
         let resource = uid(&types.resource, &scope.subject.to_string());
-        let held = held_roles(principal, scope).map(|role| uid(&types.role, role.as_str())).collect();
+        let roles = held_roles(principal, scope).map(|role| uid(&types.role, role.as_str()));
+        let named = Capabilities::NAMED.into_iter().filter(|(one, _)| capabilities.has(*one));
+        let held = roles.chain(named.map(|(_, name)| uid(&types.capability, name))).collect();
         let system = RestrictedExpression::new_bool(is_system(principal));
         let kind = RestrictedExpression::new_string(scope.subject.kind.as_str().to_owned());
         let of_resource = HashMap::from([
@@ -168,7 +226,13 @@ impl CedarPolicy {
         Ok(response.decision() == Decision::Allow)
     }
 
-    fn question(&self, principal: &Principal, action: Action, scope: &Scope) -> Question {
+    fn question(
+        &self,
+        principal: &Principal,
+        action: Action,
+        scope: &Scope,
+        capabilities: Capabilities,
+    ) -> Question {
         // Most policies name none of these: then no text is looked up or copied.
         let [actors, workspaces, resources] = &self.named;
         let if_named = |named: &HashSet<String>, id: &str| named.get(id).cloned();
@@ -177,6 +241,7 @@ impl CedarPolicy {
             action,
             kind: scope.subject.kind,
             roles: held_roles(principal, scope).fold(0, |bits, role| bits | 1 << role as u8),
+            capabilities,
             system: is_system(principal),
             actor: if_named(actors, principal.actor.as_str()),
             workspace: if_named(workspaces, scope.workspace.as_str()),
@@ -193,12 +258,58 @@ impl std::fmt::Debug for CedarPolicy {
     }
 }
 
+/// What somebody holds on the thing at hand. Where the scope does not name it: what it surely holds on each, and
+/// what it may hold on some.
+struct Held {
+    surely: Capabilities,
+    maybe: Option<Capabilities>,
+}
+
+impl Held {
+    fn of(principal: &Principal, action: Action, scope: &Scope) -> Self {
+        let server = of_server(principal);
+        let exactly = |held: Capabilities| Self { surely: held.and(server), maybe: None };
+        let Some(permissions) = principal.reach.as_deref().map(Reach::permissions) else {
+            return exactly(Capabilities::NONE);
+        };
+        let workspace = &scope.workspace;
+        match (permissions.on_subject(scope), action.object()) {
+            (Some(held), _) => exactly(held),
+            (None, Some(kind)) => {
+                let (surely, mut maybe) = permissions.bounds(workspace, kind);
+                // Whoever holds something here may look: a search shows what there is for it, if only nothing.
+                let looks = matches!(action, Action::RunRead | Action::ModelRead);
+                if looks && permissions.has_part_in(workspace) {
+                    maybe = maybe.and(Capabilities::READ);
+                }
+                Self { surely: surely.and(server), maybe: Some(maybe.and(server)) }
+            }
+            (None, None) if scope.subject.kind == ResourceKind::Workspace => {
+                // A denial is of experiments and models; it does not take a role's other rights away.
+                exactly(permissions.on_workspace(workspace).without(Capabilities::DENIED))
+            }
+            (None, None) => exactly(Capabilities::NONE),
+        }
+    }
+}
+
+fn of_server(principal: &Principal) -> Capabilities {
+    if principal.is_server_admin() { Capabilities::SERVER } else { Capabilities::NONE }
+}
+
 fn is_system(principal: &Principal) -> bool {
     principal.actor.as_str().starts_with("system:")
 }
 
 fn held_roles<'a>(principal: &'a Principal, scope: &'a Scope) -> impl Iterator<Item = Role> + 'a {
     Role::ALL.into_iter().filter(|role| principal.has(*role, &scope.workspace))
+}
+
+/// The capabilities as entities.
+fn capabilities(types: &Types) -> impl Iterator<Item = Entity> {
+    Capabilities::NAMED
+        .into_iter()
+        .map(|(_, name)| Entity::new_no_attrs(uid(&types.capability, name), HashSet::new()))
 }
 
 /// The roles as entities, each in the one before it.
@@ -214,7 +325,6 @@ fn role_chain(types: &Types) -> Vec<Entity> {
 
 #[cfg(test)]
 mod tests {
-    use mainstay_core::name::Name;
     use mainstay_core::principal::{Actor, Grant};
     use mainstay_core::scope::{ResourceKind, Subject, default_workspace};
 
@@ -222,7 +332,7 @@ mod tests {
 
     fn viewer(name: &str) -> Principal {
         let grant = Grant { workspace: Some(default_workspace()), role: Role::Viewer };
-        Principal { actor: Actor::user(&Name::new(name).unwrap()), grants: vec![grant] }
+        Principal::new(Actor::user(name), vec![grant])
     }
 
     fn model(id: &str) -> Scope {

@@ -2,7 +2,10 @@
 //!
 //! The schema and the default policies are compiled in; they are validated against each other, and
 //! against the actions of core, when a [`CedarPolicy`] is made. A caller has the roles that its grants
-//! give it *in the workspace of the resource at hand*; [`Role`]s build on one another.
+//! give it *in the workspace of the resource at hand*; roles build on one another. A person has, besides, the
+//! [`Capabilities`](mainstay_core::permission::Capabilities) that levels give *on the resource at hand*. Where that
+//! is not known yet (a request names a run, whose experiment is to be looked up), the verdict may be
+//! [`Open`](mainstay_core::command::Verdict::Open): yes for some things and no for others.
 //!
 //! # Adding an action
 //!

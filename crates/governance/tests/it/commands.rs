@@ -180,7 +180,7 @@ async fn tokens_are_made_for_their_own_workspace_and_revoked_once() {
 async fn roles_workspaces_and_refusals_are_on_the_record() {
     let mut memory = Memory::new();
     let workspace = default_workspace;
-    let actor = Actor::user(&Name::new("bob").unwrap());
+    let actor = Actor::user(Name::new("bob").unwrap());
     let role = Role::Approver;
     let revoke = || RevokeRole { workspace: workspace(), actor: actor.clone(), role };
     assert_eq!(run(&mut memory, revoke()).await, Err(ErrorCode::NotFound));

@@ -4,7 +4,6 @@
 use std::time::Instant;
 
 use mainstay_core::action::Action;
-use mainstay_core::name::Name;
 use mainstay_core::principal::{Actor, Grant, Principal, Role};
 use mainstay_core::scope::{ResourceKind, Scope, Subject, default_workspace};
 use mainstay_governance::policy::{CedarPolicy, Mode};
@@ -14,7 +13,7 @@ use mainstay_governance::policy::{CedarPolicy, Mode};
 #[expect(clippy::disallowed_methods, reason = "a measurement")]
 fn decisions_from_the_policy_and_from_the_memory() {
     let grant = Grant { workspace: Some(default_workspace()), role: Role::Developer };
-    let alice = Principal { actor: Actor::user(&Name::new("alice").unwrap()), grants: vec![grant] };
+    let alice = Principal::new(Actor::user("alice"), vec![grant]);
     let scope = Scope::new(default_workspace(), Subject::new(ResourceKind::Run, "0".repeat(32)));
     for mode in [Mode::Required, Mode::Local] {
         let policy = CedarPolicy::new(mode).unwrap();

@@ -82,7 +82,7 @@ fn file(body: Body) -> Response {
 async fn path(state: &Mlflow, caller: &Caller, info: &TraceInfo, below: &str) -> Result<ObjectPath, Error> {
     let location = info.tags.get(key::ARTIFACT_LOCATION).cloned().unwrap_or_default();
     let root = stored_at(&location).ok_or_else(|| MlflowError::ElsewhereArtifacts(location.clone()))??;
-    let root = owned(state, &caller.workspace, root).await?;
+    let root = owned(state, caller, root).await?;
     Ok(root.join(below).map_err(|_| MlflowError::InvalidPath)?)
 }
 

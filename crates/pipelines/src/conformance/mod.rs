@@ -119,7 +119,7 @@ impl Bench {
     where
         C: Command<Tx = dyn PipelineTx, Error = PipelineError>,
     {
-        let principal = Principal { actor: Actor::stored(who), grants: Vec::new() };
+        let principal = Principal::new(Actor::stored(who), Vec::new());
         self.commands.run(&principal, command).await
     }
 

@@ -126,7 +126,7 @@ impl Command for DeleteAlias {
     type Error = RegistryError;
 
     fn action(&self) -> Action {
-        Action::ModelWrite
+        Action::ModelDelete
     }
 
     fn scope(&self) -> Scope {

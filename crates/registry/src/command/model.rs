@@ -16,6 +16,11 @@ use crate::name::{ModelName, Tag, free_text};
 use crate::port::RegistryTx;
 use crate::prompt::IS_PROMPT;
 
+/// Refuses the name that stands for all models where something is granted.
+fn refuse_wildcard(name: &ModelName) -> Result<(), RegistryError> {
+    if name.as_str() == "*" { Err(RegistryError::Wildcard) } else { Ok(()) }
+}
+
 /// Creates a model. Event: `model.created`.
 #[derive(Debug, Clone)]
 pub struct CreateModel {
@@ -53,7 +58,7 @@ impl Command for CreateModel {
     type Error = RegistryError;
 
     fn action(&self) -> Action {
-        Action::ModelWrite
+        Action::ModelCreate
     }
 
     fn scope(&self) -> Scope {
@@ -64,6 +69,7 @@ impl Command for CreateModel {
         if tx.model(&self.name).await?.is_some() {
             return Err(self.taken(tx).await?);
         }
+        refuse_wildcard(&self.name)?;
         let now = tx.now();
         let description = free_text("description", self.description.clone())?;
         let model = Model { name: self.name.clone(), description, created: now, updated: now };
@@ -73,6 +79,7 @@ impl Command for CreateModel {
         }
         let body = json!({"description": model.description, "tags": self.tags});
         tx.record(Event::new("model.created", model_subject(&self.name), body));
+        tx.own(&model_subject(&self.name)).await?;
         Ok(model)
     }
 }
@@ -144,6 +151,12 @@ impl Command for RenameModel {
         if self.to != self.from && tx.model(&self.to).await?.is_some() {
             return Err(RegistryError::ModelExists(self.to.clone()));
         }
+        if self.to != self.from {
+            refuse_wildcard(&self.to)?;
+            if tx.grants_bar_renaming(&self.from, &self.to).await? {
+                return Err(RegistryError::NameGranted { from: self.from.clone(), to: self.to.clone() });
+            }
+        }
         let aliases = tx.aliases(&self.from).await?;
         refuse_governed(tx, &self.from, aliases.iter().map(|(alias, _)| alias)).await?;
         model.name = self.to.clone();
@@ -173,7 +186,7 @@ impl Command for DeleteModel {
     type Error = RegistryError;
 
     fn action(&self) -> Action {
-        Action::ModelWrite
+        Action::ModelDelete
     }
 
     fn scope(&self) -> Scope {

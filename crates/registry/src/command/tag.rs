@@ -140,7 +140,7 @@ impl Command for DeleteVersionTag {
     type Error = RegistryError;
 
     fn action(&self) -> Action {
-        Action::ModelWrite
+        Action::ModelDelete
     }
 
     fn scope(&self) -> Scope {

@@ -228,7 +228,7 @@ impl Command for DeleteVersion {
     type Error = RegistryError;
 
     fn action(&self) -> Action {
-        Action::ModelWrite
+        Action::ModelDelete
     }
 
     fn scope(&self) -> Scope {

@@ -220,6 +220,23 @@ async fn stages_archive_on_request() {
 }
 
 #[tokio::test]
+async fn names_that_say_who_may_are_not_taken() {
+    let (memory, commands) = registry();
+    let wildcard = ModelName::new("*").unwrap();
+    assert_eq!(run(&commands, create(wildcard.clone())).await.err(), Some(ErrorCode::InvalidName));
+    run(&commands, create(model())).await.unwrap();
+    let rename =
+        |to: &ModelName| RenameModel { workspace: default_workspace(), from: model(), to: to.clone() };
+    assert_eq!(run(&commands, rename(&wildcard)).await.err(), Some(ErrorCode::InvalidName));
+    let to = ModelName::new("granted").unwrap();
+    memory.0.lock().unwrap().granted.insert(to.clone());
+    assert_eq!(run(&commands, rename(&to)).await.err(), Some(ErrorCode::WrongState));
+    // To keep its name a model needs nobody's leave.
+    memory.0.lock().unwrap().granted.insert(model());
+    run(&commands, rename(&model())).await.unwrap();
+}
+
+#[tokio::test]
 async fn renaming_keeps_everything_and_frees_the_name() {
     let (memory, commands) = registry();
     run(&commands, create(model())).await.unwrap();

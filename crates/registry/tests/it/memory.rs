@@ -6,13 +6,13 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use mainstay_core::action::Action;
-use mainstay_core::command::{Authorizer, BoxFuture, Commands, Context, Job, Journal, Unit};
+use mainstay_core::command::{Authorizer, BoxFuture, Commands, Context, Job, Journal, Ownership, Unit};
 use mainstay_core::digest::Digest;
 use mainstay_core::error::StorageError;
 use mainstay_core::event::Event;
 use mainstay_core::name::Name;
 use mainstay_core::principal::{Actor, Principal};
-use mainstay_core::scope::Scope;
+use mainstay_core::scope::{Scope, Subject};
 use mainstay_core::time::MachineTime;
 use mainstay_registry::model::{Model, ModelVersion, Stage};
 use mainstay_registry::name::{Alias, ModelName, Tag, VersionNumber};
@@ -28,6 +28,8 @@ pub(crate) struct State {
     pub(crate) made_of: Vec<(String, ModelName, VersionNumber)>,
     pub(crate) guards: BTreeMap<(ModelName, Alias), Name>,
     pub(crate) passed: BTreeSet<Digest>,
+    /// Models on which somebody was granted something.
+    pub(crate) granted: BTreeSet<ModelName>,
     pub(crate) events: Vec<Event>,
     pub(crate) now: i64,
 }
@@ -53,6 +55,13 @@ impl Journal for Tx {
 }
 
 #[async_trait]
+impl Ownership for Tx {
+    async fn own(&mut self, _: &Subject) -> Result<(), StorageError> {
+        Ok(())
+    }
+}
+
+#[async_trait]
 impl RegistryTx for Tx {
     async fn model(&mut self, name: &ModelName) -> Result<Option<Model>, StorageError> {
         Ok(self.state.models.get(name).cloned())
@@ -60,6 +69,9 @@ impl RegistryTx for Tx {
     async fn insert_model(&mut self, model: &Model) -> Result<(), StorageError> {
         assert!(self.state.models.insert(model.name.clone(), model.clone()).is_none());
         Ok(())
+    }
+    async fn grants_bar_renaming(&mut self, _: &ModelName, to: &ModelName) -> Result<bool, StorageError> {
+        Ok(self.state.granted.contains(to))
     }
     async fn update_model(&mut self, model: &Model) -> Result<(), StorageError> {
         assert!(self.state.models.insert(model.name.clone(), model.clone()).is_some());

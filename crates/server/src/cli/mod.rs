@@ -20,6 +20,7 @@ mod run_logs;
 mod runs;
 mod token;
 mod up;
+mod users;
 mod why;
 
 use std::io::IsTerminal as _;
@@ -86,6 +87,9 @@ enum Command {
     /// Tokens that programs show to a server.
     #[command(subcommand)]
     Token(token::Token),
+    /// People who log in with a name and a password.
+    #[command(subcommand)]
+    Users(users::Users),
     /// Replay a year of real data through the whole loop, and tell what happens.
     Demo(demo::Demo),
     /// Check the record.
@@ -153,6 +157,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Failed> {
         Command::Features(features) => block_on(features.run(catalog::FEATURES, json)),
         Command::Approve(approve) => block_on(approve.run(json)),
         Command::Token(token) => block_on(token.run(json)),
+        Command::Users(users) => block_on(users.run(json)),
         Command::Demo(demo) => block_on(demo.run(json)),
         Command::Audit(audit) => block_on(audit.run(json)),
         Command::Backup(backup) => block_on(backup.run(json)),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 use mainstay_api::route::Rate;
 use mainstay_api::{App, Authenticator};
+use mainstay_core::permission::Level;
 use mainstay_directory::artifacts;
 use mainstay_directory::server_file::ServerFile;
 use mainstay_governance::policy::Mode;
@@ -16,7 +17,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::listen::Listen;
 use super::{DataArgs, environment};
 use crate::Failed;
-use crate::authority::{LocalUser, TokenBearer};
+use crate::authority::{Credentials, Directory, LocalUser};
 use crate::platform::Platform;
 use crate::running::Running;
 use crate::terminal::note;
@@ -36,9 +37,18 @@ pub(super) struct Up {
     /// that clients reach themselves. By default they go through this server.
     #[arg(long, env = "MAINSTAY_DEFAULT_ARTIFACT_ROOT", value_name = "URI")]
     default_artifact_root: Option<String>,
-    /// Who is let in: 'local' is whoever sits at this machine, on loopback only; 'required' asks for a token.
+    /// Who is let in: 'local' is whoever sits at this machine, on loopback only; 'required' asks for a token, or
+    /// for a user's name and password.
     #[arg(long, value_enum, default_value = "local")]
     auth: Auth,
+    /// What every user may do with each experiment and model of the default workspace, where nobody granted or
+    /// denied more; nothing, if left out.
+    #[arg(long, env = "MAINSTAY_DEFAULT_PERMISSION", value_name = "LEVEL")]
+    #[arg(value_parser = ["NO_PERMISSIONS", "READ", "USE", "EDIT", "MANAGE"])]
+    default_permission: Option<String>,
+    /// Tell MLflow's clients of workspaces, and let them manage those.
+    #[arg(long)]
+    mlflow_workspaces: bool,
     /// How many requests a second one caller may make, in bursts of twice as many; 0 for any number.
     #[arg(long, env = "MAINSTAY_RATE_LIMIT", default_value_t = 10_000, value_name = "PER_SECOND")]
     rate_limit: u32,
@@ -82,19 +92,28 @@ impl Up {
             artifacts::keep_at(&self.data.data, url)?;
         }
         let spawner = Arc::new(Spawner::start(SpawnerConfig::this_binary(["__spawner"])?)?);
-        let platform =
-            Platform::open(&self.data.data, self.data.db.as_deref(), environment(self.auth.mode())).await?;
+        let environment = environment(self.auth.mode());
+        let mut platform = Platform::open(&self.data.data, self.data.db.as_deref(), environment).await?;
+        let default_permission = self.default_permission.as_deref().and_then(Level::named);
+        let offers_workspaces = self.mlflow_workspaces;
+        platform.mlflow = mainstay_mlflow::Options { offers_workspaces, default_permission };
         let platform = Arc::new(match &self.default_artifact_root {
             Some(uri) => platform.with_artifact_root(uri).await?,
             None => platform,
         });
+        let directory = Directory::new(&platform.database, platform.clock.clone(), default_permission);
         let authenticator: Arc<dyn Authenticator> = match self.auth {
             Auth::Local => Arc::new(LocalUser { allowed_hosts: self.allowed_hosts }),
-            Auth::Required => Arc::new(TokenBearer::new(&platform.database, platform.clock.clone())),
+            Auth::Required => {
+                let (hashing, given) =
+                    (platform.hashing.clone(), (platform.clock.clone(), &*platform.entropy));
+                Arc::new(Credentials::new(&platform.database, directory.clone(), hashing, given))
+            }
         };
         let rate = Rate { per_second: self.rate_limit, burst: self.rate_limit.saturating_mul(2) };
         let rate = (self.rate_limit > 0).then_some(rate);
-        let app = App::new(authenticator, platform.authority.clone(), platform.clock.clone(), rate);
+        let mut app = App::new(authenticator, platform.authority.clone(), platform.clock.clone(), rate);
+        app.workspaces = Some(Arc::new(directory));
         let webhooks =
             DeliveryOptions { allow_private: self.allow_private_webhooks, ..DeliveryOptions::default() };
         let mut limits = crate::serve::limits();

@@ -31,7 +31,7 @@ use crate::endpoint_commands::EndpointLoop;
 use crate::platform::Platform;
 use crate::run_index::RunIndexKeeper;
 use crate::trace_index::TraceIndexKeeper;
-use mainstay_mlflow::{self as mlflow_api, Mlflow, MlflowState};
+use mainstay_mlflow::{self as mlflow_api, Mlflow, MlflowState, People};
 use mainstay_predictor::Predictor;
 use mainstay_webhooks::{DeliveryOptions, Prober};
 
@@ -153,10 +153,14 @@ fn alarms(platform: &Platform) -> AlarmState {
     AlarmState { reader: Arc::new(platform.database.reader.clone()) }
 }
 
-/// What the routes on tokens, grants and webhooks work on.
+/// What the routes on tokens, grants, webhooks, users and workspaces work on.
 fn access(platform: &Platform) -> AccessState {
+    let reader = Arc::new(platform.database.reader.clone());
     AccessState {
-        reader: Arc::new(platform.database.reader.clone()),
+        reader: reader.clone(),
+        people: reader,
+        users: platform.people.clone(),
+        hashing: platform.hashing.clone(),
         commands: Commands::new(Arc::new(platform.database.writer.clone()), platform.authority.clone()),
         clock: platform.clock.clone(),
         entropy: platform.entropy.clone(),
@@ -181,6 +185,14 @@ fn mlflow(platform: &Platform, runs: Arc<RunIndexKeeper>, webhooks: &DeliveryOpt
         events: Arc::new(platform.database.clone()),
         registry: platform.registry.clone(),
         registered: reader.clone(),
+        people: People {
+            reader: reader.clone(),
+            commands: platform.people.clone(),
+            governance: Commands::new(Arc::new(platform.database.writer.clone()), platform.authority.clone()),
+            hashing: platform.hashing.clone(),
+            authorizer: platform.authority.clone(),
+            options: platform.mlflow,
+        },
         endpoints: Arc::new(EndpointLoop(platform.looped.clone())),
         governance: Commands::new(Arc::new(platform.database.writer.clone()), platform.authority.clone()),
         governed: reader,

@@ -35,7 +35,7 @@ impl Authenticator for Says {
 /// Somebody with one role in one workspace.
 pub(crate) fn with_role(role: Role, workspace: &str) -> Principal {
     let grant = Grant { workspace: Some(workspace.parse().unwrap()), role };
-    Principal { actor: Actor::user(&"somebody".parse().unwrap()), grants: vec![grant] }
+    Principal::new(Actor::user("somebody"), vec![grant])
 }
 
 /// The application under test. Whatever changes the record without an event fails in it.

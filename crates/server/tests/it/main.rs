@@ -21,3 +21,4 @@ mod record;
 mod routes;
 mod traces;
 mod triggers;
+mod users;

@@ -163,7 +163,7 @@ async fn a_run_is_followed_decided_and_stopped() {
     app.act_as(with_role(Role::Approver, "default"));
     assert_eq!(app.post(&decide, &yes(&asked["digest"])).await.problem(403), "permission-denied");
     let mut colleague = with_role(Role::Approver, "default");
-    colleague.actor = mainstay_core::principal::Actor::user(&"colleague".parse().unwrap());
+    colleague.actor = mainstay_core::principal::Actor::user("colleague");
     app.act_as(colleague);
     let other = format!("sha256:{}", "0".repeat(64));
     assert_eq!(app.post(&decide, &yes(&json!(other))).await.problem(409), "revision-conflict");

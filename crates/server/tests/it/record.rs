@@ -28,7 +28,7 @@ async fn open(data: &Path) -> Platform {
 
 /// Grants a role to a new person.
 async fn grant(commands: &Commands<dyn GovernanceTx>, person: &str) {
-    let actor = Actor::user(&Name::new(person).unwrap());
+    let actor = Actor::user(Name::new(person).unwrap());
     let grant = GrantRole { workspace: default_workspace(), actor, role: Role::Viewer };
     commands.run(&local_user(), grant).await.unwrap();
 }

@@ -67,7 +67,7 @@ fn triggers(app: &TestApp) -> Triggers {
 }
 
 fn grant_to(person: &str) -> GrantRole {
-    let actor = Actor::user(&Name::new(person).unwrap());
+    let actor = Actor::user(Name::new(person).unwrap());
     GrantRole { workspace: default_workspace(), actor, role: Role::Viewer }
 }
 

@@ -1,5 +1,7 @@
 //! What each kind of event does to the projections.
 
+mod people;
+
 use mainstay_governance::audit::StoredEvent;
 use serde_json::Value as Json;
 
@@ -38,7 +40,7 @@ pub(super) fn concerns(kind: &str) -> bool {
             | "workspace.created"
             | "token.created"
             | "token.revoked"
-    )
+    ) || people::concerns(kind)
 }
 
 /// Applies one event of such a kind. `None` if its body lacks what the row needs.
@@ -50,8 +52,15 @@ pub(super) fn apply(state: &mut Replayed, event: &StoredEvent, body: &Json) -> O
             state.put(ALIASES, vec![here, text(id), member(body, "alias")?], vec![number(body, "to")?]);
         }
         "alias.deleted" => state.remove(ALIASES, &[here, text(id), member(body, "alias")?]),
-        "model.renamed" => rename_model(state, &here, &member(body, "from")?, &member(body, "to")?),
-        "model.deleted" => state.of(ALIASES).retain(|key, _| !key.starts_with(&[here.clone(), text(id)])),
+        "model.renamed" => {
+            let (from, to) = (member(body, "from")?, member(body, "to")?);
+            rename_model(state, &here, &from, &to);
+            people::rename_model(state, &here, &from, &to);
+        }
+        "model.deleted" => {
+            state.of(ALIASES).retain(|key, _| !key.starts_with(&[here.clone(), text(id)]));
+            people::forget_model(state, &here, &text(id));
+        }
         "model_version.deleted" => {
             let (model, _) = id.rsplit_once('/')?;
             for alias in body.get("aliases")?.as_array()? {
@@ -82,10 +91,11 @@ pub(super) fn apply(state: &mut Replayed, event: &StoredEvent, body: &Json) -> O
         }
         "role.revoked" => state.remove(GRANTS, &[here, member(body, "actor")?, member(body, "role")?]),
         "workspace.created" => {
-            state.put(WORKSPACES, vec![text(id)], vec![Cell::Int(event.at.micros())]);
+            state.put(WORKSPACES, vec![text(id)], vec![Cell::Int(event.at.micros()), text("")]);
             state.put(GRANTS, vec![text(id), member(body, "admin")?, text("admin")], Vec::new());
         }
-        _ => token(state, event, id, body)?,
+        "token.created" | "token.revoked" => token(state, event, id, body)?,
+        _ => people::apply(state, event, id, body)?,
     }
     Some(())
 }

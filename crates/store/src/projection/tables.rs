@@ -45,12 +45,17 @@ projections! {
     api_tokens (id) (workspace, label, digest, grants, creator, created, expires, revoked)
         "$1, $2, $3, $4, $5, $6, $7, $8, $9";
     approvals (id) (workspace, state, digest, requested, document) "$1, $2, $3, $4, $5, $6";
+    custom_role_members (id) (role, user_name) "$1, $2, $3";
+    custom_role_permissions (id) (role, kind, pattern, level) "$1, $2, $3, $4, $5";
+    custom_roles (id) (workspace, name, description) "$1, $2, $3, $4";
     endpoint_revisions (workspace, endpoint, number) (document) "$1, $2, $3, $4";
     endpoints (workspace, name) (model, governed, document) "$1, $2, $3, $4, $5";
     gate_reports (workspace, digest, number) (document) "$1, $2, $3, $4";
     model_aliases (workspace, model, alias) (number) "$1, $2, $3, $4";
+    permissions (workspace, user_name, kind, pattern) (level) "$1, $2, $3, $4, $5";
     role_grants (workspace, actor, role) () "$1, $2, $3";
-    workspaces (name) (created) "$1, $2";
+    users (name) (id, admin, password, created) "$1, $2, $3, $4, $5";
+    workspaces (name) (created, description) "$1, $2, $3";
 }
 
 /// A cell of a projection; unlike [`Value`] it has an order.

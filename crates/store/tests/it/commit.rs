@@ -49,7 +49,7 @@ async fn try_grant(fresh: &Fresh, name: &str) -> Result<(), ErrorCode> {
 
 /// Whether the role of so-and-so is there, and the number of events.
 async fn seen(fresh: &Fresh, name: &str) -> (bool, u64) {
-    let grants = fresh.database.reader.grants(&Actor::user(&Name::new(name).unwrap())).await.unwrap();
+    let grants = fresh.database.reader.grants(&Actor::user(Name::new(name).unwrap())).await.unwrap();
     (!grants.is_empty(), fresh.database.reader.frontier().await.unwrap().size())
 }
 

@@ -12,6 +12,7 @@ mod evaluation;
 mod heads;
 mod monitoring;
 mod outage;
+mod people;
 mod pipelines;
 mod projection;
 mod registry;

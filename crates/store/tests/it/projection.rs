@@ -43,7 +43,7 @@ where
 }
 
 pub(crate) fn grant(name: &str) -> GrantRole {
-    let actor = Actor::user(&Name::new(name).unwrap());
+    let actor = Actor::user(Name::new(name).unwrap());
     GrantRole { workspace: default_workspace(), actor, role: Role::Approver }
 }
 
@@ -157,6 +157,7 @@ async fn record(fresh: &Fresh) {
     let change = ChangeEndpoint { workspace: default_workspace(), expected: 1, governed: true, endpoint };
     run(fresh, change).await;
     access(fresh).await;
+    crate::people::some(fresh).await;
     for (number, check) in (1..).zip(CHECKS).filter(|(_, check)| check.name.contains("approv")) {
         (check.run)(bench(fresh, number)).await.unwrap();
     }
@@ -198,6 +199,27 @@ const TAMPERED: &[(&str, &str, &str)] = &[
         "UPDATE api_tokens SET revoked = NULL WHERE revoked IS NOT NULL",
         "the events say revoked=",
         "the table says revoked=null",
+    ),
+    ("UPDATE users SET admin = 1 WHERE name = 'ann'", "the events say admin=0", "the table says admin=1"),
+    (
+        "UPDATE permissions SET level = 'MANAGE'",
+        "permissions [workspace=default user_name=ann kind=experiment pattern=7]: the events say level=READ",
+        "the table says level=MANAGE",
+    ),
+    (
+        "UPDATE custom_roles SET workspace = 'team'",
+        "custom_roles [id=3]: the events say workspace=default",
+        "the table says workspace=team",
+    ),
+    (
+        "UPDATE custom_role_permissions SET pattern = 'm'",
+        "custom_role_permissions [id=4]: the events say pattern=*",
+        "the table says pattern=m",
+    ),
+    (
+        "UPDATE custom_role_members SET user_name = 'eve'",
+        "custom_role_members [id=5]: the events say user_name=ann",
+        "the table says user_name=eve",
     ),
     (
         "UPDATE workspaces SET created = 5",

@@ -83,7 +83,7 @@ impl Command for CreateExperiment {
     type Error = TrackingError;
 
     fn action(&self) -> Action {
-        Action::RunWrite
+        Action::ExperimentCreate
     }
 
     fn scope(&self) -> Scope {
@@ -97,7 +97,9 @@ impl Command for CreateExperiment {
         }
         let last = tx.last_experiment().await?.unwrap_or(ExperimentId::DEFAULT);
         let id = ExperimentId(last.0 + 1);
-        create(tx, id, self.name.clone(), &self.location, &self.tags).await
+        let experiment = create(tx, id, self.name.clone(), &self.location, &self.tags).await?;
+        tx.own(&experiment_subject(id)).await?;
+        Ok(experiment)
     }
 }
 
@@ -118,7 +120,7 @@ impl Command for CreateDefaultExperiment {
     type Error = TrackingError;
 
     fn action(&self) -> Action {
-        Action::RunWrite
+        Action::ExperimentCreate
     }
 
     fn scope(&self) -> Scope {
@@ -211,7 +213,7 @@ impl Command for DeleteExperiment {
     type Error = TrackingError;
 
     fn action(&self) -> Action {
-        Action::RunWrite
+        Action::RunDelete
     }
 
     fn scope(&self) -> Scope {
@@ -239,7 +241,7 @@ impl Command for RestoreExperiment {
     type Error = TrackingError;
 
     fn action(&self) -> Action {
-        Action::RunWrite
+        Action::RunDelete
     }
 
     fn scope(&self) -> Scope {

@@ -9,7 +9,7 @@ use mainstay_core::name::Name;
 use mainstay_core::scope::Scope;
 use serde_json::{Value, json};
 
-use super::active_run;
+use super::{active_run, known_logged_model};
 use crate::error::TrackingError;
 use crate::input::{DatasetInput, MAX_INPUTS, ModelOutput};
 use crate::logged_model::LoggedModelId;
@@ -27,9 +27,7 @@ async fn existing_models(
 ) -> Result<(), TrackingError> {
     let models: Vec<LoggedModelId> = models.into_iter().collect();
     for model in models {
-        if tx.logged_model(model).await?.is_none() {
-            return Err(TrackingError::NoLoggedModel(model));
-        }
+        known_logged_model(tx, model).await?;
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ use mainstay_core::name::Name;
 use mainstay_core::scope::Scope;
 use serde_json::json;
 
-use super::active_run;
+use super::{active_run, known_logged_model};
 use crate::batch::Batch;
 use crate::block;
 use crate::error::TrackingError;
@@ -98,9 +98,7 @@ impl LogBatch {
     async fn judge_models(&self, tx: &mut dyn TrackingTx) -> Result<(), TrackingError> {
         for metric in self.batch.metrics() {
             let Some(model) = metric.model else { continue };
-            if tx.logged_model(model).await?.is_none() {
-                return Err(TrackingError::NoLoggedModel(model));
-            }
+            known_logged_model(tx, model).await?;
             let (run, key) = (self.run, metric.key.clone());
             let judged =
                 ModelMetric { model, run, key, dataset: metric.dataset.clone(), point: metric.point };

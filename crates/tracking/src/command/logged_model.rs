@@ -11,7 +11,7 @@ use mainstay_core::text::exceeds;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::active_experiment;
+use super::{active_experiment, known_logged_model};
 use crate::error::TrackingError;
 use crate::experiment::{ExperimentId, uri_below};
 use crate::logged_model::{
@@ -23,8 +23,8 @@ use crate::text::{MAX_KEY, MAX_TAG_VALUE, Overlong, Pair, checked, free_text};
 
 /// The model, unless it was deleted.
 async fn existing(tx: &mut dyn TrackingTx, id: LoggedModelId) -> Result<LoggedModel, TrackingError> {
-    let model = tx.logged_model(id).await?.filter(|model| model.lifecycle == Lifecycle::Active);
-    model.ok_or(TrackingError::NoLoggedModel(id))
+    let model = known_logged_model(tx, id).await?;
+    if model.lifecycle == Lifecycle::Active { Ok(model) } else { Err(TrackingError::NoLoggedModel(id)) }
 }
 
 async fn update(
@@ -158,7 +158,7 @@ impl Command for DeleteLoggedModel {
     type Error = TrackingError;
 
     fn action(&self) -> Action {
-        Action::RunWrite
+        Action::RunDelete
     }
 
     fn scope(&self) -> Scope {
@@ -264,7 +264,7 @@ impl Command for DeleteLoggedModelTag {
     type Error = TrackingError;
 
     fn action(&self) -> Action {
-        Action::RunWrite
+        Action::RunDelete
     }
 
     fn scope(&self) -> Scope {

@@ -7,6 +7,7 @@ mod logged_model;
 mod run;
 
 use mainstay_core::id::RunId;
+use mainstay_core::scope::ResourceKind;
 
 pub use experiment::{
     ArtifactLocation, CreateDefaultExperiment, CreateExperiment, DeleteExperiment, DeleteExperimentTag,
@@ -22,10 +23,16 @@ pub use run::{CreateRun, DeleteRun, RestoreRun, UpdateRun, resolve_name};
 
 use crate::error::TrackingError;
 use crate::experiment::{Experiment, ExperimentId};
+use crate::logged_model::{LoggedModel, LoggedModelId};
 use crate::port::TrackingTx;
 use crate::run::{Lifecycle, Run};
 
+/// The experiment, if the caller may do to it what this command does.
 async fn existing_experiment(tx: &mut dyn TrackingTx, id: ExperimentId) -> Result<Experiment, TrackingError> {
+    // Asked before it is looked for, so that nobody learns which there are.
+    if !tx.admits(ResourceKind::Experiment, &id) {
+        return Err(TrackingError::NoExperiment(id));
+    }
     tx.experiment(id).await?.ok_or(TrackingError::NoExperiment(id))
 }
 
@@ -39,8 +46,21 @@ pub(crate) async fn active_experiment(
     Ok(experiment)
 }
 
+/// The run, if the caller may do to its experiment what this command does.
 async fn existing_run(tx: &mut dyn TrackingTx, id: RunId) -> Result<Run, TrackingError> {
-    tx.run(id).await?.ok_or(TrackingError::NoRun(id))
+    let run = tx.run(id).await?;
+    let admitted = run.filter(|run| tx.admits(ResourceKind::Experiment, &run.experiment));
+    admitted.ok_or(TrackingError::NoRun(id))
+}
+
+/// The logged model, deleted or not, if the caller may do to its experiment what this command does.
+async fn known_logged_model(
+    tx: &mut dyn TrackingTx,
+    id: LoggedModelId,
+) -> Result<LoggedModel, TrackingError> {
+    let model = tx.logged_model(id).await?;
+    let admitted = model.filter(|model| tx.admits(ResourceKind::Experiment, &model.experiment));
+    admitted.ok_or(TrackingError::NoLoggedModel(id))
 }
 
 /// The run, if it can be written to.

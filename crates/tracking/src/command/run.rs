@@ -183,7 +183,7 @@ impl Command for DeleteRun {
     type Error = TrackingError;
 
     fn action(&self) -> Action {
-        Action::RunWrite
+        Action::RunDelete
     }
 
     fn scope(&self) -> Scope {
@@ -211,7 +211,7 @@ impl Command for RestoreRun {
     type Error = TrackingError;
 
     fn action(&self) -> Action {
-        Action::RunWrite
+        Action::RunDelete
     }
 
     fn scope(&self) -> Scope {

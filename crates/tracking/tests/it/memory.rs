@@ -6,13 +6,13 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use mainstay_core::action::Action;
-use mainstay_core::command::{Authorizer, BoxFuture, Commands, Context, Job, Journal, Unit};
+use mainstay_core::command::{Authorizer, BoxFuture, Commands, Context, Job, Journal, Ownership, Unit};
 use mainstay_core::error::StorageError;
 use mainstay_core::event::{Event, EventSeq, RecordedEvent};
 use mainstay_core::id::RunId;
 use mainstay_core::name::Name;
 use mainstay_core::principal::{Actor, Principal};
-use mainstay_core::scope::{Scope, default_workspace};
+use mainstay_core::scope::{Scope, Subject, default_workspace};
 use mainstay_core::time::MachineTime;
 use mainstay_tracking::block;
 use mainstay_tracking::experiment::{Experiment, ExperimentId, ExperimentName};
@@ -110,6 +110,13 @@ impl Journal for Tx {
     }
     fn workspace(&self) -> &Name {
         &self.context.workspace
+    }
+}
+
+#[async_trait]
+impl Ownership for Tx {
+    async fn own(&mut self, _: &Subject) -> Result<(), StorageError> {
+        Ok(())
     }
 }
 

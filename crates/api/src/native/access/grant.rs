@@ -7,9 +7,9 @@ use axum::extract::State;
 use http::{Method, StatusCode};
 use mainstay_core::action::Action;
 use mainstay_core::error::{Coded, ErrorCode};
-use mainstay_core::name::Name;
 use mainstay_core::principal::{Actor, Role};
 use mainstay_governance::command::{GrantRole, RevokeRole};
+use mainstay_governance::user::UserName;
 use serde::{Deserialize, Serialize};
 use thiserror::Error as ThisError;
 
@@ -53,8 +53,8 @@ impl FromStr for Person {
     type Err = GrantError;
 
     fn from_str(text: &str) -> Result<Self, GrantError> {
-        let name = text.strip_prefix("user:").and_then(|name| Name::new(name).ok());
-        name.map(|name| Self(Actor::user(&name))).ok_or(GrantError::Actor)
+        let name = text.strip_prefix("user:").and_then(|name| UserName::new(name).ok());
+        name.map(|name| Self(name.actor())).ok_or(GrantError::Actor)
     }
 }
 

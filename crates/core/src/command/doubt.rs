@@ -1,0 +1,71 @@
+//! Decisions that a command can only ask for once it knows which experiment or model it is about.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::Authorizer;
+use crate::action::Action;
+use crate::name::Name;
+use crate::principal::Principal;
+use crate::scope::{ResourceKind, Scope, Subject};
+
+/// A decision that waits for the thing in which a command's subject lies: the caller may do the action to some
+/// and not to others.
+pub struct Doubt {
+    authorizer: Arc<dyn Authorizer>,
+    principal: Principal,
+    action: Action,
+    workspace: Name,
+    asked: AtomicBool,
+    refused: AtomicBool,
+}
+
+impl Doubt {
+    pub(super) fn new(
+        authorizer: Arc<dyn Authorizer>,
+        principal: &Principal,
+        action: Action,
+        workspace: &Name,
+    ) -> Self {
+        let (asked, refused) = (AtomicBool::new(false), AtomicBool::new(false));
+        let (principal, workspace) = (principal.clone(), workspace.clone());
+        Self { authorizer, principal, action, workspace, asked, refused }
+    }
+
+    /// Decides about one thing.
+    pub fn admits(&self, kind: ResourceKind, id: &dyn fmt::Display) -> bool {
+        self.asked.store(true, Ordering::Release);
+        let scope = Scope::new(self.workspace.clone(), Subject::new(kind, id));
+        let admitted = self.authorizer.allows(&self.principal, self.action, &scope);
+        if !admitted {
+            self.refused.store(true, Ordering::Release);
+        }
+        admitted
+    }
+
+    /// Begins anew: a command may be applied again.
+    pub(super) fn reset(&self) {
+        self.asked.store(false, Ordering::Release);
+        self.refused.store(false, Ordering::Release);
+    }
+
+    /// Whether it said no.
+    pub(super) fn has_refused(&self) -> bool {
+        self.refused.load(Ordering::Acquire)
+    }
+
+    /// Whether the command must not stand: it was refused, or it never asked.
+    pub(super) fn forbids(&self) -> bool {
+        !self.asked.load(Ordering::Acquire) || self.has_refused()
+    }
+}
+
+impl fmt::Debug for Doubt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Doubt")
+            .field("actor", &self.principal.actor)
+            .field("action", &self.action)
+            .finish_non_exhaustive()
+    }
+}

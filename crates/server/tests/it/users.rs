@@ -1,0 +1,334 @@
+//! People who log in: their credentials, and what single levels show of everything else.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::{Method, Request, header};
+use mainstay_api::Authenticator as _;
+use mainstay_api::caller::{AuthenticationError, Workspaces as _};
+use mainstay_core::action::Action;
+use mainstay_core::entropy::SeededEntropy;
+use mainstay_core::error::{Coded as _, ErrorCode};
+use mainstay_core::event::{EventLog as _, EventQuery, EventSeq};
+use mainstay_core::permission::{Level, Pattern, Permissions};
+use mainstay_core::principal::{Actor, Principal, Role};
+use mainstay_core::scope::{ResourceKind, default_workspace};
+use mainstay_core::time::{MachineTime, ManualClock};
+use mainstay_governance::command::{CreateUser, CreateWorkspace, DeleteUser, SetPassword};
+use mainstay_governance::people::Number;
+use mainstay_governance::port::{GovernanceTx, PasswordHashing as _, PeopleReader as _};
+use mainstay_governance::user::{Password, PasswordHash, UserName};
+use mainstay_server::authority::{Credentials, Directory, local_user};
+use mainstay_server::platform::Platform;
+use mainstay_server::serve;
+use serde_json::{Value, json};
+
+use crate::app::{TestApp, with_role};
+
+const PASSWORD: &str = "a long password";
+
+fn hash(text: &str) -> PasswordHash {
+    PasswordHash::of(&Password::new(text).unwrap(), &SeededEntropy::new(1)).unwrap()
+}
+
+async fn create(platform: &Platform, name: &str) -> UserName {
+    let name = UserName::new(name).unwrap();
+    let id = Number::draw(&*platform.entropy);
+    let user = CreateUser { name: name.clone(), id, admin: false, password: hash(PASSWORD) };
+    platform.people.run(&local_user(), user).await.unwrap();
+    name
+}
+
+/// Asks for credentials, by a clock of the test's.
+struct Door {
+    credentials: Credentials,
+    clock: Arc<ManualClock>,
+}
+
+impl Door {
+    fn new(platform: &Platform) -> Self {
+        let clock = Arc::new(ManualClock::starting_at(MachineTime::from_micros(0)));
+        let directory = Directory::new(&platform.database, clock.clone(), None);
+        let given = (clock.clone() as Arc<_>, &*platform.entropy);
+        let credentials = Credentials::new(&platform.database, directory, platform.hashing.clone(), given);
+        Self { credentials, clock }
+    }
+
+    async fn ask(
+        &self,
+        from: [u8; 4],
+        (name, password): (&str, &str),
+        headers: &[(&str, &str)],
+    ) -> Result<String, AuthenticationError> {
+        let shown = format!("Basic {}", STANDARD.encode(format!("{name}:{password}")));
+        let mut request = Request::builder().method("POST").uri("/").header(header::AUTHORIZATION, shown);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let mut parts = request.body(()).unwrap().into_parts().0;
+        parts.extensions.insert(SocketAddr::from((from, 5)));
+        let known = self.credentials.authenticate(&parts).await;
+        known.map(|principal| principal.actor.to_string())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_counts_as_long_as_it_is_the_users_and_wrong_ones_are_counted() {
+    let app = TestApp::start().await;
+    let platform = &app.platform;
+    let ann = create(platform, "ann@example.org").await;
+    let door = Door::new(platform);
+    let (here, shown) = ([10, 0, 0, 1], (ann.as_str(), PASSWORD));
+    for _ in 0..3 {
+        assert_eq!(door.ask(here, shown, &[]).await, Ok("user:ann@example.org".to_owned()));
+    }
+    let foreign = [("host", "mlops.example"), ("origin", "https://evil.example")];
+    assert!(matches!(door.ask(here, shown, &foreign).await, Err(AuthenticationError::Foreign(_))));
+
+    let wrong = Err(AuthenticationError::Unauthenticated);
+    for _ in 0..10 {
+        assert_eq!(door.ask(here, (ann.as_str(), "not this password"), &[]).await, wrong);
+        assert_eq!(door.ask(here, ("nobody", PASSWORD), &[]).await, wrong);
+    }
+    // Twenty were wrong. Nobody there is asked any more but who is known already.
+    let later = Err(AuthenticationError::TooManyAttempts(2));
+    assert_eq!(door.ask(here, ("nobody", PASSWORD), &[]).await, later);
+    assert!(door.ask(here, shown, &[]).await.is_ok());
+    // Elsewhere the user has had ten, so ten more are left, from wherever they come.
+    for last in 2..12 {
+        assert_eq!(door.ask([10, 0, 0, last], (ann.as_str(), "not this password"), &[]).await, wrong);
+    }
+    assert_eq!(door.ask([10, 0, 0, 99], (ann.as_str(), "not this password"), &[]).await, later);
+    door.clock.advance(Duration::from_secs(2));
+    assert_eq!(door.ask([10, 0, 0, 99], (ann.as_str(), "not this password"), &[]).await, wrong);
+
+    door.clock.advance(Duration::from_mins(1));
+    let change = SetPassword { name: ann.clone(), password: hash("another password") };
+    platform.people.run(&local_user(), change).await.unwrap();
+    assert_eq!(door.ask(here, shown, &[]).await, wrong);
+    assert!(door.ask(here, (ann.as_str(), "another password"), &[]).await.is_ok());
+    platform.people.run(&local_user(), DeleteUser { name: ann.clone() }).await.unwrap();
+    assert_eq!(door.ask(here, (ann.as_str(), "another password"), &[]).await, wrong);
+    app.platform.close().await;
+}
+
+/// How often somebody was told that it was wrong, and how often to wait.
+fn counted(answers: &[Result<String, AuthenticationError>]) -> (usize, usize) {
+    let wrong = |answer: &&Result<_, _>| matches!(answer, Err(AuthenticationError::Unauthenticated));
+    let later = |answer: &&Result<_, _>| matches!(answer, Err(AuthenticationError::TooManyAttempts(_)));
+    (answers.iter().filter(wrong).count(), answers.iter().filter(later).count())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_guesses_learns_little_however_it_asks() {
+    let app = TestApp::start().await;
+    let platform = &app.platform;
+    let ann = create(platform, "ann").await;
+    // Many at once are no more than many one after another: two at most are hashed when the twentieth was wrong.
+    let door = Door::new(platform);
+    let ask = |n: u8| door.ask([10, 0, n, 1], (ann.as_str(), "not this password"), &[]);
+    let answers = futures::future::join_all((0..60).map(ask)).await;
+    let (wrong, later) = counted(&answers);
+    assert!((20..=22).contains(&wrong) && wrong + later == 60, "{wrong} {later}");
+    // Whether a name is counted does not tell whether there is such a user.
+    for name in [ann.as_str(), "nobody"] {
+        let door = Door::new(platform);
+        let mut answers = Vec::new();
+        for n in 0..21 {
+            answers.push(door.ask([10, 0, n, 1], (name, "not this password"), &[]).await);
+        }
+        assert_eq!(counted(&answers), (20, 1), "{name}");
+    }
+    // Nor does somebody with an open session find out the password of it.
+    let people = platform.database.reader.people().await.unwrap();
+    let user = people.user(&ann).unwrap();
+    for _ in 0..20 {
+        assert!(!platform.hashing.is_of(user, "not this password".to_owned()).await.unwrap());
+    }
+    let later = platform.hashing.is_of(user, PASSWORD.to_owned()).await.unwrap_err();
+    assert_eq!(later.code(), ErrorCode::RateLimited);
+    app.platform.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn workspaces_are_known_as_they_come() {
+    let app = TestApp::start().await;
+    let platform = &app.platform;
+    let directory = Directory::new(&platform.database, platform.clock.clone(), None);
+    let team: mainstay_core::name::Name = "team".parse().unwrap();
+    assert!(directory.exists(&default_workspace()).await.unwrap());
+    assert!(!directory.exists(&team).await.unwrap());
+    let governance: mainstay_core::command::Commands<dyn GovernanceTx> =
+        mainstay_core::command::Commands::new(
+            Arc::new(platform.database.writer.clone()),
+            platform.authority.clone(),
+        );
+    let create =
+        CreateWorkspace { workspace: default_workspace(), name: team.clone(), admin: Actor::local() };
+    governance.run(&local_user(), create).await.unwrap();
+    assert!(directory.exists(&team).await.unwrap());
+    app.platform.close().await;
+}
+
+/// Somebody who may read one experiment and one model that are not there; for one request.
+fn walker() -> Principal {
+    let mut levels = Permissions::default();
+    for (kind, id) in [(ResourceKind::Experiment, "77"), (ResourceKind::Model, "elsewhere")] {
+        levels.add(&default_workspace(), kind, &Pattern::new(id), Level::Manage);
+    }
+    Principal::new(Actor::user("walker"), Vec::new()).with_permissions(Arc::new(levels))
+}
+
+/// Things of others, and every name by which a request can mean them.
+async fn hidden(app: &TestApp) -> Value {
+    app.act_as(with_role(Role::Developer, "default"));
+    let call =
+        async |path: &str, body: Value| app.post(&format!("/api/2.0/mlflow/{path}"), &body).await.expect(200);
+    let experiment =
+        call("experiments/create", json!({"name": "hidden-experiment"})).await["experiment_id"].clone();
+    let run = call("runs/create", json!({"experiment_id": experiment, "run_name": "hidden-run"})).await;
+    let run = run["run"]["info"]["run_id"].clone();
+    let metric = json!({"run_id": run, "key": "hidden-metric", "value": 1, "timestamp": 1});
+    call("runs/log-metric", metric).await;
+    let logged = json!({"experiment_id": experiment, "name": "hidden-logged"});
+    let logged = call("logged-models", logged).await["model"]["info"]["model_id"].clone();
+    call("registered-models/create", json!({"name": "hidden-model"})).await;
+    call("model-versions/create", json!({"name": "hidden-model", "source": "s3://hidden/m"})).await;
+    call("registered-models/alias", json!({"name": "hidden-model", "alias": "a", "version": "1"})).await;
+    json!({
+        "experiment_id": experiment, "experiment_ids": [experiment], "experiment_name": "hidden-experiment",
+        "run_id": run, "metric_key": "hidden-metric", "model_id": logged, "name": "hidden-model",
+        "version": "1", "alias": "a", "key": "k", "value": "1", "timestamp": 5, "new_name": "stolen",
+        "path": format!("{}/x", experiment.as_str().unwrap()), "stage": "Archived", "status": "FINISHED",
+        "description": "stolen", "models": [{"model_id": logged}], "model_json": "{}",
+    })
+}
+
+/// The address of a route with hidden things in its parameters.
+fn concrete(path: &str, names: &Value) -> String {
+    let part = |part: &str| match part {
+        "{model_id}" => names["model_id"].as_str().unwrap().to_owned(),
+        "{*path}" => names["path"].as_str().unwrap().to_owned(),
+        "{version}" => "1".to_owned(),
+        part if part.starts_with('{') => "hidden-model".to_owned(),
+        part => part.to_owned(),
+    };
+    path.split('/').map(part).collect::<Vec<_>>().join("/")
+}
+
+/// Every route, about things on which the caller holds nothing while it holds something on others.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_route_shows_or_changes_what_the_caller_has_no_level_on() {
+    let app = TestApp::start().await;
+    let names = hidden(&app).await;
+    let fields = names.as_object().unwrap().iter();
+    let query: Vec<String> =
+        fields.filter_map(|(key, value)| Some(format!("{key}={}", value.as_str()?))).collect();
+    let query = query.join("&");
+    let mut let_in = 0;
+    for (method, path, action) in serve::table() {
+        app.act_as(walker());
+        let address = concrete(&path, &names);
+        let json = [("content-type", "application/json")];
+        let answer = match method {
+            Method::GET => app.send(method.clone(), &format!("{address}?{query}"), &[], "").await,
+            _ => app.send(method.clone(), &address, &json, names.to_string()).await,
+        };
+        let text = answer.text();
+        let is_shown = answer.status.is_success() && (text.contains("hidden") || text.contains("stolen"));
+        assert!(!is_shown, "{method} {address} ({action}): {text}");
+        if answer.status.is_success() && action.object().is_some() {
+            // Searches, which find nothing.
+            let_in += 1;
+            assert!(path.ends_with("/search"), "{method} {address} ({action}): {} {text}", answer.status);
+        }
+        if matches!(action, Action::RunDelete | Action::ModelDelete) {
+            assert_eq!(answer.status, 403, "{method} {address} ({action}): {text}");
+        }
+    }
+    assert!(let_in > 0);
+    let log = &app.platform.database;
+    let events = log.read(&EventQuery::after(EventSeq(0), 1_000)).await.unwrap();
+    let by_walker: Vec<_> = events.iter().filter(|event| event.actor.as_str() == "user:walker").collect();
+    assert!(by_walker.is_empty(), "{by_walker:?}");
+    // Refusals are on the record, by the server.
+    assert!(events.iter().any(|event| event.kind == "access.refused"));
+    app.platform.close().await;
+}
+
+/// What is put together from many things takes a role, and whatever a request names besides takes a level too.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_level_on_one_thing_opens_no_other() {
+    let app = TestApp::start().await;
+    let names = hidden(&app).await;
+    let mut levels = Permissions::default();
+    levels.add(&default_workspace(), ResourceKind::Model, &Pattern::new("hidden-model"), Level::Manage);
+    let levels = Arc::new(levels);
+    let owner = |grants| Principal::new(Actor::user("owner"), grants).with_permissions(levels.clone());
+    let addresses =
+        ["/api/v1/models/hidden-model", "/models/hidden-model", "/api/v1/models/hidden-model/versions/1"];
+    for address in addresses {
+        app.act_as(owner(Vec::new()));
+        assert_eq!(app.get(address).await.status, 403, "{address}");
+        app.act_as(owner(with_role(Role::Viewer, "default").grants));
+        assert_eq!(app.get(address).await.status, 200, "{address}");
+    }
+    app.act_as(owner(Vec::new()));
+    app.get("/api/2.0/mlflow/registered-models/get?name=hidden-model").await.expect(200);
+    // Versions of all kinds link to runs and logged models.
+    let prompt = json!([{"key": "mlflow.prompt.is_prompt", "value": "true"}]);
+    for (source, tags) in [("s3://elsewhere/m", json!([])), ("prompt-template", prompt)] {
+        for field in ["run_id", "model_id"] {
+            let mut body = json!({"name": "hidden-model", "source": source, "tags": tags});
+            body[field] = names[field].clone();
+            let answer = app.post("/api/2.0/mlflow/model-versions/create", &body).await;
+            assert_eq!(answer.status, 403, "{source} {field}: {}", answer.text());
+        }
+    }
+    app.platform.close().await;
+}
+
+/// Searches page over what may be read alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_are_full_of_what_may_be_read() {
+    let app = TestApp::start().await;
+    let call =
+        async |path: &str, body: Value| app.post(&format!("/api/2.0/mlflow/{path}"), &body).await.expect(200);
+    let mut ids = Vec::new();
+    for n in 0..6 {
+        let made = call("experiments/create", json!({"name": format!("e{n}")})).await;
+        let id = made["experiment_id"].as_str().unwrap().to_owned();
+        call("runs/create", json!({"experiment_id": id})).await;
+        ids.push(id);
+    }
+    let reader = |denies: bool| {
+        let mut levels = Permissions::default();
+        for id in ids.iter().step_by(2) {
+            let level = if denies { Level::Deny } else { Level::Read };
+            levels.add(&default_workspace(), ResourceKind::Experiment, &Pattern::new(id.as_str()), level);
+        }
+        let grants = if denies { with_role(Role::Viewer, "default").grants } else { Vec::new() };
+        Principal::new(Actor::user("reader"), grants).with_permissions(Arc::new(levels))
+    };
+    for (denies, sizes) in [(false, [2, 1]), (true, [2, 1])] {
+        for path in ["runs/search", "experiments/search"] {
+            let (mut token, mut found) = (Value::Null, Vec::new());
+            loop {
+                app.act_as(reader(denies));
+                let body = json!({"experiment_ids": ids, "max_results": 2, "page_token": token});
+                let page = call(path, body).await;
+                let items = if path == "runs/search" { &page["runs"] } else { &page["experiments"] };
+                found.push(items.as_array().map_or(0, Vec::len));
+                token = page["next_page_token"].clone();
+                if token.is_null() {
+                    break;
+                }
+            }
+            assert_eq!(found, sizes, "{path} {denies}");
+        }
+    }
+    app.platform.close().await;
+}
