@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use mainstay_core::action::Action;
 use mainstay_core::command::Command;
+use mainstay_core::digest::Digest;
 use mainstay_core::event::Event;
 use mainstay_core::name::Name;
 use mainstay_core::scope::{ResourceKind, Scope, Subject};
@@ -16,7 +17,7 @@ use crate::webhook::{Definition, Dialect, Subscription, Webhook, WebhookId, Webh
 /// By how much the time of a change moves at least, in microseconds: MLflow's clients see milliseconds.
 const NEXT_MILLISECOND: i64 = 1_000;
 
-/// Creates a webhook. Event: `webhook.created`, without the secret.
+/// Creates a webhook. Event: `webhook.created`, without secret and path.
 #[derive(Debug, Clone)]
 pub struct CreateWebhook {
     /// Where.
@@ -80,7 +81,7 @@ pub enum NewSecret {
 
 /// Changes a webhook in MLflow's dialect. If it is told of other events than before, or was not active, it is
 /// told of what happens from then on; else what it was not told of yet goes on, to where it now is. Event:
-/// `webhook.changed`, without the secret.
+/// `webhook.changed`, without secret and path.
 #[derive(Debug, Clone)]
 pub struct UpdateWebhook {
     /// Where.
@@ -188,17 +189,45 @@ fn events(definition: &Definition) -> &[MlflowEvent] {
     }
 }
 
-/// What the record says of a definition: all but the secret.
+/// Scheme, host and port of a URL.
+fn origin(url: &str) -> &str {
+    let host = url.find("://").map_or(0, |at| at + 3);
+    let end = url.get(host..).and_then(|rest| rest.find(['/', '?', '#']));
+    end.and_then(|end| url.get(..host + end)).unwrap_or(url)
+}
+
+/// What the record says of a definition: all but secrets. A path is often one, as with the URLs that chats give out,
+/// and the record has more readers than there are admins; its digest tells one from another.
 fn told(definition: &Definition) -> Value {
     let Definition { name, description, url, is_active, subscription } = definition;
+    let (origin, url) = (origin(url), Digest::of(url.as_bytes()));
     match subscription {
-        Subscription::Native { kinds, .. } => json!({"name": name, "url": url, "kinds": kinds}),
+        Subscription::Native { kinds, .. } => {
+            json!({"name": name, "origin": origin, "url": url, "kinds": kinds})
+        }
         Subscription::Mlflow { events, secret } => {
             let events: Vec<_> = events.iter().map(MlflowEvent::to_string).collect();
             json!({
-                "name": name, "description": description, "url": url, "active": is_active,
+                "name": name, "description": description, "origin": origin, "url": url, "active": is_active,
                 "dialect": subscription.dialect().as_str(), "events": events, "signed": secret.is_some(),
             })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_is_what_stands_before_the_path() {
+        for (url, expected) in [
+            ("https://chat.example/T0/secret", "https://chat.example"),
+            ("http://[::1]:80?x", "http://[::1]:80"),
+            ("https://chat.example#x/y", "https://chat.example"),
+            ("https://chat.example:1", "https://chat.example:1"),
+        ] {
+            assert_eq!(origin(url), expected);
         }
     }
 }

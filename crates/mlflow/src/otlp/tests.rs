@@ -93,7 +93,7 @@ fn what_would_take_too_much_memory_is_refused() {
     let framed = |tag: u8, body: &[u8]| {
         let mut length = Vec::new();
         prost::encode_length_delimiter(body.len(), &mut length).unwrap();
-        [&[tag], &*length, body].concat()
+        [&[tag][..], &length, body].concat()
     };
     let bomb = framed(0x0a, &framed(0x12, &spans));
     assert!(told(read(bomb.into(), None, Encoding::Protobuf)).ends_with("split it"));

@@ -24,8 +24,9 @@ use mainstay_api::route::Route;
 
 /// How long a reader waits for spans that are on their way: as long as a stock server tries.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// How long it rests between two looks.
-const REST: Duration = Duration::from_millis(100);
+/// How long it rests between the first two looks, and twice as long each time after: a look reads all the spans that
+/// there are.
+const REST: Duration = Duration::from_millis(50);
 
 pub(super) fn routes() -> Vec<Route<MlflowState>> {
     Table::v3().get("traces/{trace_id}", Action::RunRead, info).get("traces/get", Action::RunRead, get).rows()
@@ -78,13 +79,15 @@ pub(super) async fn with_spans(
 async fn whole(state: &Mlflow, workspace: &Name, id: &TraceId) -> Result<(TraceInfo, Vec<Span>), Error> {
     let mut head = state.events.head();
     let gathering = async {
+        let mut rest = REST;
         loop {
             let (info, spans) = with_spans(state, workspace, id).await?;
             // If the writer has stopped, nothing more will come.
             if info.is_complete(spans.len()) || head.changed().await.is_err() {
                 return Ok::<_, Error>((info, spans));
             }
-            tokio::time::sleep(REST).await;
+            tokio::time::sleep(rest).await;
+            rest *= 2;
         }
     };
     let gathered = match tokio::time::timeout(PATIENCE, gathering).await {

@@ -9,6 +9,7 @@ mod demo;
 mod endpoints;
 mod exit_codes;
 mod flights;
+mod graphql;
 mod init;
 mod init_files;
 mod labels;
