@@ -154,6 +154,14 @@ impl Caller {
         Err(Denied { actor: self.principal.actor.clone(), action, subject: scope.subject })
     }
 
+    /// The caller at another action, which a route does besides its own: of whom levels decide, it is asked about each
+    /// thing.
+    #[must_use]
+    pub fn doing(&self, action: Action) -> Self {
+        let levels = self.levels.clone().map(|levels| Levels { action, is_open: true, ..levels });
+        Self { levels, ..self.clone() }
+    }
+
     /// To which experiments or models the caller may do the route's action: a search looks among those alone.
     pub fn readable(&self) -> Readable {
         match &self.levels {

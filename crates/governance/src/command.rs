@@ -3,8 +3,8 @@
 mod custom_role;
 mod permission;
 mod record;
-mod webhook;
 mod user;
+mod webhook;
 mod workspace;
 
 use async_trait::async_trait;
@@ -30,8 +30,8 @@ pub use self::custom_role::{
 };
 pub use self::permission::{Before, GrantPermission, RevokePermission};
 pub use self::record::{KeepCursor, KeepHead, RebuildProjections};
-pub use self::webhook::{CreateWebhook, DeleteWebhook, NewSecret, UpdateWebhook, WebhookChange};
 pub use self::user::{ChangeOwnPassword, CreateUser, DeleteUser, SetAdmin, SetPassword};
+pub use self::webhook::{CreateWebhook, DeleteWebhook, NewSecret, UpdateWebhook, WebhookChange};
 pub use self::workspace::{DeleteWorkspace, DescribeWorkspace};
 
 /// Creates a token. Its grants are for the workspace in which it is made, so that an admin of one

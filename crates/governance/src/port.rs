@@ -17,8 +17,8 @@ use crate::error::GovernanceError;
 use crate::gate::{Approval, GateReport};
 use crate::people::{CustomRole, Member, Number, People, RolePermission, Target, User};
 use crate::token::StoredToken;
-use crate::webhook::mlflow::MlflowEvent;
 use crate::user::{Password, PasswordHash, UserName};
+use crate::webhook::mlflow::MlflowEvent;
 use crate::webhook::{Webhook, WebhookId};
 
 /// What the commands of governance write through.

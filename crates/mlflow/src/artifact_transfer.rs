@@ -138,9 +138,7 @@ async fn upload_url(
     artifact_path(&path)?;
     let uri = match (run, model) {
         (Some(run), _) => existing(&state, &caller, parse_run_id(&run)?).await?.run.artifact_uri,
-        (None, Some(model)) => {
-            admitted(&state, &caller, model.parse()?).await?.model.artifact_uri
-        }
+        (None, Some(model)) => admitted(&state, &caller, model.parse()?).await?.model.artifact_uri,
         (None, None) => String::new(),
     };
     Err(match proxied_scheme(&uri) {

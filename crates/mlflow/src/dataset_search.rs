@@ -67,7 +67,9 @@ pub(crate) async fn search(
         return Err(wrong(rule).into());
     }
     let experiments = request.experiment_ids.iter().map(|id| ExperimentId::parse(id));
-    let experiments: Vec<ExperimentId> = experiments.collect::<Result<_, _>>()?;
+    let mut experiments: Vec<ExperimentId> = experiments.collect::<Result<_, _>>()?;
+    let readable = caller.readable();
+    experiments.retain(|id| readable.has(id));
     let all = state.tracked.dataset_uses(&caller.workspace, &experiments).await?;
     Ok(Json(Found { dataset_summaries: uses(all).into_iter().map(Summary::from).collect() }))
 }

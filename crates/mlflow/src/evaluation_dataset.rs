@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use axum::Json;
 use axum::extract::{Path, State};
 use mainstay_core::action::Action;
+use mainstay_core::scope::ResourceKind;
 use mainstay_tracking::error::TrackingError;
 use mainstay_tracking::evaluation::DatasetId;
 use mainstay_tracking::evaluation::command::{
@@ -25,7 +26,7 @@ use crate::table::Table;
 use crate::wire::{Empty, int64, list, page, required};
 use crate::{Error, MlflowState};
 use mainstay_api::caller::Caller;
-use mainstay_api::route::Route;
+use mainstay_api::route::{Denied, Route};
 
 /// `SEARCH_EVALUATION_DATASETS_MAX_RESULTS` and `SEARCH_MAX_RESULTS_THRESHOLD`.
 const PAGE: (usize, usize) = (1_000, 50_000);
@@ -57,6 +58,12 @@ fn one(detail: EvaluationDatasetDetail) -> Json<One> {
 
 fn experiments(ids: &[String]) -> Result<Vec<ExperimentId>, TrackingError> {
     ids.iter().map(|id| ExperimentId::parse(id)).collect()
+}
+
+/// Refuses a dataset of which the caller may not do to all experiments what the route does. One that has none is for
+/// those whose role lets them in: for others nobody has asked, so that the guard refuses it.
+pub(crate) fn admit(caller: &Caller, detail: &EvaluationDatasetDetail) -> Result<(), Denied> {
+    detail.experiments.iter().try_for_each(|id| caller.admitted(ResourceKind::Experiment, id))
 }
 
 /// The tags in a JSON text; those that are null are left out.
@@ -95,7 +102,9 @@ async fn get(
         Ok(known) => state.evaluated.evaluation_dataset(&caller.workspace, known).await?,
         Err(_) => None,
     };
-    Ok(one(found.ok_or(EvaluationError::NoDataset(id))?))
+    let found = found.ok_or(EvaluationError::NoDataset(id))?;
+    admit(&caller, &found)?;
+    Ok(one(found))
 }
 
 async fn delete(
@@ -143,7 +152,10 @@ async fn search(
     let filter = DatasetFilter::new(experiments, request.filter_string.as_deref().unwrap_or_default())?;
     let order = DatasetOrder::parse(&request.order_by)?;
     let page = page(request.max_results, PAGE, request.page_token.as_deref())?;
-    let all = state.evaluated.evaluation_datasets(&caller.workspace).await?;
+    let mut all = state.evaluated.evaluation_datasets(&caller.workspace).await?;
+    let (readable, is_confined) = (caller.readable(), caller.is_confined());
+    let is_seen = |of: &BTreeSet<ExperimentId>| !of.is_empty() && of.iter().all(|id| readable.has(id));
+    all.retain(|detail| !is_confined || is_seen(&detail.experiments));
     let found = search_datasets(all, &filter, &order, &page)?;
     Ok(Json(Found {
         datasets: found.items.into_iter().map(EvaluationDatasetBody::from).collect(),
@@ -197,6 +209,9 @@ async fn experiment_ids(
         Ok(id) => state.evaluated.evaluation_dataset(&caller.workspace, id).await?,
         Err(_) => None,
     };
+    if let Some(found) = &found {
+        admit(&caller, found)?;
+    }
     let experiments: BTreeSet<ExperimentId> = found.map(|detail| detail.experiments).unwrap_or_default();
     Ok(Json(ExperimentIds { experiment_ids: experiments.iter().map(ToString::to_string).collect() }))
 }

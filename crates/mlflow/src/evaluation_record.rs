@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::body::Call;
 use crate::evaluation_body::{RecordBody, SentRecords};
+use crate::evaluation_dataset::admit;
 use crate::json_text;
 use crate::table::Table;
 use crate::wire::{int64, list, required};
@@ -118,7 +119,14 @@ async fn records(
     let token_text = request.page_token.filter(|token| !token.is_empty());
     let start = token_text.map_or(Ok(RecordStart::Skipping(0)), |text| start(&text))?;
     match id.parse() {
-        Ok(id) => Ok(Json(page(&*state.evaluated, (&caller.workspace, id), start, limit).await?)),
+        Ok(id) => {
+            if caller.is_confined()
+                && let Some(found) = state.evaluated.evaluation_dataset(&caller.workspace, id).await?
+            {
+                admit(&caller, &found)?;
+            }
+            Ok(Json(page(&*state.evaluated, (&caller.workspace, id), start, limit).await?))
+        }
         Err(_) => Ok(Json(Records { records: "[]".to_owned(), next_page_token: None })),
     }
 }

@@ -8,7 +8,7 @@ use mainstay_tracking::metric::{Point, history, history_order};
 use serde::{Deserialize, Serialize};
 
 use crate::body::Call;
-use crate::run::run_named;
+use crate::run::{admit, run_named};
 use crate::run_body::MetricBody;
 use crate::table::Table;
 use crate::wire::{int64, page, required};
@@ -64,7 +64,10 @@ async fn get_history(
     // Without a limit a client wants them all.
     let page = page(request.max_results, (usize::MAX, usize::MAX), request.page_token.as_deref())?;
     let mut points = match run.parse() {
-        Ok(run) => history(state.tracked.points(&caller.workspace, run, &metric).await?),
+        Ok(run) => {
+            admit(&state, &caller, &[run]).await?;
+            history(state.tracked.points(&caller.workspace, run, &metric).await?)
+        }
         // What is no run has no points either.
         Err(_) => Vec::new(),
     };

@@ -9,6 +9,7 @@ use mainstay_tracking::metric::{Point, history, sampled};
 use serde::{Deserialize, Serialize};
 
 use crate::body::Call;
+use crate::run::admit;
 use crate::run_body::MetricBody;
 use crate::table::Table;
 use crate::wire::{int64, list, required};
@@ -71,6 +72,7 @@ async fn get_history_bulk(
     let mut runs: Vec<RunId> = request.run_id.iter().filter_map(|id| id.parse().ok()).collect();
     runs.sort_unstable();
     runs.dedup();
+    admit(&state, &caller, &runs).await?;
     let mut metrics = Vec::new();
     for run in runs {
         if left == 0 {
@@ -138,8 +140,10 @@ pub(crate) async fn get_history_bulk_interval(
         (Some(start), Some(end)) => start..=end,
         _ => return Err(MlflowError::HalfSteps.into()),
     };
+    let runs: Vec<RunId> = request.run_ids.iter().filter_map(|id| id.parse().ok()).collect();
+    admit(&state, &caller, &runs).await?;
     let mut metrics = Vec::new();
-    for run in request.run_ids.iter().filter_map(|id| id.parse().ok()) {
+    for run in runs {
         let points = state.tracked.points(&caller.workspace, run, &key).await?;
         let shown = sampled(points, steps.clone(), most);
         metrics.extend(shown.into_iter().map(|point| point_of(run, &key, point)));

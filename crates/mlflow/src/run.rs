@@ -57,6 +57,16 @@ pub(crate) async fn existing(state: &Mlflow, caller: &Caller, id: RunId) -> Resu
     Ok(found)
 }
 
+/// Refuses if there is one of these runs to whose experiment the caller may not do what the route does.
+pub(crate) async fn admit(state: &Mlflow, caller: &Caller, ids: &[RunId]) -> Result<(), Error> {
+    if caller.is_confined() {
+        for found in state.tracked.runs(&caller.workspace, ids).await? {
+            caller.admitted(ResourceKind::Experiment, found.run.experiment)?;
+        }
+    }
+    Ok(())
+}
+
 /// Checks tags; a value that is too long is cut, as a stock server does.
 pub(crate) fn run_tags(tags: Vec<KeyValue>) -> Result<Vec<Pair>, TrackingError> {
     tags.into_iter().map(|tag| Pair::tag(tag.key, tag.value, Overlong::Truncate)).collect()

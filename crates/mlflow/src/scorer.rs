@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use axum::Json;
 use axum::extract::State;
 use mainstay_core::action::Action;
-use mainstay_core::name::Name;
+use mainstay_core::scope::ResourceKind;
 use mainstay_tracking::error::TrackingError;
 use mainstay_tracking::experiment::ExperimentId;
 use mainstay_tracking::run::Lifecycle;
@@ -107,8 +107,9 @@ impl Named {
 }
 
 /// Refuses an experiment that is not there, or is deleted.
-async fn check_active(state: &Mlflow, workspace: &Name, id: ExperimentId) -> Result<(), Error> {
-    let found = state.tracked.experiment(workspace, id).await?;
+async fn check_active(state: &Mlflow, caller: &Caller, id: ExperimentId) -> Result<(), Error> {
+    caller.admitted(ResourceKind::Experiment, id)?;
+    let found = state.tracked.experiment(&caller.workspace, id).await?;
     let lifecycle = found.ok_or(TrackingError::NoExperiment(id))?.experiment.lifecycle;
     Ok(lifecycle.expect(Lifecycle::Active, || format!("experiment {id}"))?)
 }
@@ -170,7 +171,7 @@ async fn list(
         (Some(_), Some(_)) => return Err(MlflowError::TwoExperimentFields.into()),
         (Some(one), None) => {
             let id = ExperimentId::parse(&one)?;
-            check_active(&state, &caller.workspace, id).await?;
+            check_active(&state, &caller, id).await?;
             Some([id].into())
         }
         (None, Some(many)) => {
@@ -179,7 +180,10 @@ async fn list(
         }
         (None, None) => None,
     };
-    Ok(Json(state.scored.scorers(&caller.workspace, experiments.as_ref()).await?.into()))
+    let mut found = state.scored.scorers(&caller.workspace, experiments.as_ref()).await?;
+    let readable = caller.readable();
+    found.retain(|one| readable.has(one.scorer.experiment));
+    Ok(Json(found.into()))
 }
 
 async fn versions(
@@ -188,7 +192,7 @@ async fn versions(
     Call(mut request): Call<Named>,
 ) -> Result<Json<Many>, Error> {
     let (experiment, name) = request.key()?;
-    check_active(&state, &caller.workspace, experiment).await?;
+    check_active(&state, &caller, experiment).await?;
     let found = state.scored.scorer_versions(&caller.workspace, experiment, &name).await?;
     if found.is_empty() {
         return Err(ScorerError::NoScorer { experiment, name }.into());
@@ -202,7 +206,7 @@ async fn get(
     Call(mut request): Call<Named>,
 ) -> Result<Json<One>, Error> {
     let (experiment, name) = request.key()?;
-    check_active(&state, &caller.workspace, experiment).await?;
+    check_active(&state, &caller, experiment).await?;
     let found = state.scored.scorer_version(&caller.workspace, experiment, &name, request.version).await?;
     match (found, request.version) {
         (Some(found), _) => Ok(Json(One { scorer: found.into() })),
@@ -275,7 +279,9 @@ async fn online_configs(
     // Texts that are no ids name no scorer.
     let ids = few("scorer_ids", &request.scorer_ids)?.iter().filter_map(|id| id.parse().ok()).collect();
     let found = state.scored.online_configs(&caller.workspace, &ids).await?;
-    Ok(Json(Configs { configs: found.into_iter().map(ConfigBody::from).collect() }))
+    let readable = caller.readable();
+    let seen = found.into_iter().filter(|config| readable.has(config.experiment));
+    Ok(Json(Configs { configs: seen.map(ConfigBody::from).collect() }))
 }
 
 #[derive(Debug, Serialize)]

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use axum::Json;
 use axum::extract::State;
+use mainstay_core::action::Action;
 use mainstay_core::error::StorageError;
 use mainstay_core::page::PageRequest;
 use mainstay_registry::search::{VersionFilter, VersionOrder, search_versions};
@@ -55,7 +56,7 @@ pub(super) async fn run(
         Call::ListArtifacts => written(artifact_list::of_run(server, who, request(argument)?).await?),
         Call::SearchVersions => {
             let asked = request(paged(argument, VERSIONS_PAGE.1))?;
-            written(registry_search::versions(server, who, asked).await?)
+            written(registry_search::versions(server, who.doing(Action::ModelRead), asked).await?)
         }
         Call::MetricHistory => {
             written(metric_history_bulk::get_history_bulk_interval(server, who, request(argument)?).await?)
@@ -137,7 +138,8 @@ async fn versions_of(
     runs: &BTreeSet<String>,
 ) -> Result<BTreeMap<String, Vec<Value>>, Error> {
     let all = state.registered.versions(&caller.workspace, None).await?;
-    let of_runs = all.into_iter().filter(|detail| {
+    let readable = caller.doing(Action::ModelRead).readable();
+    let of_runs = all.into_iter().filter(|detail| readable.has(&detail.version.model)).filter(|detail| {
         let run = detail.version.run.clone().map(String::from);
         run.is_some_and(|run| runs.contains(&run))
     });

@@ -7,6 +7,7 @@ use http::{HeaderMap, header};
 use mainstay_core::action::Action;
 use mainstay_core::error::{Cause, StorageError};
 use mainstay_core::object::ObjectPath;
+use mainstay_core::scope::ResourceKind;
 use mainstay_tracking::trace::id::TraceId;
 use mainstay_tracking::trace::info::{TraceInfo, key};
 use serde::Deserialize;
@@ -47,11 +48,12 @@ async fn get(
     let id = TraceId::parse(&id).map_err(|_| MlflowError::NoTraceYet(id))?;
     let found = state.traced.traces(&caller.workspace, std::slice::from_ref(&id)).await?;
     let info = found.into_iter().next().ok_or_else(|| MlflowError::NoTraceYet(id.to_string()))?;
+    caller.admitted(ResourceKind::Experiment, info.experiment)?;
     let below = match wanted.path {
         Some(path) if !is_uuid(&path) => return Err(MlflowError::InvalidAttachment(path).into()),
         Some(path) => format!("attachments/{path}"),
         None if info.tags.get(key::SPANS_LOCATION).is_some_and(|place| place == key::TRACKING_STORE) => {
-            let (_, spans) = with_spans(&state, &caller.workspace, &id).await?;
+            let (_, spans) = with_spans(&state, &caller, &id).await?;
             let writing =
                 tokio::task::spawn_blocking(move || serde_json::to_vec(&StoredTrace::new(&id, &spans)));
             let body = writing.await.map_err(|error| StorageError::Failed(error.into()))?;

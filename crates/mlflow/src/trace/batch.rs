@@ -10,6 +10,7 @@ use axum::response::{IntoResponse as _, Response};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use mainstay_core::action::Action;
 use mainstay_core::name::Name;
+use mainstay_core::permission::Readable;
 use mainstay_tracking::trace::id::TraceId;
 use mainstay_tracking::trace::info::TraceInfo;
 use serde::{Deserialize, Serialize};
@@ -69,10 +70,11 @@ async fn batch_get(
     caller: Caller,
     Call(request): Call<BatchGet>,
 ) -> Result<Response, Error> {
-    let ids = request.ids()?;
+    let (ids, readable) = (request.ids()?, caller.readable());
     let mut traces = Box::pin(stream::iter(ids).filter_map(move |id| {
-        let (state, workspace, request) = (Arc::clone(&state), caller.workspace.clone(), request.clone());
-        async move { whole(&state, &workspace, &request, &id).await.transpose() }
+        let (state, workspace) = (Arc::clone(&state), caller.workspace.clone());
+        let wanted = (request.clone(), readable.clone());
+        async move { whole(&state, &workspace, &wanted, &id).await.transpose() }
     }));
     // What goes wrong before anything is sent can still be told.
     let first = traces.next().await.transpose()?;
@@ -100,11 +102,13 @@ impl From<Error> for Broken {
 async fn whole(
     state: &Mlflow,
     workspace: &Name,
-    request: &BatchGet,
+    (request, readable): &(BatchGet, Readable),
     id: &TraceId,
 ) -> Result<Option<Vec<u8>>, Error> {
     match state.traced.trace_with_spans(workspace, id).await? {
-        Some((info, spans)) if request.covers(&info) && info.is_complete(spans.len()) => {
+        Some((info, spans))
+            if request.covers(&info) && readable.has(&info.experiment) && info.is_complete(spans.len()) =>
+        {
             trace_json(info, spans).await.map(Some)
         }
         _ => Ok(None),
@@ -123,7 +127,8 @@ async fn batch_get_infos(
     Call(request): Call<BatchGet>,
 ) -> Result<Json<Infos>, Error> {
     let found = state.traced.traces(&caller.workspace, &request.ids()?).await?;
-    let wanted = found.into_iter().filter(|info| request.covers(info));
+    let readable = caller.readable();
+    let wanted = found.into_iter().filter(|info| request.covers(info) && readable.has(&info.experiment));
     Ok(Json(Infos { trace_infos: wanted.map(InfoBody::from).collect() }))
 }
 

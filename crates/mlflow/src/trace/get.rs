@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use mainstay_core::action::Action;
-use mainstay_core::name::Name;
+use mainstay_core::scope::ResourceKind;
 use mainstay_tracking::trace::id::TraceId;
 use mainstay_tracking::trace::info::TraceInfo;
 use mainstay_tracking::trace::span::Span;
@@ -37,7 +37,7 @@ async fn info(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<OneBody>, Error> {
-    Ok(Json(existing(&state, &caller.workspace, &named(&id)?).await?.into()))
+    Ok(Json(existing(&state, &caller, &named(&id)?).await?.into()))
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -57,31 +57,33 @@ async fn get(
     let text = required("trace_id", request.trace_id)?;
     let id = TraceId::parse(&text).map_err(|_| MlflowError::NoTraceYet(text))?;
     let (info, spans) = if request.allow_partial {
-        with_spans(&state, &caller.workspace, &id).await?
+        with_spans(&state, &caller, &id).await?
     } else {
-        whole(&state, &caller.workspace, &id).await?
+        whole(&state, &caller, &id).await?
     };
     let trace = trace_json(info, spans).await?;
     Ok(json([&b"{\"trace\":"[..], &*trace, &b"}"[..]].concat()))
 }
 
-/// A trace with the spans that there are.
+/// A trace with the spans that there are, if the caller may do to its experiment what the route does.
 pub(super) async fn with_spans(
     state: &Mlflow,
-    workspace: &Name,
+    caller: &Caller,
     id: &TraceId,
 ) -> Result<(TraceInfo, Vec<Span>), Error> {
-    let found = state.traced.trace_with_spans(workspace, id).await?;
-    found.ok_or_else(|| MlflowError::NoTraceYet(id.to_string()).into())
+    let found = state.traced.trace_with_spans(&caller.workspace, id).await?;
+    let found = found.ok_or_else(|| MlflowError::NoTraceYet(id.to_string()))?;
+    caller.admitted(ResourceKind::Experiment, found.0.experiment)?;
+    Ok(found)
 }
 
 /// A trace with all its spans; for those that are on their way it waits a while.
-async fn whole(state: &Mlflow, workspace: &Name, id: &TraceId) -> Result<(TraceInfo, Vec<Span>), Error> {
+async fn whole(state: &Mlflow, caller: &Caller, id: &TraceId) -> Result<(TraceInfo, Vec<Span>), Error> {
     let mut head = state.events.head();
     let gathering = async {
         let mut rest = REST;
         loop {
-            let (info, spans) = with_spans(state, workspace, id).await?;
+            let (info, spans) = with_spans(state, caller, id).await?;
             // If the writer has stopped, nothing more will come.
             if info.is_complete(spans.len()) || head.changed().await.is_err() {
                 return Ok::<_, Error>((info, spans));
@@ -93,7 +95,7 @@ async fn whole(state: &Mlflow, workspace: &Name, id: &TraceId) -> Result<(TraceI
     let gathered = match tokio::time::timeout(PATIENCE, gathering).await {
         Ok(gathered) => gathered?,
         // What came during the last rest is looked at once more.
-        Err(_) => with_spans(state, workspace, id).await?,
+        Err(_) => with_spans(state, caller, id).await?,
     };
     if gathered.0.is_complete(gathered.1.len()) {
         Ok(gathered)

@@ -148,7 +148,7 @@ async fn info(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<OneV2>, Error> {
-    Ok(one(existing(&state, &caller.workspace, &named(&id)?).await?))
+    Ok(one(existing(&state, &caller, &named(&id)?).await?))
 }
 
 /// The fields of [`Wanted`] are written out: a query does not say which of them are lists.
@@ -182,7 +182,7 @@ async fn search(
     let Search { experiment_ids, filter, max_results, order_by, page_token } = request;
     let experiments: Vec<&str> = experiment_ids.iter().map(String::as_str).collect();
     let wanted = Wanted { filter, max_results, order_by, page_token };
-    let Page { items, next } = found(&state, &caller.workspace, &experiments, wanted).await?;
+    let Page { items, next } = found(&state, &caller, &experiments, wanted).await?;
     Ok(Json(Found {
         traces: items.into_iter().map(InfoV2::from).collect(),
         next_page_token: next.map(|token| token.to_string()),

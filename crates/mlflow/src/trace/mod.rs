@@ -17,12 +17,13 @@ mod time;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::header;
-use mainstay_core::name::Name;
+use mainstay_core::scope::ResourceKind;
 use mainstay_tracking::trace::error::TraceError;
 use mainstay_tracking::trace::id::TraceId;
 use mainstay_tracking::trace::info::TraceInfo;
 
 use crate::{Error, Mlflow, MlflowError, MlflowState};
+use mainstay_api::caller::Caller;
 use mainstay_api::route::Route;
 
 pub(crate) fn routes() -> Vec<Route<MlflowState>> {
@@ -47,10 +48,12 @@ fn named(text: &str) -> Result<TraceId, Error> {
     TraceId::parse(text).map_err(|_| MlflowError::NoTrace(text.chars().take(100).collect()).into())
 }
 
-/// The trace, if there is one.
-async fn existing(state: &Mlflow, workspace: &Name, id: &TraceId) -> Result<TraceInfo, Error> {
-    let found = state.traced.traces(workspace, std::slice::from_ref(id)).await?;
-    found.into_iter().next().ok_or_else(|| TraceError::NoTrace(id.clone()).into())
+/// The trace, if there is one, and the caller may do to its experiment what the route does.
+async fn existing(state: &Mlflow, caller: &Caller, id: &TraceId) -> Result<TraceInfo, Error> {
+    let found = state.traced.traces(&caller.workspace, std::slice::from_ref(id)).await?;
+    let found = found.into_iter().next().ok_or_else(|| TraceError::NoTrace(id.clone()))?;
+    caller.admitted(ResourceKind::Experiment, found.experiment)?;
+    Ok(found)
 }
 
 /// JSON that was written by hand.

@@ -3,7 +3,6 @@
 use axum::Json;
 use axum::extract::State;
 use mainstay_core::action::Action;
-use mainstay_core::name::Name;
 use mainstay_core::page::Page;
 use mainstay_tracking::experiment::ExperimentId;
 use mainstay_tracking::trace::info::TraceInfo;
@@ -67,29 +66,32 @@ async fn search(
     if !foreign.is_empty() {
         return Err(MlflowError::ForeignLocations(foreign.join(", ")).into());
     }
-    let Page { items, next } = found(&state, &caller.workspace, &ids, request.wanted).await?;
+    let Page { items, next } = found(&state, &caller, &ids, request.wanted).await?;
     Ok(Json(Found {
         traces: items.into_iter().map(InfoBody::from).collect(),
         next_page_token: next.map(|token| token.to_string()),
     }))
 }
 
-/// One page of the traces of some experiments.
+/// One page of the traces of some experiments, of those that the caller may read.
 pub(super) async fn found(
     state: &Mlflow,
-    workspace: &Name,
+    caller: &Caller,
     experiments: &[&str],
     wanted: Wanted,
 ) -> Result<Page<TraceInfo>, Error> {
     let experiments = experiments.iter().map(|id| ExperimentId::parse(id));
+    let mut experiments = experiments.collect::<Result<Vec<_>, _>>()?;
+    let readable = caller.readable();
+    experiments.retain(|id| readable.has(id));
     let query = TraceQuery {
-        workspace: workspace.clone(),
-        experiments: experiments.collect::<Result<_, _>>()?,
+        workspace: caller.workspace.clone(),
+        experiments,
         filter: TraceFilter::parse(wanted.filter.as_deref().unwrap_or_default())?,
         order: TraceOrder::parse(&wanted.order_by)?,
         page: page(wanted.max_results, PAGE, wanted.page_token.as_deref())?,
     };
     let found = state.trace_search.search(&query).await?;
-    let items = state.traced.traces(workspace, &found.items).await?;
+    let items = state.traced.traces(&caller.workspace, &found.items).await?;
     Ok(Page { items, next: found.next })
 }

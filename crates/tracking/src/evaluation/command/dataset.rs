@@ -10,7 +10,7 @@ use mainstay_core::name::Name;
 use mainstay_core::scope::Scope;
 use serde_json::{Map, Value, json};
 
-use super::at_most;
+use super::{at_most, closed, known};
 use crate::error::TrackingError;
 use crate::evaluation::DatasetId;
 use crate::evaluation::dataset::{
@@ -88,6 +88,9 @@ impl Command for CreateEvaluationDataset {
     }
 
     async fn apply(&self, tx: &mut Self::Tx) -> Result<EvaluationDatasetDetail, EvaluationError> {
+        if let Some(experiment) = closed(tx, &self.experiments) {
+            return Err(EvaluationError::NoExperiment(experiment));
+        }
         let now = tx.now();
         let user = self.tags.iter().rev().find(|(key, _)| key == USER_TAG).map(|(_, user)| user.clone());
         let dataset = EvaluationDataset {
@@ -143,7 +146,7 @@ impl Command for DeleteEvaluationDataset {
     }
 
     async fn apply(&self, tx: &mut Self::Tx) -> Result<(), EvaluationError> {
-        let Some(detail) = tx.evaluation_dataset(self.id).await? else { return Ok(()) };
+        let Some(detail) = known(tx, self.id).await? else { return Ok(()) };
         tx.delete_evaluation_dataset(self.id).await?;
         let body = json!({"name": detail.dataset.name});
         tx.record(Event::new("evaluation_dataset.deleted", evaluation_dataset_subject(self.id), body));
@@ -181,7 +184,7 @@ impl Command for TagEvaluationDataset {
     }
 
     async fn apply(&self, tx: &mut Self::Tx) -> Result<(), EvaluationError> {
-        if tx.evaluation_dataset(self.id).await?.is_none() {
+        if known(tx, self.id).await?.is_none() {
             return Err(EvaluationError::NoDatasetToTag(self.id.to_string()));
         }
         if self.tags.is_empty() {
@@ -222,7 +225,7 @@ impl Command for UntagEvaluationDataset {
     }
 
     async fn apply(&self, tx: &mut Self::Tx) -> Result<(), EvaluationError> {
-        let found = tx.evaluation_dataset(self.id).await?;
+        let found = known(tx, self.id).await?;
         if !found.is_some_and(|detail| detail.tags.contains_key(&self.key)) {
             return Ok(());
         }
@@ -258,7 +261,7 @@ async fn linkable(
     tx: &mut dyn EvaluationTx,
     id: DatasetId,
 ) -> Result<EvaluationDatasetDetail, EvaluationError> {
-    let found = tx.evaluation_dataset(id).await?;
+    let found = known(tx, id).await?;
     found.ok_or_else(|| EvaluationError::NoDatasetToLink(id.to_string()))
 }
 
@@ -278,6 +281,9 @@ impl Command for LinkEvaluationDataset {
 
     async fn apply(&self, tx: &mut Self::Tx) -> Result<EvaluationDatasetDetail, EvaluationError> {
         let mut detail = linkable(tx, self.id).await?;
+        if let Some(experiment) = closed(tx, &self.experiments) {
+            return Err(EvaluationError::NoExperiment(experiment));
+        }
         for experiment in &self.experiments {
             if tx.experiment(*experiment).await?.is_none() {
                 return Err(EvaluationError::NoExperiment(*experiment));

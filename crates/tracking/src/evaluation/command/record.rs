@@ -12,7 +12,7 @@ use mainstay_core::name::Name;
 use mainstay_core::scope::Scope;
 use serde_json::json;
 
-use super::at_most;
+use super::{at_most, known};
 use crate::evaluation::dataset::{
     EvaluationDatasetDetail, USER_TAG, digest, evaluation_dataset_subject, profile,
 };
@@ -31,7 +31,7 @@ async fn existing(
     tx: &mut dyn EvaluationTx,
     id: DatasetId,
 ) -> Result<EvaluationDatasetDetail, EvaluationError> {
-    let found = tx.evaluation_dataset(id).await?;
+    let found = known(tx, id).await?;
     found.ok_or_else(|| EvaluationError::NoDataset(id.to_string()))
 }
 
@@ -103,9 +103,9 @@ impl Command for MergeRecords {
         let now = tx.now();
         let identities: BTreeSet<Digest> = self.sent.iter().map(|sent| sent.identity).collect();
         let identities: Vec<Digest> = identities.into_iter().collect();
-        let known = tx.evaluation_records(self.dataset, &identities).await?;
+        let earlier = tx.evaluation_records(self.dataset, &identities).await?;
         let mut records: BTreeMap<Digest, (DatasetRecord, bool)> =
-            known.into_iter().map(|record| (record.identity, (record, false))).collect();
+            earlier.into_iter().map(|record| (record.identity, (record, false))).collect();
         let mut inserted = 0;
         for Sent { id, identity, record } in &self.sent {
             if let Some((known, _)) = records.get_mut(identity) {
@@ -183,8 +183,7 @@ impl Command for DeleteRecords {
     }
 
     async fn apply(&self, tx: &mut Self::Tx) -> Result<usize, EvaluationError> {
-        let Some(EvaluationDatasetDetail { mut dataset, .. }) = tx.evaluation_dataset(self.dataset).await?
-        else {
+        let Some(EvaluationDatasetDetail { mut dataset, .. }) = known(tx, self.dataset).await? else {
             return Ok(0);
         };
         let mut deleted = Vec::new();

@@ -12,6 +12,7 @@ use super::super::error::TraceError;
 use super::super::id::{TraceId, trace_subject};
 use super::super::port::TraceTx;
 use super::existing_trace;
+use crate::error::TrackingError;
 
 /// Most traces that one call links.
 pub const MAX_LINKED: usize = 100;
@@ -47,6 +48,13 @@ impl Command for LinkTracesToRun {
         }
         if self.traces.is_empty() {
             return Ok(());
+        }
+        // Runs that are not there yet, or are elsewhere, are linked by those who may write to all experiments.
+        if let Ok(id) = self.run.parse()
+            && let Some(run) = tx.run(id).await?
+            && !tx.admits(ResourceKind::Experiment, &run.experiment)
+        {
+            return Err(TrackingError::NoRun(id).into());
         }
         for trace in &self.traces {
             tx.link_trace_to_run(trace, &self.run).await?;

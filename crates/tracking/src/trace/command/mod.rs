@@ -15,6 +15,8 @@ pub use spans::LogSpans;
 pub use start::StartTrace;
 pub use tag::{DeleteTraceTag, SetTraceTag};
 
+use mainstay_core::scope::ResourceKind;
+
 use super::error::TraceError;
 use super::id::TraceId;
 use super::info::{Pairs, TraceInfo};
@@ -22,13 +24,13 @@ use super::port::TraceTx;
 use crate::error::TrackingError;
 use crate::experiment::{Experiment, ExperimentId};
 
-/// The trace, if it is one of this workspace.
+/// The trace, if it is one of this workspace, and the caller may do to its experiment what this command does.
 async fn existing_trace(tx: &mut dyn TraceTx, id: &TraceId) -> Result<TraceInfo, TraceError> {
     let found = tx.trace(id).await?;
     let info = found.ok_or_else(|| TraceError::NoTrace(id.clone()))?;
     match tx.experiment(info.experiment).await? {
-        Some(_) => Ok(info),
-        None => Err(TraceError::NoTrace(id.clone())),
+        Some(_) if tx.admits(ResourceKind::Experiment, &info.experiment) => Ok(info),
+        _ => Err(TraceError::NoTrace(id.clone())),
     }
 }
 
@@ -44,7 +46,11 @@ async fn trace_within(
     }
 }
 
+/// The experiment, if the caller may do to it what this command does.
 async fn existing_experiment(tx: &mut dyn TraceTx, id: ExperimentId) -> Result<Experiment, TraceError> {
+    if !tx.admits(ResourceKind::Experiment, &id) {
+        return Err(TrackingError::NoExperiment(id).into());
+    }
     Ok(tx.experiment(id).await?.ok_or(TrackingError::NoExperiment(id))?)
 }
 
