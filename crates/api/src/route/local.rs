@@ -14,6 +14,9 @@ use crate::caller::AuthenticationError;
 /// request-header").
 const FORM_TYPES: [&str; 3] = ["application/x-www-form-urlencoded", "multipart/form-data", "text/plain"];
 
+/// A header that spans come with. No form can send it, and a page only after asking, which nobody here allows.
+const NO_FORM: &str = "x-mlflow-experiment-id";
+
 /// Refuses a request that did not come from the user at this machine.
 pub fn check_local(parts: &Parts, allowed_hosts: &[String]) -> Result<(), AuthenticationError> {
     let headers = &parts.headers;
@@ -61,6 +64,9 @@ fn from_our_pages(parts: &Parts, host: &str) -> Result<(), AuthenticationError> 
 }
 
 fn is_form(headers: &HeaderMap) -> bool {
+    if headers.contains_key(NO_FORM) {
+        return false;
+    }
     let Some(content_type) = text(headers, header::CONTENT_TYPE.as_str()) else { return false };
     let essence = content_type.split(';').next().unwrap_or_default().trim();
     FORM_TYPES.iter().any(|form| essence.eq_ignore_ascii_case(form))
@@ -101,6 +107,9 @@ mod tests {
         assert!(check("GET", &[("host", "box.lan")]));
         // An artifact keeps its type; no page can send a PUT without asking first.
         assert!(check("PUT", &[("host", "localhost:5000"), ("content-type", "text/plain")]));
+        // Spans of a wrong type are told so by those who take them.
+        let spans = ("x-mlflow-experiment-id", "0");
+        assert!(check("POST", &[("host", "localhost:5000"), ("content-type", "text/plain"), spans]));
         // A link from another page may open the console.
         assert!(check("GET", &[("host", "localhost:5000"), ("sec-fetch-site", "cross-site")]));
     }
@@ -136,5 +145,8 @@ mod tests {
         assert!(!check("POST", &[("host", "localhost:5000"), ("origin", "http://localhost:8080"), form]));
         assert!(!check("POST", &[("host", "localhost:5000"), ("sec-fetch-site", "cross-site")]));
         assert!(!check("POST", &[("host", "localhost:5000"), ("content-type", "text/plain;charset=UTF-8")]));
+        let spans = ("x-mlflow-experiment-id", "0");
+        let foreign = ("origin", "http://evil.example");
+        assert!(!check("POST", &[("host", "localhost:5000"), foreign, form, spans]));
     }
 }

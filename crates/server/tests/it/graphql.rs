@@ -66,8 +66,10 @@ async fn aliases_do_not_multiply_an_answer_without_end() {
         (0..90).map(|n| json!({"key": format!("k{n}"), "value": "x".repeat(8_000)})).collect();
     let batch = json!({"run_id": run, "tags": tags});
     post(&app, "default", &format!("{API}/runs/log-batch"), batch).await.expect(200);
-    let aliased =
-        |letter: char, what: &str| -> String { (0..10).map(|n| format!("{letter}{n}: {what} ")).collect() };
+    let aliased = |letter: char, what: &str| {
+        let fields: Vec<_> = (0..10).map(|n| format!("{letter}{n}: {what}")).collect();
+        fields.join(" ")
+    };
     // A hundred copies of 720 kB.
     let tags = aliased('t', &format!("tags {{ {} }}", aliased('v', "value")));
     let of = |wanted: &str| {

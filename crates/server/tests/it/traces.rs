@@ -25,6 +25,13 @@ fn export(spans: &[Value]) -> String {
     json!({"resourceSpans": [{"scopeSpans": [{"spans": spans}]}]}).to_string()
 }
 
+/// With the default experiment, which the program makes when it starts.
+async fn started() -> TestApp {
+    let app = TestApp::start().await;
+    assert!(app.platform.create_default_experiment().await.is_ok());
+    app
+}
+
 async fn log(app: &TestApp, headers: &[(&str, &str)], spans: &[Value]) -> Answer {
     app.send(Method::POST, "/v1/traces", headers, export(spans)).await
 }
@@ -39,7 +46,7 @@ fn named(trace: u8) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn spans_are_taken_and_told_again() {
-    let app = TestApp::start().await;
+    let app = started().await;
     let root = span(1, 1, None, &json!([text("fruit", "apple"), text("mlflow.spanInputs", "{\"q\": 1}")]));
     let child = span(1, 2, Some(1), &json!([{"key": "n", "value": {"intValue": "7"}}]));
     let taken = log(&app, &[JSON, EXPERIMENT, ("x-mlflow-run-id", "r1")], &[root, child]).await;
@@ -80,7 +87,7 @@ async fn spans_are_taken_and_told_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_wrong_is_told_as_a_stock_server_does() {
-    let app = TestApp::start().await;
+    let app = started().await;
     let send = async |headers: &[(&str, &str)], body: &'static [u8]| {
         app.send(Method::POST, "/v1/traces", headers, body).await
     };
@@ -129,7 +136,7 @@ fn ids(found: &Value) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn traces_are_searched_tagged_linked_and_deleted() {
-    let app = TestApp::start().await;
+    let app = started().await;
     let spans: Vec<Value> = (1..=3).map(|trace| span(trace, 1, None, &json!([]))).collect();
     log(&app, &[JSON, EXPERIMENT, ("x-mlflow-run-id", "r1")], &spans[..1]).await.expect(200);
     log(&app, &[JSON, EXPERIMENT], &spans[1..]).await.expect(200);
@@ -173,7 +180,7 @@ async fn traces_are_searched_tagged_linked_and_deleted() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_summary_without_spans_is_not_whole() {
-    let app = TestApp::start().await;
+    let app = started().await;
     let info = json!({
         "trace_id": "tr-1234",
         "trace_location": {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": "0"}},
