@@ -154,15 +154,14 @@ impl Caller {
         Err(Denied { actor: self.principal.actor.clone(), action, subject: scope.subject })
     }
 
-    /// To which experiments or models the caller may do an action: a search looks among those alone. It need not be
-    /// the route's, as a route may search for both.
-    pub fn readable(&self, action: Action) -> Readable {
+    /// To which experiments or models the caller may do the route's action: a search looks among those alone.
+    pub fn readable(&self) -> Readable {
         match &self.levels {
-            Some(levels) if levels.is_open || levels.action != action => {
+            Some(levels) if levels.is_open => {
                 if let Some(reach) = &self.principal.reach {
                     reach.note_asked();
                 }
-                levels.authorizer.readable(&self.principal, action, &self.workspace)
+                levels.authorizer.readable(&self.principal, levels.action, &self.workspace)
             }
             _ => Readable::All,
         }

@@ -55,7 +55,7 @@ async fn search(
     let order = ExperimentOrder::parse(&request.order_by)?;
     let view = view("view_type", request.view_type.as_ref())?;
     let page = page(request.max_results, PAGE, request.page_token.as_deref())?;
-    let readable = caller.readable(Action::RunRead);
+    let readable = caller.readable();
     let mut all = state.tracked.experiments(&caller.workspace).await?;
     all.retain(|found| readable.has(found.experiment.id));
     let found = search_experiments(all, view, &filter, &order, &page)?;

@@ -80,7 +80,7 @@ async fn search(
 ) -> Result<Json<Found>, Error> {
     let experiments = request.experiment_ids.iter().map(|id| ExperimentId::parse(id));
     let mut experiments: Vec<ExperimentId> = experiments.collect::<Result<_, _>>()?;
-    let readable = caller.readable(Action::RunRead);
+    let readable = caller.readable();
     experiments.retain(|id| readable.has(id));
     let datasets = request.datasets.into_iter().filter_map(OnDataset::measured).collect();
     let filter = LoggedModelFilter::parse(request.filter.as_deref().unwrap_or_default(), datasets)?;

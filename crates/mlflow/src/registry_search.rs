@@ -60,7 +60,7 @@ async fn models(
     let filter = ModelFilter::parse(request.filter.as_deref().unwrap_or_default())?;
     let order = ModelOrder::parse(&request.order_by)?;
     let page = page(request.max_results, MODELS_PAGE, request.page_token.as_deref())?;
-    let readable = caller.readable(Action::ModelRead);
+    let readable = caller.readable();
     let mut all = state.registered.models(&caller.workspace).await?;
     all.retain(|found| readable.has(&found.model.name));
     let found = search_models(all, &filter, &order, &page)?;
@@ -96,7 +96,7 @@ async fn versions(
     let page = page(request.max_results, VERSIONS_PAGE, request.page_token.as_deref())?;
     // A name that no model can have finds nothing, as any other that no model has.
     let named = filter.model_name().and_then(|name| ModelName::new(name).ok());
-    let readable = caller.readable(Action::ModelRead);
+    let readable = caller.readable();
     let mut all = state.registered.versions(&caller.workspace, named.as_ref()).await?;
     all.retain(|found| readable.has(&found.version.model));
     let found = search_versions(all, &filter, &order, &page)?;

@@ -59,7 +59,7 @@ async fn search(
 ) -> Result<Json<Found>, Error> {
     let experiments = request.experiment_ids.iter().map(|id| ExperimentId::parse(id));
     let mut experiments: Vec<ExperimentId> = experiments.collect::<Result<_, _>>()?;
-    let readable = caller.readable(Action::RunRead);
+    let readable = caller.readable();
     experiments.retain(|id| readable.has(id));
     let query = RunQuery {
         workspace: caller.workspace.clone(),
