@@ -350,7 +350,8 @@ impl Group {
         let moves_names = |kind: &str| matches!(kind, "model.deleted" | "model.renamed");
         let access = pending
             .iter()
-            .any(|Pending { event, .. }| about_access(event.subject.kind) || moves_names(event.kind));
+            .map(|pending| &pending.event)
+            .any(|event| about_access(event.subject.kind) || moves_names(event.kind));
         if is_planted(Fault::EventAfterCommit) {
             self.tx.connection.batch("COMMIT").await?;
             self.begin().await?;

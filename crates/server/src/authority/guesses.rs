@@ -25,7 +25,7 @@ pub(super) enum Guesser {
 }
 
 impl Guesser {
-    pub(super) fn from(address: Option<IpAddr>) -> Self {
+    pub(super) fn at(address: Option<IpAddr>) -> Self {
         Self::From(address.map(network))
     }
 
@@ -102,14 +102,14 @@ mod tests {
     fn each_has_twenty_at_once_and_one_more_every_two_seconds() {
         let clock = Arc::new(ManualClock::starting_at(MachineTime::from_micros(0)));
         let guesses = Guesses::new(clock.clone());
-        let (here, ann) = ([Guesser::from("2001:db8::1".parse().ok())], [Guesser::of("ann")]);
+        let (here, ann) = ([Guesser::at("2001:db8::1".parse().ok())], [Guesser::of("ann")]);
         for _ in 0..20 {
             assert_eq!(guesses.admit(&here), Ok(()));
             guesses.note_wrong(&here);
         }
         assert_eq!(guesses.admit(&here), Err(TooMany(2)));
         // The same network, with whatever name; others are not held up.
-        let both = [Guesser::from("2001:db8::2".parse().ok()), Guesser::of("ann")];
+        let both = [Guesser::at("2001:db8::2".parse().ok()), Guesser::of("ann")];
         assert_eq!(guesses.admit(&both), Err(TooMany(2)));
         assert_eq!(guesses.admit(&ann), Ok(()));
         clock.advance(Duration::from_secs(2));
@@ -131,7 +131,7 @@ mod tests {
             guesses.note_wrong(&[Guesser::of("0")]);
         }
         assert!(guesses.admit(&[Guesser::of("0")]).is_err());
-        clock.advance(Duration::from_secs(60));
+        clock.advance(Duration::from_mins(1));
         guesses.note_wrong(&[Guesser::of("new")]);
         assert_eq!(guesses.wrong.lock().unwrap().len(), 1);
     }

@@ -56,7 +56,7 @@ impl Passwords {
         if let Some(known) = known.as_deref().filter(|known| self.has_verified(&trace, known)) {
             return Ok(known.principal());
         }
-        let guessers = [Guesser::from(address), Guesser::of(name)];
+        let guessers = [Guesser::at(address), Guesser::of(name)];
         self.guesses.admit(&guessers)?;
         let turn = self.hashing.turn().await.map_err(unread)?;
         // A client that begins with several requests at once is hashed for once.
