@@ -68,7 +68,7 @@ async fn log(database: &Database, number: u8, value: f64) {
     commands(database).run(&Principal::system("test"), log).await.unwrap();
 }
 
-/// A database with three runs, of which each has a metric.
+/// A database with three runs, of which each has a metric, and one that has none.
 async fn with_runs(directory: &Path, user: &str) -> Database {
     let database = database(directory).await;
     let location = ArtifactLocation::Under("mlflow-artifacts:/".into());
@@ -78,6 +78,8 @@ async fn with_runs(directory: &Path, user: &str) -> Database {
         create_run(&database, number, user).await;
         log(&database, number, f64::from(number)).await;
     }
+    // The leaf of this event is what tells one user's history from another's.
+    create_run(&database, 9, user).await;
     database
 }
 
@@ -119,11 +121,11 @@ async fn a_start_goes_on_from_the_file() {
     log(&database, 1, 9.0).await;
 
     let (index, known) = file.load(&database).await.unwrap();
-    assert_eq!((index.len(), known), (3, position));
+    assert_eq!((index.len(), known), (4, position));
     let from_file = found(&database, &path).await;
     assert_eq!(from_file, found(&database, &directory.path().join("none")).await);
     let order: Vec<_> = from_file.iter().map(|summary| summary.run.name.as_str()).collect();
-    assert_eq!(order, ["run-1", "run-3", "run-2", "run-4"]);
+    assert_eq!(order, ["run-1", "run-3", "run-2", "run-4", "run-9"]);
 }
 
 #[tokio::test]
