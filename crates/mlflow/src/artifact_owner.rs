@@ -83,7 +83,7 @@ pub(crate) async fn seen(state: &Mlflow, caller: &Caller, mut all: Vec<Entry>) -
     let experiments = state.tracked.experiments(&caller.workspace).await?;
     let readable = caller.readable();
     all.retain(|entry| match ExperimentId::parse(&entry.name) {
-        Ok(id) => readable.has(&id) && experiments.iter().any(|found| found.experiment.id == id),
+        Ok(id) => readable.has(id) && experiments.iter().any(|found| found.experiment.id == id),
         Err(_) if caller.is_confined() => false,
         Err(_) => !RESERVED.contains(&entry.name.as_str()) && !entry.name.eq_ignore_ascii_case(WORKSPACES),
     });

@@ -17,9 +17,9 @@ use tokio::task::JoinHandle;
 
 use crate::Failed;
 use crate::engine::{Engine, EngineOptions};
-use crate::platform::Platform;
 use crate::triggers::Triggers;
 use crate::watch::WatchKeeper;
+use mainstay_platform::Platform;
 
 /// How long a start waits for the database before it serves what was kept.
 const SETTLING: Duration = Duration::from_secs(10);

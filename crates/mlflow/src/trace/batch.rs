@@ -107,7 +107,7 @@ async fn whole(
 ) -> Result<Option<Vec<u8>>, Error> {
     match state.traced.trace_with_spans(workspace, id).await? {
         Some((info, spans))
-            if request.covers(&info) && readable.has(&info.experiment) && info.is_complete(spans.len()) =>
+            if request.covers(&info) && readable.has(info.experiment) && info.is_complete(spans.len()) =>
         {
             trace_json(info, spans).await.map(Some)
         }
@@ -128,7 +128,7 @@ async fn batch_get_infos(
 ) -> Result<Json<Infos>, Error> {
     let found = state.traced.traces(&caller.workspace, &request.ids()?).await?;
     let readable = caller.readable();
-    let wanted = found.into_iter().filter(|info| request.covers(info) && readable.has(&info.experiment));
+    let wanted = found.into_iter().filter(|info| request.covers(info) && readable.has(info.experiment));
     Ok(Json(Infos { trace_infos: wanted.map(InfoBody::from).collect() }))
 }
 

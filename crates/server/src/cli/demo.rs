@@ -15,10 +15,10 @@ use mainstay_webhooks::DeliveryOptions;
 use super::audit::Audit;
 use super::{DataArgs, at, environment};
 use crate::Failed;
-use crate::authority::LocalUser;
-use crate::platform::Platform;
 use crate::running::Running;
 use crate::terminal::{note, say};
+use mainstay_platform::Platform;
+use mainstay_platform::authority::LocalUser;
 
 #[derive(Debug, Args)]
 pub(super) struct Demo {

@@ -32,10 +32,10 @@ use clap::{Args, Parser, Subcommand};
 use mainstay_governance::policy::Mode;
 
 use crate::Failed;
-use crate::clock::{SystemClock, SystemEntropy};
 use crate::exit::Exit;
-use crate::platform::Environment;
 use crate::terminal::note;
+use mainstay_platform::Environment;
+use mainstay_platform::clock::{SystemClock, SystemEntropy};
 
 /// The whole life of a model in one binary.
 #[derive(Debug, Parser)]

@@ -27,11 +27,11 @@ use super::run_logs::RunLogs;
 use super::up::StopSignals;
 use super::{DataArgs, environment};
 use crate::Failed;
-use crate::authority::local_user;
 use crate::engine::{Engine, EngineOptions};
 use crate::exit::Exit;
-use crate::platform::Platform;
 use crate::terminal::{note, say};
+use mainstay_platform::Platform;
+use mainstay_platform::authority::local_user;
 
 #[derive(Debug, Args)]
 pub(super) struct Run {

@@ -10,8 +10,8 @@ use mainstay_pipelines::run::StepState;
 use mainstay_runner::read_log;
 
 use crate::Failed;
-use crate::platform::Platform;
 use crate::terminal::note;
+use mainstay_platform::Platform;
 
 /// Read at once of one log, in bytes.
 const CHUNK: u64 = 256 << 10;

@@ -17,10 +17,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::listen::Listen;
 use super::{DataArgs, environment};
 use crate::Failed;
-use crate::authority::{Credentials, Directory, LocalUser};
-use crate::platform::Platform;
 use crate::running::Running;
 use crate::terminal::note;
+use mainstay_platform::Platform;
+use mainstay_platform::authority::{Credentials, Directory, LocalUser};
 
 #[derive(Debug, Args)]
 pub(super) struct Up {

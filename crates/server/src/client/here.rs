@@ -13,9 +13,9 @@ use mainstay_webhooks::DeliveryOptions;
 use tower::ServiceExt as _;
 
 use crate::Failed;
-use crate::authority::LocalUser;
 use crate::cli::environment;
-use crate::platform::Platform;
+use mainstay_platform::Platform;
+use mainstay_platform::authority::LocalUser;
 
 /// The data, open here, behind the table of routes.
 pub(super) struct Here {

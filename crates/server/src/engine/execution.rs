@@ -17,8 +17,8 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::{Engine, PAUSE, outputs};
-use crate::loop_tx::{ConcludeStep, Effect, OutputOnly};
 use crate::steps::{BuiltIn, Held, Prepared, StepError, is_store_away};
+use mainstay_platform::loop_tx::{ConcludeStep, Effect, OutputOnly};
 
 /// The files between the server and a step's child.
 const ORDER_FILE: &str = "order.json";

@@ -23,8 +23,8 @@ use mainstay_runner::Spawner;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::platform::Platform;
 use crate::steps::Steps;
+use mainstay_platform::Platform;
 
 /// How the engine works.
 #[derive(Debug, Clone)]

@@ -7,8 +7,8 @@ use mainstay_tracking::port::RunSearch;
 use mainstay_ui::Console;
 
 use super::step_logs::StepLogFiles;
-use crate::endpoint_commands::EndpointLoop;
-use crate::platform::Platform;
+use mainstay_platform::Platform;
+use mainstay_platform::endpoint_commands::EndpointLoop;
 
 /// The console over this platform; `runs` is shared with the protocol that finds runs too.
 pub(super) fn console(platform: &Platform, predictor: &Predictor, runs: Arc<dyn RunSearch>) -> Console {

@@ -2,7 +2,6 @@
 
 mod console;
 mod process;
-mod progress;
 mod routes;
 mod step_logs;
 

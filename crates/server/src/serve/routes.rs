@@ -27,11 +27,11 @@ use mainstay_core::command::Commands;
 use super::console::console;
 use super::process::Process;
 use super::step_logs::StepLogFiles;
-use crate::endpoint_commands::EndpointLoop;
-use crate::platform::Platform;
-use crate::run_index::RunIndexKeeper;
-use crate::trace_index::TraceIndexKeeper;
 use mainstay_mlflow::{self as mlflow_api, Mlflow, MlflowState, People};
+use mainstay_platform::Platform;
+use mainstay_platform::endpoint_commands::EndpointLoop;
+use mainstay_platform::run_index::RunIndexKeeper;
+use mainstay_platform::trace_index::TraceIndexKeeper;
 use mainstay_predictor::Predictor;
 use mainstay_webhooks::{DeliveryOptions, Prober};
 

@@ -17,9 +17,9 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{BuiltIn, Held, StepError};
-use crate::endpoint_commands::WithAlias;
-use crate::loop_tx::{Conclusion, Effect, EffectError, Tx};
-use crate::platform::Platform;
+use mainstay_platform::Platform;
+use mainstay_platform::endpoint_commands::WithAlias;
+use mainstay_platform::loop_tx::{Conclusion, Effect, EffectError, Tx};
 use mainstay_predictor::kind_of;
 
 /// `with:` of the step.

@@ -14,8 +14,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{BuiltIn, Held, StepError};
-use crate::loop_tx::{Conclusion, Effect, EffectError, Tx};
-use crate::platform::Platform;
+use mainstay_platform::Platform;
+use mainstay_platform::loop_tx::{Conclusion, Effect, EffectError, Tx};
 
 /// `with:` of the step.
 #[derive(Debug, Deserialize)]

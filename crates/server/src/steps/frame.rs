@@ -23,7 +23,7 @@ use mainstay_training::Column;
 use serde::{Deserialize, Serialize};
 
 use super::StepError;
-use crate::platform::Platform;
+use mainstay_platform::Platform;
 
 /// What a child needs to build a frame.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -28,8 +28,8 @@ use serde_json::{Map, Value, json};
 use self::judge::judge;
 use super::frame::FrameOrder;
 use super::{BuiltIn, Held, Prepared, Span, StepError, read, write};
-use crate::loop_tx::{Conclusion, Effect, EffectError, Tx};
-use crate::platform::Platform;
+use mainstay_platform::Platform;
+use mainstay_platform::loop_tx::{Conclusion, Effect, EffectError, Tx};
 
 /// `with:` of the step.
 #[derive(Debug, Deserialize)]

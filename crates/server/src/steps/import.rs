@@ -20,8 +20,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::{BuiltIn, Held, Prepared, StepError, read, write};
-use crate::loop_tx::{Conclusion, Effect, EffectError, Tx};
-use crate::platform::Platform;
+use mainstay_platform::Platform;
+use mainstay_platform::loop_tx::{Conclusion, Effect, EffectError, Tx};
 
 /// `with:` of the step.
 #[derive(Debug, Deserialize)]

@@ -31,8 +31,8 @@ use serde_json::{Map, Value, json};
 
 use super::frame::FrameOrder;
 use super::{BuiltIn, Held, Prepared, StepError, data_time, read, write};
-use crate::loop_tx::{Conclusion, Effect, EffectError, Tx};
-use crate::platform::Platform;
+use mainstay_platform::Platform;
+use mainstay_platform::loop_tx::{Conclusion, Effect, EffectError, Tx};
 use mainstay_predictor::{online_name, views_of};
 
 /// `with:` of the step.

@@ -35,8 +35,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-use crate::loop_tx::Effect;
-use crate::platform::Platform;
+use mainstay_platform::Platform;
+use mainstay_platform::loop_tx::Effect;
 
 /// Why a step did not succeed.
 #[derive(Debug, Clone, Error, Serialize, Deserialize)]

@@ -19,8 +19,8 @@ use serde_json::{Map, Value, json};
 
 use super::train::MODEL_FILE;
 use super::{BuiltIn, Held, StepError};
-use crate::loop_tx::{Conclusion, Effect, EffectError, Tx};
-use crate::platform::Platform;
+use mainstay_platform::Platform;
+use mainstay_platform::loop_tx::{Conclusion, Effect, EffectError, Tx};
 
 /// `with:` of the step.
 #[derive(Debug, Deserialize)]

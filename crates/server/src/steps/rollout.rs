@@ -27,9 +27,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::{BuiltIn, Held, Prepared, StepError, read, write};
-use crate::endpoint_commands::WithAlias;
-use crate::loop_tx::{Conclusion, Effect, EffectError, OutputOnly, Tx};
-use crate::platform::Platform;
+use mainstay_platform::Platform;
+use mainstay_platform::endpoint_commands::WithAlias;
+use mainstay_platform::loop_tx::{Conclusion, Effect, EffectError, OutputOnly, Tx};
+use mainstay_platform::rollout_memo::RolloutMemo;
 
 /// How long it waits, unless it is woken.
 const LOOK: Duration = Duration::from_secs(30);
@@ -46,17 +47,6 @@ struct Arguments {
     policy: Option<Name>,
     /// Or the plan itself; the default one if neither is given.
     plan: Option<RolloutPlan>,
-}
-
-/// What the parked step remembers.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-struct Memo {
-    rollout: RolloutId,
-}
-
-/// The rollout that a parked step carries out.
-pub fn carried(memo: &Value) -> Option<RolloutId> {
-    Memo::deserialize(memo).ok().map(|memo| memo.rollout)
 }
 
 /// What there is to do.
@@ -91,7 +81,7 @@ impl BuiltIn for RollOut {
     async fn prepare(&self, platform: &Platform, held: &Held) -> Result<Prepared, StepError> {
         let arguments: Arguments = held.arguments()?;
         platform.decisions.caught_up().await;
-        let rollout = match carried(&held.claim.step.memo) {
+        let rollout = match RolloutMemo::rollout_of(&held.claim.step.memo) {
             None => begun(platform, held, &arguments.endpoint).await?,
             known => known,
         };
@@ -108,7 +98,7 @@ impl BuiltIn for RollOut {
                 let running = rollout_of(platform, held, rollout).await?.state.phase.is_running();
                 match platform.decisions.pending(&rollout).filter(|_| running) {
                     None if running => {
-                        let memo = write(&Memo { rollout })?;
+                        let memo = write(&RolloutMemo { rollout })?;
                         return Ok(Prepared::Wait { until: platform.clock.now().after(LOOK), memo });
                     }
                     None => Task::Over(rollout),
@@ -262,7 +252,7 @@ impl Effect for Start {
         }
         let tx: &mut (dyn ServingTx + 'static) = tx;
         let rollout = self.start.apply(tx).await.map_err(EffectError::from_coded)?;
-        Ok(Conclusion::Parked { until: self.until, memo: json!(Memo { rollout: rollout.id }) })
+        Ok(Conclusion::Parked { until: self.until, memo: json!(RolloutMemo { rollout: rollout.id }) })
     }
 }
 
@@ -279,7 +269,7 @@ struct Move {
 impl Effect for Move {
     async fn apply(&self, tx: &mut Tx) -> Result<Conclusion, EffectError> {
         let Rollout { id, endpoint, plan, state, candidate, .. } = &self.rollout;
-        let parked = |until| Conclusion::Parked { until, memo: json!(Memo { rollout: *id }) };
+        let parked = |until| Conclusion::Parked { until, memo: json!(RolloutMemo { rollout: *id }) };
         let is_over = !tx.rollout(id).await?.is_some_and(|rollout| rollout.state.phase.is_running());
         if is_over || is_overtaken(tx, endpoint, self.expected).await? {
             return Ok(parked(tx.now()));

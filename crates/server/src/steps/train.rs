@@ -26,8 +26,8 @@ use self::reference::reference;
 use self::tracked::{Ids, Tracked, artifacts, experiment};
 use super::frame::{Frame, FrameOrder};
 use super::{BuiltIn, Held, Prepared, Span, StepError, read, write};
-use crate::loop_tx::Effect;
-use crate::platform::Platform;
+use mainstay_platform::Platform;
+use mainstay_platform::loop_tx::Effect;
 
 /// The file in which the child leaves the model.
 pub(super) const MODEL_FILE: &str = "model.onnx";

@@ -10,7 +10,7 @@ use mainstay_pipelines::port::{Pipeline, PipelineReader as _};
 use mainstay_pipelines::trigger::{Trigger, schedule_name};
 
 use crate::Failed;
-use crate::platform::Platform;
+use mainstay_platform::Platform;
 
 /// The event of a new revision.
 pub(super) const DEFINED: &str = "pipeline.defined";

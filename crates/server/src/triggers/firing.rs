@@ -14,8 +14,8 @@ use serde_json::Map;
 
 use super::armed::Place;
 use crate::Failed;
-use crate::platform::Platform;
 use crate::steps::Steps;
+use mainstay_platform::Platform;
 
 /// Who carries triggers out.
 pub(super) struct Office {

@@ -25,7 +25,7 @@ use tokio::sync::watch;
 use self::armed::{Armed, Armory, Place};
 use self::firing::Office;
 use crate::Failed;
-use crate::platform::Platform;
+use mainstay_platform::Platform;
 
 /// How long events and instants gather before they are looked at.
 const GATHER: Duration = Duration::from_millis(100);

@@ -32,8 +32,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Progress, convert, retraining};
 use crate::Failed;
-use crate::abandoned::AbortAbandoned;
-use crate::platform::Platform;
+use mainstay_platform::Platform;
+use mainstay_platform::abandoned::AbortAbandoned;
 
 /// Largest stored reference, in bytes.
 const REFERENCE_LIMIT: usize = 64 << 20;

@@ -21,7 +21,7 @@ use tokio::sync::watch;
 use super::endpoint::{Kept, Watched};
 use super::tail::Tail;
 use crate::Failed;
-use crate::platform::Platform;
+use mainstay_platform::Platform;
 use mainstay_predictor::Predictor;
 
 /// The version of the checkpoint's form.

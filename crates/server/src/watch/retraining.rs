@@ -15,7 +15,7 @@ use mainstay_serving::retraining::{RetrainingPolicy, Trigger};
 use serde_json::{Map, Value, json};
 
 use crate::Failed;
-use crate::platform::Platform;
+use mainstay_platform::Platform;
 
 /// Starts what the endpoint's policies demand of an alarm, as it stands at a data time: when it is raised, and,
 /// as long as nothing that was tried has ended it, again after each cool-down. The same instant again starts

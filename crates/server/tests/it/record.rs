@@ -12,9 +12,9 @@ use mainstay_core::scope::default_workspace;
 use mainstay_governance::command::GrantRole;
 use mainstay_governance::policy::Mode;
 use mainstay_governance::port::GovernanceTx;
-use mainstay_server::authority::local_user;
-use mainstay_server::clock::{SystemClock, SystemEntropy};
-use mainstay_server::platform::{Environment, Platform};
+use mainstay_platform::authority::local_user;
+use mainstay_platform::clock::{SystemClock, SystemEntropy};
+use mainstay_platform::{Environment, Platform};
 use mainstay_store::reader::Reader;
 
 use crate::program::Data;

@@ -21,8 +21,8 @@ use mainstay_governance::command::{CreateUser, CreateWorkspace, DeleteUser, SetP
 use mainstay_governance::people::Number;
 use mainstay_governance::port::{GovernanceTx, PasswordHashing as _, PeopleReader as _};
 use mainstay_governance::user::{Password, PasswordHash, UserName};
-use mainstay_server::authority::{Credentials, Directory, Hashing, local_user};
-use mainstay_server::platform::Platform;
+use mainstay_platform::Platform;
+use mainstay_platform::authority::{Credentials, Directory, Hashing, local_user};
 use mainstay_server::serve;
 use serde_json::{Value, json};
 

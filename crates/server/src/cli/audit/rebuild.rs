@@ -13,10 +13,10 @@ use serde_json::{Value, json};
 
 use super::Record;
 use crate::Failed;
-use crate::authority::local_user;
 use crate::cli::environment;
-use crate::platform::Platform;
 use crate::terminal::{note, say};
+use mainstay_platform::Platform;
+use mainstay_platform::authority::local_user;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Rebuild {

@@ -16,9 +16,9 @@ use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::SeedableRng as _;
 
 use super::Order;
-use crate::clock::SystemClock;
 use crate::steps::StepError;
 use crate::steps::frame::Frame;
+use mainstay_platform::clock::SystemClock;
 
 /// How many single rows are timed.
 const TIMED_ROWS: usize = 500;

@@ -11,10 +11,10 @@ use mainstay_inference::{Limits, Model};
 use mainstay_tracking::port::TrackingReader as _;
 
 use super::Artifact;
-use crate::platform::Platform;
 use crate::steps::StepError;
 use crate::steps::train::tracked::kept_here;
 use crate::steps::train::{MODEL_FILE, MODEL_LIMIT, put};
+use mainstay_platform::Platform;
 
 /// The one model that a run logged, once it is known that it can be served.
 pub(super) async fn adopt(platform: &Platform, workspace: &Name, run: RunId) -> Result<Artifact, StepError> {

@@ -30,9 +30,9 @@ use mainstay_training::{Metrics, TrainingReport};
 use serde_json::{Value, json};
 
 use super::{Order, Outcome};
-use crate::loop_tx::{Conclusion, Effect, EffectError, Tx};
-use crate::platform::Platform;
 use crate::steps::{Held, StepError, write};
+use mainstay_platform::Platform;
+use mainstay_platform::loop_tx::{Conclusion, Effect, EffectError, Tx};
 
 /// Where artifacts lie that this server keeps.
 const SCHEME: &str = "mlflow-artifacts:/";

@@ -18,7 +18,7 @@ use mainstay_store::writer::Writer;
 use serde_json::Value;
 
 use crate::loop_tx::{EffectError, LoopTx, Tx};
-use crate::steps::rollout::carried;
+use crate::rollout_memo::RolloutMemo;
 
 /// Aborts the rollouts of a run that no open step of it carries any more. How many those were.
 async fn abort_abandoned(tx: &mut Tx, run: PipelineRunId, reason: &str) -> Result<usize, ServingError> {
@@ -28,7 +28,7 @@ async fn abort_abandoned(tx: &mut Tx, run: PipelineRunId, reason: &str) -> Resul
     }
     let steps = tx.steps(run).await?;
     let open = steps.iter().filter(|step| !step.state.is_over());
-    let carried: Vec<_> = open.filter_map(|step| carried(&step.memo)).collect();
+    let carried: Vec<_> = open.filter_map(|step| RolloutMemo::rollout_of(&step.memo)).collect();
     abandoned.retain(|rollout| !carried.contains(&rollout.id));
     let aborted = abandoned.len();
     for rollout in abandoned {
@@ -52,7 +52,7 @@ fn without_result(event: &Event) -> Option<(PipelineRunId, String)> {
 }
 
 /// The writer, as the unit of commands on pipelines.
-pub(crate) struct PipelineUnit(pub(crate) Writer);
+pub struct PipelineUnit(pub Writer);
 
 struct Followed {
     job: Box<dyn Job<dyn PipelineTx>>,
@@ -99,11 +99,11 @@ impl Unit<dyn PipelineTx> for PipelineUnit {
 /// Aborts the rollouts that a run left behind. There are none, unless another version of this program ended
 /// the run.
 #[derive(Debug, Clone)]
-pub(crate) struct AbortAbandoned {
+pub struct AbortAbandoned {
     /// Where.
-    pub(crate) workspace: Name,
+    pub workspace: Name,
     /// The run.
-    pub(crate) run: PipelineRunId,
+    pub run: PipelineRunId,
 }
 
 #[async_trait]

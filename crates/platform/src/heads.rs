@@ -20,7 +20,7 @@ use mainstay_governance::port::AuditTx;
 use mainstay_store::Database;
 use tokio::sync::watch;
 
-use crate::Failed;
+use mainstay_core::failed::Failed;
 
 /// So many new events are signed at once.
 const EVENTS: u64 = 1_000;

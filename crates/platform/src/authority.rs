@@ -44,7 +44,7 @@ pub struct Authority {
 
 impl Authority {
     /// Loads the policy. In local mode whoever reaches loopback may do everything.
-    pub fn open(mode: Mode, database: &Database) -> Result<Self, crate::Failed> {
+    pub fn open(mode: Mode, database: &Database) -> Result<Self, mainstay_core::failed::Failed> {
         let policy = Arc::new(CedarPolicy::new(mode)?);
         let refusals = Refusals::start(Arc::new(database.writer.clone()), policy.clone());
         Ok(Self { policy, refusals })

@@ -29,9 +29,9 @@ use mainstay_tracking::port::TrackingTx;
 
 use crate::abandoned::PipelineUnit;
 use crate::authority::{Authority, Hashing};
+use crate::decisions::Decisions;
 use crate::heads::HeadKeeper;
 use crate::loop_tx::{LoopTx, LoopUnit};
-use crate::watch::Decisions;
 use mainstay_predictor::{Ports, Predictor, Sources};
 
 /// What is taken from outside, and with what everything is made.
@@ -103,11 +103,12 @@ impl Platform {
         data: &Path,
         database: Option<&str>,
         environment: Environment,
-    ) -> Result<Self, crate::Failed> {
+    ) -> Result<Self, mainstay_core::failed::Failed> {
         let Environment { clock, entropy, mode, guard_events } = environment;
-        let layout = Layout::create(data).map_err(|error| crate::Failed::file(data, error))?;
+        let layout =
+            Layout::create(data).map_err(|error| mainstay_core::failed::Failed::file(data, error))?;
         let lock = DataLock::take(layout.root())?;
-        ServerFile::clear(layout.root()).map_err(|error| crate::Failed::file(data, error))?;
+        ServerFile::clear(layout.root()).map_err(|error| mainstay_core::failed::Failed::file(data, error))?;
         let surroundings = Surroundings { clock: clock.clone(), entropy: entropy.clone(), guard_events };
         let is_sole = database.is_none();
         let database = match database {
@@ -115,8 +116,10 @@ impl Platform {
             None => Database::open_sqlite(layout.root(), surroundings).await?,
         };
         let objects = Arc::new(LocalObjects::open(layout.artifacts(), entropy.clone()).await?);
-        let (online, recovery) = OnlineStore::open(&layout.online(), Options::default())
-            .map_err(|error| crate::Failed::outside("opening the online feature store", error))?;
+        let (online, recovery) =
+            OnlineStore::open(&layout.online(), Options::default()).map_err(|error| {
+                mainstay_core::failed::Failed::outside("opening the online feature store", error)
+            })?;
         tracing::debug!(?recovery, "online feature store");
         let writer = Arc::new(database.writer.clone());
         let authority = Arc::new(Authority::open(mode, &database)?);
@@ -156,9 +159,9 @@ impl Platform {
 
     /// Lets new experiments that name no place have their artifacts below `uri`. What is a directory of this
     /// machine is read here too, if that can be.
-    pub async fn with_artifact_root(mut self, uri: &str) -> Result<Self, crate::Failed> {
+    pub async fn with_artifact_root(mut self, uri: &str) -> Result<Self, mainstay_core::failed::Failed> {
         let root = ArtifactRoot::new(uri, working_directory(self.layout.root()));
-        let mut root = root.map_err(|error| crate::Failed::Usage(error.to_string()))?;
+        let mut root = root.map_err(|error| mainstay_core::failed::Failed::Usage(error.to_string()))?;
         if let Some(directory) = root.directory() {
             match LocalObjects::open(directory, self.entropy.clone()).await {
                 Ok(objects) => root = root.read_through(Arc::new(objects)),
@@ -170,18 +173,18 @@ impl Platform {
     }
 
     /// Creates the experiment where runs go whose client names none, if it is not there yet.
-    pub async fn create_default_experiment(&self) -> Result<(), crate::Failed> {
+    pub async fn create_default_experiment(&self) -> Result<(), mainstay_core::failed::Failed> {
         let location = ArtifactLocation::Under(self.artifact_root.of(&default_workspace()));
         let command = CreateDefaultExperiment { workspace: default_workspace(), location };
         Ok(self.tracking.run(&Principal::system("start"), command).await?)
     }
 
     /// Opens the part that answers inference requests and takes labels.
-    pub async fn open_predictor(&self) -> Result<Predictor, crate::Failed> {
+    pub async fn open_predictor(&self) -> Result<Predictor, mainstay_core::failed::Failed> {
         let (clock, entropy) = (self.clock.clone(), self.entropy.clone());
         let ports = Ports { clock, entropy, online: self.online.clone() };
         let opened = Predictor::open(&self.layout.segments(), ports).await;
-        opened.map_err(|error| crate::Failed::outside("opening the prediction logs", error))
+        opened.map_err(|error| mainstay_core::failed::Failed::outside("opening the prediction logs", error))
     }
 
     /// Where the predictor reads what it serves by.

@@ -1,0 +1,17 @@
+//! One Mainstay, open on its data: stores, policy, the commands of each domain, and what is kept in memory beside them.
+//!
+//! What serves requests, runs steps and watches endpoints works on a [`Platform`].
+
+pub mod abandoned;
+pub mod authority;
+pub mod clock;
+pub mod decisions;
+pub mod endpoint_commands;
+pub mod heads;
+pub mod loop_tx;
+mod open;
+pub mod rollout_memo;
+pub mod run_index;
+pub mod trace_index;
+
+pub use open::{Environment, Platform};
