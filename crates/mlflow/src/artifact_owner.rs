@@ -52,17 +52,19 @@ pub(crate) async fn owned(state: &Mlflow, caller: &Caller, path: ObjectPath) -> 
 }
 
 /// Refuses a path below the place that an experiment has named, unless the caller may do to all of these experiments
-/// what the route does. What no experiment has is for those whose role lets them in: for others nobody has asked,
-/// so that the guard refuses it.
+/// what the route does. What no experiment has is for those alone whose role lets them in.
 async fn admitted(state: &Mlflow, caller: &Caller, path: ObjectPath) -> Result<ObjectPath, Error> {
-    if caller.is_confined() {
-        for found in state.tracked.experiments(&caller.workspace).await? {
-            if covers(&found.experiment.artifact_location, &path) {
-                caller.admitted(ResourceKind::Experiment, found.experiment.id)?;
-            }
+    if !caller.is_confined() {
+        return Ok(path);
+    }
+    let mut is_covered = false;
+    for found in state.tracked.experiments(&caller.workspace).await? {
+        if covers(&found.experiment.artifact_location, &path) {
+            caller.admitted(ResourceKind::Experiment, found.experiment.id)?;
+            is_covered = true;
         }
     }
-    Ok(path)
+    if is_covered { Ok(path) } else { Err(MlflowError::NoArtifact(path.to_string()).into()) }
 }
 
 /// Whether a path is below the place that an experiment has.

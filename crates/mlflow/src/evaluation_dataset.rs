@@ -38,7 +38,7 @@ pub(crate) fn routes() -> Vec<Route<MlflowState>> {
         .post("datasets/search", read, search)
         .get("datasets/search", read, search)
         .get("datasets/{dataset_id}", read, get)
-        .delete("datasets/{dataset_id}", write, delete)
+        .delete("datasets/{dataset_id}", Action::RunDelete, delete)
         .patch("datasets/{dataset_id}/tags", write, set_tags)
         .delete("datasets/{dataset_id}/tags/{key}", write, delete_tag)
         .get("datasets/{dataset_id}/experiment-ids", read, experiment_ids)

@@ -31,7 +31,7 @@ pub(crate) fn routes() -> Vec<Route<MlflowState>> {
         .get("scorers/list", read, list)
         .get("scorers/versions", read, versions)
         .get("scorers/get", read, get)
-        .delete("scorers/delete", write, delete)
+        .delete("scorers/delete", Action::RunDelete, delete)
         .get("scorers/online-configs", read, online_configs)
         .put("scorers/online-config", write, configure)
         .rows()

@@ -30,12 +30,13 @@ const ROLE_PERMISSIONS: &str = "SELECT id, role, kind, pattern, level FROM custo
 
 /// What is left in a workspace that cannot be deleted, as a new one of that name would have it. What goes with the
 /// workspace is not among them.
-const CONTENTS: [(&str, &str); 9] = [
+const CONTENTS: [(&str, &str); 10] = [
     ("experiments", "SELECT workspace FROM experiments WHERE workspace = $1 LIMIT 1"),
     ("registered_models", "SELECT workspace FROM registered_models WHERE workspace = $1 LIMIT 1"),
     ("datasets", "SELECT workspace FROM datasets WHERE workspace = $1 LIMIT 1"),
     ("pipelines", "SELECT workspace FROM pipelines WHERE workspace = $1 LIMIT 1"),
     ("endpoints", "SELECT workspace FROM endpoints WHERE workspace = $1 LIMIT 1"),
+    ("evaluation_datasets", "SELECT workspace FROM evaluation_datasets WHERE workspace = $1 LIMIT 1"),
     ("feature_definitions", "SELECT workspace FROM feature_definitions WHERE workspace = $1 LIMIT 1"),
     ("pipeline_runs", "SELECT workspace FROM pipeline_runs WHERE workspace = $1 LIMIT 1"),
     ("webhooks", "SELECT workspace FROM webhooks WHERE workspace = $1 LIMIT 1"),

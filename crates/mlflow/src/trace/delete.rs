@@ -16,7 +16,7 @@ use mainstay_api::caller::Caller;
 use mainstay_api::route::Route;
 
 pub(super) fn routes() -> Vec<Route<MlflowState>> {
-    let rows = |table: Table| table.post("traces/delete-traces", Action::RunWrite, delete).rows();
+    let rows = |table: Table| table.post("traces/delete-traces", Action::RunDelete, delete).rows();
     [Table::v2(), Table::v3()].into_iter().flat_map(rows).collect()
 }
 

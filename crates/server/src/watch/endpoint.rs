@@ -30,10 +30,11 @@ use mainstay_serving::revision::Pinned;
 use mainstay_serving::rollout::{Decision, Rollout, decide};
 use serde::{Deserialize, Serialize};
 
-use super::{Progress, convert, retraining};
+use super::{convert, retraining};
 use crate::Failed;
 use mainstay_platform::Platform;
 use mainstay_platform::abandoned::AbortAbandoned;
+use mainstay_platform::decisions::Progress;
 
 /// Largest stored reference, in bytes.
 const REFERENCE_LIMIT: usize = 64 << 20;

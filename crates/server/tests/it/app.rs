@@ -10,10 +10,13 @@ use http::{HeaderMap, Method, Request, StatusCode};
 use mainstay_api::caller::AuthenticationError;
 use mainstay_api::route::Rate;
 use mainstay_api::{App, Authenticator};
+use mainstay_core::command::Commands;
 use mainstay_core::principal::{Actor, Grant, Principal, Role};
 use mainstay_core::scope::default_workspace;
 use mainstay_core::time::{Clock, ManualClock};
+use mainstay_governance::command::CreateWorkspace;
 use mainstay_governance::policy::Mode;
+use mainstay_governance::port::GovernanceTx;
 use mainstay_platform::clock::{SystemClock, SystemEntropy};
 use mainstay_platform::{Environment, Platform};
 use mainstay_server::serve;
@@ -164,6 +167,16 @@ impl TestApp {
             request = request.header(*name, *value);
         }
         self.request(request.body(body.into()).unwrap()).await
+    }
+
+    /// Creates a workspace.
+    pub(crate) async fn create_workspace(&self, name: &str) {
+        let writer = Arc::new(self.platform.database.writer.clone());
+        let commands: Commands<dyn GovernanceTx> = Commands::new(writer, self.platform.authority.clone());
+        let (name, admin) = (name.parse().unwrap(), Actor::local());
+        let create = CreateWorkspace { workspace: default_workspace(), name, admin };
+        let somebody = Principal::new(Actor::local(), vec![Grant { workspace: None, role: Role::Admin }]);
+        commands.run(&somebody, create).await.unwrap();
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {

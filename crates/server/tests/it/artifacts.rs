@@ -24,9 +24,10 @@ async fn made(app: &TestApp, workspace: &str, name: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_reaches_the_artifacts_of_another_workspace() {
     let app = TestApp::start().await;
+    app.create_workspace("beta").await;
     let grants = ["default", "beta"]
         .map(|workspace| Grant { workspace: Some(workspace.parse().unwrap()), role: Role::Admin });
-    app.act_as(Principal { actor: Actor::user(&"somebody".parse().unwrap()), grants: grants.to_vec() });
+    app.act_as(Principal::new(Actor::user("somebody"), grants.to_vec()));
     let (mine, theirs) = (made(&app, "default", "a").await, made(&app, "beta", "a").await);
     let put = async |workspace: &str, path: &str| {
         ask(&app, workspace, Method::PUT, &format!("{PROXY}/{path}"), workspace).await.status

@@ -30,9 +30,10 @@ async fn made(app: &TestApp, workspace: &str) -> (String, String) {
 #[tokio::test(flavor = "multi_thread")]
 async fn it_shows_the_workspace_that_is_named_and_no_other() {
     let app = TestApp::start().await;
+    app.create_workspace("beta").await;
     let grants = ["default", "beta"]
         .map(|workspace| Grant { workspace: Some(workspace.parse().unwrap()), role: Role::Developer });
-    app.act_as(Principal { actor: Actor::user(&"somebody".parse().unwrap()), grants: grants.to_vec() });
+    app.act_as(Principal::new(Actor::user("somebody"), grants.to_vec()));
     let (mine, theirs) = (made(&app, "default").await, made(&app, "beta").await);
     for (workspace, seen, unseen) in [("default", &mine, &theirs), ("beta", &theirs, &mine)] {
         let query = format!(

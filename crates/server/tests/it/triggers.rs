@@ -17,9 +17,9 @@ use mainstay_pipelines::commands::{AcceptStep, Claim, ClaimStep};
 use mainstay_pipelines::engine::Acceptance;
 use mainstay_pipelines::port::PipelineReader as _;
 use mainstay_pipelines::run::StepOutput;
+use mainstay_platform::decisions::Progress;
 use mainstay_platform::loop_tx::{ConcludeStep, Conclusion, Effect, EffectError, Tx};
 use mainstay_server::triggers::Triggers;
-use mainstay_server::watch::Progress;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 

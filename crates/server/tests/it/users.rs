@@ -184,6 +184,11 @@ fn walker() -> Principal {
     Principal::new(Actor::user("walker"), Vec::new()).with_permissions(Arc::new(levels))
 }
 
+/// The trace among them.
+const TRACE: &str = "abababababababababababababababab";
+/// A file that no experiment has.
+const PLAIN: &str = "/api/2.0/mlflow-artifacts/artifacts/plain.txt";
+
 /// Things of others, and every name by which a request can mean them.
 async fn hidden(app: &TestApp) -> Value {
     app.act_as(with_role(Role::Developer, "default"));
@@ -200,7 +205,32 @@ async fn hidden(app: &TestApp) -> Value {
     call("registered-models/create", json!({"name": "hidden-model"})).await;
     call("model-versions/create", json!({"name": "hidden-model", "source": "s3://hidden/m"})).await;
     call("registered-models/alias", json!({"name": "hidden-model", "alias": "a", "version": "1"})).await;
+    let span = json!({"traceId": TRACE, "spanId": "00000000000000aa", "name": "hidden-span",
+        "startTimeUnixNano": "1700000000000000000", "endTimeUnixNano": "1700000001000000000"});
+    let spans = json!({"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}).to_string();
+    let of = experiment.as_str().unwrap();
+    let headers = [("content-type", "application/json"), ("x-mlflow-experiment-id", of)];
+    app.send(Method::POST, "/v1/traces", &headers, spans).await.expect(200);
+    let trace = format!("tr-{TRACE}");
+    let dataset = json!({"name": "hidden-dataset", "experiment_ids": [experiment]});
+    let dataset = app.post("/api/3.0/mlflow/datasets/create", &dataset).await.expect(200);
+    let dataset = dataset["dataset"]["dataset_id"].clone();
+    let records = json!({"records": r#"[{"inputs": {"q": "hidden-input"}}]"#});
+    let path = format!("/api/3.0/mlflow/datasets/{}/records", dataset.as_str().unwrap());
+    app.post(&path, &records).await.expect(200);
+    let scorer = json!({"experiment_id": experiment, "name": "hidden-model",
+        "serialized_scorer": r#"{"name": "hidden-model", "builtin_scorer_class": "Safety"}"#});
+    app.post("/api/3.0/mlflow/scorers/register", &scorer).await.expect(200);
+    app.send(Method::PUT, PLAIN, &[], "hidden bytes").await.expect(200);
+    let query = format!(
+        r"{{ mlflowGetRun(input: {{runId: {run}}}) {{ run {{ info {{ runName }} experiment {{ name }} modelVersions {{ name }} }} }}
+        mlflowGetExperiment(input: {{experimentId: {experiment}}}) {{ experiment {{ name }} }}
+        mlflowSearchModelVersions(input: {{}}) {{ modelVersions {{ name }} }} }}"
+    );
     json!({
+        "trace_id": trace, "request_id": trace, "trace_ids": [trace], "dataset_id": dataset, "run_ids": [run],
+        "query": query, "scorer_ids": [], "locations": [{"mlflow_experiment": {"experiment_id": experiment}}],
+        "tags": "{}", "records": "[]", "prompt_versions": [{"name": "stolen", "version": "1"}],
         "experiment_id": experiment, "experiment_ids": [experiment], "experiment_name": "hidden-experiment",
         "run_id": run, "metric_key": "hidden-metric", "model_id": logged, "name": "hidden-model",
         "version": "1", "alias": "a", "key": "k", "value": "1", "timestamp": 5, "new_name": "stolen",
@@ -215,6 +245,8 @@ fn concrete(path: &str, names: &Value) -> String {
         "{model_id}" => names["model_id"].as_str().unwrap().to_owned(),
         "{*path}" => names["path"].as_str().unwrap().to_owned(),
         "{version}" => "1".to_owned(),
+        "{trace_id}" | "{request_id}" => names["trace_id"].as_str().unwrap().to_owned(),
+        "{dataset_id}" => names["dataset_id"].as_str().unwrap().to_owned(),
         part if part.starts_with('{') => "hidden-model".to_owned(),
         part => part.to_owned(),
     };
@@ -245,13 +277,23 @@ async fn no_route_shows_or_changes_what_the_caller_has_no_level_on() {
         if answer.status.is_success() && action.object().is_some() {
             // Searches, which find nothing.
             let_in += 1;
-            assert!(path.ends_with("/search"), "{method} {address} ({action}): {} {text}", answer.status);
+            let is_search =
+                path.contains("/search") || path.ends_with("/graphql") || path.contains("/batchGet");
+            assert!(is_search, "{method} {address} ({action}): {} {text}", answer.status);
         }
         if matches!(action, Action::RunDelete | Action::ModelDelete) {
             assert_eq!(answer.status, 403, "{method} {address} ({action}): {text}");
         }
     }
     assert!(let_in > 0);
+    // What no experiment has is nobody's who holds levels alone.
+    for method in [Method::GET, Method::PUT, Method::DELETE] {
+        app.act_as(walker());
+        let answer = app.send(method.clone(), PLAIN, &[], "stolen").await;
+        assert!(!answer.status.is_success(), "{method}: {}", answer.text());
+    }
+    app.act_as(with_role(Role::Developer, "default"));
+    assert_eq!(app.get(PLAIN).await.text(), "hidden bytes");
     let log = &app.platform.database;
     let events = log.read(&EventQuery::after(EventSeq(0), 1_000)).await.unwrap();
     let by_walker: Vec<_> = events.iter().filter(|event| event.actor.as_str() == "user:walker").collect();

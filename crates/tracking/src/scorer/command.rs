@@ -123,7 +123,7 @@ impl Command for DeleteScorer {
     type Error = ScorerError;
 
     fn action(&self) -> Action {
-        Action::RunWrite
+        Action::RunDelete
     }
 
     fn scope(&self) -> Scope {

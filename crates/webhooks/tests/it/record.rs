@@ -62,7 +62,7 @@ impl Record {
 
     /// Grants a role to a new person.
     pub(crate) async fn grant(&self, person: &str) {
-        let actor = Actor::user(&Name::new(person).unwrap());
+        let actor = Actor::user(Name::new(person).unwrap());
         let grant = GrantRole { workspace: default_workspace(), actor, role: Role::Viewer };
         self.commands().run(&admin(), grant).await.unwrap();
     }
@@ -84,7 +84,7 @@ impl Record {
 }
 
 pub(crate) fn admin() -> Principal {
-    Principal { actor: Actor::local(), grants: vec![Grant { workspace: None, role: Role::Admin }] }
+    Principal::new(Actor::local(), vec![Grant { workspace: None, role: Role::Admin }])
 }
 
 /// Calls to this machine are allowed, and pauses are short.

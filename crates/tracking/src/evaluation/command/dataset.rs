@@ -138,7 +138,7 @@ impl Command for DeleteEvaluationDataset {
     type Error = EvaluationError;
 
     fn action(&self) -> Action {
-        Action::RunWrite
+        Action::RunDelete
     }
 
     fn scope(&self) -> Scope {

@@ -63,7 +63,7 @@ impl Command for DeleteTraces {
     type Error = TraceError;
 
     fn action(&self) -> Action {
-        Action::RunWrite
+        Action::RunDelete
     }
 
     fn scope(&self) -> Scope {

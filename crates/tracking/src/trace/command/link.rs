@@ -11,8 +11,7 @@ use serde_json::json;
 use super::super::error::TraceError;
 use super::super::id::{TraceId, trace_subject};
 use super::super::port::TraceTx;
-use super::existing_trace;
-use crate::error::TrackingError;
+use super::{ask_for_run, existing_trace};
 
 /// Most traces that one call links.
 pub const MAX_LINKED: usize = 100;
@@ -49,14 +48,13 @@ impl Command for LinkTracesToRun {
         if self.traces.is_empty() {
             return Ok(());
         }
-        // Runs that are not there yet, or are elsewhere, are linked by those who may write to all experiments.
-        if let Ok(id) = self.run.parse()
-            && let Some(run) = tx.run(id).await?
-            && !tx.admits(ResourceKind::Experiment, &run.experiment)
-        {
-            return Err(TrackingError::NoRun(id).into());
-        }
+        ask_for_run(tx, &self.run).await?;
         for trace in &self.traces {
+            if let Some(info) = tx.trace(trace).await?
+                && !tx.admits(ResourceKind::Experiment, &info.experiment)
+            {
+                return Err(TraceError::NoTrace(trace.clone()));
+            }
             tx.link_trace_to_run(trace, &self.run).await?;
         }
         tx.record(Event::new("trace.run_linked", self.scope().subject, json!({"traces": self.traces})));

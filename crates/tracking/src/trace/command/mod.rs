@@ -54,6 +54,18 @@ async fn existing_experiment(tx: &mut dyn TraceTx, id: ExperimentId) -> Result<E
     Ok(tx.experiment(id).await?.ok_or(TrackingError::NoExperiment(id))?)
 }
 
+/// Refuses a run to whose experiment the caller may not do what this command does. Runs that are not there yet, or are
+/// elsewhere, are linked by those who may do it to all experiments.
+async fn ask_for_run(tx: &mut dyn TraceTx, run: &str) -> Result<(), TraceError> {
+    if let Ok(id) = run.parse()
+        && let Some(run) = tx.run(id).await?
+        && !tx.admits(ResourceKind::Experiment, &run.experiment)
+    {
+        return Err(TrackingError::NoRun(id).into());
+    }
+    Ok(())
+}
+
 /// Writes a trace as it is now; of tags and metadata, those that differ from `before`.
 async fn save(tx: &mut dyn TraceTx, before: Option<&TraceInfo>, info: &TraceInfo) -> Result<(), TraceError> {
     tx.put_trace(info).await?;

@@ -13,7 +13,7 @@ use super::super::batch::SpanBatch;
 use super::super::error::TraceError;
 use super::super::info::TraceInfo;
 use super::super::port::TraceTx;
-use super::{existing_experiment, save, trace_within};
+use super::{ask_for_run, existing_experiment, save, trace_within};
 use crate::experiment::{Experiment, ExperimentId, experiment_subject};
 
 /// Logs the spans of some traces. A trace that is not known yet begins with them. Event: `spans.logged`, with
@@ -87,6 +87,9 @@ impl Command for LogSpans {
 
     async fn apply(&self, tx: &mut Self::Tx) -> Result<(), TraceError> {
         let experiment = existing_experiment(tx, self.experiment).await?;
+        if let Some(run) = &self.run {
+            ask_for_run(tx, run).await?;
+        }
         for batch in &self.batches {
             self.log(tx, &experiment, batch).await?;
         }
