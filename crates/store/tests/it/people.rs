@@ -22,7 +22,7 @@ use mainstay_governance::people::{CustomRole, Member, Number, People, RolePermis
 use mainstay_governance::policy::{CedarPolicy, Mode};
 use mainstay_governance::port::PeopleReader as _;
 use mainstay_governance::user::{Password, PasswordHash, UserName};
-use mainstay_governance::webhook::{Webhook, WebhookId, WebhookSecret};
+use mainstay_governance::webhook::{Definition, Dialect, WebhookId, WebhookSecret};
 use mainstay_registry::command::{CreateModel, DeleteModel, RenameModel};
 use mainstay_registry::name::ModelName;
 use mainstay_store::writer::Writer;
@@ -318,10 +318,10 @@ both!(custom_roles_and_workspaces_come_change_and_go, async |fresh: Fresh| {
     let secret = WebhookSecret::draw(&SeededEntropy::new(1));
     let (id, url) = (WebhookId::from_bytes([4; 16]), "https://chat.example/".to_owned());
     let kinds = vec!["role.granted".to_owned()];
-    let webhook = Webhook::new(id, Name::new("chat").unwrap(), url, kinds, secret).unwrap();
-    run(&fresh, CreateWebhook { workspace: other.clone(), webhook }).await.unwrap();
+    let definition = Definition::native(Name::new("chat").unwrap(), url, kinds, secret).unwrap();
+    run(&fresh, CreateWebhook { workspace: other.clone(), id, definition }).await.unwrap();
     assert_eq!(run(&fresh, delete()).await, Err(ErrorCode::WrongState));
-    run(&fresh, DeleteWebhook { workspace: other, id }).await.unwrap();
+    run(&fresh, DeleteWebhook { workspace: other, id, dialect: Dialect::Native }).await.unwrap();
     run(&fresh, delete()).await.unwrap();
     assert_eq!(run(&fresh, delete()).await, Err(ErrorCode::NotFound));
     assert_eq!(run(&fresh, DeleteWorkspace { name: here }).await, Err(ErrorCode::InvalidArgument));
