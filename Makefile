@@ -57,7 +57,7 @@ test-clients: ## Run the Python clients against the binary, if tests/clients is 
 		MAINSTAY=$(abspath $(BINARY)) $(PHASE) clients "$$python" -m pytest -q tests/clients; \
 	fi
 
-# The life of a model, undisturbed and under kill -9, on both databases.
+# The life of a model, undisturbed and under kill -9, and writes of all kinds under kills, on both databases.
 test-loop: ## Run the mini loop with its kills against the binary.
 	@scripts/need.sh postgresql
 	@$(MAKE) --no-print-directory build && \
@@ -88,9 +88,10 @@ bench: ## Measure against the targets of docs/performance.md, and write that pag
 		$(PHASE) bench "$$python" bench --binary $(BUILT)/mainstay --latency $(BUILT)/examples/latency
 
 # SOAK="--days 40 --kills 10" for a short one; "--undisturbed DIR" names what `mainstay demo` left.
-soak: build ## Kill the whole demonstration fifty times, and take databases away for half a minute; 15 minutes.
+soak: build ## Kill writers of all kinds 120 times and the whole demonstration fifty times, and take databases away for half a minute; 20 minutes.
 	@scripts/need.sh postgresql
 	@python=$$(scripts/python-env.sh tests/loop/requirements.txt) && export MAINSTAY=$(abspath $(BINARY)) && \
+		MAINSTAY_KILLS=100 MAINSTAY_KILLS_POSTGRES=20 $(PHASE) writes scripts/with-postgres.sh "$$python" -m pytest -q -s tests/loop/test_writes.py && \
 		MAINSTAY_OUTAGE=30 $(PHASE) outages scripts/with-postgres.sh "$$python" -m pytest -q tests/loop/test_outage.py && \
 		$(PHASE) soak "$$python" -m pytest -q tests/soak $(SOAK)
 

@@ -1,0 +1,287 @@
+"""Writes of all kinds at once, as clients make them, and what the record may say of each of them afterwards.
+
+A request that was answered is in the record, whole, once. One whose answer never came is in it whole and once, or
+not at all. Nothing else is there.
+"""
+
+import hashlib
+import http.client
+import json
+import random
+import threading
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from urllib.parse import quote, urlsplit
+
+API = "/api/2.0/mlflow"
+FILES = "/api/2.0/mlflow-artifacts/artifacts"
+LARGEST = 1 << 20
+"""Longest artifact, in bytes."""
+
+
+class Gone(Exception):
+    """The server went away before it had answered: nobody knows what became of the request."""
+
+
+class Line:
+    """One connection, kept as long as the server lives."""
+
+    def __init__(self, url):
+        self.address = urlsplit(url).netloc
+        self.connection = http.client.HTTPConnection(self.address, timeout=60)
+
+    def ask(self, method, path, body=None, **headers):
+        """The status of the answer, and what it says."""
+        if body is not None and not isinstance(body, bytes):
+            body, headers["content-type"] = json.dumps(body).encode(), "application/json"
+        try:
+            self.connection.request(method, path, body, headers)
+            answer = self.connection.getresponse()
+            return answer.status, answer.read()
+        except (OSError, http.client.HTTPException) as error:
+            raise Gone from error
+
+    def call(self, method, path, body=None, **headers):
+        """What the answer says, which must be a good one."""
+        status, text = self.ask(method, path, body, **headers)
+        assert status == 200, f"{method} {path}: {status} {text[:500]}"
+        return json.loads(text) if text else {}
+
+
+def content(name, version):
+    """The bytes of a version of a file: as many as its name says, and no others."""
+    seed = hashlib.sha256(f"{name} {version}".encode()).digest()
+    length = int.from_bytes(seed[:4], "big") % LARGEST
+    return (seed * (length // len(seed) + 1))[:length]
+
+
+@dataclass
+class Writer:
+    """One client with an experiment and a model of its own. What it was told is in `sure`, what it asked for without
+    being told in `open`."""
+
+    name: str
+    rng: random.Random
+    experiment: str = ""
+    runs: list = field(default_factory=list)
+    count: int = 0
+    sure: dict = field(default_factory=lambda: defaultdict(dict))
+    open: dict = field(default_factory=lambda: defaultdict(dict))
+    fresh: set = field(default_factory=set)
+    """Runs that were written to since they were last checked."""
+
+    def begin(self, line):
+        """Makes the experiment and the model, undisturbed."""
+        self.experiment = line.call("POST", f"{API}/experiments/create", {"name": self.name})["experiment_id"]
+        line.call("POST", f"{API}/registered-models/create", {"name": self.name})
+        self._create_run(line)
+
+    def live(self, url, stop):
+        """Writes until the server is gone, or it is told to stop."""
+        line = Line(url)
+        kinds = [self._create_run, self._batch, self._metric, self._file, self._version, self._trace]
+        while not stop.is_set():
+            try:
+                self.rng.choices(kinds, weights=[1, 6, 6, 3, 1, 2])[0](line)
+            except Gone:
+                return
+
+    def _noted(self, kind, key, what, ask):
+        """Asks, and keeps what came of it."""
+        try:
+            answer = ask()
+        except Gone:
+            self.open[kind][key] = what
+            raise
+        self.sure[kind][key] = what
+        return answer
+
+    def _next(self):
+        self.count += 1
+        return self.count
+
+    def _run(self):
+        run = self.rng.choice(self.runs[-4:])
+        self.fresh.add(run)
+        return run
+
+    def _create_run(self, line):
+        mark = f"{self.name}-{self._next()}"
+        body = {"experiment_id": self.experiment, "start_time": 1, "tags": [{"key": "mark", "value": mark}]}
+        answer = self._noted("run", mark, True, lambda: line.call("POST", f"{API}/runs/create", body))
+        self.runs.append(answer["run"]["info"]["run_id"])
+
+    def _batch(self, line):
+        run, number = self._run(), self._next()
+        metrics = [{"key": key, "value": number, "timestamp": number, "step": number} for key in "ab"]
+        params = [{"key": f"p{number}", "value": str(number)}]
+        tags = [{"key": f"t{number}", "value": str(number)}]
+        body = {"run_id": run, "metrics": metrics, "params": params, "tags": tags}
+        self._noted("batch", (run, number), True, lambda: line.call("POST", f"{API}/runs/log-batch", body))
+
+    def _metric(self, line):
+        run, number = self._run(), self._next()
+        body = {"run_id": run, "key": "single", "value": number, "timestamp": number, "step": number}
+        self._noted("metric", (run, number), True, lambda: line.call("POST", f"{API}/runs/log-metric", body))
+
+    def _file(self, line):
+        run, name = self._run(), f"f{self.rng.randrange(6)}.bin"
+        path = f"{self.experiment}/{run}/artifacts/{name}"
+        before = self.sure["file"].get(path, [None]) + self.open["file"].pop(path, [])
+        version = self._next()
+        try:
+            line.call("PUT", f"{FILES}/{path}", content(name, version))
+        except Gone:
+            # It may still be any that it may have been before, or this one.
+            self.sure["file"].pop(path, None)
+            self.open["file"][path] = before + [version]
+            raise
+        self.sure["file"][path] = [version]
+
+    def _version(self, line):
+        mark = f"v{self._next()}"
+        body = {"name": self.name, "source": f"s3://elsewhere/{mark}", "description": mark}
+        answer = self._noted("version", mark, True, lambda: line.call("POST", f"{API}/model-versions/create", body))
+        number = answer["model_version"]["version"]
+        alias = {"name": self.name, "alias": "newest", "version": number}
+        before = self.sure["alias"].get("newest", []) + self.open["alias"].get("newest", [])
+        self.open["alias"]["newest"] = before + [number]
+        line.call("POST", f"{API}/registered-models/alias", alias)
+        self.open["alias"].clear()
+        self.sure["alias"]["newest"] = [number]
+
+    def _trace(self, line):
+        trace = hashlib.sha256(f"{self.name} {self._next()}".encode()).hexdigest()[:32]
+        span = {"traceId": trace, "startTimeUnixNano": "1", "endTimeUnixNano": "2"}
+        spans = [span | {"spanId": f"{n:016x}", "name": f"span {n}"} for n in (1, 2)]
+        spans[1]["parentSpanId"] = spans[0]["spanId"]
+        body = {"resourceSpans": [{"scopeSpans": [{"spans": spans}]}]}
+        headers = {"x-mlflow-experiment-id": self.experiment}
+        self._noted("trace", f"tr-{trace}", True, lambda: line.call("POST", "/v1/traces", body, **headers))
+
+    def check(self, line, everything):
+        """Compares the record with what was told: of the runs that were written to since, or of all."""
+        runs = set(self.runs) if everything else self.fresh
+        self._check_runs(line)
+        for run in runs:
+            self._check_run(line, run)
+        self.fresh = set()
+        self._check_files(line, runs)
+        self._check_versions(line)
+        self._check_traces(line, everything)
+
+    def _settle(self, kind, found):
+        """Whoever's answer never came is in the record once and for all, or never will be."""
+        for key in list(self.open[kind]):
+            what = self.open[kind].pop(key)
+            if key in found:
+                self.sure[kind][key] = what
+
+    def _check_runs(self, line):
+        found, token = [], None
+        while True:
+            body = {"experiment_ids": [self.experiment], "max_results": 1000, "page_token": token}
+            page = line.call("POST", f"{API}/runs/search", body)
+            for run in page.get("runs", []):
+                tags = {tag["key"]: tag["value"] for tag in run["data"].get("tags", [])}
+                found.append((tags["mark"], run["info"]["run_id"]))
+            token = page.get("next_page_token")
+            if not token:
+                break
+        marks = [mark for mark, _ in found]
+        assert len(set(marks)) == len(marks), "a run is there twice"
+        assert self.sure["run"].keys() <= set(marks), "a run is lost"
+        assert set(marks) <= self.sure["run"].keys() | self.open["run"].keys(), "a run that nobody created"
+        self.runs += [run for _, run in found if run not in set(self.runs)]
+        self._settle("run", set(marks))
+
+    def _check_run(self, line, run):
+        data = line.call("GET", f"{API}/runs/get?run_id={run}")["run"]["data"]
+        params = {param["key"]: param["value"] for param in data.get("params", [])}
+        tags = {tag["key"]: tag["value"] for tag in data.get("tags", [])}
+        histories = {key: self._history(line, run, key) for key in ("a", "b", "single")}
+        whole = {
+            int(key[1:])
+            for key, value in params.items()
+            if tags.get("t" + key[1:]) == value and all(int(key[1:]) in histories[of] for of in "ab")
+        }
+        torn = {int(key[1:]) for key in params} | {int(key[1:]) for key in tags if key[1:].isdigit()}
+        torn |= histories["a"] | histories["b"]
+        assert torn == whole, f"batches of {run} are torn: {sorted(torn - whole)}"
+        for kind, there in (("batch", whole), ("metric", histories["single"])):
+            sure = {number for of, number in self.sure[kind] if of == run}
+            may = {number for of, number in self.open[kind] if of == run}
+            assert sure <= there, f"{kind} of {run}: lost {sorted(sure - there)}"
+            assert there <= sure | may, f"{kind} of {run}: from nowhere {sorted(there - sure - may)}"
+            for number in may:
+                self.open[kind].pop((run, number))
+                if number in there:
+                    self.sure[kind][run, number] = True
+
+    def _history(self, line, run, key):
+        points = line.call("GET", f"{API}/metrics/get-history?run_id={run}&metric_key={key}").get("metrics", [])
+        steps = [int(point.get("step", 0)) for point in points]
+        assert all(point["value"] == step for point, step in zip(points, steps, strict=True))
+        assert len(set(steps)) == len(steps), f"points of {key} of {run} are there twice"
+        return set(steps)
+
+    def _check_files(self, line, runs):
+        known = {**{path: one for path, one in self.sure["file"].items()}, **self.open["file"]}
+        for path, versions in known.items():
+            if path.split("/")[1] not in runs:
+                continue
+            status, text = line.ask("GET", f"{FILES}/{quote(path)}")
+            assert status in (200, 404), f"{path}: {status}"
+            name = path.rsplit("/", 1)[1]
+            fits = [one for one in versions if (text == content(name, one) if one and status == 200 else one is None)]
+            if status == 404:
+                fits = [one for one in versions if one is None]
+            assert fits, f"{path}: {status}, {len(text)} bytes, none of the versions {versions}"
+            self.open["file"].pop(path, None)
+            self.sure["file"][path] = fits[:1]
+
+    def _check_versions(self, line):
+        found, token = [], ""
+        while True:
+            filters = quote(f"name='{self.name}'")
+            page = line.call("GET", f"{API}/model-versions/search?filter={filters}&max_results=1000&page_token={token}")
+            found += page.get("model_versions", [])
+            token = page.get("next_page_token", "")
+            if not token:
+                break
+        marks = [one["description"] for one in found]
+        numbers = sorted(int(one["version"]) for one in found)
+        assert len(set(marks)) == len(marks) and numbers == list(range(1, len(found) + 1)), "versions have gaps"
+        assert self.sure["version"].keys() <= set(marks), "a version is lost"
+        assert set(marks) <= self.sure["version"].keys() | self.open["version"].keys()
+        self._settle("version", set(marks))
+        told = self.sure["alias"].get("newest", []) + self.open["alias"].get("newest", [])
+        if told:
+            path = f"{API}/registered-models/alias?name={self.name}&alias=newest"
+            status, text = line.ask("GET", path)
+            number = json.loads(text)["model_version"]["version"] if status == 200 else None
+            # Before the first one was told of there may be none.
+            assert number in told or (number is None and not self.sure["alias"]), f"{number} is none of {told}"
+            self.open["alias"].clear()
+            self.sure["alias"]["newest"] = [number] if number else []
+
+    def _check_traces(self, line, everything):
+        asked = list(self.open["trace"]) + (list(self.sure["trace"]) if everything else list(self.sure["trace"])[-20:])
+        for trace in asked:
+            path = f"/api/3.0/mlflow/traces/get?trace_id={trace}&allow_partial=true"
+            status, text = line.ask("GET", path)
+            spans = len(json.loads(text)["trace"]["spans"]) if status == 200 else 0
+            assert spans == 2 or (spans == 0 and trace in self.open["trace"]), f"{trace}: {status}, {spans} spans"
+            if self.open["trace"].pop(trace, None) and spans:
+                self.sure["trace"][trace] = True
+
+
+def write_until(writers, url, end):
+    """All write at once until the server is gone, or `end` has set the event that it is given."""
+    stop = threading.Event()
+    with ThreadPoolExecutor(len(writers)) as pool:
+        living = [pool.submit(writer.live, url, stop) for writer in writers]
+        end(stop)
+    for life in living:
+        life.result()
