@@ -85,11 +85,11 @@ fn what_would_take_too_much_memory_is_refused() {
         assert_eq!(status, 413);
         detail
     };
-    let many = "{},".repeat(parts::MAX_PARTS);
+    let many = "{},".repeat(MAX_PARTS);
     let text = format!(r#"{{"resourceSpans": [{{"scopeSpans": [{{"spans": [{many}{{}}]}}]}}]}}"#);
     assert!(told(from_json(&text)).starts_with("The request has more than 1048576 spans"));
     // Empty spans in one list of spans, two bytes each.
-    let spans = [0x12, 0x00].repeat(parts::MAX_PARTS);
+    let spans = [0x12, 0x00].repeat(MAX_PARTS);
     let framed = |tag: u8, body: &[u8]| {
         let mut length = Vec::new();
         prost::encode_length_delimiter(body.len(), &mut length).unwrap();
