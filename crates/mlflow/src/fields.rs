@@ -265,8 +265,25 @@ const CALLS: &[(&[&str], &[Field])] = &[
 /// which call it came with.
 pub(crate) fn complaint(method: &str, path: &str, message: &Map<String, Value>) -> Option<MlflowError> {
     let fields = fields(method, path)?;
+    let listed = (method == "GET").then(|| with_lists(fields, message.clone()));
+    let message = listed.as_ref().unwrap_or(message);
     let twice = fields.iter().find_map(|(name, ..)| spelt_twice(name, message));
     twice.or_else(|| fields.iter().find_map(|field| wrong(*field, message)))
+}
+
+/// A query in which each list is one: of a single item a query does not say whether it is the only one of a list.
+fn with_lists(fields: &[Field], mut message: Map<String, Value>) -> Map<String, Value> {
+    for (name, _, kind) in fields {
+        if !matches!(kind, List | Texts) {
+            continue;
+        }
+        for name in [(*name).to_owned(), camel_case(name)] {
+            if let Some(value @ Value::String(_)) = message.get_mut(&name) {
+                *value = Value::Array(vec![value.take()]);
+            }
+        }
+    }
+    message
 }
 
 /// The fields of a call.

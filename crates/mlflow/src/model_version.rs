@@ -3,7 +3,6 @@
 use axum::Json;
 use axum::extract::State;
 use mainstay_core::action::Action;
-use mainstay_core::error::{Coded as _, ErrorCode};
 use mainstay_core::name::Name;
 use mainstay_core::run_ref::RunRef;
 use mainstay_core::scope::ResourceKind;
@@ -12,8 +11,6 @@ use mainstay_registry::command::{DeleteVersion, DescribeVersion, RegisterVersion
 use mainstay_registry::model::Stage;
 use mainstay_registry::name::{ModelName, VersionNumber};
 use mainstay_registry::prompt::{IS_PROMPT, says_prompt};
-use mainstay_tracking::command::NoteModelVersion;
-use mainstay_tracking::logged_model::LoggedModelId;
 use serde::{Deserialize, Serialize};
 
 use crate::body::Call;
@@ -111,27 +108,7 @@ async fn create(
         digest: source.digest,
     };
     let version = state.registry.run(&caller.principal, command).await?;
-    if let Some(id) = source.logged_model {
-        note(&state, &caller, id, &version.model, version.number).await?;
-    }
     one(&state, &caller.workspace, &name, version.number).await
-}
-
-/// Notes in a logged model that a version was registered from it.
-async fn note(
-    state: &Mlflow,
-    caller: &Caller,
-    id: LoggedModelId,
-    name: &ModelName,
-    number: VersionNumber,
-) -> Result<(), Error> {
-    let (workspace, name) = (caller.workspace.clone(), name.to_string());
-    let command = NoteModelVersion { workspace, id, name, version: u64::from(number.0) };
-    match state.tracking.run(&caller.principal, command).await {
-        // Who may write this registered model need not be allowed to write what it was made from.
-        Err(error) if error.code() == ErrorCode::PermissionDenied => Ok(()),
-        done => Ok(done?),
-    }
 }
 
 /// A message that names a version, and what some of them carry.

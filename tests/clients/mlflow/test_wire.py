@@ -111,7 +111,7 @@ def test_the_first_wrong_field_is_named(server, path, body, message):
 
 
 def test_bodies_say_what_they_are(server):
-    status, _, answer = ask(server, "POST", API + "runs/search", b"{}", {"Content-Type": "text/plain"})
+    status, _, answer = ask(server, "POST", API + "runs/search", b"{}", {"Content-Type": "application/xml"})
     message = "Bad Request. Content-Type must be one of ['application/json']."
     assert (status, json.loads(answer)["message"]) == (400, message)
     status, answer = call(server, "GET", API + "runs/get?run_id=" + "0" * 32)
@@ -269,7 +269,7 @@ def test_paths_that_lead_elsewhere(server):
 
 def test_one_file_at_a_time(client, run, server, tmp_path):
     upload = AJAX + f"upload-artifact?run_id={run.info.run_id}&path=sub/x.txt"
-    assert ask(server, "POST", upload, b"hello", {"Content-Type": "text/plain"})[::2] == (200, b"")
+    assert ask(server, "POST", upload, b"hello", {"Content-Type": "text/markdown"})[::2] == (200, b"")
     assert ask(server, "GET", f"/get-artifact?run_uuid={run.info.run_id}&path=sub/x.txt")[2] == b"hello"
     for query, body, message in [
         ("path=x", b"x", "Request must specify run_id or run_uuid."),
