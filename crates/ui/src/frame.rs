@@ -167,8 +167,9 @@ pub(crate) async fn finish(mut response: Response) -> Response {
         let Ok(text) = template.render() else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
         let mut page = (response.status(), Html(text)).into_response();
         for name in [header::RETRY_AFTER, header::WWW_AUTHENTICATE] {
-            if let Some(value) = response.headers_mut().remove(&name) {
-                page.headers_mut().insert(name, value);
+            // There may be several: one for each way to say who one is.
+            for value in response.headers().get_all(&name) {
+                page.headers_mut().append(&name, value.clone());
             }
         }
         response = page;

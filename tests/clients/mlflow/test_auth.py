@@ -66,7 +66,7 @@ def call(server, who, method, path, body=None, headers=(), raw=None):
     except urllib.error.HTTPError as error:
         text, status, heads = error.read(), error.code, error.headers
     call.headers = heads
-    return status, json.loads(text) if text else None
+    return status, json.loads(text) if text and heads.get_content_subtype().endswith("json") else None
 
 
 def user(server, name):

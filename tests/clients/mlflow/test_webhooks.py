@@ -49,7 +49,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             status = statuses[min(before, len(statuses) - 1)]
             if self.path.startswith("/signed") and not is_signed(self.headers, body):
                 status = 401
-            self.server.calls.append(Call(self.path, dict(self.headers), body, status))
+            self.server.calls.append(Call(self.path, self.headers, body, status))
             self.server.arrived.notify_all()
         self.send_response(status)
         if status == 429:
