@@ -1,7 +1,7 @@
 # Everything that people and machines do here. `make help` prints the targets.
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo up test test-rust test-docs test-tutorial test-clients test-loop test-independent test-console soak quiet mutants bench lint advisories fmt
+.PHONY: help build demo up test test-rust test-docs test-tutorial test-clients test-import test-loop test-independent test-console soak quiet mutants fuzz bench lint advisories fmt
 
 MAINSTAY_CACHE ?= $(HOME)/.cache/mainstay
 export MAINSTAY_CACHE
@@ -30,7 +30,7 @@ demo: build ## Run the demonstration: the year 2013, replayed through the whole 
 up: build ## Build, then start the server on 127.0.0.1:5000 with ./mainstay-data.
 	$(BINARY) up
 
-test: test-rust test-docs test-tutorial test-clients test-loop test-independent test-console ## Run all tests, on SQLite and on a PostgreSQL of their own.
+test: test-rust test-docs test-tutorial test-clients test-import test-loop test-independent test-console ## Run all tests, on SQLite and on a PostgreSQL of their own.
 
 test-rust: ## Run the Rust tests.
 	@scripts/need.sh postgresql
@@ -57,6 +57,15 @@ test-clients: ## Run the Python clients against the binary, if tests/clients is 
 		MAINSTAY=$(abspath $(BINARY)) $(PHASE) clients "$$python" -m pytest -q tests/clients; \
 	fi
 
+# A stock server is filled, asked, stopped and imported, on both databases.
+test-import: ## Import from a stock MLflow server, if tests/import is there, and ask the same questions.
+	@if [ -d tests/import ]; then \
+		scripts/need.sh postgresql && \
+		$(MAKE) --no-print-directory build && \
+		python=$$(scripts/python-env.sh tests/import/requirements.txt) && \
+		MAINSTAY=$(abspath $(BINARY)) $(PHASE) import scripts/with-postgres.sh "$$python" -m pytest -q tests/import; \
+	fi
+
 # The life of a model, undisturbed and under kill -9, and writes of all kinds under kills, on both databases.
 test-loop: ## Run the mini loop with its kills against the binary.
 	@scripts/need.sh postgresql
@@ -79,6 +88,10 @@ test-console: build ## Open the console's pages in a headless Chromium.
 mutants: ## Plant ten faults, one after the other: the tests must fail each time. A quarter of an hour.
 	@scripts/need.sh postgresql
 	@$(PHASE) mutants scripts/with-postgres.sh cargo xtask mutants
+
+# FUZZ="600 filter": ten minutes of one target. What it finds lies in fuzz/artifacts.
+fuzz: ## Fuzz the parsers and evaluators of what anybody may send, a minute each.
+	@$(PHASE) fuzz scripts/fuzz.sh $(FUZZ)
 
 # Figures, not a test: nothing fails because a machine is slow.
 bench: ## Measure against the targets of docs/performance.md, and write that page.

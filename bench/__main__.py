@@ -17,6 +17,7 @@ import time
 import disk
 import evaluator
 import prediction
+import series
 import starting
 import steps
 import tracking
@@ -29,6 +30,8 @@ FIGURES = [
     starting.start_to_health,
     starting.idle,
     tracking.log_metric,
+    series.charts,
+    series.history,
     prediction.one_row,
     evaluator.one_row_latency,
     steps.durable_step,

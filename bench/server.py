@@ -24,11 +24,12 @@ class Server:
     """`mainstay up` on a data directory. `started` is the time from its start to the first answer of
     /health, in seconds."""
 
-    def __init__(self, binary, data, trace=None):
+    def __init__(self, binary, data, trace=None, options=()):
         self.data = pathlib.Path(data)
         # A port that is known before it listens: the clock stops at the first answer, not at a message.
         self.port = free_port()
         command = [binary, "up", "--listen", f"127.0.0.1:{self.port}", "--data", str(data), "--rate-limit", RATE]
+        command += options
         traced = trace.command() if trace else []
         begun = time.perf_counter()
         self.process = subprocess.Popen([*traced, *command], stderr=subprocess.PIPE, text=True)

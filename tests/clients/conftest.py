@@ -20,10 +20,12 @@ BINARY = os.environ.get("MAINSTAY") or str(pathlib.Path(__file__).parents[2] / "
 class Server:
     """A running server: `url`, its data directory, and the way to stop it."""
 
-    def __init__(self, data, *options):
+    def __init__(self, data, *options, environment=None):
         self.data = data
         command = [BINARY, "up", "--listen", "127.0.0.1:0", "--data", str(data), *options]
-        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(
+            command, stderr=subprocess.PIPE, text=True, env={**os.environ, **(environment or {})}
+        )
         heard = []
         for line in self.process.stderr:
             heard.append(line)

@@ -17,10 +17,10 @@ def test_charts_read_the_points_of_the_api(browser, full):
     page = browser.page(1440, "light")
     page.open(full.url + f"/runs/{full.run}")
     page.wait_for("document.querySelectorAll('figure[data-points] canvas').length === 2")
-    assert page.evaluate("document.querySelector('[data-key=\"val/auc\"]').dataset.points") == "600"
+    assert page.evaluate("document.querySelector('[data-metric=\"val/auc\"]').dataset.points") == "600"
     start = 1_700_000_001_000
     full.mlflow("runs/log-metric", run_id=full.run, key="val/auc", value=0.9, timestamp=start, step=600)
-    page.wait_for("document.querySelector('[data-key=\"val/auc\"]').dataset.points === '601'")
+    page.wait_for("document.querySelector('[data-metric=\"val/auc\"]').dataset.points === '601'")
     assert page.settle() == []
     page.close()
 

@@ -8,10 +8,10 @@ from conftest import PICTURES
 
 CHECKS = (pathlib.Path(__file__).parent / "page_checks.js").read_text()
 
-EMPTY = ["/", "/datasets", "/features", "/experiments", "/experiments/0", "/models", "/endpoints", "/pipelines",
+EMPTY = ["/", "/datasets", "/features", "/experiments", "/experiments/0", "/runs", "/models", "/endpoints", "/pipelines",
          "/approvals", "/audit"]
 FULL = ["/", "/datasets", "/datasets/flights", "/features", "/experiments", "/experiments/{experiment}",
-        "/experiments/{experiment}?filter=metrics.nope%20%3E%201", "/runs/{run}", "/models", "/models/flight-delay",
+        "/experiments/{experiment}?filter=metrics.nope%20%3E%201", "/runs/{run}", "/runs", "/runs?experiment=0&experiment={experiment}", "/runs/{run}/artifacts", "/models", "/models/flight-delay",
         "/models/flight-delay/1", "/models/flight-delay/1/why", "/endpoints", "/endpoints/delays",
         "/endpoints/by-hand", "/endpoints/by-hand/rollback", "/endpoints/delays/monitor", "/pipelines", "/pipelines/pipeline",
         "/pipeline-runs/{pipeline_run}", "/pipeline-runs/{pipeline_run}?step=train", "/approvals", "/audit",

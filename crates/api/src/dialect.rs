@@ -229,7 +229,13 @@ pub fn render(protocol: Protocol, failure: &Failure) -> Response {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let message = failure.to_string();
     let (media_type, body) = match protocol {
-        Protocol::Native => (PROBLEM, problem(code, status, &message)),
+        Protocol::Native => {
+            let mut body = problem(code, status, &message);
+            if let Some(at) = failure.inner().position() {
+                body["position"] = at.into();
+            }
+            (PROBLEM, body)
+        }
         Protocol::Mlflow => {
             let message = format!("{}{message}", mlflow_lead(code));
             ("application/json", mlflow_body(mlflow_code(code), &message))

@@ -12,6 +12,7 @@
 
 pub mod caller;
 pub mod dialect;
+pub mod download;
 pub mod listen;
 pub mod meter;
 pub mod native;

@@ -77,6 +77,10 @@ actions! {
     MonitorRead = "monitor.read";
     /// Change monitors, and record what they found.
     MonitorWrite = "monitor.write";
+    /// Read the LLM gateway's secrets (without their values), model definitions and endpoints.
+    GatewayRead = "gateway.read";
+    /// Make, change and remove them.
+    GatewayManage = "gateway.manage";
     /// Read the record.
     AuditRead = "audit.read";
     /// Write what every act leaves behind, a refusal for instance.

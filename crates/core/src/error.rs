@@ -151,6 +151,12 @@ impl fmt::Display for ErrorCode {
 pub trait Coded: StdError + Send + Sync + 'static {
     /// The code.
     fn code(&self) -> ErrorCode;
+
+    /// Where in a text that was sent the trouble is: how many characters stand before it. `None` if it is in no
+    /// place of its own.
+    fn position(&self) -> Option<usize> {
+        None
+    }
 }
 
 /// Any [`Coded`] error, with its type forgotten: what crosses a layer.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::Range;
 use std::pin::Pin;
 use std::str::FromStr;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -107,21 +108,21 @@ impl FromStr for ObjectPath {
 /// Bytes as they come.
 pub type ByteStream = Pin<Box<dyn Stream<Item = Result<Bytes, Cause>> + Send>>;
 
-/// What is known of a stored object.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stored {
+/// What is known of an object without its bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Status {
     /// Its length in bytes.
     pub size: u64,
-    /// Its digest, computed while it was written.
-    pub digest: Digest,
+    /// When it was stored, if the store knows.
+    pub stored: Option<MachineTime>,
+    /// Tells what was stored from what was there before, where the time is too coarse for that.
+    pub revision: Option<u64>,
 }
 
 /// An object being read.
 pub struct Content {
-    /// The whole object's length in bytes, also where only a range is read.
-    pub size: u64,
-    /// When it was stored, if the store knows.
-    pub stored: Option<MachineTime>,
+    /// Of the whole object, also where only a range is read.
+    pub status: Status,
     /// The bytes asked for.
     pub bytes: ByteStream,
 }
@@ -166,11 +167,107 @@ impl Coded for ObjectError {
     }
 }
 
+/// A URL that lets whoever has it do one thing for a while. It is for one answer alone: it cannot be printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SignedUrl(String);
+
+impl SignedUrl {
+    /// Wraps a URL that carries its permission.
+    pub const fn new(url: String) -> Self {
+        Self(url)
+    }
+
+    /// The text, for the one who asked for it.
+    pub fn reveal(self) -> String {
+        self.0
+    }
+}
+
+impl fmt::Debug for SignedUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SignedUrl(…)")
+    }
+}
+
+/// An upload in parts that a client makes to the store itself.
+#[derive(Debug, Clone)]
+pub struct PartedUpload {
+    /// The store's name for it.
+    pub id: String,
+    /// Where each part is to be put, in order.
+    pub parts: Vec<SignedUrl>,
+}
+
+/// Why an upload in parts was not completed.
+#[derive(Debug, Error)]
+pub enum PartedUploadError {
+    /// There is no such upload of that object: it has ended, or was never begun.
+    #[error("there is no such upload of this artifact, or it has ended; begin it again")]
+    NoUpload,
+    /// The parts do not make up an object.
+    #[error("the store refuses these parts; send each once, in order, with the ETag that it was answered")]
+    Parts,
+    /// The store failed.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+impl Coded for PartedUploadError {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::NoUpload => ErrorCode::NotFound,
+            Self::Parts => ErrorCode::InvalidArgument,
+            Self::Storage(error) => error.code(),
+        }
+    }
+}
+
+/// What a store can do that clients reach themselves: their bytes do not pass through this process.
+#[async_trait]
+pub trait DirectTransfer: Send + Sync {
+    /// The most parts of one upload.
+    fn max_parts(&self) -> u32;
+
+    /// Begins an upload in `parts` parts; each may be put within `lifetime`. Nothing is visible before it is
+    /// completed.
+    async fn begin_upload(
+        &self,
+        path: &ObjectPath,
+        parts: u32,
+        lifetime: Duration,
+    ) -> Result<PartedUpload, StorageError>;
+
+    /// Makes an object of the parts, by what the store answered to each, in order.
+    async fn complete_upload(
+        &self,
+        path: &ObjectPath,
+        id: &str,
+        etags: Vec<String>,
+    ) -> Result<(), PartedUploadError>;
+
+    /// Forgets an upload and its parts. One that is not there needs no forgetting.
+    async fn abort_upload(&self, path: &ObjectPath, id: &str) -> Result<(), StorageError>;
+
+    /// Where an object can be read within `lifetime`, and what it is; `None` if there is none. A browser saves it
+    /// and does not show it.
+    async fn download_url(
+        &self,
+        path: &ObjectPath,
+        lifetime: Duration,
+    ) -> Result<Option<(SignedUrl, Status)>, StorageError>;
+
+    /// Where an object can be put as a whole within `lifetime`.
+    async fn upload_url(&self, path: &ObjectPath, lifetime: Duration) -> Result<SignedUrl, StorageError>;
+}
+
 /// A store of objects. An object appears whole or not at all.
+///
+/// On disk a file cannot be a folder too ([`ObjectError::Occupied`]); a store of keys knows no folders, and may hold
+/// both `a` and `a/b`.
 #[async_trait]
 pub trait Objects: Send + Sync {
     /// Stores what `bytes` yields, and replaces what was there. Durable when it answers.
-    async fn put(&self, path: &ObjectPath, bytes: ByteStream, limit: u64) -> Result<Stored, ObjectError>;
+    async fn put(&self, path: &ObjectPath, bytes: ByteStream, limit: u64) -> Result<(), ObjectError>;
 
     /// Opens an object, or a range of it; `None` if there is none.
     async fn get(
@@ -179,16 +276,35 @@ pub trait Objects: Send + Sync {
         range: Option<Range<u64>>,
     ) -> Result<Option<Content>, StorageError>;
 
+    /// What is known of an object; `None` if there is none.
+    async fn status(&self, path: &ObjectPath) -> Result<Option<Status>, StorageError>;
+
     /// Lists a directory, sorted by name; `None` for the root. Empty if there is none.
     async fn list(&self, directory: Option<&ObjectPath>) -> Result<Vec<Entry>, StorageError>;
 
     /// Removes an object or a whole directory; `false` if there was none.
     async fn delete(&self, path: &ObjectPath) -> Result<bool, StorageError>;
+
+    /// Removes what uploads left behind that began before a moment and never ended; how many there were.
+    async fn discard_unfinished(&self, before: MachineTime) -> Result<u64, StorageError>;
+
+    /// What clients may do without this process, where the store allows that.
+    fn direct(&self) -> Option<&dyn DirectTransfer> {
+        None
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_signed_url_is_not_printed() {
+        let url = SignedUrl::new("https://store/a?X-Amz-Signature=secret".to_owned());
+        let upload = PartedUpload { id: "u".to_owned(), parts: vec![url.clone()] };
+        assert!(!format!("{url:?} {upload:?}").contains("secret"));
+        assert!(url.reveal().ends_with("secret"));
+    }
 
     #[test]
     fn a_path_cannot_leave_its_root() {

@@ -56,6 +56,16 @@ pub enum ResourceKind {
     EvaluationDataset,
     /// A scorer.
     Scorer,
+    /// A view of runs that somebody kept.
+    SavedView,
+    /// A problem that somebody found in traces.
+    Issue,
+    /// A secret of the LLM gateway.
+    GatewaySecret,
+    /// A model definition of the LLM gateway.
+    GatewayModel,
+    /// An endpoint of the LLM gateway.
+    GatewayEndpoint,
 }
 
 impl ResourceKind {
@@ -84,6 +94,11 @@ impl ResourceKind {
         Self::Segment,
         Self::EvaluationDataset,
         Self::Scorer,
+        Self::SavedView,
+        Self::Issue,
+        Self::GatewaySecret,
+        Self::GatewayModel,
+        Self::GatewayEndpoint,
     ];
 
     /// The name used in policies and in the record.
@@ -112,6 +127,11 @@ impl ResourceKind {
             Self::Segment => "segment",
             Self::EvaluationDataset => "evaluation_dataset",
             Self::Scorer => "scorer",
+            Self::SavedView => "saved_view",
+            Self::Issue => "issue",
+            Self::GatewaySecret => "gateway_secret",
+            Self::GatewayModel => "gateway_model",
+            Self::GatewayEndpoint => "gateway_endpoint",
         }
     }
 

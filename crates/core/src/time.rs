@@ -103,6 +103,13 @@ impl MachineTime {
     }
 }
 
+impl MachineTime {
+    /// Reads RFC 3339, as [`DataTime::parse`] does: the time of another machine, as it tells it.
+    pub fn parse(text: &str) -> Option<Self> {
+        parse_instant(text).map(Self)
+    }
+}
+
 impl DataTime {
     /// Reads RFC 3339 (`2013-01-01T05:00:00Z`, with an optional fraction and offset), or a date and
     /// time separated by a space, or a bare date. Without an offset the text is taken as UTC. Of ISO 8601 and of

@@ -36,7 +36,7 @@ fn read_or_make(keys: &Path, entropy: &dyn Entropy) -> io::Result<SigningKey> {
     Ok(key)
 }
 
-fn write_durably(path: &Path, text: &str, mode: u32) -> io::Result<()> {
+pub(crate) fn write_durably(path: &Path, text: &str, mode: u32) -> io::Result<()> {
     let draft = path.with_extension("new");
     let removed = fs::remove_file(&draft);
     removed.or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })?;

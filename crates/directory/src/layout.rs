@@ -35,6 +35,8 @@ pub struct Layout {
 
 impl Layout {
     pub(crate) const ARTIFACTS: &str = "artifacts";
+    /// Names the place of the artifacts, if they are not in this machine's files.
+    pub(crate) const ARTIFACTS_URL: &str = "artifacts.url";
     pub(crate) const RUN_INDEX: &str = "run-index";
 
     /// Creates the directory and its parts where they are missing.

@@ -6,6 +6,7 @@
 
 pub mod artifacts;
 pub mod backup;
+pub mod gateway_key;
 pub mod keys;
 pub mod layout;
 pub mod lock;

@@ -13,6 +13,7 @@ use mainstay_tracking::error::TrackingError;
 use serde::Deserialize;
 
 use crate::artifact_path::artifact_path;
+use crate::artifact_presigned::presigned_download;
 use crate::artifact_root::Place;
 use crate::body::{Call, from_query};
 use crate::download::download;
@@ -46,16 +47,16 @@ pub(crate) fn routes() -> Vec<Route<MlflowState>> {
 }
 
 /// Where a file lies below the artifacts at `root_uri`.
-fn below(state: &Mlflow, root_uri: String, path: &ObjectPath) -> Result<Place, MlflowError> {
+pub(crate) fn below(state: &Mlflow, root_uri: String, path: &ObjectPath) -> Result<Place, MlflowError> {
     let root = state.place(&root_uri).ok_or(MlflowError::ElsewhereArtifacts(root_uri))??;
     let path = root.path.join(path.as_str()).map_err(|_| MlflowError::InvalidPath)?;
     Ok(Place { path, ..root })
 }
 
-/// Sends a file, or refuses to give a URL for it: our own stores have none that others could ask.
+/// Sends a file, or a URL for it, if its store has one that clients can ask.
 async fn sent(place: Place, is_presigned: bool, headers: &HeaderMap) -> Result<Response, Error> {
     if is_presigned {
-        return Err(MlflowError::Unsupported("Presigned download").into());
+        return presigned_download(&*place.objects, &place.path, "Presigned download").await;
     }
     download(&*place.objects, &place.path, headers).await
 }

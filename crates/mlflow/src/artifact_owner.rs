@@ -24,7 +24,7 @@ fn first(path: &ObjectPath) -> &str {
 
 /// Where what a caller names really lies. Refuses what is not their workspace's, and what lies in an experiment to
 /// which the caller may not do what the route does.
-pub(crate) async fn owned(state: &Mlflow, caller: &Caller, path: ObjectPath) -> Result<ObjectPath, Error> {
+pub async fn owned(state: &Mlflow, caller: &Caller, path: ObjectPath) -> Result<ObjectPath, Error> {
     let workspace = &caller.workspace;
     let first = first(&path);
     let number = ExperimentId::parse(first).ok();
@@ -72,6 +72,12 @@ fn covers(location: &str, path: &ObjectPath) -> bool {
     stored_at(location).and_then(Result::ok).is_some_and(|root| within(path, &root))
 }
 
+/// Where a file lies that a caller wants to write or remove.
+pub(crate) async fn writable(state: &Mlflow, caller: &Caller, path: ObjectPath) -> Result<ObjectPath, Error> {
+    let path = owned(state, caller, path).await?;
+    if is_folder_of_many(&path) { Err(MlflowError::InvalidPath.into()) } else { Ok(path) }
+}
+
 /// The root of what a caller of this workspace names; `None` is the root of the store.
 pub(crate) fn root_of(workspace: &Name) -> Option<ObjectPath> {
     if *workspace == default_workspace() {
@@ -93,7 +99,7 @@ pub(crate) async fn seen(state: &Mlflow, caller: &Caller, mut all: Vec<Entry>) -
 }
 
 /// Whether a path is a folder that is no artifact: nothing is put in its place, and it is not removed as a whole.
-pub(crate) fn is_folder_of_many(path: &ObjectPath) -> bool {
+fn is_folder_of_many(path: &ObjectPath) -> bool {
     let depth = path.as_str().split('/').count();
     let first = first(path);
     (depth == 1 && ExperimentId::parse(first).is_ok()) || (depth <= 2 && first == WORKSPACES)

@@ -69,7 +69,7 @@ pub(crate) fn artifact_path(text: &str) -> Result<ObjectPath, MlflowError> {
 
 /// Where in our store the artifacts of a URI are; `None` if they are elsewhere. `mlflow-artifacts:/a`,
 /// `mlflow-artifacts://host/a` and what the proxy of a host has at `a` are `a`.
-pub(crate) fn stored_at(uri: &str) -> Option<Result<ObjectPath, MlflowError>> {
+pub fn stored_at(uri: &str) -> Option<Result<ObjectPath, MlflowError>> {
     let below_host = |rest: &'static str| uri.strip_prefix(rest)?.split_once('/').map(|(_, path)| path);
     let path = if let Some(rest) = uri.strip_prefix(SCHEME) {
         match rest.strip_prefix("//") {

@@ -7,11 +7,10 @@ use axum::response::Response;
 use futures::TryStreamExt as _;
 use http::HeaderMap;
 use mainstay_core::action::Action;
-use mainstay_core::object::ObjectPath;
 use serde::Deserialize;
 
 use crate::artifact_list::{FileInfo, Files};
-use crate::artifact_owner::{is_folder_of_many, owned, root_of, seen};
+use crate::artifact_owner::{owned, root_of, seen, writable};
 use crate::artifact_path::{artifact_directory, artifact_path};
 use crate::body::Call;
 use crate::download;
@@ -33,12 +32,6 @@ pub(crate) fn routes() -> Vec<Route<MlflowState>> {
         .rows()
 }
 
-/// Where a file lies that a client wants to write or remove.
-async fn writable(state: &MlflowState, caller: &Caller, path: &str) -> Result<ObjectPath, Error> {
-    let path = owned(state, caller, artifact_path(path)?).await?;
-    if is_folder_of_many(&path) { Err(MlflowError::InvalidPath.into()) } else { Ok(path) }
-}
-
 async fn upload(
     State(state): State<MlflowState>,
     caller: Caller,
@@ -48,7 +41,7 @@ async fn upload(
     if path.ends_with('/') {
         return Err(MlflowError::InvalidPath.into());
     }
-    let path = writable(&state, &caller, &path).await?;
+    let path = writable(&state, &caller, artifact_path(&path)?).await?;
     let bytes = body.into_data_stream().map_err(Into::into);
     state.objects.put(&path, Box::pin(bytes), ARTIFACT_LIMIT).await?;
     Ok(Json(Empty {}))
@@ -70,7 +63,7 @@ async fn remove(
     caller: Caller,
     Path(path): Path<String>,
 ) -> Result<Json<Empty>, Error> {
-    let path = writable(&state, &caller, &path).await?;
+    let path = writable(&state, &caller, artifact_path(&path)?).await?;
     state.objects.delete(&path).await?;
     Ok(Json(Empty {}))
 }

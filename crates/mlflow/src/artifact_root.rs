@@ -31,13 +31,19 @@ pub struct InvalidArtifactRoot(String);
 pub struct ArtifactRoot {
     uri: String,
     working_directory: PathBuf,
-    local: Option<LocalRoot>,
+    read: Option<ReadRoot>,
 }
 
-/// A directory of this machine that clients write themselves, and that this server reads.
-struct LocalRoot {
-    directory: PathBuf,
+/// A place that clients write themselves, and that this server reads.
+struct ReadRoot {
+    at: ReadAt,
     objects: Arc<dyn Objects>,
+}
+
+/// Where it is: what lies below is named by paths, or by URIs.
+enum ReadAt {
+    Directory(PathBuf),
+    Bucket(String),
 }
 
 /// A place in one of our stores.
@@ -58,12 +64,12 @@ impl ArtifactRoot {
             return Err(invalid());
         }
         let uri = resolved(uri.to_owned(), &working_directory);
-        Ok(Self { uri, working_directory, local: None })
+        Ok(Self { uri, working_directory, read: None })
     }
 
     /// The proxy of this server.
     pub fn proxy(working_directory: PathBuf) -> Self {
-        Self { uri: format!("{SCHEME}/"), working_directory, local: None }
+        Self { uri: format!("{SCHEME}/"), working_directory, read: None }
     }
 
     /// The directory that it is, if it is one of this machine.
@@ -71,11 +77,30 @@ impl ArtifactRoot {
         local_path(&self.uri)
     }
 
-    /// Reads what lies in that directory through `objects`.
+    /// The URI that it is, without the query, if it is that of a bucket.
+    pub fn bucket(&self) -> Option<&str> {
+        let place = self.uri.split('?').next().unwrap_or_default();
+        place.starts_with("s3://").then(|| place.trim_end_matches('/'))
+    }
+
+    /// Whether it is a bucket's place above or below another one. Whoever names a folder in the one could then
+    /// name, by it, what is kept in the other by rules of its own.
+    pub fn overlaps(&self, bucket: &str) -> bool {
+        self.bucket().is_some_and(|own| own != bucket && (begins(own, bucket) || begins(bucket, own)))
+    }
+
+    /// Reads what lies in that directory or bucket through `objects`.
     #[must_use]
     pub fn read_through(mut self, objects: Arc<dyn Objects>) -> Self {
-        self.local = self.directory().map(|directory| LocalRoot { directory, objects });
+        let bucket = self.bucket().map(|bucket| ReadAt::Bucket(bucket.to_owned()));
+        let at = self.directory().map(ReadAt::Directory).or(bucket);
+        self.read = at.map(|at| ReadRoot { at, objects });
         self
+    }
+
+    /// Whether clients can be given URLs for what lies there.
+    pub(crate) fn can_sign(&self) -> bool {
+        self.read.as_ref().is_some_and(|read| read.objects.direct().is_some())
     }
 
     /// Below which URI the experiments of a workspace get their folders. Those of other workspaces than the
@@ -90,14 +115,28 @@ impl ArtifactRoot {
         }
     }
 
-    /// What a local path is below the directory that is read here.
-    fn below(&self, path: &Path) -> Option<ObjectPath> {
-        let relative = path.strip_prefix(&self.local.as_ref()?.directory).ok()?;
-        let segments = relative.components().map(|component| match component {
-            Component::Normal(name) => name.to_str(),
-            _ => None,
-        });
-        ObjectPath::new(segments.collect::<Option<Vec<_>>>()?.join("/")).ok()
+    /// What a URI is below the place that is read here; `None` if it is elsewhere.
+    fn below(&self, uri: &str) -> Option<Result<ObjectPath, MlflowError>> {
+        let relative = match &self.read.as_ref()?.at {
+            ReadAt::Directory(directory) => {
+                let path = local_path(uri)?;
+                let relative = path.strip_prefix(directory).ok()?;
+                let segments = relative.components().map(|component| match component {
+                    Component::Normal(name) => name.to_str(),
+                    _ => None,
+                });
+                segments.collect::<Option<Vec<_>>>().map(|segments| segments.join("/"))
+            }
+            ReadAt::Bucket(root) => {
+                let place = uri.split('?').next().unwrap_or_default().trim_end_matches('/');
+                let relative = place.strip_prefix(root.as_str())?;
+                if !relative.is_empty() && !relative.starts_with('/') {
+                    return None;
+                }
+                Some(relative.strip_prefix('/').unwrap_or_default().to_owned())
+            }
+        };
+        Some(relative.and_then(|path| ObjectPath::new(path).ok()).ok_or(MlflowError::InvalidPath))
     }
 
     /// Checks the place that a client wants an experiment's artifacts to go to
@@ -132,11 +171,8 @@ impl ArtifactRoot {
         if let Some(path) = stored_at(&uri) {
             let path = path.map_err(|_| wrong("it is no path below the artifact root"))?;
             unreserved(&path, workspace).map_err(|hint| wrong(&hint))?;
-        } else if let Some(local) = local_path(&uri)
-            && let Some(root) = &self.local
-            && local.starts_with(&root.directory)
-        {
-            let path = self.below(&local).ok_or_else(|| wrong("name a folder below the artifact root"))?;
+        } else if let Some(path) = self.below(&uri) {
+            let path = path.map_err(|_| wrong("name a folder below the artifact root"))?;
             unreserved(&path, workspace).map_err(|hint| wrong(&hint))?;
         }
         Ok(uri)
@@ -149,9 +185,9 @@ impl Mlflow {
         if let Some(path) = stored_at(uri) {
             return Some(path.map(|path| Place { objects: Arc::clone(&self.objects), path }));
         }
-        let root = self.artifact_root.local.as_ref()?;
-        let path = self.artifact_root.below(&local_path(uri)?)?;
-        Some(Ok(Place { objects: Arc::clone(&root.objects), path }))
+        let objects = &self.artifact_root.read.as_ref()?.objects;
+        let path = self.artifact_root.below(uri)?;
+        Some(path.map(|path| Place { objects: Arc::clone(objects), path }))
     }
 }
 
@@ -213,6 +249,13 @@ fn resolved(uri: String, working_directory: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::ops::Range;
+
+    use async_trait::async_trait;
+    use mainstay_core::error::StorageError;
+    use mainstay_core::object::{ByteStream, Content, Entry, ObjectError, Status};
+    use mainstay_core::time::MachineTime;
+
     use super::*;
 
     fn root(uri: &str) -> ArtifactRoot {
@@ -284,6 +327,79 @@ mod tests {
         let below = "https://host/api/2.0/mlflow-artifacts/artifacts/team";
         assert!(own.checked(below.to_owned(), &here).is_ok());
         assert!(own.checked("https://host/api/2.0/mlflow-artifacts/artifacts/7".to_owned(), &here).is_err());
+    }
+
+    /// A store of which only its place matters.
+    struct Nothing;
+
+    #[async_trait]
+    impl Objects for Nothing {
+        async fn put(&self, _: &ObjectPath, _: ByteStream, limit: u64) -> Result<(), ObjectError> {
+            Err(ObjectError::TooLarge { limit })
+        }
+
+        async fn get(&self, _: &ObjectPath, _: Option<Range<u64>>) -> Result<Option<Content>, StorageError> {
+            Ok(None)
+        }
+
+        async fn status(&self, _: &ObjectPath) -> Result<Option<Status>, StorageError> {
+            Ok(None)
+        }
+
+        async fn list(&self, _: Option<&ObjectPath>) -> Result<Vec<Entry>, StorageError> {
+            Ok(Vec::new())
+        }
+
+        async fn delete(&self, _: &ObjectPath) -> Result<bool, StorageError> {
+            Ok(false)
+        }
+
+        async fn discard_unfinished(&self, _: MachineTime) -> Result<u64, StorageError> {
+            Ok(0)
+        }
+    }
+
+    #[test]
+    fn what_is_read_is_known_by_its_uri() {
+        let at = |root_uri: &str, uri: &str| {
+            let read = root(root_uri).read_through(Arc::new(Nothing));
+            read.below(uri).map(|path| path.map(|path| path.to_string()))
+        };
+        let path = |text: &str| Some(Ok(text.to_owned()));
+        assert_eq!(at("s3://b/p/", "s3://b/p/0/run/artifacts"), path("0/run/artifacts"));
+        assert_eq!(at("s3://b", "s3://b/0?versionId=1"), path("0"));
+        assert_eq!(at("file:///srv/a", "/srv/a/0/x"), path("0/x"));
+        for (root_uri, elsewhere) in
+            [("s3://b/p", "s3://b/px/0"), ("s3://b", "s3://bc/0"), ("/srv/a", "/srv/b")]
+        {
+            assert_eq!(at(root_uri, elsewhere), None, "{elsewhere}");
+        }
+        for wrong in ["s3://b/p", "s3://b/p/", "s3://b/p//a", "s3://b/p/a//b", "s3://b/p/../x"] {
+            assert_eq!(at("s3://b/p", wrong), Some(Err(MlflowError::InvalidPath)), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_bucket_in_a_bucket_is_seen() {
+        let overlaps = |uri: &str, other: &str| root(uri).overlaps(other);
+        assert!(overlaps("s3://b", "s3://b/p") && overlaps("s3://b/p/q/?x=1", "s3://b/p"));
+        for apart in ["s3://b/p", "s3://b/p2", "s3://b/q", "s3://bb"] {
+            assert!(!overlaps("s3://b/p", apart), "{apart}");
+        }
+        assert!(!overlaps("/srv/b", "s3://b"));
+    }
+
+    #[test]
+    fn folders_of_others_are_nobodys_to_name_in_a_bucket_that_is_read() {
+        let (here, beta) = (default_workspace(), Name::new("beta").unwrap());
+        let read = root("s3://b/p").read_through(Arc::new(Nothing));
+        let may = |uri: &str, workspace: &Name| read.checked(uri.to_owned(), workspace).is_ok();
+        assert!(may("s3://b/p/team", &here) && may("s3://b/p/workspaces/beta/x", &beta));
+        assert!(may("s3://b/elsewhere", &beta));
+        for taken in ["s3://b/p/7", "s3://b/p", "s3://b/p/workspaces/beta", "s3://b/p/models"] {
+            assert!(!may(taken, &here), "{taken}");
+        }
+        assert!(!may("s3://b/p/team", &beta));
     }
 
     #[test]

@@ -17,7 +17,10 @@ use mainstay_api::dialect::BodyError;
 const EXPLAINED: usize = 1 << 20;
 
 /// A request message. Unknown fields are left alone.
-pub(crate) struct Call<T>(pub(crate) T);
+pub struct Call<T>(
+    /// The message.
+    pub T,
+);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Call<T> {
     type Rejection = Error;

@@ -139,6 +139,26 @@ pub enum MlflowError {
     /// The text names no trace.
     #[error("Trace with ID '{0}' not found.")]
     NoTrace(String),
+    /// The text names no assessment.
+    #[error("Assessment with ID '{id}' not found for trace '{trace}'")]
+    NoAssessment {
+        /// The text.
+        id: String,
+        /// Of which trace.
+        trace: String,
+    },
+    /// Neither feedback, nor an expectation, nor an issue.
+    #[error("Unknown assessment type: None. Give one of `feedback`, `expectation` and `issue`.")]
+    UnknownAssessment,
+    /// More than one of them.
+    #[error("Exactly one of `expectation`, `feedback`, or `issue` should be specified.")]
+    SeveralJudgements,
+    /// An expectation of nothing.
+    #[error("The `value` field must be specified.")]
+    NoExpectation,
+    /// A value in another format than JSON.
+    #[error("Unknown serialization format: {0}. Only JSON_FORMAT is supported.")]
+    SerializationFormat(String),
     /// There is no such trace, or none of its spans has come.
     #[error("Trace with ID {0} is not found.")]
     NoTraceYet(String),
@@ -224,9 +244,26 @@ pub enum MlflowError {
     /// A download that names no file.
     #[error("Request must include the \"artifact_file_path\" query parameter.")]
     NoFileNamed,
+    /// A call of a stock server that this one refuses, as its documentation says.
+    #[error("{0} is not implemented by this server; docs/mlflow-compatibility.md says what is")]
+    Refused(String),
+    /// Issues are shown whole or without their long texts.
+    #[error("view must be basic or full")]
+    IssueView,
+    /// Nobody counts the traces of an issue.
+    #[error("include_trace_count is not implemented by this server; search for traces by their issue")]
+    TraceCount,
     /// A call that only a store with URLs of its own can answer.
     #[error("{0} is not supported for the current artifact repository")]
     Unsupported(&'static str),
+    /// The parts of an upload do not make up a file.
+    #[error(
+        "Invalid value for parameter 'parts' supplied: list 1 to {most} parts by their numbers, from 1 on without a gap"
+    )]
+    Parts {
+        /// The most parts.
+        most: u32,
+    },
     /// URLs are asked for in a way that no store answers.
     #[error("{0}")]
     PresignedUrl(String),
@@ -328,7 +365,7 @@ fn page_length(number: i64, most: usize) -> String {
 
 impl MlflowError {
     /// A wrong value.
-    pub(crate) fn invalid(name: &'static str, value: impl Into<Value>, hint: impl Into<String>) -> Self {
+    pub fn invalid(name: &'static str, value: impl Into<Value>, hint: impl Into<String>) -> Self {
         let value = python_json::compact(&value.into()).chars().take(100).collect();
         Self::Invalid { name, value, hint: hint.into() }
     }
@@ -340,6 +377,7 @@ impl Coded for MlflowError {
             Self::NoExperimentNamed(_)
             | Self::NoRun(_)
             | Self::NoTrace(_)
+            | Self::NoAssessment { .. }
             | Self::NoTraceYet(_)
             | Self::TraceNotWhole(_)
             | Self::NoArtifact(_)
@@ -350,7 +388,11 @@ impl Coded for MlflowError {
             | Self::NoExperimentPermission { .. }
             | Self::NoModelPermission { .. }
             | Self::NoWorkspacePermission { .. } => ErrorCode::NotFound,
-            Self::Unsupported(_) | Self::NoWorkspaces | Self::WorkspaceMode(_) => ErrorCode::Unsupported,
+            Self::Unsupported(_)
+            | Self::Refused(_)
+            | Self::TraceCount
+            | Self::NoWorkspaces
+            | Self::WorkspaceMode(_) => ErrorCode::Unsupported,
             Self::NotJson | Self::NoContentType => ErrorCode::MalformedBody,
             _ => ErrorCode::InvalidArgument,
         }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use mainstay_tracking::evaluation::dataset::EvaluationDatasetDetail;
-use mainstay_tracking::evaluation::record::{DatasetRecord, NewRecord, Object, RecordSource};
+use mainstay_evaluation::dataset::EvaluationDatasetDetail;
+use mainstay_evaluation::record::{DatasetRecord, NewRecord, Object, RecordSource};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
 

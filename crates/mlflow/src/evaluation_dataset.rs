@@ -5,17 +5,17 @@ use std::collections::BTreeSet;
 use axum::Json;
 use axum::extract::{Path, State};
 use mainstay_core::action::Action;
+use mainstay_core::experiment::ExperimentError;
 use mainstay_core::scope::ResourceKind;
-use mainstay_tracking::error::TrackingError;
-use mainstay_tracking::evaluation::DatasetId;
-use mainstay_tracking::evaluation::command::{
+use mainstay_evaluation::DatasetId;
+use mainstay_evaluation::command::{
     CreateEvaluationDataset, DeleteEvaluationDataset, LinkEvaluationDataset, TagEvaluationDataset,
     UnlinkEvaluationDataset, UntagEvaluationDataset,
 };
-use mainstay_tracking::evaluation::dataset::EvaluationDatasetDetail;
-use mainstay_tracking::evaluation::error::EvaluationError;
-use mainstay_tracking::evaluation::record::Object;
-use mainstay_tracking::evaluation::search::{DatasetFilter, DatasetOrder, search_datasets};
+use mainstay_evaluation::dataset::EvaluationDatasetDetail;
+use mainstay_evaluation::error::EvaluationError;
+use mainstay_evaluation::record::Object;
+use mainstay_evaluation::search::{DatasetFilter, DatasetOrder, search_datasets};
 use mainstay_tracking::experiment::ExperimentId;
 use serde::{Deserialize, Serialize};
 
@@ -56,7 +56,7 @@ fn one(detail: EvaluationDatasetDetail) -> Json<One> {
     Json(One { dataset: detail.into() })
 }
 
-fn experiments(ids: &[String]) -> Result<Vec<ExperimentId>, TrackingError> {
+fn experiments(ids: &[String]) -> Result<Vec<ExperimentId>, ExperimentError> {
     ids.iter().map(|id| ExperimentId::parse(id)).collect()
 }
 

@@ -9,11 +9,11 @@ use mainstay_core::error::StorageError;
 use mainstay_core::name::Name;
 use mainstay_core::page::InvalidPageToken;
 use mainstay_core::time::MachineTime;
-use mainstay_tracking::evaluation::DatasetId;
-use mainstay_tracking::evaluation::command::{DeleteRecords, MAX_RECORDS, MergeRecords};
-use mainstay_tracking::evaluation::error::EvaluationError;
-use mainstay_tracking::evaluation::port::{EvaluationReader, RecordStart};
-use mainstay_tracking::evaluation::record::{DatasetRecord, NewRecord};
+use mainstay_evaluation::DatasetId;
+use mainstay_evaluation::command::{DeleteRecords, MAX_RECORDS, MergeRecords};
+use mainstay_evaluation::error::EvaluationError;
+use mainstay_evaluation::port::{EvaluationReader, RecordStart};
+use mainstay_evaluation::record::{DatasetRecord, NewRecord};
 use serde::{Deserialize, Serialize};
 
 use crate::body::Call;
@@ -193,8 +193,8 @@ mod tests {
 
     use async_trait::async_trait;
     use mainstay_core::scope::default_workspace;
-    use mainstay_tracking::evaluation::RecordId;
-    use mainstay_tracking::evaluation::dataset::EvaluationDatasetDetail;
+    use mainstay_evaluation::RecordId;
+    use mainstay_evaluation::dataset::EvaluationDatasetDetail;
     use serde_json::{Value, json};
 
     use super::*;

@@ -3,13 +3,13 @@
 use axum::Json;
 use axum::extract::State;
 use mainstay_core::action::Action;
+use mainstay_core::experiment::ExperimentError;
 use mainstay_core::name::Name;
 use mainstay_core::scope::ResourceKind;
 use mainstay_tracking::command::{
     ArtifactLocation, CreateExperiment, DeleteExperiment, DeleteExperimentTag, RenameExperiment,
     RestoreExperiment, SetExperimentTag,
 };
-use mainstay_tracking::error::TrackingError;
 use mainstay_tracking::experiment::{ExperimentDetail, ExperimentId, ExperimentName};
 use mainstay_tracking::text::Pair;
 use serde::{Deserialize, Serialize};
@@ -100,7 +100,7 @@ pub(crate) async fn get(
     let id = request.id()?;
     caller.admitted(ResourceKind::Experiment, id)?;
     let found = state.tracked.experiment(&caller.workspace, id).await?;
-    let found = found.ok_or(TrackingError::NoExperiment(id))?;
+    let found = found.ok_or(ExperimentError::Missing(id))?;
     Ok(Json(One { experiment: ExperimentBody::new(found, &caller.workspace) }))
 }
 

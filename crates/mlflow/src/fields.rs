@@ -193,6 +193,22 @@ const CALLS: &[(&[&str], &[Field])] = &[
         ],
     ),
     (
+        &["POST issues"],
+        &[
+            ("name", Must, Text),
+            ("description", Must, Text),
+            ("experiment_id", Must, Text),
+            ("status", May, Text),
+            ("severity", May, Text),
+            ("root_causes", May, Texts),
+            ("source_run_id", May, Text),
+            ("created_by", May, Text),
+            ("categories", May, Texts),
+            ("issue_id", May, Text),
+            ("last_seen_timestamp", May, Integer),
+        ],
+    ),
+    (
         &["POST registered-models/create"],
         &[("name", Must, Text), ("tags", May, List), ("description", May, Text)],
     ),

@@ -10,14 +10,15 @@ mod access;
 mod alias;
 mod artifact_file;
 mod artifact_list;
-mod artifact_owner;
-mod artifact_path;
+mod artifact_multipart;
+pub mod artifact_owner;
+pub mod artifact_path;
+mod artifact_presigned;
 mod artifact_proxy;
 mod artifact_root;
-mod artifact_transfer;
-mod body;
+pub mod body;
 mod dataset_search;
-mod download;
+pub mod download;
 mod error;
 mod evaluation_body;
 mod evaluation_dataset;
@@ -26,20 +27,21 @@ mod experiment;
 mod experiment_search;
 mod fields;
 mod graphql;
+mod issue;
 mod json_text;
 mod logged_model;
 mod logged_model_body;
 mod logged_model_search;
-mod media_type;
 mod metric_history;
 mod metric_history_bulk;
 mod model_body;
 mod model_digest;
 mod model_source;
 mod model_version;
-mod otlp;
+mod promptlab;
 mod python_json;
 mod query;
+mod refused;
 mod registered_model;
 mod registry_search;
 mod registry_tag;
@@ -50,11 +52,10 @@ mod run_log;
 mod run_search;
 mod scorer;
 mod server_info;
-mod table;
-mod trace;
+pub mod table;
 mod webhook;
 mod webhook_body;
-mod wire;
+pub mod wire;
 
 use mainstay_api::native::endpoint::EndpointCommands;
 use std::sync::Arc;
@@ -62,17 +63,19 @@ use std::sync::Arc;
 use mainstay_core::command::{Authorizer, Commands};
 use mainstay_core::entropy::Entropy;
 use mainstay_core::event::EventLog;
-use mainstay_core::object::Objects;
+use mainstay_core::object::{ObjectPath, Objects};
 use mainstay_core::permission::Level;
 use mainstay_core::time::Clock;
+use mainstay_evaluation::issue::port::{IssueReader, IssueTx};
+use mainstay_evaluation::port::{EvaluationReader, EvaluationTx};
+use mainstay_evaluation::scorer::port::{ScorerReader, ScorerTx};
+use mainstay_gateway::port::{GatewayReader, GatewayTx, KeyHolder};
 use mainstay_governance::port::{
     GovernanceReader, GovernanceTx, PasswordHashing, PeopleReader, PeopleTx, WebhookProbe,
 };
 use mainstay_registry::port::{RegistryReader, RegistryTx};
-use mainstay_tracking::evaluation::port::{EvaluationReader, EvaluationTx};
+use mainstay_traces::port::{TraceReader, TraceSearch, TraceTx};
 use mainstay_tracking::port::{RunSearch, TrackingReader, TrackingTx};
-use mainstay_tracking::scorer::port::{ScorerReader, ScorerTx};
-use mainstay_tracking::trace::port::{TraceReader, TraceSearch, TraceTx};
 
 use mainstay_api::dialect::{self, ApiError};
 use mainstay_api::route::Route;
@@ -102,6 +105,16 @@ pub struct Mlflow {
     pub scorers: Commands<dyn ScorerTx>,
     /// Queries on them.
     pub scored: Arc<dyn ScorerReader>,
+    /// Commands on issues.
+    pub issues: Commands<dyn IssueTx>,
+    /// Queries on them.
+    pub issue_reader: Arc<dyn IssueReader>,
+    /// Commands on the LLM gateway.
+    pub gateway: Commands<dyn GatewayTx>,
+    /// Queries on it.
+    pub gateway_reader: Arc<dyn GatewayReader>,
+    /// The key of its secrets.
+    pub gateway_keys: Arc<dyn KeyHolder>,
     /// Commands on traces.
     pub traces: Commands<dyn TraceTx>,
     /// Queries on them.
@@ -134,6 +147,11 @@ pub struct Mlflow {
     pub entropy: Arc<dyn Entropy>,
 }
 
+/// Where in our store the artifacts of a URI are; `None` if they are elsewhere.
+pub fn stored_location(uri: &str) -> Option<ObjectPath> {
+    artifact_path::stored_at(uri).and_then(Result::ok)
+}
+
 /// What the routes on people work on.
 pub struct People {
     /// Everybody, with all that they were granted.
@@ -157,6 +175,10 @@ pub struct Options {
     pub offers_workspaces: bool,
     /// What every user holds on each experiment and model of the default workspace.
     pub default_permission: Option<Level>,
+    /// Whether the owner wants requests of MLflow's deployments API passed on to another gateway.
+    pub has_deployments_target: bool,
+    /// Whether clients are told to move large artifacts to and from the store themselves, where it lets them.
+    pub direct_artifacts: bool,
 }
 
 /// The table.
@@ -175,12 +197,15 @@ pub fn routes() -> Vec<Route<MlflowState>> {
         artifact_list::routes(),
         artifact_proxy::routes(),
         artifact_file::routes(),
-        artifact_transfer::routes(),
+        artifact_multipart::routes(),
+        artifact_presigned::routes(),
         logged_model::routes(),
         logged_model_search::routes(),
         evaluation_dataset::routes(),
         evaluation_record::routes(),
         scorer::routes(),
+        issue::routes(),
+        promptlab::routes(),
         graphql::routes(),
         registered_model::routes(),
         model_version::routes(),
@@ -188,9 +213,8 @@ pub fn routes() -> Vec<Route<MlflowState>> {
         registry_search::routes(),
         alias::routes(),
         webhook::routes(),
-        trace::routes(),
-        otlp::routes(),
         access::routes(),
+        refused::routes(),
     ]
     .into_iter()
     .flatten()

@@ -6,6 +6,7 @@ use mainstay_core::action::Action;
 use mainstay_core::name::Name;
 use mainstay_core::run_ref::RunRef;
 use mainstay_core::scope::ResourceKind;
+use mainstay_core::text::TextError;
 use mainstay_tracking::command::{
     CreateLoggedModel, DeleteLoggedModel, DeleteLoggedModelTag, FinalizeLoggedModel, LogLoggedModelParams,
     SetLoggedModelTags,
@@ -87,11 +88,11 @@ struct Create {
     tags: Vec<KeyValue>,
 }
 
-fn params(params: Vec<KeyValue>) -> Result<Vec<Pair>, TrackingError> {
+fn params(params: Vec<KeyValue>) -> Result<Vec<Pair>, TextError> {
     params.into_iter().map(|param| Pair::model_param(param.key, param.value)).collect()
 }
 
-fn tags(tags: Vec<KeyValue>) -> Result<Vec<Pair>, TrackingError> {
+fn tags(tags: Vec<KeyValue>) -> Result<Vec<Pair>, TextError> {
     tags.into_iter().map(|tag| Pair::model_tag(tag.key, tag.value)).collect()
 }
 

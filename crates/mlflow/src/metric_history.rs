@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use mainstay_core::action::Action;
 use mainstay_core::page::Page;
-use mainstay_tracking::metric::{Point, history, history_order};
+use mainstay_tracking::metric::Point;
 use serde::{Deserialize, Serialize};
 
 use crate::body::Call;
@@ -63,18 +63,16 @@ async fn get_history(
     let metric = required("metric_key", request.metric_key)?;
     // Without a limit a client wants them all.
     let page = page(request.max_results, (usize::MAX, usize::MAX), request.page_token.as_deref())?;
-    let mut points = match run.parse() {
+    let after = page.after.map(|token| token.key().map(point_at)).transpose()?;
+    let limit = page.limit.saturating_add(1);
+    let points = match run.parse() {
         Ok(run) => {
             admit(&state, &caller, &[run]).await?;
-            history(state.tracked.points(&caller.workspace, run, &metric).await?)
+            state.tracked.history_after(&caller.workspace, run, &metric, after, limit).await?
         }
         // What is no run has no points either.
         Err(_) => Vec::new(),
     };
-    if let Some(token) = page.after {
-        let after = point_at(token.key()?);
-        points.drain(..points.partition_point(|point| history_order(point, &after).is_le()));
-    }
     let Page { items, next } = Page::of(points, page.limit, key);
     Ok(Json(History {
         metrics: items.into_iter().map(|point| MetricBody::new(&*metric, point)).collect(),

@@ -3,8 +3,10 @@
 use axum::Json;
 use axum::extract::State;
 use mainstay_core::action::Action;
+use mainstay_core::experiment::ExperimentError;
 use mainstay_core::id::RunId;
 use mainstay_core::scope::ResourceKind;
+use mainstay_core::text::TextError;
 use mainstay_tracking::command::{CreateRun, DeleteRun, RestoreRun, UpdateRun, resolve_name};
 use mainstay_tracking::error::TrackingError;
 use mainstay_tracking::experiment::ExperimentId;
@@ -68,7 +70,7 @@ pub(crate) async fn admit(state: &Mlflow, caller: &Caller, ids: &[RunId]) -> Res
 }
 
 /// Checks tags; a value that is too long is cut, as a stock server does.
-pub(crate) fn run_tags(tags: Vec<KeyValue>) -> Result<Vec<Pair>, TrackingError> {
+pub(crate) fn run_tags(tags: Vec<KeyValue>) -> Result<Vec<Pair>, TextError> {
     tags.into_iter().map(|tag| Pair::tag(tag.key, tag.value, Overlong::Truncate)).collect()
 }
 
@@ -91,8 +93,12 @@ pub(crate) async fn get(
     caller: Caller,
     Call(request): Call<Named>,
 ) -> Result<Json<One>, Error> {
-    let id = run_id(request.run_id, request.run_uuid)?;
-    Ok(Json(One { run: existing(&state, &caller, id).await?.into() }))
+    shown(&state, &caller, run_id(request.run_id, request.run_uuid)?).await
+}
+
+/// A run as it is answered.
+pub(crate) async fn shown(state: &Mlflow, caller: &Caller, id: RunId) -> Result<Json<One>, Error> {
+    Ok(Json(One { run: existing(state, caller, id).await?.into() }))
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -111,7 +117,7 @@ struct Create {
 }
 
 /// The experiment of a new run: the default one if none is named.
-fn experiment_of(id: Option<String>) -> Result<ExperimentId, TrackingError> {
+fn experiment_of(id: Option<String>) -> Result<ExperimentId, ExperimentError> {
     id.filter(|id| !id.is_empty()).map_or(Ok(ExperimentId::DEFAULT), |id| ExperimentId::parse(&id))
 }
 
@@ -131,7 +137,7 @@ async fn create(
         tags,
     };
     let run = state.tracking.run(&caller.principal, command).await?;
-    Ok(Json(One { run: existing(&state, &caller, run.id).await?.into() }))
+    shown(&state, &caller, run.id).await
 }
 
 #[derive(Debug, Default, Deserialize)]

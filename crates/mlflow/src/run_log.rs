@@ -5,9 +5,9 @@ use axum::Json;
 use axum::extract::State;
 use mainstay_core::action::Action;
 use mainstay_core::id::RunId;
+use mainstay_core::text::TextError;
 use mainstay_tracking::batch::{Batch, LoggedMetric};
 use mainstay_tracking::command::{DeleteRunTag, LogBatch};
-use mainstay_tracking::error::TrackingError;
 use mainstay_tracking::metric::Point;
 use mainstay_tracking::text::{Overlong, Pair};
 use serde::Deserialize;
@@ -135,7 +135,7 @@ impl PairMessage {
     }
 }
 
-fn param(key: String, value: String) -> Result<Pair, TrackingError> {
+fn param(key: String, value: String) -> Result<Pair, TextError> {
     Pair::param(key, value, Overlong::Truncate)
 }
 

@@ -5,13 +5,16 @@ use std::collections::BTreeSet;
 use axum::Json;
 use axum::extract::State;
 use mainstay_core::action::Action;
+use mainstay_core::experiment::ExperimentError;
 use mainstay_core::scope::ResourceKind;
-use mainstay_tracking::error::TrackingError;
+use mainstay_core::text::TextError;
+use mainstay_evaluation::scorer::command::{ConfigureScorer, DeleteScorer, RegisterScorer};
+use mainstay_evaluation::scorer::error::ScorerError;
+use mainstay_evaluation::scorer::{
+    OnlineConfig, OnlineConfigId, RegisteredScorer, ScorerId, SerializedScorer,
+};
 use mainstay_tracking::experiment::ExperimentId;
 use mainstay_tracking::run::Lifecycle;
-use mainstay_tracking::scorer::command::{ConfigureScorer, DeleteScorer, RegisterScorer};
-use mainstay_tracking::scorer::error::ScorerError;
-use mainstay_tracking::scorer::{OnlineConfig, OnlineConfigId, RegisteredScorer, ScorerId, SerializedScorer};
 use serde::{Deserialize, Serialize};
 
 use crate::body::Call;
@@ -100,7 +103,7 @@ impl Named {
         let experiment = required("experiment_id", self.experiment_id.take())?;
         let name = required("name", self.name.take())?;
         if name.contains('\0') {
-            return Err(TrackingError::Nul { field: "name" }.into());
+            return Err(TextError::Nul { field: "name" }.into());
         }
         Ok((ExperimentId::parse(&experiment)?, name))
     }
@@ -110,7 +113,7 @@ impl Named {
 async fn check_active(state: &Mlflow, caller: &Caller, id: ExperimentId) -> Result<(), Error> {
     caller.admitted(ResourceKind::Experiment, id)?;
     let found = state.tracked.experiment(&caller.workspace, id).await?;
-    let lifecycle = found.ok_or(TrackingError::NoExperiment(id))?.experiment.lifecycle;
+    let lifecycle = found.ok_or(ExperimentError::Missing(id))?.experiment.lifecycle;
     Ok(lifecycle.expect(Lifecycle::Active, || format!("experiment {id}"))?)
 }
 
@@ -131,6 +134,10 @@ async fn register(
 ) -> Result<Json<Registered>, Error> {
     let (experiment, name) = request.key()?;
     let scorer = SerializedScorer::new(required("serialized_scorer", request.serialized_scorer)?)?;
+    if scorer.judge_endpoint()?.is_some() {
+        // What the gateway's endpoints are called takes a role to know.
+        caller.may(Action::GatewayRead, ResourceKind::Workspace, &caller.workspace)?;
+    }
     let id = ScorerId::draw(&*state.entropy);
     let command = RegisterScorer::new(caller.workspace, id, experiment, name, scorer)?;
     let RegisteredScorer { scorer, version } = state.scorers.run(&caller.principal, command).await?;

@@ -38,16 +38,19 @@ struct Features {
 }
 
 async fn server_info(State(state): State<MlflowState>) -> Json<ServerInfo> {
+    let can_sign = state.objects.direct().is_some();
+    // Clients that cannot reach the store would fail, and not turn to this server: so it is for the operator to say.
+    let is_direct = can_sign && state.people.options.direct_artifacts;
     Json(ServerInfo {
         store_type: "SqlStore",
         artifact_serving_enabled: true,
         workspaces_enabled: state.people.options.offers_workspaces,
         trace_archival_enabled: false,
-        multipart_uploads_enabled: false,
-        multipart_downloads_enabled: false,
-        presigned_upload_run_id_supported: false,
-        presigned_upload_model_id_supported: false,
-        model_artifact_presigned_downloads_supported: false,
+        multipart_uploads_enabled: is_direct,
+        multipart_downloads_enabled: is_direct,
+        presigned_upload_run_id_supported: state.artifact_root.can_sign(),
+        presigned_upload_model_id_supported: state.artifact_root.can_sign(),
+        model_artifact_presigned_downloads_supported: can_sign || state.artifact_root.can_sign(),
         artifacts_presigned_only: false,
         tracking_auth: "",
         features_enabled: Features { gateway: false, scheduled_issue_detection: false },

@@ -9,13 +9,14 @@ use mainstay_api::dialect::Protocol;
 use mainstay_api::route::{Route, RouteScope};
 
 /// Largest JSON body, in bytes: the profile of a dataset alone may have 16 MiB.
-pub(crate) const JSON_LIMIT: usize = 32 << 20;
+pub const JSON_LIMIT: usize = 32 << 20;
 
 /// The prefixes of most calls.
 const API: &[&str] = &["/api", "/ajax-api"];
 
 /// Collects rows.
-pub(crate) struct Table {
+#[must_use]
+pub struct Table {
     prefixes: &'static [&'static str],
     version: &'static str,
     rows: Vec<Route<MlflowState>>,
@@ -27,58 +28,47 @@ pub(crate) struct Table {
 )]
 impl Table {
     /// Rows under `/api/2.0/mlflow/` and its twin.
-    pub(crate) const fn v2() -> Self {
+    pub const fn v2() -> Self {
         Self { prefixes: API, version: "/2.0/mlflow", rows: Vec::new() }
     }
 
     /// Rows under `/api/3.0/mlflow/` and its twin.
-    pub(crate) const fn v3() -> Self {
+    pub const fn v3() -> Self {
         Self { prefixes: API, version: "/3.0/mlflow", rows: Vec::new() }
     }
 
     /// Rows under `/api/2.0/mlflow-artifacts/` and its twin.
-    pub(crate) const fn artifacts() -> Self {
+    pub const fn artifacts() -> Self {
         Self { prefixes: API, version: "/2.0/mlflow-artifacts", rows: Vec::new() }
     }
 
     /// Rows under `/ajax-api/<version>/mlflow/` alone: what only pages ask for.
-    pub(crate) const fn ajax(version: &'static str) -> Self {
+    pub const fn ajax(version: &'static str) -> Self {
         Self { prefixes: &["/ajax-api"], version, rows: Vec::new() }
     }
 
     /// Rows without any prefix.
-    pub(crate) const fn plain() -> Self {
+    pub const fn plain() -> Self {
         Self { prefixes: &[""], version: "", rows: Vec::new() }
     }
 
-    pub(crate) fn get<T: 'static>(
-        self,
-        path: &str,
-        action: Action,
-        handler: impl Handler<T, MlflowState>,
-    ) -> Self {
+    /// A row of GET.
+    pub fn get<T: 'static>(self, path: &str, action: Action, handler: impl Handler<T, MlflowState>) -> Self {
         self.row(Method::GET, path, action, &handler)
     }
 
-    pub(crate) fn post<T: 'static>(
-        self,
-        path: &str,
-        action: Action,
-        handler: impl Handler<T, MlflowState>,
-    ) -> Self {
+    /// A row of POST.
+    pub fn post<T: 'static>(self, path: &str, action: Action, handler: impl Handler<T, MlflowState>) -> Self {
         self.row(Method::POST, path, action, &handler)
     }
 
-    pub(crate) fn put<T: 'static>(
-        self,
-        path: &str,
-        action: Action,
-        handler: impl Handler<T, MlflowState>,
-    ) -> Self {
+    /// A row of PUT.
+    pub fn put<T: 'static>(self, path: &str, action: Action, handler: impl Handler<T, MlflowState>) -> Self {
         self.row(Method::PUT, path, action, &handler)
     }
 
-    pub(crate) fn patch<T: 'static>(
+    /// A row of PATCH.
+    pub fn patch<T: 'static>(
         self,
         path: &str,
         action: Action,
@@ -87,7 +77,8 @@ impl Table {
         self.row(Method::PATCH, path, action, &handler)
     }
 
-    pub(crate) fn delete<T: 'static>(
+    /// A row of DELETE.
+    pub fn delete<T: 'static>(
         self,
         path: &str,
         action: Action,
@@ -113,12 +104,13 @@ impl Table {
     }
 
     /// Says of all rows that they are [brief](Route::brief).
-    pub(crate) fn brief(mut self) -> Self {
+    pub fn brief(mut self) -> Self {
         self.rows = self.rows.into_iter().map(Route::brief).collect();
         self
     }
 
-    pub(crate) fn rows(self) -> Vec<Route<MlflowState>> {
+    /// The rows.
+    pub fn rows(self) -> Vec<Route<MlflowState>> {
         self.rows
     }
 }

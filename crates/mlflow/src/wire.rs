@@ -16,19 +16,21 @@ use crate::{Error, MlflowError};
 /// A key with its value: a tag or a parameter.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub(crate) struct KeyValue {
-    pub(crate) key: String,
-    pub(crate) value: String,
+pub struct KeyValue {
+    /// The key.
+    pub key: String,
+    /// The value.
+    pub value: String,
 }
 
 /// Pairs in the order of a map.
-pub(crate) fn pairs(map: std::collections::BTreeMap<String, String>) -> Vec<KeyValue> {
+pub fn pairs(map: std::collections::BTreeMap<String, String>) -> Vec<KeyValue> {
     map.into_iter().map(|(key, value)| KeyValue { key, value }).collect()
 }
 
 /// An answer without fields: `{}`.
 #[derive(Debug, Serialize)]
-pub(crate) struct Empty {}
+pub struct Empty {}
 
 /// 2^53: every integral double below it is exact.
 pub(crate) const WHOLE_DOUBLES: f64 = 9_007_199_254_740_992.0;
@@ -42,7 +44,7 @@ enum Integer {
 }
 
 /// An int64: a number or its text.
-pub(crate) fn int64<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+pub fn int64<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
     let wrong = || D::Error::custom("expected a 64-bit integer, or its text");
     match Option::<Integer>::deserialize(deserializer).map_err(|_| wrong())? {
         None => Ok(None),
@@ -65,7 +67,7 @@ enum Double {
 }
 
 /// A double: a number, its text, or one of `NaN`, `Infinity`, `-Infinity`.
-pub(crate) fn double<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
+pub fn double<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
     let wrong = || D::Error::custom("expected a number, or one of \"NaN\", \"Infinity\", \"-Infinity\"");
     match Option::<Double>::deserialize(deserializer).map_err(|_| wrong())? {
         None => Ok(None),
@@ -90,7 +92,7 @@ pub(crate) fn metric_value<S: Serializer>(value: &f64, serializer: S) -> Result<
 const MAX_ITEMS: usize = 100_000;
 
 /// A list that may be absent or null. A longer one than any call takes is not read to its end.
-pub(crate) fn list<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+pub fn list<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
 where
     D: Deserializer<'de>,
     T: Deserialize<'de>,
@@ -130,7 +132,7 @@ where
 }
 
 /// A list that can be told from none at all, if it is absent.
-pub(crate) fn some_list<'de, D, T>(deserializer: D) -> Result<Option<Vec<T>>, D::Error>
+pub fn some_list<'de, D, T>(deserializer: D) -> Result<Option<Vec<T>>, D::Error>
 where
     D: Deserializer<'de>,
     T: Deserialize<'de>,
@@ -141,8 +143,10 @@ where
 /// A value of an enumeration: its name or its number.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(untagged)]
-pub(crate) enum Choice {
+pub enum Choice {
+    /// The number.
     Number(i64),
+    /// The name.
     Name(String),
 }
 
@@ -157,7 +161,7 @@ impl From<Choice> for Value {
 
 impl Choice {
     /// The name; `names` are in the order of their numbers, which count from `first`.
-    pub(crate) fn name<'a>(&'a self, names: &[&'a str], first: i64) -> Option<&'a str> {
+    pub fn name<'a>(&'a self, names: &[&'a str], first: i64) -> Option<&'a str> {
         match self {
             Self::Number(number) => {
                 let at = usize::try_from(number.checked_sub(first)?).ok()?;
@@ -180,7 +184,7 @@ pub(crate) fn view(name: &'static str, choice: Option<&Choice>) -> Result<View, 
 }
 
 /// A text that must be there and not empty.
-pub(crate) fn required(name: &'static str, text: Option<String>) -> Result<String, MlflowError> {
+pub fn required(name: &'static str, text: Option<String>) -> Result<String, MlflowError> {
     text.filter(|text| !text.is_empty()).ok_or(MlflowError::Missing(name))
 }
 
@@ -188,7 +192,7 @@ pub(crate) fn required(name: &'static str, text: Option<String>) -> Result<Strin
 const MAX_NAME: usize = 256;
 
 /// A name, such as the id of a run, that is kept without being looked up, so that nothing else bounds it.
-pub(crate) fn looked_up_nowhere(field: &'static str, text: String) -> Result<String, MlflowError> {
+pub fn looked_up_nowhere(field: &'static str, text: String) -> Result<String, MlflowError> {
     if exceeds(&text, MAX_NAME).is_some() || text.contains('\0') {
         let hint = format!("give at most {MAX_NAME} characters, no U+0000");
         return Err(MlflowError::invalid(field, text, hint));
@@ -197,7 +201,7 @@ pub(crate) fn looked_up_nowhere(field: &'static str, text: String) -> Result<Str
 }
 
 /// The wanted page: `max_results` from 1 to `most`, and where the page before ended.
-pub(crate) fn page(
+pub fn page(
     max_results: Option<i64>,
     (default, most): (usize, usize),
     token: Option<&str>,

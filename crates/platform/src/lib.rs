@@ -5,13 +5,16 @@
 pub mod abandoned;
 pub mod authority;
 pub mod clock;
+pub mod compactor;
 pub mod decisions;
 pub mod endpoint_commands;
+pub mod gateway_keys;
 pub mod heads;
 pub mod loop_tx;
 mod open;
 pub mod rollout_memo;
 pub mod run_index;
+mod span_scan;
 pub mod trace_index;
 
 pub use open::{Environment, Platform};

@@ -1,15 +1,18 @@
 //! Everything wired: the stores, the policy, and the commands of each domain.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use mainstay_core::command::{Authorizer, Commands};
 use mainstay_core::entropy::Entropy;
+use mainstay_core::failed::Failed;
 use mainstay_core::object::Objects;
 use mainstay_core::principal::Principal;
 use mainstay_core::scope::default_workspace;
 use mainstay_core::time::Clock;
 use mainstay_data::ports::DataTx;
+use mainstay_directory::artifacts;
 use mainstay_directory::layout::Layout;
 use mainstay_directory::lock::DataLock;
 use mainstay_directory::server_file::ServerFile;
@@ -22,7 +25,7 @@ use mainstay_pipelines::port::PipelineTx;
 use mainstay_registry::port::RegistryTx;
 use mainstay_segments::online::{OnlineStore, Options};
 use mainstay_serving::port::ServingTx;
-use mainstay_store::objects::LocalObjects;
+use mainstay_store::objects::{LocalObjects, S3Location, S3Objects};
 use mainstay_store::{Database, Surroundings};
 use mainstay_tracking::command::{ArtifactLocation, CreateDefaultExperiment};
 use mainstay_tracking::port::TrackingTx;
@@ -30,6 +33,7 @@ use mainstay_tracking::port::TrackingTx;
 use crate::abandoned::PipelineUnit;
 use crate::authority::{Authority, Hashing};
 use crate::decisions::Decisions;
+use crate::gateway_keys::GatewayKeys;
 use crate::heads::HeadKeeper;
 use crate::loop_tx::{LoopTx, LoopUnit};
 use mainstay_predictor::{Ports, Predictor, Sources};
@@ -67,6 +71,8 @@ pub struct Platform {
     pub authority: Arc<Authority>,
     /// How MLflow's protocol is spoken.
     pub mlflow: mainstay_mlflow::Options,
+    /// Holds the key of the gateway's secrets.
+    pub gateway_keys: Arc<GatewayKeys>,
     /// Hashes passwords.
     pub hashing: Arc<Hashing>,
     /// Commands on users, what they were granted, custom roles and workspaces.
@@ -99,27 +105,20 @@ pub struct Platform {
 
 impl Platform {
     /// Opens the data directory, and the database in it or the one at `database`.
-    pub async fn open(
-        data: &Path,
-        database: Option<&str>,
-        environment: Environment,
-    ) -> Result<Self, mainstay_core::failed::Failed> {
+    pub async fn open(data: &Path, database: Option<&str>, environment: Environment) -> Result<Self, Failed> {
         let Environment { clock, entropy, mode, guard_events } = environment;
-        let layout =
-            Layout::create(data).map_err(|error| mainstay_core::failed::Failed::file(data, error))?;
+        let layout = Layout::create(data).map_err(|error| Failed::file(data, error))?;
         let lock = DataLock::take(layout.root())?;
-        ServerFile::clear(layout.root()).map_err(|error| mainstay_core::failed::Failed::file(data, error))?;
+        ServerFile::clear(layout.root()).map_err(|error| Failed::file(data, error))?;
         let surroundings = Surroundings { clock: clock.clone(), entropy: entropy.clone(), guard_events };
         let is_sole = database.is_none();
         let database = match database {
             Some(url) => Database::open_postgres(url, surroundings).await?,
             None => Database::open_sqlite(layout.root(), surroundings).await?,
         };
-        let objects = Arc::new(LocalObjects::open(layout.artifacts(), entropy.clone()).await?);
-        let (online, recovery) =
-            OnlineStore::open(&layout.online(), Options::default()).map_err(|error| {
-                mainstay_core::failed::Failed::outside("opening the online feature store", error)
-            })?;
+        let objects = open_objects(&layout, &clock, &entropy).await?;
+        let (online, recovery) = OnlineStore::open(&layout.online(), Options::default())
+            .map_err(|error| Failed::outside("opening the online feature store", error))?;
         tracing::debug!(?recovery, "online feature store");
         let writer = Arc::new(database.writer.clone());
         let authority = Arc::new(Authority::open(mode, &database)?);
@@ -129,6 +128,7 @@ impl Platform {
         Ok(Self {
             heads,
             mlflow: mainstay_mlflow::Options::default(),
+            gateway_keys: Arc::new(GatewayKeys::in_directory(keys, entropy.clone())),
             hashing: Arc::new(Hashing::new(
                 Arc::new(database.reader.clone()),
                 entropy.clone(),
@@ -158,33 +158,53 @@ impl Platform {
     }
 
     /// Lets new experiments that name no place have their artifacts below `uri`. What is a directory of this
-    /// machine is read here too, if that can be.
-    pub async fn with_artifact_root(mut self, uri: &str) -> Result<Self, mainstay_core::failed::Failed> {
+    /// machine or a bucket is read here too, if that can be.
+    pub async fn with_artifact_root(mut self, uri: &str) -> Result<Self, Failed> {
         let root = ArtifactRoot::new(uri, working_directory(self.layout.root()));
-        let mut root = root.map_err(|error| mainstay_core::failed::Failed::Usage(error.to_string()))?;
-        if let Some(directory) = root.directory() {
-            match LocalObjects::open(directory, self.entropy.clone()).await {
-                Ok(objects) => root = root.read_through(Arc::new(objects)),
-                Err(error) => tracing::warn!(uri, %error, "artifacts there are not served"),
-            }
+        let root = root.map_err(|error| Failed::Usage(error.to_string()))?;
+        if let Some(own) = artifacts::bucket(self.layout.root())?
+            && root.overlaps(&own.uri())
+        {
+            return Err(Failed::Usage(format!(
+                "--default-artifact-root is above or below {}, where the server keeps artifacts: name a place \
+                 beside it, or the same",
+                own.uri()
+            )));
         }
+        let opened = open_root(&root, &self.clock, &self.entropy).await;
+        let root = match opened {
+            Ok(Some(objects)) => root.read_through(objects),
+            Ok(None) => root,
+            Err(error) => {
+                // Without the place itself: its user may have written credentials into it.
+                tracing::warn!(%error, "artifacts below --default-artifact-root are not served");
+                root
+            }
+        };
         self.artifact_root = Arc::new(root);
         Ok(self)
     }
 
+    /// Seals the gateway's secrets under a key of this passphrase, instead of one that lies in a file.
+    #[must_use]
+    pub fn with_gateway_passphrase(mut self, passphrase: String) -> Self {
+        self.gateway_keys = Arc::new(GatewayKeys::of_passphrase(passphrase));
+        self
+    }
+
     /// Creates the experiment where runs go whose client names none, if it is not there yet.
-    pub async fn create_default_experiment(&self) -> Result<(), mainstay_core::failed::Failed> {
+    pub async fn create_default_experiment(&self) -> Result<(), Failed> {
         let location = ArtifactLocation::Under(self.artifact_root.of(&default_workspace()));
         let command = CreateDefaultExperiment { workspace: default_workspace(), location };
         Ok(self.tracking.run(&Principal::system("start"), command).await?)
     }
 
     /// Opens the part that answers inference requests and takes labels.
-    pub async fn open_predictor(&self) -> Result<Predictor, mainstay_core::failed::Failed> {
+    pub async fn open_predictor(&self) -> Result<Predictor, Failed> {
         let (clock, entropy) = (self.clock.clone(), self.entropy.clone());
         let ports = Ports { clock, entropy, online: self.online.clone() };
         let opened = Predictor::open(&self.layout.segments(), ports).await;
-        opened.map_err(|error| mainstay_core::failed::Failed::outside("opening the prediction logs", error))
+        opened.map_err(|error| Failed::outside("opening the prediction logs", error))
     }
 
     /// Where the predictor reads what it serves by.
@@ -205,6 +225,38 @@ impl Platform {
         }
         Box::pin(self.database.close()).await;
     }
+}
+
+/// Opens the store of artifacts and models: what the data directory says, its own files if it says nothing.
+async fn open_objects(
+    layout: &Layout,
+    clock: &Arc<dyn Clock>,
+    entropy: &Arc<dyn Entropy>,
+) -> Result<Arc<dyn Objects>, Failed> {
+    Ok(match artifacts::bucket(layout.root())? {
+        Some(location) => Arc::new(open_bucket(&location, clock)?),
+        None => Arc::new(LocalObjects::open(layout.artifacts(), entropy.clone()).await?),
+    })
+}
+
+/// Opens what clients write themselves, if it is a directory of this machine or a bucket.
+async fn open_root(
+    root: &ArtifactRoot,
+    clock: &Arc<dyn Clock>,
+    entropy: &Arc<dyn Entropy>,
+) -> Result<Option<Arc<dyn Objects>>, Failed> {
+    if let Some(directory) = root.directory() {
+        return Ok(Some(Arc::new(LocalObjects::open(directory, entropy.clone()).await?)));
+    }
+    let Some(bucket) = root.bucket() else { return Ok(None) };
+    Ok(Some(Arc::new(open_bucket(&bucket.parse()?, clock)?)))
+}
+
+/// Opens a bucket, with the credentials of this process.
+fn open_bucket(location: &S3Location, clock: &Arc<dyn Clock>) -> Result<S3Objects, Failed> {
+    let text = |text: OsString| text.into_string().ok();
+    let environment = std::env::vars_os().filter_map(|(key, value)| Some((text(key)?, text(value)?)));
+    Ok(S3Objects::open(location, environment, clock.clone())?)
 }
 
 /// Where relative places of artifacts lie.

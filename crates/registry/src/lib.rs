@@ -21,6 +21,7 @@
 
 pub mod command;
 pub mod error;
+pub mod import;
 pub mod model;
 pub mod name;
 pub mod port;

@@ -7,9 +7,9 @@ pub mod engine;
 mod exit;
 mod running;
 pub mod serve;
-pub mod steps;
 mod terminal;
 pub mod triggers;
+mod unfinished;
 pub mod watch;
 
 pub use exit::Exit;

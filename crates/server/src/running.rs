@@ -18,8 +18,10 @@ use tokio::task::JoinHandle;
 use crate::Failed;
 use crate::engine::{Engine, EngineOptions};
 use crate::triggers::Triggers;
+use crate::unfinished::sweep;
 use crate::watch::WatchKeeper;
 use mainstay_platform::Platform;
+use mainstay_platform::compactor::Compactor;
 
 /// How long a start waits for the database before it serves what was kept.
 const SETTLING: Duration = Duration::from_secs(10);
@@ -62,12 +64,14 @@ impl Running {
         let keeper = WatchKeeper::new(platform.clone(), predictor.clone());
         let options =
             EngineOptions { url: Some(format!("http://{}", reachable(address))), ..EngineOptions::default() };
-        let engine = Engine::new(platform.clone(), spawner, crate::steps::all(), options);
+        let engine = Engine::new(platform.clone(), spawner, mainstay_steps::all(), options);
         let signing = (platform.clone(), stopping.clone());
         let (database, policy) = (platform.database.clone(), platform.authority.clone());
         let (clock, entropy) = (platform.clock.clone(), platform.entropy.clone());
+        let sweep = sweep(platform.objects.clone(), clock.clone(), stopping.clone());
         let webhooks = Arc::new(Deliveries::new(database, policy, clock, entropy, webhooks));
         let triggers = Triggers::new(platform.clone());
+        let compactor = Compactor::new(&platform.database, platform.authority.clone());
         let listening = listen::start(listener, router, limits, stopping.clone());
         let listening = listening.map_err(|error| Failed::outside("starting to serve", error))?;
         let tasks = vec![
@@ -76,6 +80,8 @@ impl Running {
             tokio::spawn(predictor.clone().maintain(registry, stopping.clone())),
             tokio::spawn(engine.run(stopping.clone())),
             tokio::spawn(triggers.run(stopping.clone())),
+            tokio::spawn(compactor.run(stopping.clone())),
+            tokio::spawn(sweep),
             tokio::spawn(async move { signing.0.heads.run(signing.1).await }),
             tokio::spawn(webhooks.run(stopping)),
             tokio::spawn(listening),

@@ -29,9 +29,11 @@ pub(crate) async fn install(connection: &mut Connection) -> Result<(), StorageEr
 fn trigger(dialect: Dialect, table: &str, change: &str) -> String {
     let name = format!("guard_{table}_{change}").to_lowercase();
     match dialect {
+        // What an upsert sets off does not do as its own `OR IGNORE` says, but as the upsert does.
         Dialect::Sqlite => format!(
             "CREATE TRIGGER IF NOT EXISTS {name} AFTER {change} ON {table} \
-             BEGIN INSERT OR IGNORE INTO guard_touched VALUES ('{table}'); END"
+             BEGIN INSERT INTO guard_touched SELECT '{table}' \
+             WHERE NOT EXISTS (SELECT 1 FROM guard_touched WHERE name = '{table}'); END"
         ),
         Dialect::Postgres => format!(
             "CREATE OR REPLACE TRIGGER {name} AFTER {change} ON {table} \

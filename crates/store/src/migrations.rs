@@ -26,6 +26,12 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0016_evaluation.sql"),
     include_str!("../migrations/0017_model_points.sql"),
     include_str!("../migrations/0018_users.sql"),
+    include_str!("../migrations/0019_metric_series.sql"),
+    include_str!("../migrations/0020_imports.sql"),
+    include_str!("../migrations/0021_saved_views.sql"),
+    include_str!("../migrations/0022_assessments.sql"),
+    include_str!("../migrations/0023_gateway.sql"),
+    include_str!("../migrations/0024_issues.sql"),
 ];
 
 /// Brings the schema up to date. Refuses a database that a newer Mainstay has written.

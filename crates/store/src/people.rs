@@ -30,7 +30,7 @@ const ROLE_PERMISSIONS: &str = "SELECT id, role, kind, pattern, level FROM custo
 
 /// What is left in a workspace that cannot be deleted, as a new one of that name would have it. What goes with the
 /// workspace is not among them.
-const CONTENTS: [(&str, &str); 10] = [
+const CONTENTS: [(&str, &str); 14] = [
     ("experiments", "SELECT workspace FROM experiments WHERE workspace = $1 LIMIT 1"),
     ("registered_models", "SELECT workspace FROM registered_models WHERE workspace = $1 LIMIT 1"),
     ("datasets", "SELECT workspace FROM datasets WHERE workspace = $1 LIMIT 1"),
@@ -39,7 +39,11 @@ const CONTENTS: [(&str, &str); 10] = [
     ("evaluation_datasets", "SELECT workspace FROM evaluation_datasets WHERE workspace = $1 LIMIT 1"),
     ("feature_definitions", "SELECT workspace FROM feature_definitions WHERE workspace = $1 LIMIT 1"),
     ("pipeline_runs", "SELECT workspace FROM pipeline_runs WHERE workspace = $1 LIMIT 1"),
+    ("saved_views", "SELECT workspace FROM saved_views WHERE workspace = $1 LIMIT 1"),
     ("webhooks", "SELECT workspace FROM webhooks WHERE workspace = $1 LIMIT 1"),
+    ("gateway_secrets", "SELECT workspace FROM gateway_secrets WHERE workspace = $1 LIMIT 1"),
+    ("gateway_models", "SELECT workspace FROM gateway_models WHERE workspace = $1 LIMIT 1"),
+    ("gateway_endpoints", "SELECT workspace FROM gateway_endpoints WHERE workspace = $1 LIMIT 1"),
     ("api_tokens", "SELECT workspace FROM api_tokens WHERE workspace = $1 AND revoked IS NULL LIMIT 1"),
 ];
 

@@ -3,16 +3,20 @@
 use mainstay_core::command::{BoxFuture, Context, Job, Journal, Refused, Unit};
 use mainstay_core::error::StorageError;
 use mainstay_data::ports::DataTx;
+use mainstay_evaluation::issue::port::IssueTx;
+use mainstay_evaluation::port::EvaluationTx;
+use mainstay_evaluation::scorer::port::ScorerTx;
 use mainstay_features::port::FeaturesTx;
+use mainstay_gateway::port::GatewayTx;
 use mainstay_governance::port::{AuditTx, DeliveryTx, GovernanceTx, PeopleTx, ProjectionTx};
 use mainstay_monitoring::port::MonitoringTx;
 use mainstay_pipelines::port::PipelineTx;
 use mainstay_registry::port::RegistryTx;
 use mainstay_serving::port::ServingTx;
-use mainstay_tracking::evaluation::port::EvaluationTx;
+use mainstay_traces::port::TraceTx;
 use mainstay_tracking::port::TrackingTx;
-use mainstay_tracking::scorer::port::ScorerTx;
-use mainstay_tracking::trace::port::TraceTx;
+use mainstay_tracking::saved_view::port::SavedViewTx;
+use mainstay_tracking::series::port::SeriesTx;
 
 use crate::tx::StoreTx;
 use crate::writer::Writer;
@@ -51,13 +55,17 @@ ports! {
     dyn DeliveryTx,
     dyn EvaluationTx,
     dyn FeaturesTx,
+    dyn GatewayTx,
     dyn GovernanceTx,
+    dyn IssueTx,
     dyn MonitoringTx,
     dyn PeopleTx,
     dyn PipelineTx,
     dyn ProjectionTx,
     dyn RegistryTx,
+    dyn SavedViewTx,
     dyn ScorerTx,
+    dyn SeriesTx,
     dyn ServingTx,
     dyn TraceTx,
     dyn TrackingTx,

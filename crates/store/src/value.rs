@@ -113,6 +113,14 @@ impl Row {
         }
     }
 
+    /// A double or NULL.
+    pub fn opt_real(&self, column: usize) -> Result<Option<f64>, StorageError> {
+        match self.at(column)? {
+            Value::Null => Ok(None),
+            _ => self.real(column).map(Some),
+        }
+    }
+
     /// Text.
     pub fn text(&self, column: usize) -> Result<&str, StorageError> {
         match self.at(column)? {

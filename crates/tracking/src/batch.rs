@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::error::TrackingError;
 use crate::logged_model::LoggedModelId;
 use crate::metric::Point;
-use crate::text::{Overlong, Pair, checked, metric_key};
+use crate::text::{Overlong, Pair, metric_key};
+use mainstay_core::text::checked;
 
 /// Most metric points in one batch.
 pub const MAX_METRICS: usize = 1_000;

@@ -2,69 +2,24 @@
 //! as those of `MLflow`'s own store do, since its clients and their tests read them.
 
 use mainstay_core::error::{Coded, ErrorCode, StorageError};
+use mainstay_core::experiment::ExperimentError;
 use mainstay_core::id::RunId;
+use mainstay_core::lifecycle::WrongLifecycle;
+use mainstay_core::text::TextError;
 use thiserror::Error;
 
-use crate::experiment::ExperimentId;
 use crate::logged_model::LoggedModelId;
-use crate::run::Lifecycle;
 use crate::search::SearchError;
 
 /// Why a command or query of tracking was refused.
 #[derive(Debug, Error)]
 pub enum TrackingError {
-    /// The text is not an experiment id.
-    #[error("Invalid experiment ID '{0}'. Experiment ID must be a valid integer.")]
-    InvalidExperimentId(String),
-    /// The text is not an experiment name.
-    #[error(
-        "Invalid experiment name: '{0}'. Give 1 to 500 characters that are not all blank, without control characters"
-    )]
-    InvalidExperimentName(String),
     /// The text is not the id of a logged model.
     #[error("'{0}' is not a logged model id: it is 'm-' and 32 hexadecimal characters")]
     InvalidLoggedModelId(String),
     /// The text is not a run status.
     #[error("'{0}' is not a run status: use RUNNING, SCHEDULED, FINISHED, FAILED or KILLED")]
     InvalidStatus(String),
-    /// A key of a metric, parameter or tag holds other characters than it may.
-    #[error(
-        "Invalid value {key:?} for parameter '{field}' supplied: Names may only contain alphanumerics, \
-         underscores (_), dashes (-), periods (.), spaces ( ), colon(:) and slashes (/)."
-    )]
-    InvalidKey {
-        /// What the key is called.
-        field: &'static str,
-        /// The key.
-        key: String,
-    },
-    /// A key, read as a path, is not the normal form of it.
-    #[error(
-        "Invalid value {key:?} for parameter '{field}' supplied: Names may be treated as files in certain cases, \
-         and must not resolve to other names when treated as such. This name would resolve to '{normal}'"
-    )]
-    KeyIsPath {
-        /// What the key is called.
-        field: &'static str,
-        /// The key.
-        key: String,
-        /// Its normal form.
-        normal: String,
-    },
-    /// A text is longer than its limit.
-    #[error("'{field}' exceeds the maximum length of {limit} characters")]
-    TooLong {
-        /// Which text.
-        field: &'static str,
-        /// The most characters allowed.
-        limit: usize,
-    },
-    /// A text holds U+0000.
-    #[error("{field} holds the character U+0000; remove it")]
-    Nul {
-        /// Which text.
-        field: &'static str,
-    },
     /// A list has more items than its limit.
     #[error(
         "A batch logging request can contain at most {limit} {what}. Got {got} {what}. \
@@ -123,9 +78,6 @@ pub enum TrackingError {
         /// The tag.
         tag: String,
     },
-    /// There is no such experiment.
-    #[error("No Experiment with id={0} exists")]
-    NoExperiment(ExperimentId),
     /// The experiment's name is taken, perhaps by a deleted one.
     #[error(
         "Experiment(name={name}) already exists{}",
@@ -159,14 +111,15 @@ pub enum TrackingError {
     /// There is no such logged model.
     #[error("Logged model with ID '{0}' not found.")]
     NoLoggedModel(LoggedModelId),
+    /// It is about an experiment.
+    #[error(transparent)]
+    Experiment(#[from] ExperimentError),
     /// The thing is not in the lifecycle stage that this needs.
-    #[error("The {what} must be in the '{}' state. Current state is {}.", .wanted.as_str(), .wanted.other().as_str())]
-    WrongLifecycle {
-        /// What.
-        what: String,
-        /// The stage that it should be in.
-        wanted: Lifecycle,
-    },
+    #[error(transparent)]
+    Lifecycle(#[from] WrongLifecycle),
+    /// A key or value is not one.
+    #[error(transparent)]
+    Text(#[from] TextError),
     /// A search text or page token cannot be understood.
     #[error(transparent)]
     Search(#[from] SearchError),
@@ -182,28 +135,29 @@ const fn state_of_other(deleted: bool) -> &'static str {
 impl Coded for TrackingError {
     fn code(&self) -> ErrorCode {
         match self {
-            Self::InvalidExperimentName(_) | Self::InvalidKey { .. } | Self::KeyIsPath { .. } => {
-                ErrorCode::InvalidName
-            }
-            Self::InvalidExperimentId(_)
-            | Self::InvalidLoggedModelId(_)
+            Self::InvalidLoggedModelId(_)
             | Self::InvalidStatus(_)
-            | Self::TooLong { .. }
-            | Self::Nul { .. }
             | Self::TooMany { .. }
             | Self::NegativeTimestamp { .. }
             | Self::DuplicateParam(_)
             | Self::ParamChanged { .. }
             | Self::TwoNames { .. } => ErrorCode::InvalidArgument,
-            Self::NoExperiment(_)
-            | Self::NoRun(_)
-            | Self::NoTag { .. }
-            | Self::NoModelTag { .. }
-            | Self::NoLoggedModel(_) => ErrorCode::NotFound,
+            Self::NoRun(_) | Self::NoTag { .. } | Self::NoModelTag { .. } | Self::NoLoggedModel(_) => {
+                ErrorCode::NotFound
+            }
             Self::ExperimentExists { .. } => ErrorCode::AlreadyExists,
-            Self::WrongLifecycle { .. } => ErrorCode::WrongState,
+            Self::Experiment(error) => error.code(),
+            Self::Lifecycle(error) => error.code(),
+            Self::Text(error) => error.code(),
             Self::Search(error) => error.code(),
             Self::Storage(error) => error.code(),
+        }
+    }
+
+    fn position(&self) -> Option<usize> {
+        match self {
+            Self::Search(error) => error.position(),
+            _ => None,
         }
     }
 }

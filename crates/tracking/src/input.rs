@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::error::TrackingError;
 use crate::experiment::ExperimentId;
 use crate::logged_model::LoggedModelId;
-use crate::text::{Overlong, checked};
+use crate::text::Overlong;
+use mainstay_core::text::checked;
 
 /// The key of the input tag that says what a dataset was used for: `training`, `eval` ….
 pub const DATASET_CONTEXT_TAG: &str = "mlflow.data.context";

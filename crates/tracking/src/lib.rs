@@ -1,6 +1,7 @@
 //! Experiments, runs, metrics, parameters, tags, inputs and logged models, with the semantics that
 //! `MLflow` clients expect (`mlflow/store/tracking/sqlalchemy_store.py` of 3.17), stored otherwise:
-//! metric points in append-only [`block`]s, run summaries in a column-wise [`index`].
+//! metric points in append-only [`block`]s, decimated ahead of time into [`series`], run summaries in a column-wise
+//! [`index`].
 //!
 //! # How a write goes
 //!
@@ -13,10 +14,6 @@
 //! [`port::TrackingReader`] hands out whole experiments and runs; searches over runs go through the
 //! [`index::RunIndex`], which follows the log of events, with the language of [`search`].
 //!
-//! # Traces
-//!
-//! [`trace`] holds traces and their spans: rules, [blocks](trace::block) at rest, and an index of its own.
-//!
 //! # Adding a searchable attribute
 //!
 //! Add it to [`run::Run`], give it a column in [`index`], and name it in `search::run`.
@@ -24,9 +21,10 @@
 pub mod batch;
 pub mod block;
 pub mod command;
+mod encoding;
 pub mod error;
-pub mod evaluation;
 pub mod experiment;
+pub mod import;
 pub mod index;
 pub mod input;
 pub mod logged_model;
@@ -34,8 +32,7 @@ pub mod metric;
 pub mod port;
 pub mod run;
 pub mod run_name;
-pub mod scorer;
+pub mod saved_view;
 pub mod search;
+pub mod series;
 pub mod text;
-pub mod trace;
-mod varint;

@@ -130,9 +130,6 @@ pub struct LoggedModel {
     pub updated: MachineTime,
 }
 
-/// The tag in which a logged model keeps its registered versions, as a JSON list.
-pub const VERSIONS_TAG: &str = "mlflow.modelVersions";
-
 /// A point of a metric of a logged model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModelMetric {

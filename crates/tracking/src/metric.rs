@@ -58,6 +58,12 @@ pub fn history_order(a: &Point, b: &Point) -> Ordering {
     (a.timestamp_ms, a.step).cmp(&(b.timestamp_ms, b.step)).then_with(|| value_order(a, b))
 }
 
+/// The order of steps: by step, timestamp and value; NaN as 0, behind the number. Only points that are equal are
+/// equal here.
+pub fn step_order(a: &Point, b: &Point) -> Ordering {
+    (a.step, a.timestamp_ms).cmp(&(b.step, b.timestamp_ms)).then_with(|| value_order(a, b))
+}
+
 fn value_order(a: &Point, b: &Point) -> Ordering {
     let stored = a.comparable().total_cmp(&b.comparable());
     stored.then(a.value.is_nan().cmp(&b.value.is_nan())).then(a.value.total_cmp(&b.value))
@@ -79,9 +85,7 @@ pub fn history(mut points: Vec<Point>) -> Vec<Point> {
 /// Shown is the first point of each bucket, but the very last point in place of the last of those.
 pub fn sampled(mut points: Vec<Point>, steps: RangeInclusive<i64>, most: usize) -> Vec<Point> {
     points.retain(|point| steps.contains(&point.step));
-    points.sort_by(|a, b| {
-        (a.step, a.timestamp_ms).cmp(&(b.step, b.timestamp_ms)).then_with(|| value_order(a, b))
-    });
+    points.sort_by(step_order);
     points.dedup();
     if points.len() <= most || most == 0 {
         points.truncate(most);

@@ -2,21 +2,21 @@
 //! the transaction's workspace, or the one given; runs and logged models to their experiment.
 
 use async_trait::async_trait;
-use mainstay_core::command::Ownership;
 use mainstay_core::error::StorageError;
 use mainstay_core::event::EventSeq;
+use mainstay_core::experiment::ExperimentTx;
 use mainstay_core::id::RunId;
 use mainstay_core::name::Name;
 use mainstay_core::page::{Page, PageRequest};
 
 use crate::error::TrackingError;
 use crate::experiment::{Experiment, ExperimentDetail, ExperimentId, ExperimentName};
-use crate::index::RunSummary;
+use crate::index::{ColumnKind, Groups, RunSummary, Values, Vocabulary};
 use crate::input::{DatasetInput, DatasetUse, ModelOutput};
 use crate::logged_model::{LoggedModel, LoggedModelDetail, LoggedModelId, ModelMetric};
 use crate::metric::{Latest, Point};
 use crate::run::{Attachments, Lifecycle, Run, RunDetail};
-use crate::search::{RunFilter, RunOrder, View};
+use crate::search::{GroupColumn, RunFilter, RunGrouping, RunOrder, RunProjection, View};
 use crate::text::Pair;
 
 /// What the commands of tracking write through.
@@ -24,9 +24,7 @@ use crate::text::Pair;
 /// An insert of something that exists is [`StorageError::Contended`]: the commands look first, so
 /// only another process can be the cause, and a replay sees it.
 #[async_trait]
-pub trait TrackingTx: Ownership {
-    /// An experiment of this workspace.
-    async fn experiment(&mut self, id: ExperimentId) -> Result<Option<Experiment>, StorageError>;
+pub trait TrackingTx: ExperimentTx {
     /// An experiment of this workspace by its name, deleted ones included.
     async fn experiment_named(&mut self, name: &ExperimentName) -> Result<Option<Experiment>, StorageError>;
     /// The highest id ever given, in any workspace.
@@ -94,12 +92,6 @@ pub trait TrackingTx: Ownership {
     async fn put_logged_model_tag(&mut self, id: LoggedModelId, tag: &Pair) -> Result<(), StorageError>;
     /// Removes a tag of a logged model; `false` if there was none.
     async fn delete_logged_model_tag(&mut self, id: LoggedModelId, key: &str) -> Result<bool, StorageError>;
-    /// The value of a tag of a logged model.
-    async fn logged_model_tag(
-        &mut self,
-        id: LoggedModelId,
-        key: &str,
-    ) -> Result<Option<String>, StorageError>;
     /// Adds a point of a logged model's metric; one that is there already is left alone.
     async fn put_model_metric(&mut self, metric: &ModelMetric) -> Result<(), StorageError>;
 }
@@ -130,9 +122,19 @@ pub trait TrackingReader: Send + Sync {
         workspace: &Name,
         ids: &[RunId],
     ) -> Result<Vec<(RunId, Attachments)>, StorageError>;
-    /// All points of a metric, in no order, duplicates included; see
+    /// All points of a metric, in the order in which they were logged, duplicates included; see
     /// [`history`](crate::metric::history).
     async fn points(&self, workspace: &Name, run: RunId, key: &str) -> Result<Vec<Point>, StorageError>;
+    /// The first `limit` points of the [`history`](crate::metric::history) of a metric behind one of them. Reads
+    /// little more than those, if they were logged about as time went on.
+    async fn history_after(
+        &self,
+        workspace: &Name,
+        run: RunId,
+        key: &str,
+        after: Option<Point>,
+        limit: usize,
+    ) -> Result<Vec<Point>, StorageError>;
     /// Logged models by id, in the order asked for; those that do not exist are left out.
     async fn logged_models(
         &self,
@@ -184,4 +186,98 @@ pub struct RunQuery {
 pub trait RunSearch: Send + Sync {
     /// One page of runs. Whatever was committed before the call is in it.
     async fn search(&self, query: &RunQuery) -> Result<Page<RunSummary>, TrackingError>;
+}
+
+/// Which runs are wanted.
+#[derive(Debug, Clone)]
+pub struct RunSelection {
+    /// Of this workspace.
+    pub workspace: Name,
+    /// Of these experiments.
+    pub experiments: Vec<ExperimentId>,
+    /// Whether deleted ones are shown.
+    pub view: View,
+    /// Which.
+    pub filter: RunFilter,
+}
+
+/// Which rows of an ordered list of runs are wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowRange {
+    /// How many rows come before.
+    pub offset: usize,
+    /// At most this many rows.
+    pub limit: usize,
+    /// The name of the list that they are of, if it is still known.
+    pub list: Option<String>,
+}
+
+/// Some rows of an ordered list of runs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rows {
+    /// The runs; `None` for one that is gone for good since the list was made.
+    pub runs: Vec<Option<RunSummary>>,
+    /// How many runs the list has.
+    pub total: usize,
+    /// The name of the list, by which other rows of it can be asked for; `None` if it is too long to be kept.
+    pub list: Option<String>,
+    /// Whether nothing happened to the runs of these experiments since the list was made.
+    pub is_current: bool,
+}
+
+/// One page of runs, as far as they are wanted, and how many there are.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ProjectedPage {
+    /// The runs.
+    pub page: Page<RunSummary>,
+    /// How many runs were found in all.
+    pub total: usize,
+}
+
+/// What a table of runs asks, as the [`RunIndex`](crate::index::RunIndex) answers it. Whatever was committed before a
+/// call is in its answer.
+#[async_trait]
+pub trait RunTable: Send + Sync {
+    /// The experiments of a workspace that have runs, ascending.
+    async fn experiments_with_runs(&self, workspace: &Name) -> Result<Vec<ExperimentId>, TrackingError>;
+    /// One page of runs, with what is wanted of each.
+    async fn page(
+        &self,
+        selection: RunSelection,
+        order: RunOrder,
+        page: PageRequest,
+        columns: RunProjection,
+    ) -> Result<ProjectedPage, TrackingError>;
+    /// Any rows of the ordered list of runs, with what is wanted of each.
+    async fn rows(
+        &self,
+        selection: RunSelection,
+        order: RunOrder,
+        range: RowRange,
+        columns: RunProjection,
+    ) -> Result<Rows, TrackingError>;
+    /// Runs in groups: `limit` of them from `offset` on.
+    async fn groups(
+        &self,
+        selection: RunSelection,
+        order: RunOrder,
+        grouping: RunGrouping,
+        window: (usize, usize),
+    ) -> Result<Groups, TrackingError>;
+    /// Which columns runs have whose keys begin so; at most `limit`.
+    async fn vocabulary(
+        &self,
+        selection: RunSelection,
+        kinds: Vec<ColumnKind>,
+        prefix: String,
+        limit: usize,
+    ) -> Result<Vocabulary, TrackingError>;
+    /// Which values a column has that begin so; at most `limit`.
+    async fn values(
+        &self,
+        selection: RunSelection,
+        column: GroupColumn,
+        prefix: String,
+        limit: usize,
+    ) -> Result<Values, TrackingError>;
 }

@@ -12,46 +12,10 @@ use crate::input::{DatasetInput, ModelOutput};
 use crate::logged_model::LoggedModelId;
 use crate::metric::Latest;
 
+pub use mainstay_core::lifecycle::Lifecycle;
+
 /// The tag that always equals the run's name.
 pub const RUN_NAME_TAG: &str = "mlflow.runName";
-
-/// Whether something is deleted. Deletion is reversible; what is deleted cannot be written to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Lifecycle {
-    /// Alive.
-    Active,
-    /// Deleted, and restorable.
-    Deleted,
-}
-
-impl Lifecycle {
-    /// The name on the wire.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::Deleted => "deleted",
-        }
-    }
-
-    /// The stage as it was stored.
-    pub fn stored(text: &str) -> Option<Self> {
-        [Self::Active, Self::Deleted].into_iter().find(|stage| stage.as_str() == text)
-    }
-
-    /// The stage that this is not.
-    #[must_use]
-    pub const fn other(self) -> Self {
-        match self {
-            Self::Active => Self::Deleted,
-            Self::Deleted => Self::Active,
-        }
-    }
-
-    /// Refuses unless this is `wanted`.
-    pub fn expect(self, wanted: Self, what: impl FnOnce() -> String) -> Result<(), TrackingError> {
-        if self == wanted { Ok(()) } else { Err(TrackingError::WrongLifecycle { what: what(), wanted }) }
-    }
-}
 
 /// How far a run is, as its client says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

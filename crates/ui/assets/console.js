@@ -4,6 +4,7 @@
 
 // MLflow's own console stands at "/" and keeps what it shows behind the "#", which no server hears of.
 const PLACES = [
+  [/^#\/compare-runs\?runs=([^&]*)/, (ids) => `/runs?show=compare&${(decodeURIComponent(ids).match(/[0-9a-f]{32}/g) ?? []).map((id) => `run=${id}`).join("&")}`],
   [/^#\/experiments\/[^/?]+\/runs\/([^/?]+)/, (run) => `/runs/${run}`],
   [/^#\/experiments\/([^/?]+)/, (id) => `/experiments/${id}`],
   [/^#\/models\/([^/?]+)\/versions\/([^/?]+)/, (name, version) => `/models/${name}/${version}`],
@@ -44,7 +45,7 @@ document.addEventListener("keydown", (event) => {
   const field = event.target.closest?.("input, textarea");
   if (event.key === "/" && !field && !event.ctrlKey && !event.metaKey) {
     event.preventDefault();
-    document.querySelector(".search input")?.focus();
+    (document.querySelector("#run-filter") ?? document.querySelector(".search input"))?.focus();
   } else if (event.key === "Escape" && field) {
     field.blur();
   }

@@ -9,7 +9,7 @@ use http::{StatusCode, header};
 use mainstay_core::digest::Digest;
 
 /// How many characters of the digest stand in the address.
-const TAG: usize = 16;
+const TAG_LENGTH: usize = 16;
 
 /// A file of the console.
 struct Asset {
@@ -31,11 +31,33 @@ macro_rules! assets {
 
 const ASSETS: &[Asset] = assets! {
     "console.css", "assets/console.css", "text/css; charset=utf-8";
+    "runs.css", "assets/runs.css", "text/css; charset=utf-8";
     "mark.svg", "assets/mark.svg", "image/svg+xml";
     "console.js", "assets/console.js", "text/javascript; charset=utf-8";
     "live-events.js", "assets/live-events.js", "text/javascript; charset=utf-8";
     "live-page.js", "assets/live-page.js", "text/javascript; charset=utf-8";
-    "metric-charts.js", "assets/metric-charts.js", "text/javascript; charset=utf-8";
+    "run-page.js", "assets/run-page.js", "text/javascript; charset=utf-8";
+    "runs.js", "assets/runs.js", "text/javascript; charset=utf-8";
+    "run-state.js", "assets/run-state.js", "text/javascript; charset=utf-8";
+    "run-api.js", "assets/run-api.js", "text/javascript; charset=utf-8";
+    "run-rows.js", "assets/run-rows.js", "text/javascript; charset=utf-8";
+    "run-table.js", "assets/run-table.js", "text/javascript; charset=utf-8";
+    "run-head.js", "assets/run-head.js", "text/javascript; charset=utf-8";
+    "run-keys.js", "assets/run-keys.js", "text/javascript; charset=utf-8";
+    "run-columns.js", "assets/run-columns.js", "text/javascript; charset=utf-8";
+    "run-filter.js", "assets/run-filter.js", "text/javascript; charset=utf-8";
+    "run-views.js", "assets/run-views.js", "text/javascript; charset=utf-8";
+    "run-live.js", "assets/run-live.js", "text/javascript; charset=utf-8";
+    "run-charts.js", "assets/run-charts.js", "text/javascript; charset=utf-8";
+    "run-chart.js", "assets/run-chart.js", "text/javascript; charset=utf-8";
+    "run-series.js", "assets/run-series.js", "text/javascript; charset=utf-8";
+    "run-compare.js", "assets/run-compare.js", "text/javascript; charset=utf-8";
+    "run-parallel.js", "assets/run-parallel.js", "text/javascript; charset=utf-8";
+    "run-scatter.js", "assets/run-scatter.js", "text/javascript; charset=utf-8";
+    "run-diff.js", "assets/run-diff.js", "text/javascript; charset=utf-8";
+    "figure.js", "assets/figure.js", "text/javascript; charset=utf-8";
+    "dom.js", "assets/dom.js", "text/javascript; charset=utf-8";
+    "palette.js", "assets/palette.js", "text/javascript; charset=utf-8";
     "step-log.js", "assets/step-log.js", "text/javascript; charset=utf-8";
     "uplot.js", "vendor/uplot-1.6.32.iife.min.js", "text/javascript; charset=utf-8";
     "uplot.css", "vendor/uplot-1.6.32.min.css", "text/css; charset=utf-8";
@@ -43,57 +65,27 @@ const ASSETS: &[Asset] = assets! {
     "mono.woff2", "vendor/jetbrains-mono-5.3.0-latin.woff2", "font/woff2";
 };
 
-/// A file as it is served: its stylesheet references resolved, its tag known.
-struct Served {
-    name: &'static str,
-    tag: String,
-    media_type: &'static str,
-    bytes: Vec<u8>,
-}
-
-/// In the order of [`ASSETS`].
-static SERVED: LazyLock<Vec<Served>> = LazyLock::new(|| {
-    let plain = |asset: &Asset| {
-        let (name, media_type, bytes) = (asset.name, asset.media_type, asset.bytes.to_vec());
-        Served { name, tag: tag(&bytes), media_type, bytes }
-    };
-    let mut served: Vec<Served> = ASSETS.iter().map(plain).collect();
-    let fonts: Vec<(String, String)> = served
-        .iter()
-        .filter(|file| file.media_type == "font/woff2")
-        .map(|file| (format!("url({})", file.name), format!("url(/assets/{}/{})", file.tag, file.name)))
-        .collect();
-    for sheet in served.iter_mut().filter(|file| file.name == "console.css") {
-        let mut text = String::from_utf8_lossy(&sheet.bytes).into_owned();
-        for (from, to) in &fonts {
-            text = text.replace(from, to);
-        }
-        sheet.bytes = text.into_bytes();
-        sheet.tag = tag(&sheet.bytes);
-    }
-    served
+/// The digest of all files together. Modules and stylesheets name each other by bare file names, which a browser
+/// looks up beside the file that names them: so one tag stands in all addresses.
+static TAG: LazyLock<String> = LazyLock::new(|| {
+    let whole = Digest::of_parts(ASSETS.iter().map(|file| file.bytes));
+    whole.hex().chars().take(TAG_LENGTH).collect()
 });
 
-fn tag(bytes: &[u8]) -> String {
-    Digest::of(bytes).hex().chars().take(TAG).collect()
-}
-
-/// The address of a file, for templates. An unknown name gives an address that answers 404, which a test
-/// over all templates would show.
+/// The address of a file, for templates.
 pub(crate) fn href(name: &str) -> String {
-    let tag = SERVED.iter().find(|file| file.name == name).map_or("none", |file| file.tag.as_str());
-    format!("/assets/{tag}/{name}")
+    format!("/assets/{}/{name}", *TAG)
 }
 
 /// `GET /assets/{tag}/{name}`
 pub(crate) async fn serve(Path((tag, name)): Path<(String, String)>) -> Response {
-    let found = SERVED.iter().find(|file| file.name == name && file.tag == tag);
+    let found = ASSETS.iter().find(|file| file.name == name && tag == *TAG);
     let Some(file) = found else { return StatusCode::NOT_FOUND.into_response() };
     let headers = [
         (header::CONTENT_TYPE, file.media_type),
         (header::CACHE_CONTROL, "public, max-age=31536000, immutable"),
     ];
-    (headers, file.bytes.as_slice()).into_response()
+    (headers, file.bytes).into_response()
 }
 
 #[cfg(test)]
@@ -109,18 +101,29 @@ mod tests {
         assert_eq!(answer.status(), StatusCode::OK);
         assert_eq!(answer.headers()[header::CACHE_CONTROL], "public, max-age=31536000, immutable");
         assert_eq!(answer.headers()[header::CONTENT_TYPE], "text/css; charset=utf-8");
-        let stale = serve(Path(("0".repeat(TAG), "console.css".to_owned()))).await;
+        let stale = serve(Path(("0".repeat(TAG_LENGTH), "console.css".to_owned()))).await;
         assert_eq!(stale.status(), StatusCode::NOT_FOUND);
     }
 
     #[test]
-    fn the_stylesheet_names_fonts_by_their_digests() {
-        let sheet = SERVED.iter().find(|file| file.name == "console.css").unwrap();
-        let text = String::from_utf8(sheet.bytes.clone()).unwrap();
-        for font in ["inter.woff2", "mono.woff2"] {
-            assert!(text.contains(&href(font)), "{font}");
+    fn files_name_files_that_are_there_and_nothing_from_elsewhere() {
+        let mut named = 0;
+        let written = |file: &&Asset| ["console.css", "runs.css"].contains(&file.name) || is_module(file);
+        for file in ASSETS.iter().filter(written) {
+            let text = std::str::from_utf8(file.bytes).unwrap();
+            let imported = text.split("from \"./").skip(1).map(|rest| rest.split('"').next().unwrap());
+            let fonts = text.split("url(").skip(1).map(|rest| rest.split(')').next().unwrap());
+            for name in imported.chain(fonts) {
+                assert!(ASSETS.iter().any(|other| other.name == name), "{} names {name}", file.name);
+                named += 1;
+            }
+            assert!(!text.contains("https:"), "nothing comes from elsewhere");
         }
-        assert!(!text.contains("http:") && !text.contains("https:"), "nothing comes from elsewhere");
+        assert!(named >= 4, "{named}");
+    }
+
+    fn is_module(file: &Asset) -> bool {
+        file.media_type.starts_with("text/javascript") && file.name != "uplot.js"
     }
 
     #[test]
@@ -131,7 +134,7 @@ mod tests {
             let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
             for rest in text.split("asset::href(\"").skip(1) {
                 let name = rest.split('"').next().unwrap();
-                assert!(SERVED.iter().any(|file| file.name == name), "{name}");
+                assert!(ASSETS.iter().any(|file| file.name == name), "{name}");
                 named += 1;
             }
         }

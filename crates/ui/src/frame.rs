@@ -23,7 +23,7 @@ pub(crate) type Page = Result<Html<String>, Error>;
 
 /// Nothing inline, nothing from elsewhere, nobody's frame.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; \
-     img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+     img-src 'self'; connect-src 'self'; frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// A template that could not be written: a fault of ours.
 #[derive(Debug, thiserror::Error)]
@@ -175,7 +175,8 @@ pub(crate) async fn finish(mut response: Response) -> Response {
         response = page;
     }
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    // Artifacts have a stricter one of their own.
+    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(POLICY));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
     // What a page shows is of this instant and this caller.

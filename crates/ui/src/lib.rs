@@ -26,6 +26,7 @@ use mainstay_api::native::why::WhyState;
 use mainstay_api::{App, Route};
 use mainstay_core::command::Commands;
 use mainstay_core::event::EventLog;
+use mainstay_core::object::{ObjectPath, Objects};
 use mainstay_core::time::{Clock, MachineTime};
 use mainstay_data::ports::DataReader;
 use mainstay_features::port::FeaturesReader;
@@ -35,6 +36,8 @@ use mainstay_pipelines::port::{PipelineReader, PipelineTx};
 use mainstay_registry::port::RegistryReader;
 use mainstay_serving::port::ServingStore;
 use mainstay_tracking::port::{RunSearch, TrackingReader};
+use mainstay_tracking::saved_view::port::SavedViewReader;
+use mainstay_tracking::series::port::SeriesReader;
 
 /// What pages are made from.
 pub struct Console {
@@ -62,6 +65,14 @@ pub struct Console {
     pub data: Arc<dyn DataReader>,
     /// Feature definitions.
     pub features: Arc<dyn FeaturesReader>,
+    /// Views of runs that people keep.
+    pub saved_views: Arc<dyn SavedViewReader>,
+    /// What metrics come to, for charts.
+    pub series: Arc<dyn SeriesReader>,
+    /// Artifacts.
+    pub objects: Arc<dyn Objects>,
+    /// Where in [`Console::objects`] the artifacts of a run with this location are; `None` if they are elsewhere.
+    pub locate: fn(&str) -> Option<ObjectPath>,
     /// What steps printed.
     pub logs: Arc<dyn StepLogs>,
     /// Decides approvals.

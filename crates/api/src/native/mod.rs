@@ -14,7 +14,11 @@ mod precondition;
 pub mod probe;
 mod reason;
 mod request;
+pub mod run;
+pub mod saved_view;
+pub mod series;
 pub mod status;
+pub mod trace;
 pub mod why;
 
 use std::sync::Arc;

@@ -1,112 +1,32 @@
-//! The grammar: text to comparisons, before anything is known of columns.
+//! The grammar: texts to comparisons, before anything is known of columns.
 
-use super::{Fault, MAX_ORDERS, MAX_TERMS, MAX_TEXT};
+use super::{
+    Column, Comparison, Fault, Filter, MAX_DEPTH, MAX_EXPRESSIONS, MAX_ORDERS, MAX_TERMS, MAX_TEXT, Op,
+    Operand, Term,
+};
 use crate::text::clip;
 
-/// `key` or `entity.key`, with the quotes of the key taken off.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Column {
-    /// What stands before the dot.
-    pub entity: Option<String>,
-    /// What stands after it, or alone.
-    pub key: String,
-}
-
-/// A comparator.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Op {
-    /// `=`
-    Eq,
-    /// `!=`
-    Ne,
-    /// `<`
-    Lt,
-    /// `<=`
-    Le,
-    /// `>`
-    Gt,
-    /// `>=`
-    Ge,
-    /// `LIKE`
-    Like,
-    /// `ILIKE`
-    ILike,
-    /// `RLIKE`
-    RLike,
-    /// `IN`
-    In,
-    /// `NOT IN`
-    NotIn,
-    /// `IS NULL`
-    IsNull,
-    /// `IS NOT NULL`
-    IsNotNull,
-}
-
-impl Op {
-    /// As it is written.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Eq => "=",
-            Self::Ne => "!=",
-            Self::Lt => "<",
-            Self::Le => "<=",
-            Self::Gt => ">",
-            Self::Ge => ">=",
-            Self::Like => "LIKE",
-            Self::ILike => "ILIKE",
-            Self::RLike => "RLIKE",
-            Self::In => "IN",
-            Self::NotIn => "NOT IN",
-            Self::IsNull => "IS NULL",
-            Self::IsNotNull => "IS NOT NULL",
-        }
-    }
-}
-
-/// What stands after a comparator.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Operand {
-    /// After `IS NULL` and `IS NOT NULL`.
-    Nothing,
-    /// A string, without its quotes.
-    Text(String),
-    /// A number.
-    Number(f64),
-    /// After `IN` and `NOT IN`: one string or more.
-    List(Vec<String>),
-}
-
-/// One comparison, of a column that may or may not exist.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Comparison {
-    /// What is compared.
-    pub column: Column,
-    /// How.
-    pub op: Op,
-    /// With what.
-    pub value: Operand,
-}
-
-/// Parses `comparison (AND comparison)*`; a blank text is no comparison.
-pub fn parse(text: &str) -> Result<Vec<Comparison>, Fault> {
+/// Parses a filter; a blank text is no comparison.
+pub fn parse_filter(text: &str) -> Result<Filter<Term>, Fault> {
     if text.len() > MAX_TEXT {
         return Err(Fault::TooLong);
     }
-    let mut rest = Rest(text.trim());
-    let mut comparisons = Vec::new();
-    while !rest.0.is_empty() {
-        if !comparisons.is_empty() && !rest.keyword("AND") {
-            return Err(rest.wrong("AND"));
-        }
-        if comparisons.len() == MAX_TERMS {
-            return Err(Fault::TooLong);
-        }
-        let (column, op) = (rest.column()?, rest.op()?);
-        let value = rest.operand(op)?;
-        comparisons.push(Comparison { column, op, value });
+    let mut parser = Parser { rest: Rest::of(text), terms: 0, expressions: 0 };
+    if parser.rest.text.is_empty() {
+        return Ok(Filter::default());
     }
-    Ok(comparisons)
+    let filter = parser.either(0)?;
+    if parser.rest.text.is_empty() { Ok(filter) } else { Err(parser.rest.wrong("AND, OR or the end")) }
+}
+
+/// Parses a column alone.
+pub fn parse_column(text: &str) -> Result<Column, Fault> {
+    if text.len() > MAX_TEXT {
+        return Err(Fault::TooLong);
+    }
+    let mut rest = Rest::of(text);
+    let column = rest.column()?;
+    if rest.text.is_empty() { Ok(column) } else { Err(rest.wrong("the end of the column")) }
 }
 
 /// Parses `column [ASC|DESC]`; `true` for ascending.
@@ -114,10 +34,10 @@ pub fn parse_order(text: &str) -> Result<(Column, bool), Fault> {
     if text.len() > MAX_TEXT {
         return Err(Fault::TooLong);
     }
-    let mut rest = Rest(text.trim());
+    let mut rest = Rest::of(text);
     let column = rest.column()?;
     let ascending = rest.keyword("ASC") || !rest.keyword("DESC");
-    if rest.0.is_empty() { Ok((column, ascending)) } else { Err(rest.wrong("ASC or DESC")) }
+    if rest.text.is_empty() { Ok((column, ascending)) } else { Err(rest.wrong("ASC or DESC")) }
 }
 
 /// Parses an order of several columns, none twice; `column` says which there are.
@@ -141,49 +61,124 @@ pub fn parse_orders<C: PartialEq, E: From<Fault>>(
     Ok(order)
 }
 
+/// How comparisons are joined: `OR` binds least, `NOT` most.
+struct Parser<'a> {
+    rest: Rest<'a>,
+    terms: usize,
+    expressions: usize,
+}
+
+impl Parser<'_> {
+    /// `both (OR both)*`
+    fn either(&mut self, depth: usize) -> Result<Filter<Term>, Fault> {
+        let mut parts = vec![self.both(depth)?];
+        while self.rest.keyword("OR") {
+            parts.push(self.both(depth)?);
+        }
+        Ok(Filter::any(parts))
+    }
+
+    /// `one (AND one)*`
+    fn both(&mut self, depth: usize) -> Result<Filter<Term>, Fault> {
+        let mut parts = vec![self.one(depth)?];
+        while self.rest.keyword("AND") {
+            parts.push(self.one(depth)?);
+        }
+        Ok(Filter::all(parts))
+    }
+
+    /// `NOT one`, `(either)` or a comparison
+    fn one(&mut self, depth: usize) -> Result<Filter<Term>, Fault> {
+        let at = self.rest.position();
+        if depth > MAX_DEPTH {
+            return Err(Fault::TooDeep { at });
+        }
+        if self.rest.keyword("NOT") {
+            return Ok(Filter::Not(Box::new(self.one(depth + 1)?)));
+        }
+        if self.rest.symbol("(") {
+            let inner = self.either(depth + 1)?;
+            return if self.rest.symbol(")") { Ok(inner) } else { Err(self.rest.wrong("AND, OR or ')'")) };
+        }
+        let comparison = self.rest.comparison()?;
+        self.terms += 1;
+        self.expressions += usize::from(comparison.op == Op::RLike);
+        if self.terms > MAX_TERMS || self.expressions > MAX_EXPRESSIONS {
+            return Err(Fault::TooMany { at });
+        }
+        Ok(Filter::Test(Term { at, comparison }))
+    }
+}
+
 /// What is left of the text, without leading space.
-struct Rest<'a>(&'a str);
+struct Rest<'a> {
+    text: &'a str,
+    whole: &'a str,
+}
 
 impl<'a> Rest<'a> {
+    fn of(whole: &'a str) -> Self {
+        Self { text: whole.trim(), whole: whole.trim_end() }
+    }
+
+    /// How many characters stand before.
+    fn position(&self) -> usize {
+        let before = self.whole.len() - self.text.len();
+        self.whole.get(..before).unwrap_or_default().chars().count()
+    }
+
     fn wrong(&self, expected: &'static str) -> Fault {
-        Fault::Syntax { near: clip(self.0), expected }
+        Fault::Syntax { at: self.position(), near: clip(self.text), expected }
     }
 
     /// Takes the first `len` bytes and the space that follows.
     fn take(&mut self, len: usize) -> &'a str {
-        let (taken, rest) = self.0.split_at_checked(len).unwrap_or((self.0, ""));
-        self.0 = rest.trim_start();
+        let (taken, rest) = self.text.split_at_checked(len).unwrap_or((self.text, ""));
+        self.text = rest.trim_start();
         taken
     }
 
     /// The length of the run of word characters at the start.
     fn word_len(&self) -> usize {
-        self.0.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(self.0.len())
+        self.text.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(self.text.len())
     }
 
     /// Takes a word, in any case, if it stands here.
     fn keyword(&mut self, keyword: &str) -> bool {
         let len = self.word_len();
-        let found = self.0.get(..len).is_some_and(|word| word.eq_ignore_ascii_case(keyword));
+        let found = self.text.get(..len).is_some_and(|word| word.eq_ignore_ascii_case(keyword));
         if found {
             self.take(len);
         }
         found
     }
 
-    /// Takes a text between `quote`s; doubled ones do not end it, and stay doubled.
-    fn quoted(&mut self, quote: char) -> Option<&'a str> {
-        let inner = self.0.strip_prefix(quote)?;
+    fn symbol(&mut self, symbol: &str) -> bool {
+        let found = self.text.starts_with(symbol);
+        if found {
+            self.take(symbol.len());
+        }
+        found
+    }
+
+    /// The bytes of a text between `quote`s that stands here; doubled ones do not end it, and stay doubled.
+    fn between(&self, quote: char) -> Option<&'a str> {
+        let inner = self.text.strip_prefix(quote)?;
         let mut from = 0;
         loop {
             let end = from + inner.get(from..)?.find(quote)?;
             if inner.get(end + 1..).is_some_and(|after| after.starts_with(quote)) {
                 from = end + 2;
             } else {
-                self.take(end + 2);
                 return inner.get(..end);
             }
         }
+    }
+
+    fn quoted(&mut self, quote: char) -> Option<&'a str> {
+        let inner = self.between(quote)?;
+        self.take(inner.len() + 2);
+        Some(inner)
     }
 
     fn key(&mut self) -> Option<String> {
@@ -191,21 +186,42 @@ impl<'a> Rest<'a> {
             return Some(key.to_owned());
         }
         let end = |c: char| !(c.is_alphanumeric() || matches!(c, '_' | '.'));
-        let len = self.0.find(end).unwrap_or(self.0.len());
+        let len = self.text.find(end).unwrap_or(self.text.len());
+        let (key, after) = self.text.split_at_checked(len)?;
+        if key.ends_with('.') && after.starts_with(['`', '"', '\'']) {
+            // What stands before its last dot says of what it is, as in ``span.attributes.`a key` ``.
+            self.text = after;
+            let quoted = self.quoted('`').or_else(|| self.quoted('"')).or_else(|| self.quoted('\''))?;
+            return Some(format!("{key}{quoted}"));
+        }
         Some(self.take(len).to_owned()).filter(|key| !key.is_empty())
     }
 
+    /// What stands before a dot, in backticks or as a word.
+    fn entity(&mut self) -> Option<String> {
+        let (name, len) = match self.between('`') {
+            Some(name) => (name, name.len() + 2),
+            None => (self.text.get(..self.word_len())?, self.word_len()),
+        };
+        let after = self.text.get(len..)?.strip_prefix('.').filter(|_| !name.is_empty())?;
+        self.text = after;
+        Some(name.to_owned())
+    }
+
     fn column(&mut self) -> Result<Column, Fault> {
-        let len = self.word_len();
-        if len > 0 && self.0.get(len..).is_some_and(|after| after.starts_with('.')) {
-            let entity = Some(self.take(len).to_owned());
-            self.0 = self.0.get(1..).unwrap_or_default();
+        if let Some(entity) = self.entity() {
             let quoted = self.quoted('\'').map(str::to_owned);
             let key = quoted.or_else(|| self.key()).ok_or_else(|| self.wrong("a key"))?;
-            return Ok(Column { entity, key });
+            return Ok(Column { entity: Some(entity), key });
         }
         let key = self.key().ok_or_else(|| self.wrong("a column"))?;
         Ok(Column { entity: None, key })
+    }
+
+    fn comparison(&mut self) -> Result<Comparison, Fault> {
+        let (column, op) = (self.column()?, self.op()?);
+        let value = self.operand(op)?;
+        Ok(Comparison { column, op, value })
     }
 
     fn op(&mut self) -> Result<Op, Fault> {
@@ -213,19 +229,21 @@ impl<'a> Rest<'a> {
         let symbols =
             [("!=", Op::Ne), ("<=", Op::Le), (">=", Op::Ge), ("=", Op::Eq), ("<", Op::Lt), (">", Op::Gt)];
         for (symbol, op) in symbols {
-            if self.0.starts_with(symbol) {
-                self.take(symbol.len());
+            if self.symbol(symbol) {
                 return Ok(op);
             }
         }
-        for (keyword, op) in [("LIKE", Op::Like), ("ILIKE", Op::ILike), ("RLIKE", Op::RLike), ("IN", Op::In)]
-        {
+        let words = [("LIKE", Op::Like), ("ILIKE", Op::ILike), ("RLIKE", Op::RLike), ("IN", Op::In)];
+        for (keyword, op) in words.into_iter().chain([("BETWEEN", Op::Between)]) {
             if self.keyword(keyword) {
                 return Ok(op);
             }
         }
-        if self.keyword("NOT") && self.keyword("IN") {
-            return Ok(Op::NotIn);
+        if self.keyword("NOT") {
+            let negated = [("IN", Op::NotIn), ("BETWEEN", Op::NotBetween)];
+            let found = negated.into_iter().find(|(keyword, _)| self.keyword(keyword));
+            let wrong = || self.wrong("IN or BETWEEN; NOT of another comparison stands before its column");
+            return found.map(|(_, op)| op).ok_or_else(wrong);
         }
         if self.keyword("IS") {
             let op = if self.keyword("NOT") { Op::IsNotNull } else { Op::IsNull };
@@ -234,51 +252,85 @@ impl<'a> Rest<'a> {
         Err(self.wrong("a comparator"))
     }
 
-    fn text(&mut self) -> Option<String> {
-        self.quoted('\'').or_else(|| self.quoted('"')).map(str::to_owned)
+    fn text(&mut self) -> Result<Option<String>, Fault> {
+        if self.text.starts_with("E'") || self.text.starts_with("e'") {
+            return self.escaped().map(Some);
+        }
+        Ok(self.quoted('\'').or_else(|| self.quoted('"')).map(str::to_owned))
+    }
+
+    /// `E'…'`, in which `\'` and `\\` stand for a quote and a backslash.
+    fn escaped(&mut self) -> Result<String, Fault> {
+        let mut text = String::new();
+        let mut chars = self.text.char_indices().skip(2);
+        while let Some((at, c)) = chars.next() {
+            match c {
+                '\'' => {
+                    self.take(at + 1);
+                    return Ok(text);
+                }
+                '\\' => match chars.next() {
+                    Some((_, c @ ('\'' | '\\'))) => text.push(c),
+                    _ => break,
+                },
+                c => text.push(c),
+            }
+        }
+        Err(self.wrong("a string E'…' in which \\' and \\\\ are the only escapes"))
+    }
+
+    fn number(&mut self) -> Option<f64> {
+        let end = |c: char| !(c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '+'));
+        let len = self.text.find(end).unwrap_or(self.text.len());
+        let digits = self.text.get(..len).unwrap_or_default();
+        let unsigned = digits.strip_prefix('-').unwrap_or(digits);
+        // Rust also reads "inf" and "nan", which are no numbers here.
+        let numeric = unsigned.starts_with(|c: char| c.is_ascii_digit() || c == '.');
+        let number = digits.parse().ok().filter(|_| numeric)?;
+        self.take(len);
+        Some(number)
     }
 
     fn operand(&mut self, op: Op) -> Result<Operand, Fault> {
         match op {
-            Op::IsNull | Op::IsNotNull => return Ok(Operand::Nothing),
-            Op::In | Op::NotIn => return self.list(),
-            _ => {}
-        }
-        if let Some(text) = self.text() {
-            return Ok(Operand::Text(text));
-        }
-        let end = |c: char| !(c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '+'));
-        let len = self.0.find(end).unwrap_or(self.0.len());
-        let digits = self.0.get(..len).unwrap_or_default();
-        let unsigned = digits.strip_prefix('-').unwrap_or(digits);
-        // Rust also reads "inf" and "nan", which are no numbers here.
-        let numeric = unsigned.starts_with(|c: char| c.is_ascii_digit() || c == '.');
-        match digits.parse() {
-            Ok(number) if numeric => {
-                self.take(len);
-                Ok(Operand::Number(number))
+            Op::IsNull | Op::IsNotNull => Ok(Operand::Nothing),
+            Op::In | Op::NotIn => self.list(),
+            Op::Between | Op::NotBetween => self.range(),
+            _ => {
+                if let Some(text) = self.text()? {
+                    return Ok(Operand::Text(text));
+                }
+                self.number().map(Operand::Number).ok_or_else(|| self.wrong("a quoted string or a number"))
             }
-            _ => Err(self.wrong("a quoted string or a number")),
         }
     }
 
-    fn list(&mut self) -> Result<Operand, Fault> {
-        const EXPECTED: &str = "a list of quoted strings, such as ('a', 'b')";
-        if !self.0.starts_with('(') {
+    fn range(&mut self) -> Result<Operand, Fault> {
+        const EXPECTED: &str = "two numbers, such as 0.1 AND 0.5";
+        let low = self.number().ok_or_else(|| self.wrong(EXPECTED))?;
+        if !self.keyword("AND") {
             return Err(self.wrong(EXPECTED));
         }
-        self.take(1);
-        let mut items = Vec::new();
+        let high = self.number().ok_or_else(|| self.wrong(EXPECTED))?;
+        Ok(Operand::Range(low, high))
+    }
+
+    fn list(&mut self) -> Result<Operand, Fault> {
+        const EXPECTED: &str = "a list of quoted strings, such as ('a', 'b'), or of numbers";
+        if !self.symbol("(") {
+            return Err(self.wrong(EXPECTED));
+        }
+        let (mut texts, mut numbers) = (Vec::new(), Vec::new());
         loop {
-            let Some(item) = self.text() else { return Err(self.wrong(EXPECTED)) };
-            items.push(item);
-            let comma = self.0.starts_with(',');
-            if comma {
-                self.take(1);
+            match self.text()? {
+                Some(text) if numbers.is_empty() => texts.push(text),
+                None if texts.is_empty() => numbers.push(self.number().ok_or_else(|| self.wrong(EXPECTED))?),
+                _ => return Err(self.wrong(EXPECTED)),
             }
-            if self.0.starts_with(')') {
-                self.take(1);
-                return Ok(Operand::List(items));
+            let comma = self.symbol(",");
+            if self.symbol(")") {
+                let is_text = numbers.is_empty();
+                return Ok(if is_text { Operand::List(texts) } else { Operand::Numbers(numbers) });
             }
             if !comma {
                 return Err(self.wrong(EXPECTED));

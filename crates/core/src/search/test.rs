@@ -1,5 +1,6 @@
 //! Tests of one value: what a comparison becomes once its column's type is known.
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 use super::{Expression, Fault, Op, Operand, Pattern};
@@ -17,19 +18,21 @@ pub enum Extra {
     ListsAndExpressions,
     /// `IS NULL`, `IS NOT NULL` and `RLIKE`.
     NullsAndExpressions,
+    /// All of these; an expression that cannot be compiled is refused, where a stock server knows none.
+    All,
 }
 
 impl Extra {
     const fn lists(self) -> bool {
-        matches!(self, Self::Lists | Self::ListsAndExpressions)
+        matches!(self, Self::Lists | Self::ListsAndExpressions | Self::All)
     }
 
     const fn nulls(self) -> bool {
-        matches!(self, Self::Nulls | Self::NullsAndExpressions)
+        matches!(self, Self::Nulls | Self::NullsAndExpressions | Self::All)
     }
 
     const fn expressions(self) -> bool {
-        matches!(self, Self::ListsAndExpressions | Self::NullsAndExpressions)
+        matches!(self, Self::ListsAndExpressions | Self::NullsAndExpressions | Self::All)
     }
 }
 
@@ -62,7 +65,7 @@ impl TextTest {
             Op::RLike => extra.expressions(),
             Op::In | Op::NotIn => extra.lists(),
             Op::IsNull | Op::IsNotNull => extra.nulls(),
-            Op::Lt | Op::Le | Op::Gt | Op::Ge => false,
+            Op::Lt | Op::Le | Op::Gt | Op::Ge | Op::Between | Op::NotBetween => false,
         };
         if !allowed {
             return Err(Fault::Comparator { key: key.to_owned(), op: op.as_str() });
@@ -76,6 +79,9 @@ impl TextTest {
             (Op::Ne, Operand::Text(text)) => Ok(Self::Differs(text)),
             (Op::Like, Operand::Text(text)) => Ok(Self::Like(Pattern::new(&text, false))),
             (Op::ILike, Operand::Text(text)) => Ok(Self::Like(Pattern::new(&text, true))),
+            (Op::RLike, Operand::Text(text)) if extra == Extra::All => {
+                Ok(Self::Matches(Expression::checked(&text)?))
+            }
             (Op::RLike, Operand::Text(text)) => Ok(Self::Matches(Expression::new(&text))),
             _ => Err(Fault::NotText(key.to_owned())),
         }
@@ -101,36 +107,148 @@ impl TextTest {
     }
 }
 
-/// A test of a number.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct NumberTest {
-    op: Op,
-    value: f64,
+/// A test of a number that may be missing.
+#[derive(Debug, Clone, PartialEq)]
+pub enum NumberTest {
+    /// There is none.
+    Missing,
+    /// There is one; NaN is one.
+    Present,
+    /// It is this; so is −0 of 0.
+    Equal(f64),
+    /// It is there, and not this.
+    Differs(f64),
+    /// It is less.
+    Less(f64),
+    /// It is this, or less.
+    AtMost(f64),
+    /// It is more.
+    More(f64),
+    /// It is this, or more.
+    AtLeast(f64),
+    /// It lies between these, or is one of them.
+    Between(f64, f64),
+    /// It is less than the one, or more than the other.
+    Outside(f64, f64),
+    /// It is one of these.
+    In(Vec<f64>),
+    /// It is there, and none of these.
+    NotIn(Vec<f64>),
 }
 
 impl NumberTest {
-    /// The test of a number column; the comparator is checked before the value.
+    /// The test of a number column that every row has, or of which a missing one fails every test; the comparator is
+    /// checked before the value.
     pub fn new(key: &str, op: Op, value: &Operand) -> Result<Self, Fault> {
         match op {
-            Op::Eq | Op::Ne | Op::Lt | Op::Le | Op::Gt | Op::Ge => {}
-            _ => return Err(Fault::Comparator { key: key.to_owned(), op: op.as_str() }),
-        }
-        match *value {
-            Operand::Number(value) => Ok(Self { op, value }),
-            _ => Err(Fault::NotNumber(key.to_owned())),
+            Op::IsNull | Op::IsNotNull => Err(Fault::Comparator { key: key.to_owned(), op: op.as_str() }),
+            _ => Self::of_any(key, op, value),
         }
     }
 
-    /// Whether a number passes; of a NaN only `!=` holds, as in IEEE 754.
+    /// The test of a number column that may be asked for its missing values too.
+    pub fn of_any(key: &str, op: Op, value: &Operand) -> Result<Self, Fault> {
+        let not_number = || Fault::NotNumber(key.to_owned());
+        let make: fn(f64) -> Self = match op {
+            Op::IsNull => return Ok(Self::Missing),
+            Op::IsNotNull => return Ok(Self::Present),
+            Op::Like | Op::ILike | Op::RLike => {
+                return Err(Fault::Comparator { key: key.to_owned(), op: op.as_str() });
+            }
+            Op::Between | Op::NotBetween | Op::In | Op::NotIn => {
+                return match (op, value) {
+                    (Op::Between, Operand::Range(low, high)) => Ok(Self::Between(*low, *high)),
+                    (Op::NotBetween, Operand::Range(low, high)) => Ok(Self::Outside(*low, *high)),
+                    (Op::In, Operand::Numbers(all)) => Ok(Self::In(sorted(all))),
+                    (Op::NotIn, Operand::Numbers(all)) => Ok(Self::NotIn(sorted(all))),
+                    _ => Err(not_number()),
+                };
+            }
+            Op::Eq => Self::Equal,
+            Op::Ne => Self::Differs,
+            Op::Lt => Self::Less,
+            Op::Le => Self::AtMost,
+            Op::Gt => Self::More,
+            Op::Ge => Self::AtLeast,
+        };
+        match value {
+            Operand::Number(value) => Ok(make(*value)),
+            _ => Err(not_number()),
+        }
+    }
+
+    /// Whether a number that is there passes; a NaN is different from every number and in no order with any, as in
+    /// IEEE 754.
     #[expect(clippy::float_cmp, reason = "equality of the stored number is what is asked")]
     pub fn holds(&self, number: f64) -> bool {
-        match self.op {
-            Op::Eq => number == self.value,
-            Op::Ne => number != self.value,
-            Op::Lt => number < self.value,
-            Op::Le => number <= self.value,
-            Op::Gt => number > self.value,
-            _ => number >= self.value,
+        match self {
+            Self::Missing => false,
+            Self::Present => true,
+            Self::Equal(value) => number == *value,
+            Self::Differs(value) => number != *value,
+            Self::Less(value) => number < *value,
+            Self::AtMost(value) => number <= *value,
+            Self::More(value) => number > *value,
+            Self::AtLeast(value) => number >= *value,
+            Self::Between(low, high) => *low <= number && number <= *high,
+            Self::Outside(low, high) => number < *low || *high < number,
+            Self::In(all) => is_among(all, number),
+            Self::NotIn(all) => !is_among(all, number),
         }
+    }
+
+    /// Whether it asks for those that are missing, and only those.
+    pub const fn wants_missing(&self) -> bool {
+        matches!(self, Self::Missing)
+    }
+}
+
+/// Ascending. There is no NaN among what can be written.
+fn sorted(all: &[f64]) -> Vec<f64> {
+    let mut all = all.to_vec();
+    all.sort_unstable_by(f64::total_cmp);
+    all
+}
+
+fn is_among(sorted: &[f64], number: f64) -> bool {
+    sorted.binary_search_by(|one| one.partial_cmp(&number).unwrap_or(Ordering::Less)).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_compared_as_ieee_754_says() {
+        let nan = f64::NAN;
+        for (test, passes, fails) in [
+            (NumberTest::Equal(0.0), vec![-0.0, 0.0], vec![nan, 1.0]),
+            (NumberTest::Differs(1.0), vec![nan, 0.0], vec![1.0]),
+            (NumberTest::Between(1.0, 2.0), vec![1.0, 1.5, 2.0], vec![nan, 0.5, 2.5]),
+            (NumberTest::Outside(1.0, 2.0), vec![0.5, 2.5, f64::INFINITY], vec![nan, 1.0, 2.0]),
+            (NumberTest::In(sorted(&[3.0, -1.0, 0.0])), vec![-1.0, -0.0, 3.0], vec![nan, 1.0]),
+            (NumberTest::NotIn(sorted(&[3.0, -1.0])), vec![nan, 0.0], vec![3.0, -1.0]),
+            (NumberTest::Present, vec![nan, 0.0], vec![]),
+            (NumberTest::Missing, vec![], vec![nan, 0.0]),
+        ] {
+            assert!(passes.iter().all(|number| test.holds(*number)), "{test:?}");
+            assert!(!fails.iter().any(|number| test.holds(*number)), "{test:?}");
+        }
+    }
+
+    #[test]
+    fn a_column_has_the_comparators_of_its_kind() {
+        let text = |op, extra| TextTest::new("k", op, Operand::Text("x".into()), extra);
+        assert!(text(Op::RLike, Extra::Lists).is_err() && text(Op::RLike, Extra::All).is_ok());
+        assert!(text(Op::Lt, Extra::All).is_err() && text(Op::Between, Extra::All).is_err());
+        let broken = || Operand::Text("(".into());
+        assert!(TextTest::new("k", Op::RLike, broken(), Extra::NullsAndExpressions).is_ok());
+        assert!(TextTest::new("k", Op::RLike, broken(), Extra::All).is_err());
+        let nothing = &Operand::Nothing;
+        assert!(NumberTest::new("k", Op::IsNull, nothing).is_err());
+        assert_eq!(NumberTest::of_any("k", Op::IsNull, nothing), Ok(NumberTest::Missing));
+        assert!(NumberTest::of_any("k", Op::Like, &Operand::Text("x".into())).is_err());
+        let list = Operand::List(vec!["1".into()]);
+        assert_eq!(NumberTest::new("k", Op::In, &list), Err(Fault::NotNumber("k".into())));
     }
 }

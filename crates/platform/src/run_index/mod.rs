@@ -1,11 +1,12 @@
 //! Keeps the index of runs in memory: filled from its file or the tables, then fed from the log of events.
 
 mod file;
+mod table;
 #[cfg(test)]
 mod tests;
 
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -15,9 +16,10 @@ use mainstay_core::page::Page;
 use mainstay_core::time::Clock;
 use mainstay_store::Database;
 use mainstay_tracking::error::TrackingError;
-use mainstay_tracking::index::{RunIndex, RunSummary, changes_of};
+use mainstay_tracking::index::{Deadline, RunIndex, RunLists, RunSummary, Wanted, changes_of};
 use mainstay_tracking::port::{RunQuery, RunSearch, TrackingReader as _};
-use tokio::sync::{Notify, watch};
+use mainstay_tracking::search::SearchError;
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinHandle;
 
 use self::file::IndexFile;
@@ -29,6 +31,9 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// How long events gather before they are read together, unless a search waits for them.
 const GATHER: Duration = Duration::from_millis(100);
 
+/// How long a search may take.
+const LONGEST: Duration = Duration::from_secs(2);
+
 /// So many events are followed again at a start, at most, but for those that came while the file was written.
 const SAVE_AFTER: u64 = 10_000;
 /// What is kept in a file takes that many times as long until it is kept again: a tenth of a core.
@@ -37,9 +42,14 @@ const REST: u32 = 10;
 /// The index, and how far in the log it is.
 pub struct RunIndexKeeper {
     index: Arc<RwLock<RunIndex>>,
+    /// Locked after the index, never before.
+    lists: Arc<Mutex<RunLists>>,
     head: watch::Receiver<EventSeq>,
     applied: watch::Receiver<Option<EventSeq>>,
     wanted: Arc<Notify>,
+    clock: Arc<dyn Clock>,
+    /// As many searches go on at once as there are cores.
+    searches: Arc<Semaphore>,
 }
 
 impl RunIndexKeeper {
@@ -47,19 +57,26 @@ impl RunIndexKeeper {
     /// writer.
     pub fn start(database: &Database, file: PathBuf, clock: Arc<dyn Clock>) -> Self {
         let index = Arc::new(RwLock::new(RunIndex::new()));
+        let lists = Arc::new(Mutex::new(RunLists::default()));
         let (announce, applied) = watch::channel(None);
         let wanted = Arc::new(Notify::new());
         let (database, head) = (database.clone(), database.head());
-        let saved = Saved { file: IndexFile::new(file), clock, position: EventSeq(0), saving: None };
-        let keeping = Keeping { database, index: Arc::clone(&index), announce, wanted: wanted.clone() };
+        let saved = Saved {
+            file: IndexFile::new(file),
+            clock: Arc::clone(&clock),
+            position: EventSeq(0),
+            saving: None,
+        };
+        let (index_kept, lists_kept) = (Arc::clone(&index), Arc::clone(&lists));
+        let keeping =
+            Keeping { database, index: index_kept, lists: lists_kept, announce, wanted: wanted.clone() };
         tokio::spawn(keeping.run(saved));
-        Self { index, head, applied, wanted }
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self { index, lists, head, applied, wanted, clock, searches: Arc::new(Semaphore::new(cores)) }
     }
-}
 
-#[async_trait]
-impl RunSearch for RunIndexKeeper {
-    async fn search(&self, query: &RunQuery) -> Result<Page<RunSummary>, TrackingError> {
+    /// Waits until the index knows all that was committed before.
+    async fn reach(&self) -> Result<(), StorageError> {
         let head = *self.head.borrow();
         let mut applied = self.applied.clone();
         let is_reached = |applied: &Option<EventSeq>| applied.is_some_and(|applied| applied >= head);
@@ -67,18 +84,47 @@ impl RunSearch for RunIndexKeeper {
             self.wanted.notify_one();
         }
         let reached = applied.wait_for(is_reached).await;
-        let stopped = |_| StorageError::Unavailable("the index of runs has stopped".into());
-        drop(reached.map_err(stopped)?);
-        let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
-        let RunQuery { workspace, experiments, view, filter, order, page } = query;
-        let Page { items, next } = index.search((workspace, experiments), *view, filter, order, page)?;
-        Ok(Page { items: items.into_iter().filter_map(|id| index.summary(id)).collect(), next })
+        reached.map(drop).map_err(|_| StorageError::Unavailable("the index of runs has stopped".into()))
+    }
+
+    /// Reads the index once it knows all that was committed before: on a thread that may take its time, and not
+    /// beyond a deadline.
+    async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&RunIndex, Deadline<'_>) -> Result<T, SearchError> + Send + 'static,
+    ) -> Result<T, TrackingError> {
+        self.reach().await?;
+        let stopped = |error: tokio::sync::AcquireError| StorageError::Unavailable(error.into());
+        let turn = Arc::clone(&self.searches).acquire_owned().await.map_err(stopped)?;
+        let (index, clock) = (Arc::clone(&self.index), Arc::clone(&self.clock));
+        let done = tokio::task::spawn_blocking(move || {
+            let index = index.read().unwrap_or_else(PoisonError::into_inner);
+            let found = work(&index, Deadline::at(&*clock, clock.now().after(LONGEST)));
+            drop(turn);
+            found
+        });
+        Ok(done.await.map_err(|error| StorageError::Failed(error.into()))??)
+    }
+}
+
+#[async_trait]
+impl RunSearch for RunIndexKeeper {
+    async fn search(&self, query: &RunQuery) -> Result<Page<RunSummary>, TrackingError> {
+        let RunQuery { workspace, experiments, view, filter, order, page } = query.clone();
+        let found = self.read(move |index, deadline| {
+            let wanted =
+                Wanted { workspace: &workspace, experiments: &experiments, view, filter: &filter, deadline };
+            let (Page { items, next }, _) = index.search(&wanted, &order, &page)?;
+            Ok(Page { items: items.into_iter().filter_map(|id| index.summary(id)).collect(), next })
+        });
+        found.await
     }
 }
 
 struct Keeping {
     database: Database,
     index: Arc<RwLock<RunIndex>>,
+    lists: Arc<Mutex<RunLists>>,
     announce: watch::Sender<Option<EventSeq>>,
     /// Told by a search that waits.
     wanted: Arc<Notify>,
@@ -128,7 +174,7 @@ impl Keeping {
     async fn keep(&self, saved: &mut Saved, is_first: bool) -> Result<(), StorageError> {
         let mut applied = match saved.file.load(&self.database).await.filter(|_| is_first) {
             Some((index, position)) => {
-                *self.index.write().unwrap_or_else(PoisonError::into_inner) = index;
+                self.replace(index);
                 saved.position = position;
                 position
             }
@@ -170,6 +216,13 @@ impl Keeping {
         Ok(())
     }
 
+    /// Puts another index in the place of the one that was; whose versions were other ones.
+    fn replace(&self, index: RunIndex) {
+        let mut known = self.index.write().unwrap_or_else(PoisonError::into_inner);
+        *known = index;
+        self.lists.lock().unwrap_or_else(PoisonError::into_inner).forget();
+    }
+
     /// Reads all summaries into a new index. The position is that of the first chunk: what came
     /// meanwhile is applied once more, which does no harm.
     async fn fill(&self) -> Result<EventSeq, StorageError> {
@@ -178,7 +231,7 @@ impl Keeping {
             let (chunk, head) = self.database.reader.summaries(last, CHUNK).await?;
             let position = *position.get_or_insert(head);
             let Some(end) = chunk.last() else {
-                *self.index.write().unwrap_or_else(PoisonError::into_inner) = index;
+                self.replace(index);
                 return Ok(position);
             };
             last = Some(end.run.id);

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use mainstay_core::search::{Column, Comparison, Extra, NumberTest, Operand, TextTest, parse};
+use mainstay_core::search::{
+    Column, Comparison, Extra, Filter, NumberTest, Operand, Term, TextTest, parse_filter,
+};
 
 use super::SearchError;
 use crate::model::{ModelDetail, VersionDetail};
 use crate::prompt::IS_PROMPT;
 
-/// A test of a tag. One that is missing fails every test; but a model without [`IS_PROMPT`] is a
+/// A test of a tag. One that is missing fails every test but `IS NULL`; but a model without [`IS_PROMPT`] is a
 /// model, so it counts as `false` there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct TagTest {
@@ -23,17 +25,16 @@ impl TagTest {
             None if self.key == IS_PROMPT => match &self.test {
                 TextTest::Equal(value) => value == "false",
                 TextTest::Differs(value) => value == "true",
-                _ => false,
+                test => test.wants_missing(),
             },
-            None => false,
+            None => self.test.wants_missing(),
         }
     }
 }
 
 /// Hides prompts unless some test names their tag.
-fn shown(tests: &[TagTest], tags: &BTreeMap<String, String>) -> bool {
-    let asked = tests.iter().any(|test| test.key == IS_PROMPT);
-    asked || tags.get(IS_PROMPT).is_none_or(|value| value != "true")
+fn shown(is_asked: bool, tags: &BTreeMap<String, String>) -> bool {
+    is_asked || tags.get(IS_PROMPT).is_none_or(|value| value != "true")
 }
 
 enum Kind {
@@ -53,41 +54,51 @@ fn kind(column: &Column) -> Result<Kind, SearchError> {
 }
 
 fn tag_test(Comparison { column, op, value }: Comparison) -> Result<TagTest, SearchError> {
-    let test = TextTest::new(&column.key, op, value, Extra::Nothing)?;
+    let test = TextTest::new(&column.key, op, value, Extra::All)?;
     Ok(TagTest { key: column.key, test })
 }
 
-/// Which models are wanted.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ModelFilter {
-    names: Vec<TextTest>,
-    tags: Vec<TagTest>,
+/// A test of a model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum ModelTest {
+    Name(TextTest),
+    Tag(TagTest),
 }
+
+impl ModelTest {
+    fn new(Term { comparison, .. }: Term) -> Result<Self, SearchError> {
+        if let Kind::Tag = kind(&comparison.column)? {
+            return tag_test(comparison).map(Self::Tag);
+        }
+        let Comparison { column: Column { key, .. }, op, value } = comparison;
+        match key.as_str() {
+            "name" => Ok(Self::Name(TextTest::new(&key, op, value, Extra::All)?)),
+            _ => Err(SearchError::Column { key, valid: "name" }),
+        }
+    }
+
+    fn holds(&self, detail: &ModelDetail) -> bool {
+        match self {
+            Self::Name(test) => test.holds(detail.model.name.as_str()),
+            Self::Tag(test) => test.holds(&detail.tags),
+        }
+    }
+}
+
+/// Which models are wanted.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ModelFilter(Filter<ModelTest>);
 
 impl ModelFilter {
     /// Parses a filter text; a blank one wants every model that is no prompt.
     pub fn parse(text: &str) -> Result<Self, SearchError> {
-        let mut filter = Self::default();
-        for comparison in parse(text)? {
-            match kind(&comparison.column)? {
-                Kind::Tag => filter.tags.push(tag_test(comparison)?),
-                Kind::Attribute => {
-                    let Comparison { column: Column { key, .. }, op, value } = comparison;
-                    if key != "name" {
-                        return Err(SearchError::Column { key, valid: "name" });
-                    }
-                    filter.names.push(TextTest::new(&key, op, value, Extra::Lists)?);
-                }
-            }
-        }
-        Ok(filter)
+        parse_filter(text)?.try_map(&mut ModelTest::new).map(Self)
     }
 
     /// Whether this model is wanted.
     pub fn matches(&self, detail: &ModelDetail) -> bool {
-        shown(&self.tags, &detail.tags)
-            && self.names.iter().all(|test| test.holds(detail.model.name.as_str()))
-            && self.tags.iter().all(|test| test.holds(&detail.tags))
+        let asks_for_prompts = |test: &ModelTest| matches!(test, ModelTest::Tag(tag) if tag.key == IS_PROMPT);
+        shown(self.0.names(&asks_for_prompts), &detail.tags) && self.0.holds(&|test| test.holds(detail))
     }
 }
 
@@ -103,57 +114,69 @@ fn whole(key: &str, value: Operand) -> Result<Operand, SearchError> {
     number.map(Operand::Number).ok_or_else(|| SearchError::Value { key: key.to_owned(), expected })
 }
 
+/// A test of a version.
+#[derive(Debug, Clone, PartialEq)]
+enum VersionTest {
+    Name(TextTest),
+    Run(TextTest),
+    Source(TextTest),
+    Number(NumberTest),
+    Tag(TagTest),
+}
+
+impl VersionTest {
+    fn new(Term { comparison, .. }: Term) -> Result<Self, SearchError> {
+        if let Kind::Tag = kind(&comparison.column)? {
+            return tag_test(comparison).map(Self::Tag);
+        }
+        let Comparison { column: Column { key, .. }, op, value } = comparison;
+        Ok(match key.as_str() {
+            "name" => Self::Name(TextTest::new(&key, op, value, Extra::All)?),
+            "run_id" => Self::Run(TextTest::new(&key, op, value, Extra::All)?),
+            "source_path" => Self::Source(TextTest::new(&key, op, value, Extra::All)?),
+            "version_number" => Self::Number(NumberTest::new(&key, op, &whole(&key, value)?)?),
+            _ => return Err(SearchError::Column { key, valid: "name, version_number, run_id, source_path" }),
+        })
+    }
+
+    fn holds(&self, detail: &VersionDetail) -> bool {
+        let version = &detail.version;
+        match self {
+            Self::Name(test) => test.holds(version.model.as_str()),
+            Self::Run(test) => {
+                version.run.as_ref().map_or(test.wants_missing(), |run| test.holds(run.as_str()))
+            }
+            Self::Source(test) => test.holds(&version.source),
+            Self::Number(test) => test.holds(f64::from(version.number.0)),
+            Self::Tag(test) => test.holds(&detail.tags),
+        }
+    }
+}
+
 /// Which versions are wanted.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct VersionFilter {
-    names: Vec<TextTest>,
-    runs: Vec<TextTest>,
-    sources: Vec<TextTest>,
-    numbers: Vec<NumberTest>,
-    tags: Vec<TagTest>,
-}
+pub struct VersionFilter(Filter<VersionTest>);
 
 impl VersionFilter {
     /// Parses a filter text; a blank one wants every version of a model that is no prompt.
     pub fn parse(text: &str) -> Result<Self, SearchError> {
-        let mut filter = Self::default();
-        for comparison in parse(text)? {
-            if let Kind::Tag = kind(&comparison.column)? {
-                filter.tags.push(tag_test(comparison)?);
-                continue;
-            }
-            let Comparison { column: Column { key, .. }, op, value } = comparison;
-            match key.as_str() {
-                "name" => filter.names.push(TextTest::new(&key, op, value, Extra::Lists)?),
-                "run_id" => filter.runs.push(TextTest::new(&key, op, value, Extra::Lists)?),
-                "source_path" => filter.sources.push(TextTest::new(&key, op, value, Extra::Nothing)?),
-                "version_number" => filter.numbers.push(NumberTest::new(&key, op, &whole(&key, value)?)?),
-                _ => {
-                    let valid = "name, version_number, run_id, source_path";
-                    return Err(SearchError::Column { key, valid });
-                }
-            }
-        }
-        Ok(filter)
+        parse_filter(text)?.try_map(&mut VersionTest::new).map(Self)
     }
 
     /// The one model whose versions can match, if the filter names one: spares reading the others.
     pub fn model_name(&self) -> Option<&str> {
-        self.names.iter().find_map(|test| match test {
-            TextTest::Equal(name) => Some(name.as_str()),
+        self.0.needed().find_map(|test| match test {
+            VersionTest::Name(TextTest::Equal(name)) => Some(name.as_str()),
             _ => None,
         })
     }
 
     /// Whether this version is wanted. Deleted ones never are.
     pub fn matches(&self, detail: &VersionDetail) -> bool {
-        let version = &detail.version;
-        !version.is_deleted()
-            && shown(&self.tags, &detail.tags)
-            && self.names.iter().all(|test| test.holds(version.model.as_str()))
-            && self.runs.iter().all(|test| version.run.as_ref().is_some_and(|run| test.holds(run.as_str())))
-            && self.sources.iter().all(|test| test.holds(&version.source))
-            && self.numbers.iter().all(|test| test.holds(f64::from(version.number.0)))
-            && self.tags.iter().all(|test| test.holds(&detail.tags))
+        let asks_for_prompts =
+            |test: &VersionTest| matches!(test, VersionTest::Tag(tag) if tag.key == IS_PROMPT);
+        !detail.version.is_deleted()
+            && shown(self.0.names(&asks_for_prompts), &detail.tags)
+            && self.0.holds(&|test| test.holds(detail))
     }
 }

@@ -2,8 +2,8 @@
 //! [`RegistryReader`](crate::port::RegistryReader) handed out.
 //!
 //! The language is that of [`mainstay_core::search`], the columns those of `SearchModelUtils` and
-//! `SearchModelVersionUtils`: `name`, `run_id`, `source_path` with `= != LIKE ILIKE IN 'NOT IN'`,
-//! `version_number` with `= != < <= > >=`, `tags.key` with `= != LIKE ILIKE`. Prompts, which are models
+//! `SearchModelVersionUtils`: `name`, `run_id`, `source_path` and `tags.key`, which are texts, and the number
+//! `version_number`. Prompts, which are models
 //! with the tag `mlflow.prompt.is_prompt`, are hidden unless the filter names that tag.
 
 mod filter;
@@ -11,7 +11,7 @@ mod order;
 
 use mainstay_core::error::{Coded, ErrorCode};
 use mainstay_core::page::InvalidPageToken;
-use mainstay_core::search::{Fault, MAX_ORDERS, MAX_TERMS, MAX_TEXT};
+use mainstay_core::search::{Fault, MAX_DEPTH, MAX_EXPRESSIONS, MAX_ORDERS, MAX_TERMS, MAX_TEXT};
 use thiserror::Error;
 
 pub use filter::{ModelFilter, VersionFilter};
@@ -20,13 +20,30 @@ pub use order::{ModelOrder, VersionOrder, search_models, search_versions};
 /// Why a filter or order text is refused.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum SearchError {
-    /// Longer than [`MAX_TEXT`], [`MAX_TERMS`] or [`MAX_ORDERS`].
-    #[error("the filter is too long: at most {MAX_TEXT} bytes, {MAX_TERMS} comparisons, {MAX_ORDERS} orders")]
+    /// Longer than [`MAX_TEXT`] or [`MAX_ORDERS`].
+    #[error("the filter is too long: at most {MAX_TEXT} bytes and {MAX_ORDERS} orders")]
     TooLong,
+    /// More than [`MAX_TERMS`] or [`MAX_EXPRESSIONS`].
+    #[error(
+        "the filter has more than {MAX_TERMS} comparisons, or more than {MAX_EXPRESSIONS} with RLIKE, from character \
+         {at} on; write IN for many values of one column"
+    )]
+    TooMany {
+        /// Where the first one too many stands.
+        at: usize,
+    },
+    /// Deeper than [`MAX_DEPTH`].
+    #[error("the filter has more than {MAX_DEPTH} parentheses and NOTs inside one another at character {at}")]
+    TooDeep {
+        /// Where.
+        at: usize,
+    },
     /// The text does not follow the grammar.
-    #[error("invalid filter near '{near}': expected {expected}")]
+    #[error("invalid filter at character {at}, near '{near}': expected {expected}")]
     Syntax {
         /// Where.
+        at: usize,
+        /// What stands there.
         near: String,
         /// What should stand there.
         expected: &'static str,
@@ -55,6 +72,14 @@ pub enum SearchError {
         /// What it is compared with.
         expected: &'static str,
     },
+    /// A regular expression cannot be compiled.
+    #[error("the regular expression '{expression}' cannot be used: {reason}")]
+    Expression {
+        /// Its start.
+        expression: String,
+        /// Why not.
+        reason: String,
+    },
     /// A column stands twice in an order.
     #[error("'{0}' stands twice in order_by")]
     Twice(String),
@@ -67,10 +92,13 @@ impl From<Fault> for SearchError {
     fn from(fault: Fault) -> Self {
         match fault {
             Fault::TooLong => Self::TooLong,
-            Fault::Syntax { near, expected } => Self::Syntax { near, expected },
+            Fault::TooMany { at } => Self::TooMany { at },
+            Fault::TooDeep { at } => Self::TooDeep { at },
+            Fault::Syntax { at, near, expected } => Self::Syntax { at, near, expected },
             Fault::Comparator { key, op } => Self::Comparator { key, op },
             Fault::NotText(key) => Self::Value { key, expected: "a quoted string" },
             Fault::NotNumber(key) => Self::Value { key, expected: "a number" },
+            Fault::Expression { expression, reason } => Self::Expression { expression, reason },
             Fault::Twice(key) => Self::Twice(key),
         }
     }
@@ -87,6 +115,13 @@ impl Coded for SearchError {
         match self {
             Self::PageToken => ErrorCode::InvalidArgument,
             _ => ErrorCode::InvalidFilter,
+        }
+    }
+
+    fn position(&self) -> Option<usize> {
+        match self {
+            Self::TooMany { at } | Self::TooDeep { at } | Self::Syntax { at, .. } => Some(*at),
+            _ => None,
         }
     }
 }

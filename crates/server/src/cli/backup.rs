@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use mainstay_directory::artifacts;
 use mainstay_directory::backup::{self, DatabaseKind};
 use mainstay_governance::policy::Mode;
 use serde_json::json;
@@ -26,6 +27,7 @@ pub(super) struct Backup {
 
 impl Backup {
     pub(super) async fn run(self, json: bool) -> Result<ExitCode, Failed> {
+        let bucket = artifacts::bucket(&self.data.data)?;
         let backup = backup::Backup {
             data: self.data.data,
             database: self.data.db,
@@ -45,6 +47,12 @@ impl Backup {
         }
         if manifest.database == DatabaseKind::Postgresql {
             note("the files only: back up the PostgreSQL database with pg_dump, before the files");
+        }
+        if let Some(bucket) = bucket {
+            let bucket = bucket.uri();
+            note(format!(
+                "without artifacts and models: they stay in {bucket}; keep its versions, or copy it, after this"
+            ));
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -7,6 +7,7 @@ mod backup;
 mod catalog;
 mod demo;
 mod endpoints;
+mod import;
 mod init;
 mod listen;
 mod model_ref;
@@ -92,6 +93,9 @@ enum Command {
     Users(users::Users),
     /// Replay a year of real data through the whole loop, and tell what happens.
     Demo(demo::Demo),
+    /// Bring in what another server kept.
+    #[command(subcommand)]
+    Import(import::Import),
     /// Check the record.
     #[command(subcommand)]
     Audit(audit::Audit),
@@ -159,6 +163,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Failed> {
         Command::Token(token) => block_on(token.run(json)),
         Command::Users(users) => block_on(users.run(json)),
         Command::Demo(demo) => block_on(demo.run(json)),
+        Command::Import(import) => block_on(import.run(json)),
         Command::Audit(audit) => block_on(audit.run(json)),
         Command::Backup(backup) => block_on(backup.run(json)),
         Command::Restore(restore) => block_on(restore.run(json)),

@@ -65,7 +65,7 @@ impl Run {
             Platform::open(&self.data.data, self.data.db.as_deref(), environment(Mode::Local)).await?,
         );
         let (stop, stopping) = watch::channel(false);
-        let engine = Engine::new(platform.clone(), spawner, crate::steps::all(), EngineOptions::default());
+        let engine = Engine::new(platform.clone(), spawner, mainstay_steps::all(), EngineOptions::default());
         let engine = tokio::spawn(engine.run(stopping));
 
         // Before there is anything to stop.
@@ -120,7 +120,7 @@ impl Run {
             files.insert(name, value);
         }
         let parameters = Parameters { files, overrides: overrides(&self.params)? };
-        let definition = source.resolve_with(&parameters, &crate::steps::all())?;
+        let definition = source.resolve_with(&parameters, &mainstay_steps::all())?;
         Ok((definition, root))
     }
 

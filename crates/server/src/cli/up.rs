@@ -1,5 +1,6 @@
 //! `mainstay up`: the server.
 
+use std::env::VarError;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -30,9 +31,13 @@ pub(super) struct Up {
     #[arg(long, default_value = "127.0.0.1:5000", value_name = "HOST:PORT")]
     listen: Listen,
     /// Where artifacts and models are kept, if not in the data directory, which remembers it: a directory, as
-    /// a path or a file URL.
-    #[arg(long, env = "MAINSTAY_ARTIFACTS", value_name = "URL")]
+    /// a path or a file URL, or `s3://BUCKET/PREFIX`, with credentials from the environment (`AWS_ACCESS_KEY_ID`, …).
+    #[arg(long, env = "MAINSTAY_ARTIFACTS", value_name = "URL", hide_env_values = true)]
     artifacts: Option<String>,
+    /// Let MLflow's clients move large artifacts to and from the S3 store themselves, by URLs that this server signs;
+    /// only where all of them can reach it.
+    #[arg(long, env = "MAINSTAY_DIRECT_ARTIFACTS")]
+    direct_artifacts: bool,
     /// Below which place new experiments keep their artifacts, if their creator names none: a directory, or a URI
     /// that clients reach themselves. By default they go through this server.
     #[arg(long, env = "MAINSTAY_DEFAULT_ARTIFACT_ROOT", value_name = "URI")]
@@ -62,6 +67,20 @@ pub(super) struct Up {
     /// Let webhooks call addresses that are not of the public internet, this machine's among them.
     #[arg(long)]
     allow_private_webhooks: bool,
+}
+
+/// The passphrase of the gateway's secrets, as MLflow's server names it. Never an argument: those are seen by all.
+const GATEWAY_PASSPHRASE: &str = "MLFLOW_CRYPTO_KEK_PASSPHRASE";
+/// Where MLflow's server passes requests of its deployments API on to.
+const DEPLOYMENTS_TARGET: &str = "MLFLOW_DEPLOYMENTS_TARGET";
+
+/// What stands in a variable of the environment, unless it is empty.
+fn environment_text(name: &str) -> Result<Option<String>, Failed> {
+    match std::env::var(name) {
+        Ok(text) => Ok(Some(text).filter(|text| !text.is_empty())),
+        Err(VarError::NotPresent) => Ok(None),
+        Err(VarError::NotUnicode(_)) => Err(Failed::Usage(format!("{name} must be UTF-8"))),
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -96,7 +115,15 @@ impl Up {
         let mut platform = Platform::open(&self.data.data, self.data.db.as_deref(), environment).await?;
         let default_permission = self.default_permission.as_deref().and_then(Level::named);
         let offers_workspaces = self.mlflow_workspaces;
-        platform.mlflow = mainstay_mlflow::Options { offers_workspaces, default_permission };
+        platform.mlflow = mainstay_mlflow::Options {
+            offers_workspaces,
+            default_permission,
+            has_deployments_target: environment_text(DEPLOYMENTS_TARGET)?.is_some(),
+            direct_artifacts: self.direct_artifacts,
+        };
+        if let Some(passphrase) = environment_text(GATEWAY_PASSPHRASE)? {
+            platform = platform.with_gateway_passphrase(passphrase);
+        }
         let platform = Arc::new(match &self.default_artifact_root {
             Some(uri) => platform.with_artifact_root(uri).await?,
             None => platform,

@@ -21,10 +21,10 @@ use serde_json::{Map, Value};
 use tokio::sync::watch;
 
 use super::{Engine, EngineOptions};
-use crate::steps::{BuiltIn, Held, Prepared, StepError};
 use mainstay_platform::clock::SystemEntropy;
 use mainstay_platform::loop_tx::{Conclusion, Effect, EffectError, Tx};
 use mainstay_platform::{Environment, Platform};
+use mainstay_steps::{BuiltIn, Held, Prepared, StepError};
 
 fn away() -> StorageError {
     StorageError::Unavailable("the database is locked".into())

@@ -17,8 +17,8 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::{Engine, PAUSE, outputs};
-use crate::steps::{BuiltIn, Held, Prepared, StepError, is_store_away};
 use mainstay_platform::loop_tx::{ConcludeStep, Effect, OutputOnly};
+use mainstay_steps::{BuiltIn, Held, Prepared, StepError, is_store_away};
 
 /// The files between the server and a step's child.
 const ORDER_FILE: &str = "order.json";
@@ -387,7 +387,7 @@ impl Drop for KillOnDrop {
 /// The child's side: reads the order in the working directory, performs it, and writes the answer whole.
 pub fn step_main(uses: &str) -> std::io::Result<bool> {
     let order: Value = serde_json::from_slice(&std::fs::read(ORDER_FILE)?)?;
-    let steps = crate::steps::all();
+    let steps = mainstay_steps::all();
     let unknown = || {
         let message = format!("this program has no built-in step {uses:?}");
         StepError::refused(ErrorCode::Unsupported, message)

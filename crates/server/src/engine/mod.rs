@@ -23,8 +23,8 @@ use mainstay_runner::Spawner;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::steps::Steps;
 use mainstay_platform::Platform;
+use mainstay_steps::Steps;
 
 /// How the engine works.
 #[derive(Debug, Clone)]

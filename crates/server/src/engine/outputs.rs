@@ -12,7 +12,7 @@ use mainstay_pipelines::run::StepOutput;
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
-use crate::steps::StepError;
+use mainstay_steps::StepError;
 
 /// Largest metrics file that is read into a step's output, in bytes.
 const MAX_METRICS: u64 = 32 << 10;

@@ -13,10 +13,15 @@ use mainstay_api::native::feature::FeatureState;
 use mainstay_api::native::labels::LabelState;
 use mainstay_api::native::model::ModelState;
 use mainstay_api::native::pipeline::PipelineState;
+use mainstay_api::native::run::RunState;
+use mainstay_api::native::saved_view::SavedViewState;
+use mainstay_api::native::series::SeriesState;
 use mainstay_api::native::status::StatusState;
+use mainstay_api::native::trace::TraceState;
 use mainstay_api::native::why::WhyState;
 use mainstay_api::native::{
-    self, NativeState, access, alarm, dataset, endpoint, feature, labels, model, pipeline, status, why,
+    self, NativeState, access, alarm, dataset, endpoint, feature, labels, model, pipeline, run, saved_view,
+    series, status, trace, why,
 };
 use mainstay_api::oip::{self, OipState};
 use mainstay_api::prometheus::{self, MetricsState};
@@ -52,6 +57,7 @@ pub fn router(platform: &Platform, predictor: &Predictor, app: &App, webhooks: &
         predictor: predictor.clone(),
     });
     let status = StatusState { process: process.clone(), version: VERSION };
+    let mlflow = mlflow(platform, runs.clone(), webhooks);
     let metrics = MetricsState { meter, sources: vec![process] };
     let router = routed(app, native::routes(), native)
         .merge(routed(app, labels::routes(), labels))
@@ -62,11 +68,17 @@ pub fn router(platform: &Platform, predictor: &Predictor, app: &App, webhooks: &
         .merge(routed(app, dataset::routes(), datasets(platform)))
         .merge(routed(app, feature::routes(), features(platform)))
         .merge(routed(app, alarm::routes(), alarms(platform)))
+        .merge(routed(app, trace::routes(), traces(platform)))
         .merge(routed(app, access::routes(), access(platform)))
+        .merge(routed(app, saved_view::routes(), saved_views(platform)))
+        .merge(routed(app, run::routes(), RunState { runs: runs.clone() }))
+        .merge(routed(app, series::routes(), charted(platform)))
         .merge(routed(app, status::routes(), status))
         .merge(routed(app, prometheus::routes(), metrics))
         .merge(routed(app, oip::routes(), oip))
-        .merge(routed(app, mlflow_api::routes(), mlflow(platform, runs.clone(), webhooks)))
+        .merge(routed(app, mlflow_api::routes(), mlflow.clone()))
+        .merge(routed(app, mainstay_mlflow_gateway::routes(), mlflow.clone()))
+        .merge(routed(app, mainstay_mlflow_traces::routes(), mlflow))
         .merge(mainstay_ui::router(app, console(platform, predictor, runs)));
     mainstay_ui::refusing_other_methods(router)
 }
@@ -85,11 +97,17 @@ pub fn table() -> Vec<(Method, String, Action)> {
         .chain(rows(dataset::routes()))
         .chain(rows(feature::routes()))
         .chain(rows(alarm::routes()))
+        .chain(rows(trace::routes()))
         .chain(rows(access::routes()))
+        .chain(rows(saved_view::routes()))
+        .chain(rows(run::routes()))
+        .chain(rows(series::routes()))
         .chain(rows(status::routes()))
         .chain(rows(prometheus::routes()))
         .chain(rows(oip::routes()))
         .chain(rows(mlflow_api::routes()))
+        .chain(rows(mainstay_mlflow_gateway::routes()))
+        .chain(rows(mainstay_mlflow_traces::routes()))
         .chain(rows(mainstay_ui::routes()))
         .collect()
 }
@@ -113,7 +131,7 @@ fn pipelines(platform: &Platform) -> PipelineState {
     PipelineState {
         reader: Arc::new(platform.database.reader.clone()),
         commands: platform.pipelines.clone(),
-        built_ins: Arc::new(crate::steps::all()),
+        built_ins: Arc::new(mainstay_steps::all()),
         logs: Arc::new(StepLogFiles(platform.layout.clone())),
         entropy: platform.entropy.clone(),
     }
@@ -148,9 +166,20 @@ fn features(platform: &Platform) -> FeatureState {
     FeatureState { reader: Arc::new(platform.database.reader.clone()) }
 }
 
+/// What charts of metrics are drawn from.
+fn charted(platform: &Platform) -> SeriesState {
+    let reader = Arc::new(platform.database.reader.clone());
+    SeriesState { reader: reader.clone(), tracked: reader }
+}
+
 /// What the routes on alarms work on.
 fn alarms(platform: &Platform) -> AlarmState {
     AlarmState { reader: Arc::new(platform.database.reader.clone()) }
+}
+
+/// What the routes on traces work on.
+fn traces(platform: &Platform) -> TraceState {
+    TraceState { reader: Arc::new(platform.database.reader.clone()) }
 }
 
 /// What the routes on tokens, grants, webhooks, users and workspaces work on.
@@ -167,6 +196,14 @@ fn access(platform: &Platform) -> AccessState {
     }
 }
 
+/// What the routes on saved views work on.
+fn saved_views(platform: &Platform) -> SavedViewState {
+    SavedViewState {
+        reader: Arc::new(platform.database.reader.clone()),
+        commands: Commands::new(Arc::new(platform.database.writer.clone()), platform.authority.clone()),
+    }
+}
+
 /// What MLflow's protocol works on.
 fn mlflow(platform: &Platform, runs: Arc<RunIndexKeeper>, webhooks: &DeliveryOptions) -> MlflowState {
     let reader = Arc::new(platform.database.reader.clone());
@@ -179,6 +216,11 @@ fn mlflow(platform: &Platform, runs: Arc<RunIndexKeeper>, webhooks: &DeliveryOpt
         evaluated: reader.clone(),
         scorers: Commands::new(Arc::new(platform.database.writer.clone()), platform.authority.clone()),
         scored: reader.clone(),
+        issues: Commands::new(Arc::new(platform.database.writer.clone()), platform.authority.clone()),
+        issue_reader: reader.clone(),
+        gateway: Commands::new(Arc::new(platform.database.writer.clone()), platform.authority.clone()),
+        gateway_reader: reader.clone(),
+        gateway_keys: platform.gateway_keys.clone(),
         traces: Commands::new(Arc::new(platform.database.writer.clone()), platform.authority.clone()),
         traced: reader.clone(),
         trace_search: Arc::new(TraceIndexKeeper::start(&platform.database)),

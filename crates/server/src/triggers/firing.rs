@@ -14,8 +14,8 @@ use serde_json::Map;
 
 use super::armed::Place;
 use crate::Failed;
-use crate::steps::Steps;
 use mainstay_platform::Platform;
+use mainstay_steps::Steps;
 
 /// Who carries triggers out.
 pub(super) struct Office {
@@ -26,7 +26,7 @@ pub(super) struct Office {
 
 impl Office {
     pub(super) fn new(platform: Arc<Platform>) -> Self {
-        Self { platform, principal: Principal::system("triggers"), built_ins: crate::steps::all() }
+        Self { platform, principal: Principal::system("triggers"), built_ins: mainstay_steps::all() }
     }
 
     /// Starts the run of an instant or an event, unless it was started before or the pipeline has changed. What

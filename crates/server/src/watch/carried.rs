@@ -31,11 +31,11 @@ use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
 use super::endpoint::Watched;
-use crate::steps::rollout::RollOut;
-use crate::steps::{BuiltIn as _, Held, Prepared};
 use mainstay_platform::clock::SystemEntropy;
 use mainstay_platform::loop_tx::{ConcludeStep, Effect};
 use mainstay_platform::{Environment, Platform};
+use mainstay_steps::rollout::RollOut;
+use mainstay_steps::{BuiltIn as _, Held, Prepared};
 
 const LEASE: Duration = Duration::from_mins(1);
 

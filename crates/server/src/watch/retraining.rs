@@ -70,7 +70,7 @@ async fn start(
     params.insert("endpoint".to_owned(), json!(endpoint.name));
     params.insert("policy".to_owned(), json!(policy.name));
     let parameters = Parameters { overrides: params.clone(), ..Parameters::default() };
-    let definition = Source::parse(&pipeline.source)?.resolve_with(&parameters, &crate::steps::all())?;
+    let definition = Source::parse(&pipeline.source)?.resolve_with(&parameters, &mainstay_steps::all())?;
     let start = StartRun {
         workspace: workspace.clone(),
         id: PipelineRunId::draw(&*platform.entropy),

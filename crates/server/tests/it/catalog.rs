@@ -8,6 +8,7 @@ use mainstay_data::dataset::Dataset;
 use mainstay_data::schema::{Column, DataType, Schema};
 use mainstay_data::table::{ColumnStats, DataFile, Manifest};
 use mainstay_features::command::ApplyDefinitions;
+use mainstay_platform::compactor::Compactor;
 use serde_json::json;
 
 use crate::app::TestApp;
@@ -133,4 +134,91 @@ async fn secrets_are_shown_once() {
     assert_eq!(app.status(Method::DELETE, "/api/v1/grants/user:alice/approver").await, 404);
     assert_eq!(app.status(Method::DELETE, "/api/v1/grants/user:alice/king").await, 400);
     app.platform.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn views_of_runs_are_kept_for_the_workspace() {
+    let app = TestApp::start().await;
+    let path = "/api/v1/saved-views/best of May";
+    let path = path.replace(' ', "%20");
+    let view =
+        json!({ "experiments": ["0"], "query": "filter=metrics.loss%20%3C%201&col=!160:metrics.loss" });
+    let saved = app.put(&path, &view).await.expect(200);
+    assert_eq!((&saved["name"], &saved["query"]), (&json!("best of May"), &view["query"]));
+    let other = json!({ "query": "" });
+    assert_eq!(app.put(&path, &other).await.expect(200)["experiments"], json!([]));
+    let listed = app.get("/api/v1/saved-views").await.expect(200);
+    assert_eq!(listed["items"].as_array().unwrap().len(), 1, "the second took the place of the first");
+    for bad in [
+        json!({ "query": "a b" }),
+        json!({ "query": "a\r\nb" }),
+        json!({ "query": "", "experiments": ["x"] }),
+    ] {
+        assert_eq!(app.put(&path, &bad).await.problem(400), "invalid-argument");
+    }
+    assert_eq!(app.put("/api/v1/saved-views/a%2Fb", &other).await.problem(400), "invalid-name");
+    let events = app.get("/api/v1/events?kind=saved_view.saved").await.expect(200);
+    assert_eq!(events["events"].as_array().unwrap().len(), 2);
+    assert_eq!(events["events"][0]["body"]["query"], view["query"], "the record says what was saved");
+    assert_eq!(app.status(Method::DELETE, &path).await, 204);
+    assert_eq!(app.status(Method::DELETE, &path).await, 404);
+    app.platform.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_are_cut_into_buckets() {
+    for app in TestApp::on_each_database("series").await {
+        let api = "/api/2.0/mlflow";
+        app.platform.create_default_experiment().await.unwrap();
+        let body = json!({"experiment_id": "0", "start_time": 1_000});
+        let made = app.post(&format!("{api}/runs/create"), &body).await.expect(200);
+        let run = made["run"]["info"]["run_id"].as_str().unwrap();
+        let point =
+            |step: i64| json!({"key": "loss", "step": step, "timestamp": 2_000 + step, "value": step % 7});
+        // Enough for a segment; the last call is sent twice.
+        let mut calls: Vec<Vec<i64>> =
+            (0..9).map(|call| (call * 1_000..call * 1_000 + 1_000).collect()).collect();
+        calls.push(calls[8].clone());
+        for call in calls {
+            let metrics: Vec<_> = call.into_iter().map(point).collect();
+            app.post(&format!("{api}/runs/log-batch"), &json!({"run_id": run, "metrics": metrics}))
+                .await
+                .expect(200);
+        }
+        let ask = async |body: serde_json::Value| app.post("/api/v1/runs/series", &body).await;
+        let all = json!({"runs": [run], "metrics": ["loss", "none"], "points": 10});
+        let before = ask(all.clone()).await.expect(200);
+        let loss = &before["series"][0];
+        assert_eq!(
+            (&before["from"], &before["to"], &before["width"]),
+            (&json!(0), &json!(8_999), &json!(1_024))
+        );
+        assert_eq!(
+            (&loss["kind"], &loss["total"], &loss["start"]),
+            (&json!("buckets"), &json!(9_000), &json!(1_000))
+        );
+        assert_eq!(loss["x"], json!((0..9).map(|n| n * 1_024).collect::<Vec<_>>()));
+        assert_eq!(
+            (&loss["count"][8], &loss["min"][8], &loss["last"][8]),
+            (&json!(808), &json!(0.0), &json!(4.0))
+        );
+        assert_eq!(before["series"][1], json!({"run": run, "metric": "none", "kind": "empty"}));
+
+        let compactor = Compactor::new(&app.platform.database, app.platform.authority.clone());
+        let (_stop, stopping) = tokio::sync::watch::channel(false);
+        compactor.compact_due(&stopping).await.unwrap();
+        assert_eq!(ask(all.clone()).await.expect(200), before, "merging changes nothing that can be seen");
+        let mut held = all;
+        held["known"] = json!({ run: {"loss": loss["version"]} });
+        assert_eq!(ask(held).await.expect(200)["series"][0]["kind"], "unchanged");
+
+        let part = json!({"runs": [run], "metrics": ["loss"], "axis": "time", "from": 5_000, "to": 5_001});
+        let part = &ask(part).await.expect(200)["series"][0];
+        assert_eq!((&part["x"], &part["step"]), (&json!([5_000, 5_001]), &json!([3_000, 3_001])));
+        assert_eq!((&part["kind"], &part["value"]), (&json!("points"), &json!([4.0, 5.0])));
+        let bad = json!({"runs": [run], "metrics": ["loss"], "points": 1});
+        assert_eq!(ask(bad).await.problem(400), "invalid-argument");
+        assert_eq!(ask(json!({"runs": ["x"], "metrics": ["loss"]})).await.problem(400), "malformed-body");
+        app.platform.close().await;
+    }
 }

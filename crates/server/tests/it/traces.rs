@@ -214,3 +214,120 @@ async fn a_summary_without_spans_is_not_whole() {
     assert_eq!(listed["traces"][0]["request_id"], "tr-1234");
     app.platform.close().await;
 }
+
+async fn patch(app: &TestApp, path: &str, body: &Value) -> Answer {
+    app.send(Method::PATCH, path, &[JSON], body.to_string()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn traces_are_assessed() {
+    let app = started().await;
+    let spans: Vec<Value> = (1..=2).map(|trace| span(trace, 1, None, &json!([]))).collect();
+    log(&app, &[JSON, EXPERIMENT], &spans).await.expect(200);
+    let all = format!("/api/3.0/mlflow/traces/{}/assessments", named(1));
+    let judge = json!({"source_type": "LLM_JUDGE", "source_id": "j"});
+    let first = json!({"assessment_name": "quality", "source": judge, "feedback": {"value": 4},
+        "metadata": {"a": "1"}, "rationale": "good"});
+    let first = app.post(&all, &json!({"assessment": first})).await.expect(200)["assessment"].clone();
+    assert_eq!((&first["feedback"]["value"], &first["valid"]), (&json!(4.0), &json!(true)));
+    let one = format!("{all}/{}", first["assessment_id"].as_str().unwrap());
+    assert_eq!(app.get(&one).await.expect(200)["assessment"], first);
+
+    let update = json!({"assessment": {"feedback": {"value": "yes"}, "metadata": {"b": "2"}},
+        "update_mask": "feedback,metadata"});
+    let updated = patch(&app, &one, &update).await.expect(200)["assessment"].clone();
+    assert_eq!((&updated["feedback"], &updated["rationale"]), (&json!({"value": "yes"}), &json!("good")));
+    assert_eq!(updated["metadata"], json!({"a": "1", "b": "2"}));
+    let wrong = json!({"assessment": {"expectation": {"value": 1}}, "update_mask": "expectation"});
+    let wrong = patch(&app, &one, &wrong).await.expect(400);
+    assert_eq!(wrong["message"], "Cannot update expectation value on a Feedback assessment.");
+
+    let other = json!({"assessment_id": "a-2", "assessment_name": "quality", "feedback": {"value": "no"},
+        "overrides": first["assessment_id"]});
+    app.post(&all, &json!({"assessment": other})).await.expect(200);
+    assert_eq!(app.get(&one).await.expect(200)["assessment"]["valid"], false);
+    let info = app.get(&format!("/api/3.0/mlflow/traces/{}", named(1))).await.expect(200);
+    let told = info["trace"]["trace_info"]["assessments"].as_array().unwrap().clone();
+    assert_eq!((told.len(), &told[0]["valid"], &told[1]["assessment_id"]), (2, &json!(false), &json!("a-2")));
+    let filtered = async |filter: &str| ids(&found(&app, json!({"filter": filter})).await);
+    assert_eq!(filtered("feedback.quality = 'no'").await, [named(1)]);
+    assert_eq!(filtered("feedback.quality = 'yes'").await, Vec::<String>::new(), "it is overridden");
+    assert_eq!(filtered("feedback.quality IS NULL").await, [named(2)]);
+    let searched = found(&app, json!({"filter": "feedback.quality LIKE '%no%'"})).await;
+    assert_eq!(searched["traces"][0]["assessments"].as_array().unwrap().len(), 2);
+
+    app.send(Method::DELETE, &format!("{all}/a-2"), &[], "").await.expect(200);
+    app.send(Method::DELETE, &format!("{all}/a-2"), &[], "").await.expect(200);
+    assert_eq!(app.get(&one).await.expect(200)["assessment"]["valid"], true);
+    let gone = app.get(&format!("{all}/a-2")).await.expect(404);
+    assert_eq!(gone["message"], format!("Assessment with ID 'a-2' not found for trace '{}'", named(1)));
+    let nowhere = json!({"assessment": {"assessment_name": "q", "feedback": {}}});
+    app.post("/api/3.0/mlflow/traces/tr-x/assessments", &nowhere).await.expect(404);
+    app.platform.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn spans_are_searched_and_summed_up() {
+    let app = started().await;
+    let kind = |kind: &str| text("mlflow.spanType", kind);
+    let model = [kind("LLM"), text("mlflow.llm.model", "gpt"), text("answer", "I like it")];
+    let cost = text("mlflow.llm.cost", r#"{"input_cost": 0.5, "output_cost": 0.25, "total_cost": 0.75}"#);
+    let spans = [
+        span(1, 1, None, &json!([kind("AGENT")])),
+        span(1, 2, Some(1), &json!([model[0], model[1], model[2], cost])),
+        span(2, 1, None, &json!([kind("TOOL")])),
+    ];
+    log(&app, &[JSON, EXPERIMENT], &spans).await.expect(200);
+    let filtered = async |filter: &str| ids(&found(&app, json!({"filter": filter})).await);
+    assert_eq!(filtered("trace.text LIKE '%I like it%'").await, [named(1)]);
+    assert_eq!(filtered("span.content ILIKE '%TRACE%'").await, [named(1), named(2)]);
+    assert_eq!(filtered("span.type = 'TOOL' AND status = 'OK'").await, [named(2)]);
+    assert_eq!(filtered("span.type = 'AGENT' AND span.name = 'span 2'").await, Vec::<String>::new());
+    let page = json!({"filter": "trace.text LIKE '%trace%'", "max_results": 1});
+    let first = found(&app, page.clone()).await;
+    let mut rest = page;
+    rest["page_token"] = first["next_page_token"].clone();
+    let rest = found(&app, rest).await;
+    assert_eq!((ids(&first), ids(&rest)), (vec![named(1)], vec![named(2)]));
+    assert_eq!(rest.get("next_page_token"), None);
+
+    let sums = async |view: &str, metric: &str, kind: &str, dimensions: Value| {
+        let query = json!({"experiment_ids": ["0"], "view_type": view, "metric_name": metric,
+            "aggregations": [{"aggregation_type": kind}], "dimensions": dimensions});
+        app.post("/api/3.0/mlflow/traces/metrics", &query).await
+    };
+    let by_type = sums("SPANS", "span_count", "COUNT", json!(["span_type"])).await.expect(200);
+    let points = by_type["data_points"].as_array().unwrap();
+    let shown = |point: &Value| (point["dimensions"]["span_type"].clone(), point["values"]["COUNT"].clone());
+    let expected = [(json!("AGENT"), json!(1.0)), (json!("LLM"), json!(1.0)), (json!("TOOL"), json!(1.0))];
+    assert_eq!(points.iter().map(shown).collect::<Vec<_>>(), expected);
+    let cost = sums("SPANS", "total_cost", "SUM", json!(["span_model_name"])).await.expect(200);
+    assert_eq!(cost["data_points"][0]["dimensions"]["span_model_name"], "gpt");
+    assert_eq!(cost["data_points"][0]["values"], json!({"SUM": 0.75}));
+    let latency = sums("TRACES", "latency", "AVG", json!([])).await.expect(200);
+    assert_eq!(latency["data_points"][0]["values"], json!({"AVG": 1500.0}));
+    let wrong = sums("TRACES", "latency", "COUNT", json!([])).await.expect(400);
+    assert!(wrong["message"].as_str().unwrap().starts_with("Found invalid aggregation_type(s): ['COUNT']"));
+
+    let question = json!({"experiment_ids": ["0"], "filter_string1": "span.type = 'LLM'",
+        "filter_string2": "status = 'OK'"});
+    let path = "/api/3.0/mlflow/traces/calculate-filter-correlation";
+    let told = app.post(path, &question).await.expect(200);
+    let counts = (&told["filter1_count"], &told["filter2_count"], &told["joint_count"], &told["total_count"]);
+    assert_eq!(counts, (&json!(1), &json!(2), &json!(1), &json!(2)));
+    assert_eq!(told["npmi"], 0.0);
+    let never = json!({"experiment_ids": ["0"], "filter_string1": "status = 'ERROR'", "filter_string2": "name = 'x'"});
+    assert_eq!(app.post(path, &never).await.expect(200).get("npmi"), None);
+
+    let spans = app.get(&format!("/api/v1/traces/{}/spans?columns=parent,name", named(1))).await.expect(200);
+    assert_eq!((&spans["count"], &spans["columns"]["parent"]), (&json!(2), &json!([-1, 0])));
+    assert_eq!(spans["columns"]["name"]["values"], json!(["span 1", "span 2"]));
+    let one = format!("/api/v1/traces/{}/spans/0000000000000002", named(1));
+    assert_eq!(app.get(&one).await.expect(200)["attributes"]["answer"], "I like it");
+    assert_eq!(app.get("/api/v1/traces/tr-x/spans").await.problem(404), "not-found");
+    assert_eq!(
+        app.get(&format!("/api/v1/traces/{}/spans?columns=x", named(1))).await.problem(400),
+        "invalid-argument"
+    );
+    app.platform.close().await;
+}

@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use mainstay_core::error::StorageError;
 use mainstay_core::time::MachineTime;
-use mainstay_tracking::evaluation::DatasetId;
-use mainstay_tracking::evaluation::dataset::{EvaluationDataset, EvaluationDatasetDetail};
-use mainstay_tracking::evaluation::record::DatasetRecord;
+use mainstay_evaluation::DatasetId;
+use mainstay_evaluation::dataset::{EvaluationDataset, EvaluationDatasetDetail};
+use mainstay_evaluation::record::DatasetRecord;
 use mainstay_tracking::experiment::ExperimentId;
 
 use crate::value::Row;

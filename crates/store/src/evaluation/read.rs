@@ -3,10 +3,10 @@
 use async_trait::async_trait;
 use mainstay_core::error::StorageError;
 use mainstay_core::name::Name;
-use mainstay_tracking::evaluation::DatasetId;
-use mainstay_tracking::evaluation::dataset::EvaluationDatasetDetail;
-use mainstay_tracking::evaluation::port::{EvaluationReader, RecordStart};
-use mainstay_tracking::evaluation::record::DatasetRecord;
+use mainstay_evaluation::DatasetId;
+use mainstay_evaluation::dataset::EvaluationDatasetDetail;
+use mainstay_evaluation::port::{EvaluationReader, RecordStart};
+use mainstay_evaluation::record::DatasetRecord;
 
 use super::{DATASET, LINKS, TAGS, details, record};
 use crate::params;

@@ -4,10 +4,10 @@ use async_trait::async_trait;
 use mainstay_core::command::Journal as _;
 use mainstay_core::digest::Digest;
 use mainstay_core::error::StorageError;
-use mainstay_tracking::evaluation::dataset::{EvaluationDataset, EvaluationDatasetDetail};
-use mainstay_tracking::evaluation::port::EvaluationTx;
-use mainstay_tracking::evaluation::record::DatasetRecord;
-use mainstay_tracking::evaluation::{DatasetId, RecordId};
+use mainstay_evaluation::dataset::{EvaluationDataset, EvaluationDatasetDetail};
+use mainstay_evaluation::port::EvaluationTx;
+use mainstay_evaluation::record::DatasetRecord;
+use mainstay_evaluation::{DatasetId, RecordId};
 use mainstay_tracking::experiment::ExperimentId;
 
 use super::{DATASET, LINKS, TAGS, details, record};

@@ -22,6 +22,7 @@ pub(super) fn concerns(kind: &str) -> bool {
     matches!(
         kind,
         "alias.moved"
+            | "alias.imported"
             | "alias.deleted"
             | "model.renamed"
             | "model.deleted"
@@ -48,7 +49,7 @@ pub(super) fn apply(state: &mut Replayed, event: &StoredEvent, body: &Json) -> O
     let here = Cell::Text(event.workspace.clone());
     let (_, id) = event.subject.split_once(':')?;
     match event.kind.as_str() {
-        "alias.moved" => {
+        "alias.moved" | "alias.imported" => {
             state.put(ALIASES, vec![here, text(id), member(body, "alias")?], vec![number(body, "to")?]);
         }
         "alias.deleted" => state.remove(ALIASES, &[here, text(id), member(body, "alias")?]),

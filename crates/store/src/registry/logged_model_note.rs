@@ -2,7 +2,9 @@
 
 use mainstay_core::command::Journal as _;
 use mainstay_core::error::StorageError;
+use mainstay_core::text::exceeds;
 use mainstay_registry::name::{ModelName, VersionNumber};
+use mainstay_tracking::text::MAX_TAG_VALUE;
 use serde_json::Value;
 
 use crate::params;
@@ -29,13 +31,19 @@ pub(super) async fn append(
     tx.execute(sql, params![logged_model, TAG, list]).await.map(drop)
 }
 
-/// The list with one version more, spaced as Python spaces JSON. What somebody else wrote there is replaced.
+/// The list with one version more, spaced as Python spaces JSON. What somebody else wrote there is replaced; of more
+/// than a tag holds, the newest are kept.
 fn appended(known: Option<&str>, name: &ModelName, number: VersionNumber) -> String {
     let known: Vec<Value> = known.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
     let known = known.iter().filter_map(|item| Some((item.get("name")?, item.get("version")?)));
     let mut items: Vec<String> = known.map(|(name, version)| item(name, version)).collect();
     items.push(item(&Value::from(name.as_str()), &Value::from(number.0)));
-    format!("[{}]", items.join(", "))
+    let mut list = format!("[{}]", items.join(", "));
+    while items.len() > 1 && exceeds(&list, MAX_TAG_VALUE).is_some() {
+        items.remove(0);
+        list = format!("[{}]", items.join(", "));
+    }
+    list
 }
 
 fn item(name: &Value, version: &Value) -> String {
@@ -53,6 +61,8 @@ mod tests {
         assert_eq!(first, r#"[{"name": "a \"b\"", "version": 1}]"#);
         let second = appended(Some(&first), &ModelName::new("c").unwrap(), VersionNumber(7));
         assert_eq!(second, r#"[{"name": "a \"b\"", "version": 1}, {"name": "c", "version": 7}]"#);
+        let many = (0..400).fold(first.clone(), |list, _| appended(Some(&list), &name, VersionNumber(8)));
+        assert!(many.len() <= MAX_TAG_VALUE && many.ends_with(r#""version": 8}]"#), "{many}");
         for other in ["", "{}", "[1, {}]", "text"] {
             assert_eq!(appended(Some(other), &name, VersionNumber(1)), first, "{other}");
         }

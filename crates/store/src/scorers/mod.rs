@@ -5,8 +5,10 @@ mod write;
 
 use mainstay_core::error::StorageError;
 use mainstay_core::time::MachineTime;
+use mainstay_evaluation::scorer::{
+    OnlineConfig, RegisteredScorer, Scorer, ScorerVersion, with_judge_endpoint,
+};
 use mainstay_tracking::experiment::ExperimentId;
-use mainstay_tracking::scorer::{OnlineConfig, RegisteredScorer, Scorer, ScorerVersion};
 
 use crate::value::Row;
 
@@ -15,16 +17,20 @@ fn scorer(row: &Row) -> Result<Scorer, StorageError> {
     Ok(Scorer { id: row.parsed(0)?, experiment: ExperimentId(row.count(1)?), name: row.text(2)?.to_owned() })
 }
 
-/// `id, experiment, name, version, serialized, created`.
+/// `id, experiment, name`, and what [`version`] reads.
 fn registered(row: &Row) -> Result<RegisteredScorer, StorageError> {
-    Ok(RegisteredScorer {
-        scorer: scorer(row)?,
-        version: ScorerVersion {
-            number: row.int(3)?,
-            serialized: row.text(4)?.to_owned(),
-            created: MachineTime::from_micros(row.int(5)?),
-        },
-    })
+    Ok(RegisteredScorer { scorer: scorer(row)?, version: version(row, 3)? })
+}
+
+/// `version, serialized, created, gateway_endpoint, name of that`, from a column on.
+fn version(row: &Row, from: usize) -> Result<ScorerVersion, StorageError> {
+    let sent = row.text(from + 1)?;
+    let serialized = match row.opt_text(from + 3)? {
+        Some(_) => with_judge_endpoint(sent, row.opt_text(from + 4)?),
+        None => sent.to_owned(),
+    };
+    let created = MachineTime::from_micros(row.int(from + 2)?);
+    Ok(ScorerVersion { number: row.int(from)?, serialized, created })
 }
 
 /// `id, scorer, experiment, sample_rate, filter`.

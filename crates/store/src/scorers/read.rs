@@ -5,31 +5,39 @@ use std::collections::BTreeSet;
 use async_trait::async_trait;
 use mainstay_core::error::StorageError;
 use mainstay_core::name::Name;
+use mainstay_evaluation::scorer::port::ScorerReader;
+use mainstay_evaluation::scorer::{OnlineConfig, RegisteredScorer, ScorerId};
 use mainstay_tracking::experiment::ExperimentId;
-use mainstay_tracking::scorer::port::ScorerReader;
-use mainstay_tracking::scorer::{OnlineConfig, RegisteredScorer, ScorerId};
 
 use super::{online_config, registered};
 use crate::params;
 use crate::reader::Reader;
 
-const NEWEST: &str = "SELECT s.id, s.experiment, s.name, v.version, v.serialized, v.created FROM scorers s \
+const NEWEST: &str = "SELECT s.id, s.experiment, s.name, v.version, v.serialized, v.created, \
+    v.gateway_endpoint, g.name FROM scorers s \
     JOIN experiments e ON e.id = s.experiment JOIN scorer_versions v ON v.scorer = s.id \
-    WHERE s.workspace = $1 AND e.lifecycle = 'active' \
+    LEFT JOIN gateway_endpoints g ON g.id = v.gateway_endpoint WHERE s.workspace = $1 AND e.lifecycle = 'active' \
     AND v.version = (SELECT MAX(m.version) FROM scorer_versions m WHERE m.scorer = s.id) \
     ORDER BY s.experiment, s.name";
-const NEWEST_OF: &str = "SELECT s.id, s.experiment, s.name, v.version, v.serialized, v.created FROM scorers s \
+const NEWEST_OF: &str = "SELECT s.id, s.experiment, s.name, v.version, v.serialized, v.created, \
+    v.gateway_endpoint, g.name FROM scorers s \
     JOIN experiments e ON e.id = s.experiment JOIN scorer_versions v ON v.scorer = s.id \
-    WHERE s.workspace = $1 AND s.experiment = $2 AND e.lifecycle = 'active' \
+    LEFT JOIN gateway_endpoints g ON g.id = v.gateway_endpoint WHERE s.workspace = $1 AND s.experiment = $2 AND e.lifecycle = 'active' \
     AND v.version = (SELECT MAX(m.version) FROM scorer_versions m WHERE m.scorer = s.id) ORDER BY s.name";
-const VERSIONS: &str = "SELECT s.id, s.experiment, s.name, v.version, v.serialized, v.created FROM scorers s \
-    JOIN scorer_versions v ON v.scorer = s.id WHERE s.workspace = $1 AND s.experiment = $2 AND s.name = $3 \
+const VERSIONS: &str = "SELECT s.id, s.experiment, s.name, v.version, v.serialized, v.created, \
+    v.gateway_endpoint, g.name FROM scorers s \
+    JOIN scorer_versions v ON v.scorer = s.id \
+    LEFT JOIN gateway_endpoints g ON g.id = v.gateway_endpoint WHERE s.workspace = $1 AND s.experiment = $2 AND s.name = $3 \
     ORDER BY v.version";
-const VERSION: &str = "SELECT s.id, s.experiment, s.name, v.version, v.serialized, v.created FROM scorers s \
-    JOIN scorer_versions v ON v.scorer = s.id WHERE s.workspace = $1 AND s.experiment = $2 AND s.name = $3 \
+const VERSION: &str = "SELECT s.id, s.experiment, s.name, v.version, v.serialized, v.created, \
+    v.gateway_endpoint, g.name FROM scorers s \
+    JOIN scorer_versions v ON v.scorer = s.id \
+    LEFT JOIN gateway_endpoints g ON g.id = v.gateway_endpoint WHERE s.workspace = $1 AND s.experiment = $2 AND s.name = $3 \
     AND v.version = $4";
-const LAST: &str = "SELECT s.id, s.experiment, s.name, v.version, v.serialized, v.created FROM scorers s \
-    JOIN scorer_versions v ON v.scorer = s.id WHERE s.workspace = $1 AND s.experiment = $2 AND s.name = $3 \
+const LAST: &str = "SELECT s.id, s.experiment, s.name, v.version, v.serialized, v.created, \
+    v.gateway_endpoint, g.name FROM scorers s \
+    JOIN scorer_versions v ON v.scorer = s.id \
+    LEFT JOIN gateway_endpoints g ON g.id = v.gateway_endpoint WHERE s.workspace = $1 AND s.experiment = $2 AND s.name = $3 \
     ORDER BY v.version DESC LIMIT 1";
 const CONFIG: &str = "SELECT c.id, c.scorer, s.experiment, c.sample_rate, c.filter FROM scorer_online_configs c \
     JOIN scorers s ON s.id = c.scorer WHERE c.scorer = $1 AND s.workspace = $2";

@@ -3,15 +3,16 @@
 use async_trait::async_trait;
 use mainstay_core::command::Journal as _;
 use mainstay_core::error::StorageError;
+use mainstay_evaluation::scorer::port::ScorerTx;
+use mainstay_evaluation::scorer::{OnlineConfig, Scorer, ScorerId, ScorerVersion};
 use mainstay_tracking::experiment::ExperimentId;
-use mainstay_tracking::scorer::port::ScorerTx;
-use mainstay_tracking::scorer::{OnlineConfig, Scorer, ScorerId, ScorerVersion};
 
-use super::scorer;
+use super::{scorer, version};
 use crate::params;
 use crate::tx::StoreTx;
 
-const DELETE: [&str; 3] = [
+const DELETE: [&str; 4] = [
+    "DELETE FROM gateway_bindings WHERE resource_type = 'scorer' AND resource_id = $1",
     "DELETE FROM scorer_online_configs WHERE scorer = $1",
     "DELETE FROM scorer_versions WHERE scorer = $1",
     "DELETE FROM scorers WHERE id = $1",
@@ -42,10 +43,36 @@ impl ScorerTx for StoreTx {
         &mut self,
         id: ScorerId,
         version: &ScorerVersion,
+        judge: Option<&str>,
     ) -> Result<(), StorageError> {
-        let sql =
-            "INSERT INTO scorer_versions (scorer, version, serialized, created) VALUES ($1, $2, $3, $4)";
-        let row = params![id.to_string(), version.number, &version.serialized, version.created.micros()];
+        let sql = "INSERT INTO scorer_versions (scorer, version, serialized, created, gateway_endpoint) \
+            VALUES ($1, $2, $3, $4, $5)";
+        let created = version.created.micros();
+        let row = params![id.to_string(), version.number, &version.serialized, created, judge];
+        self.execute(sql, row).await.map(drop)
+    }
+
+    async fn newest_scorer_version(&mut self, id: ScorerId) -> Result<Option<ScorerVersion>, StorageError> {
+        let sql = "SELECT v.version, v.serialized, v.created, v.gateway_endpoint, g.name FROM scorer_versions v \
+            LEFT JOIN gateway_endpoints g ON g.id = v.gateway_endpoint WHERE v.scorer = $1 \
+            ORDER BY v.version DESC LIMIT 1";
+        let row = self.query_one(sql, params![id.to_string()]).await?;
+        row.map(|row| version(&row, 0)).transpose()
+    }
+
+    async fn judge_endpoint(&mut self, name: &str) -> Result<Option<String>, StorageError> {
+        let sql = "SELECT id FROM gateway_endpoints WHERE workspace = $1 AND name = $2";
+        let row = self.query_one(sql, params![self.workspace().as_str(), name]).await?;
+        row.map(|row| row.text(0).map(str::to_owned)).transpose()
+    }
+
+    async fn bind_judge(&mut self, scorer: &Scorer, endpoint: &str) -> Result<(), StorageError> {
+        let [unbind, ..] = DELETE;
+        self.execute(unbind, params![scorer.id.to_string()]).await?;
+        let sql = "INSERT INTO gateway_bindings (endpoint, resource_type, resource_id, display_name, created, \
+            created_by) VALUES ($1, 'scorer', $2, $3, $4, $5)";
+        let user = self.actor().user_name().map(str::to_owned);
+        let row = params![endpoint, scorer.id.to_string(), &scorer.name, self.now().micros(), user];
         self.execute(sql, row).await.map(drop)
     }
 

@@ -1,12 +1,13 @@
 //! The port of traces: infos as rows, spans in blocks.
 
+mod assessment;
 mod read;
 mod write;
 
 use mainstay_core::error::StorageError;
+use mainstay_traces::id::TraceId;
+use mainstay_traces::info::{Pairs, TraceInfo, TraceState};
 use mainstay_tracking::experiment::ExperimentId;
-use mainstay_tracking::trace::id::TraceId;
-use mainstay_tracking::trace::info::{Pairs, TraceInfo, TraceState};
 
 use crate::value::Row;
 

@@ -6,13 +6,13 @@ use async_trait::async_trait;
 use mainstay_core::error::StorageError;
 use mainstay_core::event::EventSeq;
 use mainstay_core::name::Name;
-use mainstay_tracking::trace::block;
-use mainstay_tracking::trace::id::TraceId;
-use mainstay_tracking::trace::index::IndexedTrace;
-use mainstay_tracking::trace::info::TraceInfo;
-use mainstay_tracking::trace::port::TraceReader;
-use mainstay_tracking::trace::span::{Span, in_order};
+use mainstay_traces::assessment::AssessedTrace;
+use mainstay_traces::id::TraceId;
+use mainstay_traces::index::IndexedTrace;
+use mainstay_traces::port::TraceReader;
+use mainstay_traces::stored::StoredSpans;
 
+use super::assessment::assessment;
 use super::{bare_trace, pair, trace_id};
 use crate::params;
 use crate::reader::{ReadTx, Reader};
@@ -23,7 +23,6 @@ const CHUNK: usize = 50;
 
 const AFTER: &str = "SELECT id FROM traces WHERE id > $1 ORDER BY id LIMIT $2";
 const HEAD: &str = "SELECT size FROM audit_tree WHERE id = 1";
-const BLOCKS: &str = "SELECT block FROM span_blocks WHERE trace = $1 ORDER BY number";
 
 struct Texts {
     traces: &'static str,
@@ -31,6 +30,8 @@ struct Texts {
     metadata: &'static str,
     runs: &'static str,
     prompts: &'static str,
+    assessments: &'static str,
+    blocks: &'static str,
 }
 
 macro_rules! texts {
@@ -54,6 +55,13 @@ macro_rules! texts {
                 $which,
                 " ORDER BY trace, prompt"
             ),
+            assessments: concat!(
+                "SELECT trace, id, name, kind, value, failure, source, source_id, span, rationale, metadata, ",
+                "overrides, valid, created_ms, updated_ms FROM assessments WHERE trace ",
+                $which,
+                " ORDER BY trace, number"
+            ),
+            blocks: concat!("SELECT trace, block FROM span_blocks WHERE trace ", $which, " ORDER BY trace, number"),
         }
     };
 }
@@ -78,7 +86,7 @@ fn texts_for(ids: &[TraceId]) -> (&'static Texts, Vec<Value>) {
 
 #[async_trait]
 impl TraceReader for Reader {
-    async fn traces(&self, workspace: &Name, ids: &[TraceId]) -> Result<Vec<TraceInfo>, StorageError> {
+    async fn traces(&self, workspace: &Name, ids: &[TraceId]) -> Result<Vec<AssessedTrace>, StorageError> {
         let (workspace, ids) = (workspace.clone(), ids.to_vec());
         self.read(move |tx| Box::pin(async move { infos(tx, &workspace, &ids).await })).await
     }
@@ -87,17 +95,33 @@ impl TraceReader for Reader {
         &self,
         workspace: &Name,
         id: &TraceId,
-    ) -> Result<Option<(TraceInfo, Vec<Span>)>, StorageError> {
+    ) -> Result<Option<(AssessedTrace, StoredSpans)>, StorageError> {
         let (workspace, id) = (workspace.clone(), id.clone());
         self.read(move |tx| {
             Box::pin(async move {
                 let found = infos(tx, &workspace, std::slice::from_ref(&id)).await?;
                 let Some(info) = found.into_iter().next() else { return Ok(None) };
-                let mut spans = Vec::new();
-                for row in tx.query(BLOCKS, params![id.as_str()]).await? {
-                    block::decode(row.blob(0)?, &mut spans)?;
+                let rows = tx.query(ONE.blocks, params![id.as_str()]).await?;
+                let blocks = rows.iter().map(|row| Ok(row.blob(1)?.to_vec()));
+                Ok(Some((info, StoredSpans::new(blocks.collect::<Result<_, StorageError>>()?))))
+            })
+        })
+        .await
+    }
+
+    async fn spans(&self, ids: &[TraceId]) -> Result<Vec<(TraceId, StoredSpans)>, StorageError> {
+        let ids = ids.to_vec();
+        self.read(move |tx| {
+            Box::pin(async move {
+                let mut found: HashMap<TraceId, Vec<Vec<u8>>> = HashMap::with_capacity(ids.len());
+                for chunk in ids.chunks(CHUNK) {
+                    let (texts, key) = texts_for(chunk);
+                    for row in tx.query(texts.blocks, &key).await? {
+                        found.entry(trace_id(&row, 0)?).or_default().push(row.blob(1)?.to_vec());
+                    }
                 }
-                Ok(Some((info, in_order(spans))))
+                let spans = |id: &TraceId| Some((id.clone(), StoredSpans::new(found.remove(id)?)));
+                Ok(ids.iter().filter_map(spans).collect())
             })
         })
         .await
@@ -142,17 +166,21 @@ impl TraceReader for Reader {
 }
 
 /// The traces of a workspace, in the order of `ids`.
-async fn infos(tx: &mut ReadTx, workspace: &Name, ids: &[TraceId]) -> Result<Vec<TraceInfo>, StorageError> {
+async fn infos(
+    tx: &mut ReadTx,
+    workspace: &Name,
+    ids: &[TraceId],
+) -> Result<Vec<AssessedTrace>, StorageError> {
     let mut found = HashMap::with_capacity(ids.len());
     for chunk in ids.chunks(CHUNK) {
         let (texts, key) = texts_for(chunk);
         for row in tx.query(texts.traces, &key).await? {
             if row.text(8)? == workspace.as_str() {
-                let info = bare_trace(&row)?;
-                found.insert(info.id.clone(), info);
+                let trace = AssessedTrace { info: bare_trace(&row)?, assessments: Vec::new() };
+                found.insert(trace.info.id.clone(), trace);
             }
         }
-        fill(tx, texts, &key, &mut found, |info| info).await?;
+        fill(tx, texts, &key, &mut found, |trace| trace).await?;
     }
     Ok(ids.iter().filter_map(|id| found.remove(id)).collect())
 }
@@ -166,10 +194,11 @@ async fn index(
 ) -> Result<(), StorageError> {
     for row in tx.query(texts.traces, key).await? {
         let (info, workspace) = (bare_trace(&row)?, row.parsed(8)?);
-        let trace = IndexedTrace { workspace, info, runs: Vec::new(), prompts: Vec::new() };
-        found.insert(trace.info.id.clone(), trace);
+        let id = info.id.clone();
+        let trace = AssessedTrace { info, assessments: Vec::new() };
+        found.insert(id, IndexedTrace { workspace, trace, runs: Vec::new(), prompts: Vec::new() });
     }
-    fill(tx, texts, key, found, |trace| &mut trace.info).await?;
+    fill(tx, texts, key, found, |indexed| &mut indexed.trace).await?;
     each(found, &tx.query(texts.runs, key).await?, |trace, row| {
         trace.runs.push(row.text(1)?.to_owned());
         Ok(())
@@ -180,20 +209,24 @@ async fn index(
     })
 }
 
-/// Reads tags and metadata.
+/// Reads tags, metadata and assessments.
 async fn fill<D>(
     tx: &mut ReadTx,
     texts: &Texts,
     key: &[Value],
     found: &mut HashMap<TraceId, D>,
-    info: fn(&mut D) -> &mut TraceInfo,
+    trace: fn(&mut D) -> &mut AssessedTrace,
 ) -> Result<(), StorageError> {
-    each(found, &tx.query(texts.tags, key).await?, |trace, row| {
-        info(trace).tags.extend([pair(row, 1)?]);
+    each(found, &tx.query(texts.tags, key).await?, |known, row| {
+        trace(known).info.tags.extend([pair(row, 1)?]);
         Ok(())
     })?;
-    each(found, &tx.query(texts.metadata, key).await?, |trace, row| {
-        info(trace).metadata.extend([pair(row, 1)?]);
+    each(found, &tx.query(texts.metadata, key).await?, |known, row| {
+        trace(known).info.metadata.extend([pair(row, 1)?]);
+        Ok(())
+    })?;
+    each(found, &tx.query(texts.assessments, key).await?, |known, row| {
+        trace(known).assessments.push(assessment(row)?);
         Ok(())
     })
 }

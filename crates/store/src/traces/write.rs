@@ -3,13 +3,14 @@
 use async_trait::async_trait;
 use mainstay_core::command::Journal as _;
 use mainstay_core::error::StorageError;
+use mainstay_traces::assessment::{Assessment, AssessmentId};
+use mainstay_traces::batch::Block;
+use mainstay_traces::block;
+use mainstay_traces::id::TraceId;
+use mainstay_traces::info::{Pairs, TraceInfo};
+use mainstay_traces::port::TraceTx;
+use mainstay_traces::usage::Node;
 use mainstay_tracking::experiment::ExperimentId;
-use mainstay_tracking::trace::batch::Block;
-use mainstay_tracking::trace::block;
-use mainstay_tracking::trace::id::TraceId;
-use mainstay_tracking::trace::info::{Pairs, TraceInfo};
-use mainstay_tracking::trace::port::TraceTx;
-use mainstay_tracking::trace::usage::Node;
 
 use super::{bare_trace, pair, trace_id};
 use crate::params;
@@ -29,29 +30,44 @@ const UNTIL: &str = "SELECT id FROM traces WHERE experiment = $1 AND request_ms 
     ORDER BY request_ms, id LIMIT $3";
 const BLOCKS: &str = "SELECT block FROM span_blocks WHERE trace = $1 ORDER BY number";
 
-/// The texts that set pairs, by how many they set at once; the last is for those that are left over.
-struct PutTexts {
-    eight: &'static str,
-    one: &'static str,
+/// The texts that set pairs, by how many they set at once, from one to eight.
+type PutTexts = [&'static str; 8];
+
+macro_rules! put_text {
+    ($table:literal, $rows:literal) => {
+        concat!(
+            "INSERT INTO ",
+            $table,
+            " (trace, key, value) VALUES ",
+            $rows,
+            " ON CONFLICT (trace, key) DO UPDATE SET value = excluded.value"
+        )
+    };
 }
 
 macro_rules! put_texts {
     ($table:literal) => {
-        PutTexts {
-            eight: concat!(
-                "INSERT INTO ",
+        [
+            put_text!($table, "($1, $2, $3)"),
+            put_text!($table, "($1, $2, $3), ($1, $4, $5)"),
+            put_text!($table, "($1, $2, $3), ($1, $4, $5), ($1, $6, $7)"),
+            put_text!($table, "($1, $2, $3), ($1, $4, $5), ($1, $6, $7), ($1, $8, $9)"),
+            put_text!($table, "($1, $2, $3), ($1, $4, $5), ($1, $6, $7), ($1, $8, $9), ($1, $10, $11)"),
+            put_text!(
                 $table,
-                " (trace, key, value) VALUES ($1, $2, $3), ($1, $4, $5), ($1, $6, $7), ($1, $8, $9), \
-                 ($1, $10, $11), ($1, $12, $13), ($1, $14, $15), ($1, $16, $17) \
-                 ON CONFLICT (trace, key) DO UPDATE SET value = excluded.value"
+                "($1, $2, $3), ($1, $4, $5), ($1, $6, $7), ($1, $8, $9), ($1, $10, $11), ($1, $12, $13)"
             ),
-            one: concat!(
-                "INSERT INTO ",
+            put_text!(
                 $table,
-                " (trace, key, value) VALUES ($1, $2, $3) \
-                 ON CONFLICT (trace, key) DO UPDATE SET value = excluded.value"
+                "($1, $2, $3), ($1, $4, $5), ($1, $6, $7), ($1, $8, $9), ($1, $10, $11), ($1, $12, $13), \
+                 ($1, $14, $15)"
             ),
-        }
+            put_text!(
+                $table,
+                "($1, $2, $3), ($1, $4, $5), ($1, $6, $7), ($1, $8, $9), ($1, $10, $11), ($1, $12, $13), \
+                 ($1, $14, $15), ($1, $16, $17)"
+            ),
+        ]
     };
 }
 
@@ -128,6 +144,27 @@ impl TraceTx for StoreTx {
         self.execute(sql, params![id.as_str(), prompt]).await.map(drop)
     }
 
+    async fn assessments(&mut self, trace: &TraceId) -> Result<Vec<Assessment>, StorageError> {
+        self.all_assessments(trace).await
+    }
+
+    async fn assessment(
+        &mut self,
+        trace: &TraceId,
+        id: &AssessmentId,
+    ) -> Result<Option<Assessment>, StorageError> {
+        self.one_assessment(trace, id).await
+    }
+
+    async fn put_assessment(&mut self, assessment: &Assessment) -> Result<(), StorageError> {
+        self.set_assessment(assessment).await
+    }
+
+    async fn delete_assessment(&mut self, trace: &TraceId, id: &AssessmentId) -> Result<(), StorageError> {
+        let sql = "DELETE FROM assessments WHERE trace = $1 AND id = $2";
+        self.execute(sql, params![trace.as_str(), id.as_str()]).await.map(drop)
+    }
+
     async fn traces_until(
         &mut self,
         experiment: ExperimentId,
@@ -149,6 +186,7 @@ impl TraceTx for StoreTx {
             "DELETE FROM trace_runs WHERE trace = $1",
             "DELETE FROM trace_prompts WHERE trace = $1",
             "DELETE FROM span_blocks WHERE trace = $1",
+            "DELETE FROM assessments WHERE trace = $1",
         ] {
             self.execute(sql, params![id.as_str()]).await?;
         }
@@ -164,16 +202,11 @@ impl StoreTx {
         pairs: &Pairs,
     ) -> Result<(), StorageError> {
         let pairs: Vec<_> = pairs.iter().collect();
-        let (eights, rest) = pairs.as_chunks::<8>();
-        let row = |pairs: &[(&String, &String)]| {
-            let cells = pairs.iter().flat_map(|(key, value)| [Value::from(*key), Value::from(*value)]);
-            [Value::from(id.as_str())].into_iter().chain(cells).collect::<Vec<_>>()
-        };
-        for eight in eights {
-            self.execute(texts.eight, &row(eight)).await?;
-        }
-        for one in rest {
-            self.execute(texts.one, &row(std::slice::from_ref(one))).await?;
+        for some in pairs.chunks(texts.len()) {
+            let cells = some.iter().flat_map(|(key, value)| [Value::from(*key), Value::from(*value)]);
+            let row: Vec<Value> = [Value::from(id.as_str())].into_iter().chain(cells).collect();
+            let Some(text) = texts.get(some.len() - 1) else { continue };
+            self.execute(text, &row).await?;
         }
         Ok(())
     }

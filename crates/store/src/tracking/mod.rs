@@ -1,18 +1,18 @@
 //! The port of tracking: experiments, runs, metric points in blocks, inputs and logged models.
 //!
 //! A float stands as its bits in a `BIGINT`, since it may be NaN. The latest point of a metric is kept
-//! beside its blocks, so that nothing but [`TrackingReader::points`] ever reads them.
-//!
-//! [`TrackingReader::points`]: mainstay_tracking::port::TrackingReader::points
+//! beside its blocks, and so is what they come to on charts: but for the newest ones, blocks are read for a
+//! history alone.
 
 mod details;
 mod logged_models;
 mod read;
+mod saved_views;
+mod series;
 mod write;
 
 use mainstay_core::error::StorageError;
 use mainstay_core::time::MachineTime;
-use mainstay_tracking::error::TrackingError;
 use mainstay_tracking::experiment::{Experiment, ExperimentId, ExperimentName};
 use mainstay_tracking::logged_model::{LoggedModel, LoggedModelStatus};
 use mainstay_tracking::metric::Point;
@@ -84,6 +84,6 @@ fn lifecycle(row: &Row, column: usize) -> Result<Lifecycle, StorageError> {
     Lifecycle::stored(text).ok_or_else(|| StorageError::Corrupt(format!("the lifecycle {text:?}")))
 }
 
-fn damaged(error: &TrackingError) -> StorageError {
+fn damaged(error: &dyn std::error::Error) -> StorageError {
     StorageError::Corrupt(error.to_string())
 }

@@ -16,6 +16,8 @@ use mainstay_tracking::metric::Point;
 use mainstay_tracking::port::TrackingReader;
 use mainstay_tracking::run::{Attachments, RunDetail};
 
+use super::series::blocks_after;
+use super::series::history::history_after;
 use super::{details, experiment};
 use crate::params;
 use crate::reader::{ReadTx, Reader};
@@ -30,8 +32,7 @@ const EXPERIMENT_NAMED: &str = "SELECT id, name, artifact_location, lifecycle, c
 const TAGS: &str = "SELECT t.experiment, t.key, t.value FROM experiment_tags t JOIN experiments e \
     ON e.id = t.experiment WHERE e.workspace = $1";
 const TAGS_OF: &str = "SELECT experiment, key, value FROM experiment_tags WHERE experiment = $1";
-const BLOCKS: &str = "SELECT b.block FROM metric_blocks b JOIN runs r ON r.id = b.run \
-    WHERE b.run = $1 AND b.key = $2 AND r.workspace = $3 ORDER BY b.number";
+const RUN_IS_HERE: &str = "SELECT 1 FROM runs WHERE id = $1 AND workspace = $2";
 const MODELS_OF: &str =
     "SELECT id FROM logged_models WHERE experiment = $1 AND lifecycle = 'active' ORDER BY id";
 const RUNS_AFTER: &str = "SELECT id, workspace FROM runs WHERE id > $1 ORDER BY id LIMIT $2";
@@ -82,12 +83,12 @@ impl TrackingReader for Reader {
     }
 
     async fn points(&self, workspace: &Name, run: RunId, key: &str) -> Result<Vec<Point>, StorageError> {
-        let key = params![run.to_string(), key, workspace.as_str()].to_vec();
+        let (workspace, run, key) = (workspace.clone(), run.to_string(), key.to_owned());
         self.read(move |tx| {
             Box::pin(async move {
                 let mut points = Vec::new();
-                for row in tx.query(BLOCKS, &key).await? {
-                    block::decode(row.blob(0)?, &mut points)?;
+                if tx.query_one(RUN_IS_HERE, params![&run, workspace.as_str()]).await?.is_some() {
+                    blocks_after(tx, &run, &key, 0, |block| Ok(block::decode(block, &mut points)?)).await?;
                 }
                 Ok(points)
             })
@@ -102,6 +103,26 @@ impl TrackingReader for Reader {
     ) -> Result<Vec<(RunId, Attachments)>, StorageError> {
         let (workspace, ids) = (workspace.clone(), ids.to_vec());
         self.read(move |tx| Box::pin(async move { details::attachments(tx, &workspace, &ids).await })).await
+    }
+
+    async fn history_after(
+        &self,
+        workspace: &Name,
+        run: RunId,
+        key: &str,
+        after: Option<Point>,
+        limit: usize,
+    ) -> Result<Vec<Point>, StorageError> {
+        let (workspace, run, key) = (workspace.clone(), run.to_string(), key.to_owned());
+        self.read(move |tx| {
+            Box::pin(async move {
+                if tx.query_one(RUN_IS_HERE, params![&run, workspace.as_str()]).await?.is_none() {
+                    return Ok(Vec::new());
+                }
+                history_after(tx, (&run, &key), after, limit).await
+            })
+        })
+        .await
     }
 
     async fn logged_models(

@@ -4,6 +4,7 @@
 use async_trait::async_trait;
 use mainstay_core::command::Journal as _;
 use mainstay_core::error::StorageError;
+use mainstay_core::experiment::ExperimentTx;
 use mainstay_core::id::RunId;
 use mainstay_tracking::experiment::{Experiment, ExperimentId, ExperimentName};
 use mainstay_tracking::input::{DatasetInput, ModelOutput};
@@ -11,6 +12,7 @@ use mainstay_tracking::logged_model::{LoggedModel, LoggedModelId, ModelMetric};
 use mainstay_tracking::metric::Latest;
 use mainstay_tracking::port::TrackingTx;
 use mainstay_tracking::run::{Lifecycle, Run};
+use mainstay_tracking::series::compaction::is_due;
 use mainstay_tracking::text::Pair;
 
 use super::{bits, experiment, point, run};
@@ -25,15 +27,26 @@ const EXPERIMENT_NAMED: &str = "SELECT id, name, artifact_location, lifecycle, c
 const RUN: &str = "SELECT id, experiment, name, user_name, status, start_ms, end_ms, lifecycle, artifact_uri \
     FROM runs WHERE id = $1 AND workspace = $2";
 const APPEND_BLOCK: &str = "INSERT INTO metric_blocks (run, key, number, points, block) \
-    VALUES ($1, $2, (SELECT COALESCE(MAX(number), 0) + 1 FROM metric_blocks WHERE run = $1 AND key = $2), $3, $4)";
+    VALUES ($1, $2, (SELECT COALESCE(MAX(number), 0) + 1 FROM metric_blocks WHERE run = $1 AND key = $2), $3, $4) \
+    RETURNING number";
+const MARK_DUE: &str = "INSERT INTO metric_due (run, key) VALUES ($1, $2) ON CONFLICT (run, key) DO NOTHING";
 
 #[async_trait]
-impl TrackingTx for StoreTx {
+impl ExperimentTx for StoreTx {
     async fn experiment(&mut self, id: ExperimentId) -> Result<Option<Experiment>, StorageError> {
         let row = self.query_one(EXPERIMENT, params![self.workspace().as_str(), id.0]).await?;
         row.as_ref().map(experiment).transpose()
     }
 
+    async fn experiment_of_run(&mut self, run: RunId) -> Result<Option<ExperimentId>, StorageError> {
+        let sql = "SELECT experiment FROM runs WHERE id = $1 AND workspace = $2";
+        let row = self.query_one(sql, params![run.to_string(), self.workspace().as_str()]).await?;
+        row.map(|row| row.count(0).map(ExperimentId)).transpose()
+    }
+}
+
+#[async_trait]
+impl TrackingTx for StoreTx {
     async fn experiment_named(&mut self, name: &ExperimentName) -> Result<Option<Experiment>, StorageError> {
         let row = self.query_one(EXPERIMENT_NAMED, params![self.workspace().as_str(), name.as_str()]).await?;
         row.as_ref().map(experiment).transpose()
@@ -169,7 +182,12 @@ impl TrackingTx for StoreTx {
         block: &[u8],
     ) -> Result<(), StorageError> {
         let row = params![run.to_string(), key, count as u64, block];
-        self.execute(APPEND_BLOCK, row).await.map(drop)
+        let appended = self.query_one(APPEND_BLOCK, row).await?;
+        let number = appended.map_or(Ok(0), |row| row.count(0))?;
+        if is_due(number, count) {
+            self.execute(MARK_DUE, params![run.to_string(), key]).await?;
+        }
+        Ok(())
     }
 
     async fn put_dataset_input(&mut self, run: &Run, input: &DatasetInput) -> Result<(), StorageError> {
@@ -229,16 +247,6 @@ impl TrackingTx for StoreTx {
     async fn delete_logged_model_tag(&mut self, id: LoggedModelId, key: &str) -> Result<bool, StorageError> {
         let sql = "DELETE FROM logged_model_tags WHERE model = $1 AND key = $2";
         Ok(self.execute(sql, params![id.to_string(), key]).await? > 0)
-    }
-
-    async fn logged_model_tag(
-        &mut self,
-        id: LoggedModelId,
-        key: &str,
-    ) -> Result<Option<String>, StorageError> {
-        let sql = "SELECT value FROM logged_model_tags WHERE model = $1 AND key = $2";
-        let row = self.query_one(sql, params![id.to_string(), key]).await?;
-        row.map(|row| row.text(0).map(str::to_owned)).transpose()
     }
 
     async fn put_model_metric(&mut self, metric: &ModelMetric) -> Result<(), StorageError> {

@@ -10,15 +10,15 @@ use mainstay_core::name::Name;
 use mainstay_core::principal::Principal;
 use mainstay_core::scope::default_workspace;
 use mainstay_core::time::Clock as _;
-use mainstay_tracking::command::{ArtifactLocation, CreateDefaultExperiment};
-use mainstay_tracking::evaluation::DatasetId;
-use mainstay_tracking::evaluation::command::{
+use mainstay_evaluation::DatasetId;
+use mainstay_evaluation::command::{
     CreateEvaluationDataset, DeleteEvaluationDataset, DeleteRecords, LinkEvaluationDataset, MergeRecords,
     Merged, TagEvaluationDataset, UnlinkEvaluationDataset, UntagEvaluationDataset,
 };
-use mainstay_tracking::evaluation::dataset::EvaluationDatasetDetail;
-use mainstay_tracking::evaluation::port::{EvaluationReader as _, EvaluationTx, RecordStart};
-use mainstay_tracking::evaluation::record::{DatasetRecord, NewRecord};
+use mainstay_evaluation::dataset::EvaluationDatasetDetail;
+use mainstay_evaluation::port::{EvaluationReader as _, EvaluationTx, RecordStart};
+use mainstay_evaluation::record::{DatasetRecord, NewRecord};
+use mainstay_tracking::command::{ArtifactLocation, CreateDefaultExperiment};
 use mainstay_tracking::experiment::ExperimentId;
 use mainstay_tracking::port::TrackingTx;
 use serde_json::{Value, json};

@@ -1,6 +1,7 @@
 //! The stores' stories, told on both databases.
 #![expect(
     clippy::unwrap_used,
+    clippy::panic,
     clippy::print_stderr,
     reason = "in a test a failure is a panic, and says what was skipped"
 )]
@@ -9,7 +10,9 @@ mod commit;
 mod data;
 mod databases;
 mod evaluation;
+mod gateway;
 mod heads;
+mod issues;
 mod monitoring;
 mod outage;
 mod people;
@@ -17,6 +20,7 @@ mod pipelines;
 mod projection;
 mod registry;
 mod scorers;
+mod series;
 mod syncs;
 mod traces;
 mod tracking;

@@ -9,12 +9,13 @@ use mainstay_core::error::{Coded as _, ErrorCode};
 use mainstay_core::name::Name;
 use mainstay_core::principal::Principal;
 use mainstay_core::scope::default_workspace;
+use mainstay_evaluation::scorer::command::{ConfigureScorer, DeleteScorer, RegisterScorer};
+use mainstay_evaluation::scorer::port::{ScorerReader as _, ScorerTx};
+use mainstay_evaluation::scorer::{OnlineConfigId, RegisteredScorer, ScorerId, SerializedScorer};
+use mainstay_gateway::port::GatewayReader as _;
 use mainstay_tracking::command::{ArtifactLocation, CreateExperiment, DeleteExperiment};
 use mainstay_tracking::experiment::{ExperimentId, ExperimentName};
 use mainstay_tracking::port::TrackingTx;
-use mainstay_tracking::scorer::command::{ConfigureScorer, DeleteScorer, RegisterScorer};
-use mainstay_tracking::scorer::port::{ScorerReader as _, ScorerTx};
-use mainstay_tracking::scorer::{OnlineConfigId, RegisteredScorer, ScorerId, SerializedScorer};
 
 use crate::both;
 use crate::databases::Fresh;
@@ -145,4 +146,36 @@ both!(a_scorer_is_configured_anew_each_time, async |fresh: Fresh| {
     }
     scorers.run(&caller(), delete(one, "tone", None)).await.unwrap();
     assert!(configs().await.is_empty());
+});
+
+both!(a_judge_of_the_gateway_is_known_by_its_id, async |fresh: Fresh| {
+    let ((scorers, tracking), workspace) = (commands(&fresh), default_workspace());
+    let one = experiment(&tracking, "one").await;
+    let judge =
+        |name: &str| format!(r#"{{"instructions_judge_pydantic_data":{{"model":"gateway:/{name}"}}}}"#);
+    let missing = scorers.run(&caller(), register(1, one, "tone", &judge("chat"))).await.unwrap_err();
+    assert!(missing.to_string().starts_with("GatewayEndpoint not found (name='chat')"), "{missing}");
+
+    let gateway = crate::gateway::Gateway::new(&fresh);
+    let (endpoint, rename, remove) = gateway.endpoint("chat", "talk").await;
+    scorers.run(&caller(), register(2, one, "tone", &judge("chat"))).await.unwrap();
+    let reader = &fresh.database.reader;
+    let bound = reader.bindings(&workspace).await.unwrap();
+    assert_eq!((bound[0].key.endpoint, bound[0].display_name.as_deref()), (endpoint, Some("tone")));
+    let configure = |rate| {
+        let id = OnlineConfigId::draw(&SeededEntropy::new(9));
+        ConfigureScorer::new(default_workspace(), id, one, "tone".to_owned(), rate, None).unwrap()
+    };
+    assert!(scorers.run(&caller(), configure(0.5)).await.unwrap().sample_rate > 0.4);
+
+    gateway.commands.run(&caller(), rename).await.unwrap();
+    let shown = async || {
+        reader.scorer_version(&workspace, one, "tone", None).await.unwrap().unwrap().version.serialized
+    };
+    assert!(shown().await.contains("gateway:/talk"));
+    gateway.commands.run(&caller(), remove).await.unwrap();
+    assert!(shown().await.contains(r#""model":null"#));
+    let refused = scorers.run(&caller(), configure(0.5)).await.unwrap_err();
+    assert!(refused.to_string().starts_with("Scorer 'tone' does not use a gateway model."), "{refused}");
+    scorers.run(&caller(), configure(0.0)).await.unwrap();
 });

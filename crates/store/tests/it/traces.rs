@@ -8,23 +8,27 @@ use mainstay_core::event::{EventLog as _, EventQuery, EventSeq};
 use mainstay_core::name::Name;
 use mainstay_core::principal::Principal;
 use mainstay_core::scope::default_workspace;
+use mainstay_store::reader::Reader;
+use mainstay_traces::assessment::{
+    Assessment, AssessmentId, AssessmentValue, Change, Failure, Judgement, Source, SourceType,
+};
+use mainstay_traces::batch::SpanBatch;
+use mainstay_traces::command::{
+    BeginTrace, CreateAssessment, DeleteAssessment, DeleteTraceTag, DeleteTraces, Doomed, EndTrace,
+    LinkPrompts, LinkTracesToRun, LogSpans, SetTraceTag, StartTrace, UpdateAssessment,
+};
+use mainstay_traces::error::TraceError;
+use mainstay_traces::id::{SpanId, TraceId};
+use mainstay_traces::index::touched_by;
+use mainstay_traces::info::{Pairs, TraceInfo, TraceState, key};
+use mainstay_traces::merge::Summary;
+use mainstay_traces::port::{TraceReader as _, TraceTx};
+use mainstay_traces::span::{Attribute, Span, SpanKind, StatusCode};
 use mainstay_tracking::command::{
     ArtifactLocation, CreateDefaultExperiment, CreateExperiment, DeleteExperiment,
 };
 use mainstay_tracking::experiment::{ExperimentId, ExperimentName};
 use mainstay_tracking::port::TrackingTx;
-use mainstay_tracking::trace::batch::SpanBatch;
-use mainstay_tracking::trace::command::{
-    BeginTrace, DeleteTraceTag, DeleteTraces, Doomed, EndTrace, LinkPrompts, LinkTracesToRun, LogSpans,
-    SetTraceTag, StartTrace,
-};
-use mainstay_tracking::trace::error::TraceError;
-use mainstay_tracking::trace::id::{SpanId, TraceId};
-use mainstay_tracking::trace::index::touched_by;
-use mainstay_tracking::trace::info::{Pairs, TraceState, key};
-use mainstay_tracking::trace::merge::Summary;
-use mainstay_tracking::trace::port::{TraceReader as _, TraceTx};
-use mainstay_tracking::trace::span::{Attribute, Span, SpanKind, StatusCode};
 
 use crate::both;
 use crate::databases::Fresh;
@@ -62,6 +66,7 @@ impl Story {
             experiment: ExperimentId::DEFAULT,
             id: id.clone(),
             summary,
+            assessments: Vec::new(),
         };
         self.traces.run(&self.caller, command).await.unwrap();
     }
@@ -92,6 +97,14 @@ fn batch(trace: &TraceId, spans: &[Span]) -> SpanBatch {
     SpanBatch::new(trace.clone(), spans.to_vec(), Pairs::new()).unwrap()
 }
 
+/// A trace with its spans.
+async fn shown(reader: &Reader, workspace: &Name, trace: u8) -> (TraceInfo, Vec<Span>) {
+    let (trace, spans) = reader.trace_with_spans(workspace, &trace_id(trace)).await.unwrap().unwrap();
+    let (read, count) = (spans.owned().unwrap(), spans.count().unwrap());
+    assert_eq!(read.len(), count);
+    (trace.info, read)
+}
+
 fn pairs(pairs: &[(&str, &str)]) -> Pairs {
     pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
 }
@@ -107,7 +120,7 @@ both!(a_trace_grows_with_its_spans, async |fresh: Fresh| {
     let (key, of_child) = usage(7);
     let child = span(2, Some(1), &[(key, &of_child), ("session.id", "\"s\"")]);
     story.log(vec![batch(&trace_id(1), std::slice::from_ref(&child))]).await.unwrap();
-    let read = async || reader.trace_with_spans(&workspace, &trace_id(1)).await.unwrap().unwrap();
+    let read = async || shown(reader, &workspace, 1).await;
     let (info, spans) = read().await;
     assert_eq!((info.state, info.request_ms, info.duration_ms), (TraceState::InProgress, 2, Some(98)));
     assert_eq!(
@@ -177,7 +190,7 @@ both!(a_summary_is_taken_before_and_after_the_spans, async |fresh: Fresh| {
         ..Summary::default()
     };
     story.summarise(&trace_id(1), summary.clone()).await;
-    let told = reader.traces(&workspace, &[trace_id(1)]).await.unwrap().remove(0);
+    let told = reader.traces(&workspace, &[trace_id(1)]).await.unwrap().remove(0).info;
     assert!(!told.tags.contains_key(key::SPANS_LOCATION) && told.is_finalized());
     assert_eq!((told.metadata.len(), told.client_request_id.as_deref()), (21, Some("c")));
 
@@ -186,7 +199,7 @@ both!(a_summary_is_taken_before_and_after_the_spans, async |fresh: Fresh| {
     assert_eq!(*fresh.database.head().borrow(), head, "nothing changed, so nothing is said");
 
     story.log(vec![batch(&trace_id(1), &[span(1, None, &[("mlflow.spanOutputs", "\"r\"")])])]).await.unwrap();
-    let (info, spans) = reader.trace_with_spans(&workspace, &trace_id(1)).await.unwrap().unwrap();
+    let (info, spans) = shown(reader, &workspace, 1).await;
     assert_eq!((info.request_ms, info.duration_ms, spans.len()), (5, Some(6), 1));
     assert_eq!(
         (info.request_preview.as_deref(), info.response_preview.as_deref()),
@@ -201,6 +214,7 @@ both!(a_summary_is_taken_before_and_after_the_spans, async |fresh: Fresh| {
         experiment: ExperimentId::DEFAULT,
         id: trace_id(2),
         summary: Summary::default(),
+        assessments: Vec::new(),
     };
     let (code, sentence) = refused(story.traces.run(&story.caller, late).await);
     assert_eq!(code, ErrorCode::WrongState);
@@ -233,7 +247,7 @@ both!(traces_of_old_clients_begin_and_end, async |fresh: Fresh| {
         (TraceState::Error, Some(50), "2")
     );
     let read = fresh.database.reader.traces(&workspace, &[TraceId::drawn([7; 16])]).await.unwrap();
-    assert_eq!(read, [ended]);
+    assert_eq!(read.into_iter().map(|read| read.info).collect::<Vec<_>>(), [ended]);
     let unknown = EndTrace { id: trace_id(9), ..end };
     assert_eq!(refused(story.traces.run(&story.caller, unknown).await).0, ErrorCode::NotFound);
 });
@@ -248,7 +262,7 @@ both!(tags_are_set_and_removed_but_not_the_servers_own, async |fresh: Fresh| {
         value: value.into(),
     };
     story.traces.run(&story.caller, set("topic", &"é".repeat(8_001))).await.unwrap();
-    let info = reader.traces(&workspace, &[trace_id(1)]).await.unwrap().remove(0);
+    let info = reader.traces(&workspace, &[trace_id(1)]).await.unwrap().remove(0).info;
     assert_eq!(info.tags["topic"].chars().count(), 8_000);
     let (_, sentence) = refused(story.traces.run(&story.caller, set(key::ARTIFACT_LOCATION, "x")).await);
     assert_eq!(sentence, "Tag 'mlflow.artifactLocation' is immutable and cannot be set on a trace.");
@@ -282,11 +296,11 @@ both!(deletion_takes_the_oldest_first_and_all_that_hangs_on_them, async |fresh: 
     assert_eq!(delete(Doomed::Named(vec![trace_id(2), trace_id(9)])).await, 1);
     let all: Vec<_> = (1..=4).map(trace_id).collect();
     let left = reader.traces(&workspace, &all).await.unwrap();
-    assert_eq!(left.iter().map(|info| info.id.clone()).collect::<Vec<_>>(), all[2..]);
+    assert_eq!(left.iter().map(|left| left.info.id.clone()).collect::<Vec<_>>(), all[2..]);
     assert!(reader.trace_with_spans(&workspace, &trace_id(1)).await.unwrap().is_none());
     // Begun again, it has none of its old spans.
     story.log(vec![batch(&trace_id(1), &[span(9, None, &[])])]).await.unwrap();
-    let (_, spans) = reader.trace_with_spans(&workspace, &trace_id(1)).await.unwrap().unwrap();
+    let (_, spans) = shown(reader, &workspace, 1).await;
     assert_eq!(spans, [span(9, None, &[])]);
 });
 
@@ -318,7 +332,7 @@ both!(events_name_what_the_index_reads_again, async |fresh: Fresh| {
 
     let (first, head) = reader.all_indexed(None, 50).await.unwrap();
     assert_eq!(head, *fresh.database.head().borrow());
-    let (rest, _) = reader.all_indexed(first.last().map(|trace| &trace.info.id), 50).await.unwrap();
+    let (rest, _) = reader.all_indexed(first.last().map(|last| &last.trace.info.id), 50).await.unwrap();
     assert_eq!((first.len(), rest.len()), (50, 11));
     assert_eq!(first[0].runs, ["r1"], "links of another workspace are not seen");
     assert_eq!(first[1].prompts, ["greet/3"]);
@@ -333,6 +347,85 @@ both!(events_name_what_the_index_reads_again, async |fresh: Fresh| {
     assert!(reader.indexed(&[trace_id(99)]).await.unwrap().is_empty());
 });
 
+fn feedback(id: &str, value: i32) -> Assessment {
+    Assessment {
+        id: AssessmentId::parse(id).unwrap(),
+        trace: trace_id(1),
+        name: "quality".into(),
+        span: Some("00aa".into()),
+        source: Source { kind: SourceType::Human, id: Some("ann".into()) },
+        judgement: Judgement::Feedback(
+            AssessmentValue::new(&value.into()).unwrap(),
+            Some(Failure { code: "E".into(), message: Some("m".into()), stack: None }),
+        ),
+        rationale: Some("r".into()),
+        metadata: pairs(&[("k", "v")]),
+        overrides: None,
+        valid: true,
+        created_ms: 5,
+        updated_ms: 6,
+    }
+}
+
+both!(assessments_are_kept_in_the_order_in_which_they_were_made, async |fresh: Fresh| {
+    let (story, workspace, reader) = (Story::new(&fresh).await, default_workspace(), &fresh.database.reader);
+    story.log(vec![batch(&trace_id(1), &[span(1, None, &[])])]).await.unwrap();
+    let create = async |assessment: Assessment| {
+        story.traces.run(&story.caller, CreateAssessment { workspace: default_workspace(), assessment }).await
+    };
+    let told = async || reader.traces(&workspace, &[trace_id(1)]).await.unwrap().remove(0).assessments;
+    for (id, value) in [("z", 1), ("a", 2)] {
+        assert_eq!(create(feedback(id, value)).await.unwrap(), feedback(id, value));
+    }
+    let over = Assessment { overrides: Some(AssessmentId::parse("z").unwrap()), ..feedback("m", 3) };
+    create(over.clone()).await.unwrap();
+    let hidden = Assessment { valid: false, ..feedback("z", 1) };
+    assert_eq!(told().await, [hidden.clone(), feedback("a", 2), over.clone()]);
+    assert_eq!(refused(create(feedback("a", 2)).await).0, ErrorCode::AlreadyExists);
+    let lost = Assessment { overrides: Some(AssessmentId::parse("y").unwrap()), ..feedback("n", 4) };
+    assert_eq!(refused(create(lost).await).0, ErrorCode::NotFound);
+    let elsewhere = Assessment { trace: trace_id(9), ..feedback("n", 4) };
+    assert_eq!(refused(create(elsewhere).await).0, ErrorCode::NotFound);
+    let stranger = CreateAssessment { workspace: Name::new("other").unwrap(), assessment: feedback("n", 4) };
+    assert_eq!(refused(story.traces.run(&story.caller, stranger).await).0, ErrorCode::NotFound);
+
+    let id = |id: &str| AssessmentId::parse(id).unwrap();
+    let change = Change { name: Some("other".into()), ..Change::default() };
+    let update = UpdateAssessment { workspace: workspace.clone(), trace: trace_id(1), id: id("a"), change };
+    let changed = story.traces.run(&story.caller, update).await.unwrap();
+    assert_eq!((changed.name.as_str(), changed.created_ms), ("other", 5));
+    assert_eq!(told().await[1], changed);
+    let delete = |name| DeleteAssessment { workspace: default_workspace(), trace: trace_id(1), id: id(name) };
+    story.traces.run(&story.caller, delete("m")).await.unwrap();
+    let head = *fresh.database.head().borrow();
+    story.traces.run(&story.caller, delete("m")).await.unwrap();
+    assert_eq!(*fresh.database.head().borrow(), head, "nothing changed, so nothing is said");
+    assert_eq!(told().await, [feedback("z", 1), changed]);
+
+    // A summary brings more, and those that are known again.
+    let start = StartTrace {
+        workspace: workspace.clone(),
+        experiment: ExperimentId::DEFAULT,
+        id: trace_id(1),
+        summary: Summary::default(),
+        assessments: vec![feedback("a", 7), feedback("b", 8)],
+    };
+    let answered = story.traces.run(&story.caller, start.clone()).await.unwrap();
+    assert_eq!(answered.assessments, [feedback("z", 1), feedback("a", 7), feedback("b", 8)]);
+    assert_eq!(told().await, answered.assessments);
+    let head = *fresh.database.head().borrow();
+    story.traces.run(&story.caller, start).await.unwrap();
+    assert_eq!(*fresh.database.head().borrow(), head, "nothing changed, so nothing is said");
+    let indexed = reader.indexed(&[trace_id(1)]).await.unwrap().remove(0);
+    assert_eq!(indexed.trace.assessments, answered.assessments);
+
+    let doomed = Doomed::Named(vec![trace_id(1)]);
+    let delete = DeleteTraces { workspace: workspace.clone(), experiment: ExperimentId::DEFAULT, doomed };
+    story.traces.run(&story.caller, delete).await.unwrap();
+    story.log(vec![batch(&trace_id(1), &[span(1, None, &[])])]).await.unwrap();
+    assert!(told().await.is_empty());
+});
+
 both!(a_long_trace_is_read_whole, async |fresh: Fresh| {
     let (story, workspace, reader) = (Story::new(&fresh).await, default_workspace(), &fresh.database.reader);
     let spans: Vec<Span> = (0..30_000_u64)
@@ -344,7 +437,7 @@ both!(a_long_trace_is_read_whole, async |fresh: Fresh| {
     for part in spans.chunks(20_000) {
         story.log(vec![batch(&trace_id(1), part)]).await.unwrap();
     }
-    let (info, read) = reader.trace_with_spans(&workspace, &trace_id(1)).await.unwrap().unwrap();
+    let (info, read) = shown(reader, &workspace, 1).await;
     assert_eq!(read, spans);
     assert!(info.is_complete(read.len()));
 });
@@ -380,5 +473,5 @@ async fn spans_a_second() {
     story.log(vec![batch(&trace_id(255), &long)]).await.unwrap();
     let started = std::time::Instant::now();
     let read = fresh.database.reader.trace_with_spans(&workspace, &trace_id(255)).await.unwrap();
-    eprintln!("a trace of {} spans is read: {:?}", read.unwrap().1.len(), started.elapsed());
+    eprintln!("a trace of {} spans is read: {:?}", read.unwrap().1.owned().unwrap().len(), started.elapsed());
 }

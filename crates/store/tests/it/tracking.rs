@@ -12,14 +12,14 @@ use mainstay_core::scope::default_workspace;
 use mainstay_tracking::batch::{Batch, LoggedMetric};
 use mainstay_tracking::command::{
     ArtifactLocation, CreateDefaultExperiment, CreateExperiment, CreateLoggedModel, CreateRun,
-    DeleteExperiment, DeleteRunTag, FinalizeLoggedModel, LogBatch, LogInputs, LogOutputs, NoteModelVersion,
-    RestoreExperiment, SetExperimentTag, UpdateRun,
+    DeleteExperiment, DeleteRunTag, FinalizeLoggedModel, LogBatch, LogInputs, LogOutputs, RestoreExperiment,
+    SetExperimentTag, UpdateRun,
 };
 use mainstay_tracking::error::TrackingError;
 use mainstay_tracking::experiment::{ExperimentId, ExperimentName};
-use mainstay_tracking::index::RunIndex;
+use mainstay_tracking::index::{Deadline, RunIndex, Wanted};
 use mainstay_tracking::input::{DATASET_CONTEXT_TAG, Dataset, DatasetInput, DatasetUse, ModelOutput};
-use mainstay_tracking::logged_model::{LoggedModelId, LoggedModelStatus, VERSIONS_TAG};
+use mainstay_tracking::logged_model::{LoggedModelId, LoggedModelStatus};
 use mainstay_tracking::metric::{Point, history};
 use mainstay_tracking::port::{TrackingReader as _, TrackingTx};
 use mainstay_tracking::run::{Lifecycle, RunStatus};
@@ -208,10 +208,6 @@ both!(inputs_and_logged_models_hang_on_their_runs, async |fresh: Fresh| {
         let command = LogBatch { workspace: workspace.clone(), run: run_id(1), batch };
         commands.run(&caller(), command).await.unwrap();
     }
-    for version in [1, 2] {
-        let (workspace, name) = (workspace.clone(), "iris".to_owned());
-        commands.run(&caller(), NoteModelVersion { workspace, id: model, name, version }).await.unwrap();
-    }
 
     let reader = &fresh.database.reader;
     let uses = reader.dataset_uses(&workspace, &[ExperimentId::DEFAULT]).await.unwrap();
@@ -232,8 +228,6 @@ both!(inputs_and_logged_models_hang_on_their_runs, async |fresh: Fresh| {
     assert_eq!(detail.metrics[0].dataset, Some(("iris".into(), "d1".into())));
     let points: Vec<Point> = detail.metrics.iter().map(|metric| metric.point).collect();
     assert_eq!(points, [point(1, 0.5), point(2, f64::NAN)]);
-    let versions = r#"[{"name": "iris", "version": 1}, {"name": "iris", "version": 2}]"#;
-    assert_eq!(detail.tags[VERSIONS_TAG], versions);
 });
 
 both!(the_index_is_the_same_from_the_tables_and_from_the_log, async |fresh: Fresh| {
@@ -284,12 +278,15 @@ both!(the_index_is_the_same_from_the_tables_and_from_the_log, async |fresh: Fres
         let filter = RunFilter::parse(filter).unwrap();
         let order = RunOrder::parse(&["metrics.m DESC".to_owned()]).unwrap();
         let page = mainstay_core::page::PageRequest::first(1_000);
-        let search = |index: &RunIndex| {
-            index
-                .search((&default_workspace(), &[ExperimentId(0)]), View::Active, &filter, &order, &page)
-                .unwrap()
-                .items
+        let here = default_workspace();
+        let wanted = Wanted {
+            workspace: &here,
+            experiments: &[ExperimentId(0)],
+            view: View::Active,
+            filter: &filter,
+            deadline: Deadline::NONE,
         };
+        let search = |index: &RunIndex| index.search(&wanted, &order, &page).unwrap().0.items;
         let found = search(&from_tables);
         assert!(!found.is_empty());
         assert_eq!(found, search(&from_log));

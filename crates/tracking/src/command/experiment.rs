@@ -13,7 +13,9 @@ use crate::error::TrackingError;
 use crate::experiment::{Experiment, ExperimentId, ExperimentName, experiment_subject, uri_below};
 use crate::port::TrackingTx;
 use crate::run::Lifecycle;
-use crate::text::{Pair, checked_key, free_text};
+use crate::text::{Pair, checked_key};
+use mainstay_core::experiment::ExperimentError;
+use mainstay_core::text::free_text;
 
 /// Where the artifacts of an experiment go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +32,7 @@ impl ArtifactLocation {
             Self::At(uri) => uri.clone(),
             Self::Under(root) => uri_below(root, &id.to_string()),
         };
-        free_text("artifact location", uri)
+        Ok(free_text("artifact location", uri)?)
     }
 }
 
@@ -187,7 +189,7 @@ async fn move_to(
     let mut experiment = existing_experiment(tx, id).await?;
     // A stock server looks only among those that it can change.
     if experiment.lifecycle == lifecycle {
-        return Err(TrackingError::NoExperiment(id));
+        return Err(ExperimentError::Missing(id).into());
     }
     experiment.lifecycle = lifecycle;
     experiment.updated = tx.now();

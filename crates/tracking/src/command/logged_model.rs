@@ -7,19 +7,16 @@ use mainstay_core::event::Event;
 use mainstay_core::name::Name;
 use mainstay_core::run_ref::RunRef;
 use mainstay_core::scope::Scope;
-use mainstay_core::text::exceeds;
-use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{active_experiment, known_logged_model};
 use crate::error::TrackingError;
 use crate::experiment::{ExperimentId, uri_below};
-use crate::logged_model::{
-    LoggedModel, LoggedModelId, LoggedModelStatus, VERSIONS_TAG, logged_model_subject,
-};
+use crate::logged_model::{LoggedModel, LoggedModelId, LoggedModelStatus, logged_model_subject};
 use crate::port::TrackingTx;
 use crate::run::Lifecycle;
-use crate::text::{MAX_KEY, MAX_TAG_VALUE, Overlong, Pair, checked, free_text};
+use crate::text::{MAX_KEY, Overlong, Pair};
+use mainstay_core::text::{checked, free_text};
 
 /// The model, unless it was deleted.
 async fn existing(tx: &mut dyn TrackingTx, id: LoggedModelId) -> Result<LoggedModel, TrackingError> {
@@ -278,68 +275,6 @@ impl Command for DeleteLoggedModelTag {
             return Err(TrackingError::NoModelTag { key, model: self.id });
         }
         tx.record(Event::new("logged_model.untagged", logged_model_subject(self.id), json!({"key": key})));
-        Ok(())
-    }
-}
-
-/// One registered version in [`VERSIONS_TAG`].
-#[derive(Serialize, Deserialize)]
-struct Registered {
-    name: String,
-    version: u64,
-}
-
-/// Notes in [`VERSIONS_TAG`] of a logged model that a version was registered from it
-/// (`_set_model_version_tag` of `register_model`). Event: `logged_model.tagged`.
-#[derive(Debug, Clone)]
-pub struct NoteModelVersion {
-    /// Where.
-    pub workspace: Name,
-    /// Which model.
-    pub id: LoggedModelId,
-    /// The registered model.
-    pub name: String,
-    /// The version.
-    pub version: u64,
-}
-
-#[async_trait]
-impl Command for NoteModelVersion {
-    type Tx = dyn TrackingTx;
-    type Out = ();
-    type Error = TrackingError;
-
-    fn action(&self) -> Action {
-        Action::ModelWrite
-    }
-
-    fn scope(&self) -> Scope {
-        Scope::new(self.workspace.clone(), logged_model_subject(self.id))
-    }
-
-    async fn apply(&self, tx: &mut Self::Tx) -> Result<(), TrackingError> {
-        let mut model = existing(tx, self.id).await?;
-        let old = tx.logged_model_tag(self.id, VERSIONS_TAG).await?;
-        // A tag that somebody set to something else starts anew.
-        let mut versions: Vec<Registered> =
-            old.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
-        versions.push(Registered { name: self.name.clone(), version: self.version });
-        // As Python writes it: clients compare texts.
-        let shown = |Registered { name, version }: &Registered| {
-            format!("{{\"name\": {}, \"version\": {version}}}", json!(name))
-        };
-        let mut text = format!("[{}]", versions.iter().map(shown).collect::<Vec<_>>().join(", "));
-        // Of more than a tag holds, the newest are kept.
-        while exceeds(&text, MAX_TAG_VALUE).is_some() && versions.len() > 1 {
-            versions.remove(0);
-            text = format!("[{}]", versions.iter().map(shown).collect::<Vec<_>>().join(", "));
-        }
-        let tag = Pair::model_tag(VERSIONS_TAG, text)?;
-        tx.put_logged_model_tag(self.id, &tag).await?;
-        model.updated = tx.now();
-        tx.update_logged_model(&model).await?;
-        let body = json!({"tags": [tag]});
-        tx.record(Event::new("logged_model.tagged", logged_model_subject(self.id), body));
         Ok(())
     }
 }

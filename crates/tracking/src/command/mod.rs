@@ -17,34 +17,16 @@ pub use io::{LogInputs, LogOutputs, RecordModelHistory};
 pub use log::{DeleteRunTag, LogBatch};
 pub use logged_model::{
     CreateLoggedModel, DeleteLoggedModel, DeleteLoggedModelTag, FinalizeLoggedModel, LogLoggedModelParams,
-    NoteModelVersion, SetLoggedModelTags,
+    SetLoggedModelTags,
 };
 pub use run::{CreateRun, DeleteRun, RestoreRun, UpdateRun, resolve_name};
 
+use mainstay_core::experiment::{active_experiment, existing_experiment};
+
 use crate::error::TrackingError;
-use crate::experiment::{Experiment, ExperimentId};
 use crate::logged_model::{LoggedModel, LoggedModelId};
 use crate::port::TrackingTx;
 use crate::run::{Lifecycle, Run};
-
-/// The experiment, if the caller may do to it what this command does.
-async fn existing_experiment(tx: &mut dyn TrackingTx, id: ExperimentId) -> Result<Experiment, TrackingError> {
-    // Asked before it is looked for, so that nobody learns which there are.
-    if !tx.admits(ResourceKind::Experiment, &id) {
-        return Err(TrackingError::NoExperiment(id));
-    }
-    tx.experiment(id).await?.ok_or(TrackingError::NoExperiment(id))
-}
-
-/// The experiment, if it can be written to.
-pub(crate) async fn active_experiment(
-    tx: &mut dyn TrackingTx,
-    id: ExperimentId,
-) -> Result<Experiment, TrackingError> {
-    let experiment = existing_experiment(tx, id).await?;
-    experiment.lifecycle.expect(Lifecycle::Active, || format!("experiment {id}"))?;
-    Ok(experiment)
-}
 
 /// The run, if the caller may do to its experiment what this command does.
 async fn existing_run(tx: &mut dyn TrackingTx, id: RunId) -> Result<Run, TrackingError> {

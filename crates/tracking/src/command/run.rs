@@ -18,7 +18,8 @@ use crate::experiment::{ExperimentId, uri_below};
 use crate::port::TrackingTx;
 use crate::run::{Lifecycle, RUN_NAME_TAG, Run, RunStatus, run_subject};
 use crate::run_name;
-use crate::text::{Overlong, Pair, free_text};
+use crate::text::{Overlong, Pair};
+use mainstay_core::text::free_text;
 
 /// The name of a run to be created: the one given, else the one in the tags, else a drawn one. Both
 /// given and different is refused (`create_run`).

@@ -10,6 +10,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::experiment::ExperimentId;
+use crate::input::ModelOutput;
+use crate::logged_model::LoggedModelId;
 use crate::metric::Latest;
 use crate::run::{Lifecycle, RUN_NAME_TAG, Run, RunStatus};
 
@@ -95,6 +97,19 @@ struct Created {
 }
 
 #[derive(Deserialize)]
+struct Imported {
+    #[serde(flatten)]
+    created: Created,
+    end_ms: Option<i64>,
+    lifecycle: String,
+    params: BTreeMap<String, String>,
+    metrics: BTreeMap<String, Latest>,
+    datasets: Vec<DatasetRef>,
+    models_in: Vec<LoggedModelId>,
+    models_out: Vec<ModelOutput>,
+}
+
+#[derive(Deserialize)]
 struct Updated {
     status: String,
     end_ms: Option<i64>,
@@ -124,7 +139,8 @@ struct Inputs {
 /// be built anew from the tables.
 pub fn changes_of(event: &RecordedEvent) -> Result<Option<RunChange>, StorageError> {
     let change = match event.kind.as_str() {
-        "run.created" => created(event)?,
+        "run.created" => RunChange::Created(Box::new(created(event, body(event)?)?)),
+        "run.imported" => RunChange::Created(Box::new(imported(event)?)),
         "run.updated" => {
             let Updated { status, end_ms, name } = body(event)?;
             RunChange::Updated { run: run(event)?, status: status_of(event, &status)?, end_ms, name }
@@ -145,8 +161,7 @@ pub fn changes_of(event: &RecordedEvent) -> Result<Option<RunChange>, StorageErr
     Ok(Some(change))
 }
 
-fn created(event: &RecordedEvent) -> Result<RunChange, StorageError> {
-    let created: Created = body(event)?;
+fn created(event: &RecordedEvent, created: Created) -> Result<RunSummary, StorageError> {
     let run = Run {
         id: run(event)?,
         experiment: created.experiment,
@@ -158,7 +173,7 @@ fn created(event: &RecordedEvent) -> Result<RunChange, StorageError> {
         lifecycle: Lifecycle::Active,
         artifact_uri: created.artifact_uri,
     };
-    Ok(RunChange::Created(Box::new(RunSummary {
+    Ok(RunSummary {
         run,
         workspace: event.workspace.clone(),
         metrics: BTreeMap::new(),
@@ -166,7 +181,18 @@ fn created(event: &RecordedEvent) -> Result<RunChange, StorageError> {
         tags: created.tags,
         datasets: Vec::new(),
         is_attached: false,
-    })))
+    })
+}
+
+/// A run of elsewhere comes whole.
+fn imported(event: &RecordedEvent) -> Result<RunSummary, StorageError> {
+    let Imported { created: first, end_ms, lifecycle, params, metrics, datasets, models_in, models_out } =
+        body(event)?;
+    let is_attached = !(datasets.is_empty() && models_in.is_empty() && models_out.is_empty());
+    let mut summary = created(event, first)?;
+    summary.run.end_ms = end_ms;
+    summary.run.lifecycle = Lifecycle::stored(&lifecycle).ok_or_else(|| unreadable(event))?;
+    Ok(RunSummary { metrics, params, datasets, is_attached, ..summary })
 }
 
 fn unreadable(event: &RecordedEvent) -> StorageError {

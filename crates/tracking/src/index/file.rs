@@ -20,10 +20,10 @@ use std::io::{self, Read, Write};
 use mainstay_core::digest::Digest;
 use mainstay_core::event::EventSeq;
 
-use super::codec::{In, Out, damaged};
 use super::part::Part;
 use super::{Place, RunIndex};
 use crate::experiment::ExperimentId;
+use mainstay_columns::codec::{In, Out, damaged};
 
 const MAGIC: [u8; 4] = *b"MRIX";
 const VERSION: u8 = 1;

@@ -6,15 +6,14 @@
 //! of an experiment are a part of their own: they mostly have the same keys, so their columns are dense.
 
 mod change;
-mod codec;
-pub(crate) mod column;
 mod file;
+mod group;
+mod list;
+mod metric_column;
 mod order;
-pub(crate) mod ordered;
 mod part;
-mod presence;
 mod select;
-mod texts;
+mod vocabulary;
 
 use std::collections::HashMap;
 
@@ -22,13 +21,16 @@ use mainstay_core::id::RunId;
 use mainstay_core::name::Name;
 use mainstay_core::page::{Page, PageRequest};
 
-pub use file::{IndexWriter, Stamp};
-
 pub use change::{DatasetRef, RunChange, RunSummary, changes_of};
+pub use file::{IndexWriter, Stamp};
+pub use group::{Aggregate, Group, Groups};
+pub use list::{ListKey, RunList, RunLists, Versions};
 use part::Part;
+pub use select::{Deadline, Wanted};
+pub use vocabulary::{ColumnKind, KnownColumn, KnownValue, Values, Vocabulary};
 
 use crate::experiment::ExperimentId;
-use crate::search::{RunFilter, RunOrder, SearchError, View};
+use crate::search::{RunOrder, RunProjection, SearchError};
 
 /// Where a run is.
 #[derive(Debug, Clone, Copy)]
@@ -42,6 +44,8 @@ struct Place {
 pub struct RunIndex {
     places: HashMap<RunId, Place>,
     parts: HashMap<ExperimentId, Part>,
+    /// How many changes there were: the next version of a part.
+    changes: u64,
 }
 
 impl RunIndex {
@@ -62,6 +66,7 @@ impl RunIndex {
 
     /// Takes in a run as it is now, whether known before or not.
     pub fn put(&mut self, summary: RunSummary) {
+        self.changes += 1;
         let (run, experiment) = (summary.run.id, summary.run.experiment);
         let known = self.places.get(&run).copied();
         if let Some(Place { experiment: elsewhere, slot }) =
@@ -69,9 +74,11 @@ impl RunIndex {
             && let Some(part) = self.parts.get_mut(&elsewhere)
         {
             part.clear(slot);
+            part.version = self.changes;
         }
         let part = self.parts.entry(experiment);
         let part = part.or_insert_with(|| Part::new(summary.workspace.clone(), experiment));
+        part.version = self.changes;
         if let Some(Place { slot, .. }) = known.filter(|place| place.experiment == experiment) {
             part.overwrite(slot, summary);
         } else {
@@ -90,6 +97,8 @@ impl RunIndex {
             }
             RunChange::ExperimentLifecycle(experiment, lifecycle) => {
                 if let Some(part) = self.parts.get_mut(&experiment) {
+                    self.changes += 1;
+                    part.version = self.changes;
                     part.lifecycles.iter_mut().flatten().for_each(|known| *known = lifecycle);
                 }
                 return true;
@@ -103,37 +112,41 @@ impl RunIndex {
         };
         let Some(Place { experiment, slot }) = self.places.get(&run).copied() else { return false };
         let Some(part) = self.parts.get_mut(&experiment) else { return false };
+        self.changes += 1;
+        part.version = self.changes;
         part.change(slot, change);
         true
     }
 
-    /// One page of the runs of these experiments of a workspace that are wanted, in order.
+    /// One page of the wanted runs, in order; and how many there are in all.
     pub fn search(
         &self,
-        (workspace, experiments): (&Name, &[ExperimentId]),
-        view: View,
-        filter: &RunFilter,
+        wanted: &Wanted<'_>,
         order: &RunOrder,
         page: &PageRequest,
-    ) -> Result<Page<RunId>, SearchError> {
-        let found = self.select(workspace, experiments, view, filter);
-        self.one_page(&found, order, page)
-    }
-
-    /// How many runs of these experiments are wanted.
-    pub fn count(
-        &self,
-        (workspace, experiments): (&Name, &[ExperimentId]),
-        view: View,
-        filter: &RunFilter,
-    ) -> usize {
-        self.select(workspace, experiments, view, filter).iter().map(|found| found.rows.len()).sum()
+    ) -> Result<(Page<RunId>, usize), SearchError> {
+        let found = self.select(wanted)?;
+        let total = found.iter().map(|found| found.rows.len()).sum();
+        Ok((self.one_page(&found, order, page)?, total))
     }
 
     /// All that is known of a run.
     pub fn summary(&self, run: RunId) -> Option<RunSummary> {
+        self.projected(run, &RunProjection::ALL)
+    }
+
+    /// What is known of a run, as far as it is wanted. What is not wanted is empty.
+    pub fn projected(&self, run: RunId, wanted: &RunProjection) -> Option<RunSummary> {
         let Place { experiment, slot } = self.places.get(&run)?;
-        self.parts.get(experiment)?.summary(*slot)
+        self.parts.get(experiment)?.summary(*slot, wanted)
+    }
+
+    /// The experiments of a workspace of which it knows runs, ascending.
+    pub fn experiments_of(&self, workspace: &Name) -> Vec<ExperimentId> {
+        let parts = self.parts.iter().filter(|(_, part)| part.workspace == *workspace);
+        let mut experiments: Vec<ExperimentId> = parts.map(|(experiment, _)| *experiment).collect();
+        experiments.sort_unstable();
+        experiments
     }
 }
 

@@ -5,11 +5,11 @@ use std::borrow::Cow;
 use mainstay_core::id::RunId;
 use mainstay_core::page::{Page, PageRequest};
 
-use super::ordered::{Cell, Ordered, Position, dense, text, texts};
 use super::part::Part;
 use super::select::Found;
 use super::{Place, RunIndex};
 use crate::search::{RunColumn, RunOrder, SearchError, TextAttribute, TimeAttribute};
+use mainstay_columns::ordered::{Cell, Ordered, Position, dense, text, texts};
 
 impl RunIndex {
     /// The page of what was found that was asked for.
@@ -32,7 +32,7 @@ impl RunIndex {
 }
 
 /// What was found, with what it is ordered by.
-fn ordered<'a>(found: &'a [Found<'_>], order: &RunOrder) -> Ordered<'a, RunId> {
+pub(super) fn ordered<'a>(found: &'a [Found<'_>], order: &RunOrder) -> Ordered<'a, RunId> {
     let id = |part: &Part, row: u32| part.ids.get(row as usize).copied();
     let ids = found.iter().flat_map(|Found { part, rows }| rows.iter().filter_map(|row| id(part, *row)));
     let cells = |column| found.iter().flat_map(|Found { part, rows }| part.cells(rows, column)).collect();
@@ -42,7 +42,7 @@ fn ordered<'a>(found: &'a [Found<'_>], order: &RunOrder) -> Ordered<'a, RunId> {
 
 impl Part {
     /// What each of the rows is ordered by in one column.
-    fn cells(&self, rows: &[u32], column: &RunColumn) -> Vec<Cell<'_>> {
+    pub(super) fn cells(&self, rows: &[u32], column: &RunColumn) -> Vec<Cell<'_>> {
         let number = |value: Option<f64>| match value {
             Some(value) if value.is_nan() => Cell::Nan,
             Some(value) => Cell::Number(value.to_bits()),
@@ -58,6 +58,14 @@ impl Part {
             RunColumn::Time(TimeAttribute::Start) => dense(rows, &self.starts, |ms| Cell::Int(*ms)),
             RunColumn::Time(TimeAttribute::End) => {
                 dense(rows, &self.ends, |end| end.map_or(Cell::Missing, Cell::Int))
+            }
+            RunColumn::Time(TimeAttribute::Duration) => {
+                let duration =
+                    |row: &u32| self.time(*row, TimeAttribute::Duration).map_or(Cell::Missing, Cell::Int);
+                rows.iter().map(duration).collect()
+            }
+            RunColumn::Text(TextAttribute::Experiment) => {
+                vec![Cell::Text(Cow::Owned(self.experiment().to_string())); rows.len()]
             }
             RunColumn::Text(TextAttribute::RunId) => {
                 dense(rows, &self.ids, |id| Cell::Text(Cow::Owned(id.to_string())))

@@ -7,13 +7,15 @@ use mainstay_core::id::RunId;
 use mainstay_core::name::Name;
 
 use super::change::{DatasetRef, RunChange, RunSummary};
-use super::codec::{In, Out, damaged};
-use super::column::{MetricColumn, Sparse, TextColumn};
-use super::presence::Presence;
+use super::metric_column::MetricColumn;
 use super::set;
 use crate::experiment::ExperimentId;
 use crate::metric::Latest;
 use crate::run::{Lifecycle, RUN_NAME_TAG, Run, RunStatus};
+use crate::search::{Names, RunProjection, TextAttribute};
+use mainstay_columns::codec::{In, Out, damaged};
+use mainstay_columns::column::{Sparse, TextColumn};
+use mainstay_columns::presence::Presence;
 
 /// A *slot* is the position of a run in the columns; a run keeps its slot. A metric, parameter or tag is a
 /// column of its own, so a run costs only what it has, and a comparison touches only what has that key.
@@ -21,6 +23,8 @@ use crate::run::{Lifecycle, RUN_NAME_TAG, Run, RunStatus};
 pub(super) struct Part {
     pub(super) workspace: Name,
     experiment: ExperimentId,
+    /// Becomes another one with every change.
+    pub(super) version: u64,
     pub(super) ids: Vec<RunId>,
     /// `None` for a run that went elsewhere.
     pub(super) lifecycles: Vec<Option<Lifecycle>>,
@@ -43,6 +47,7 @@ impl Part {
         Self {
             workspace,
             experiment,
+            version: 0,
             ids: Vec::new(),
             lifecycles: Vec::new(),
             statuses: Vec::new(),
@@ -257,38 +262,53 @@ impl Part {
         self.places.get(slot, *self.ids.get(slot as usize)?)
     }
 
-    /// All that is known of a run.
-    pub(super) fn summary(&self, slot: u32) -> Option<RunSummary> {
+    /// What is known of a run, as far as it is wanted: its id, experiment and attributes are always there, but for
+    /// those that are texts.
+    pub(super) fn summary(&self, slot: u32, wanted: &RunProjection) -> Option<RunSummary> {
         let at = slot as usize;
         let start_ms = *self.starts.get(at)?;
+        let text = |column: &TextColumn, attribute: &str| {
+            let wanted = wanted.attributes.has(attribute);
+            Some(if wanted { column.get(slot)?.to_owned() } else { String::new() })
+        };
+        let wants_uri = wanted.attributes.has(TextAttribute::ArtifactUri.as_str());
         let run = Run {
             id: *self.ids.get(at)?,
             experiment: self.experiment,
-            name: self.names.get(slot)?.to_owned(),
-            user: self.users.get(slot)?.to_owned(),
+            name: text(&self.names, TextAttribute::RunName.as_str())?,
+            user: text(&self.users, TextAttribute::User.as_str())?,
             status: *self.statuses.get(at)?,
             start_ms,
             end_ms: *self.ends.get(at)?,
             lifecycle: (*self.lifecycles.get(at)?)?,
-            artifact_uri: self.artifact_uri(slot)?,
+            artifact_uri: if wants_uri { self.artifact_uri(slot)? } else { String::new() },
         };
-        let metric =
-            |(key, column): (&String, &MetricColumn)| Some((key.clone(), column.get(slot, start_ms)?));
+        let datasets = self.datasets.get(slot).filter(|_| wanted.datasets);
         Some(RunSummary {
             run,
             workspace: self.workspace.clone(),
-            metrics: self.metrics.iter().filter_map(metric).collect(),
-            params: texts_of(&self.params, slot),
-            tags: texts_of(&self.tags, slot),
-            datasets: self.datasets.get(slot).cloned().unwrap_or_default(),
+            metrics: named(&self.metrics, &wanted.metrics, |column| column.get(slot, start_ms)),
+            params: named(&self.params, &wanted.params, |column| column.get(slot).map(str::to_owned)),
+            tags: named(&self.tags, &wanted.tags, |column| column.get(slot).map(str::to_owned)),
+            datasets: datasets.cloned().unwrap_or_default(),
             is_attached: self.attached.position(slot).is_some(),
         })
     }
 }
 
-fn texts_of(columns: &BTreeMap<String, TextColumn>, slot: u32) -> BTreeMap<String, String> {
-    let text = |(key, column): (&String, &TextColumn)| Some((key.clone(), column.get(slot)?.to_owned()));
-    columns.iter().filter_map(text).collect()
+/// The values of the columns of these names.
+fn named<C, T>(
+    columns: &BTreeMap<String, C>,
+    names: &Names,
+    value: impl Fn(&C) -> Option<T>,
+) -> BTreeMap<String, T> {
+    let all = |(key, column): (&String, &C)| Some((key.clone(), value(column)?));
+    match names {
+        Names::All => columns.iter().filter_map(all).collect(),
+        Names::These(names) => {
+            names.iter().filter_map(|name| columns.get_key_value(name)).filter_map(all).collect()
+        }
+    }
 }
 
 const fn lifecycle_code(lifecycle: Option<Lifecycle>) -> u8 {

@@ -3,7 +3,9 @@
 use std::cmp::Ordering;
 
 use mainstay_core::page::{Page, PageRequest};
-use mainstay_core::search::{Column, Comparison, Extra, NumberTest, TextTest, parse, parse_orders};
+use mainstay_core::search::{
+    Column, Comparison, Extra, Filter, NumberTest, Term, TextTest, parse_filter, parse_orders,
+};
 use serde::{Deserialize, Serialize};
 
 use super::{SearchError, View};
@@ -42,14 +44,14 @@ impl Test {
     ) -> Result<Self, SearchError> {
         match entity.as_deref() {
             Some("tag" | "tags") => {
-                let test = TextTest::new(&key, op, value, Extra::Nulls)?;
+                let test = TextTest::new(&key, op, value, Extra::All)?;
                 Ok(Self::Tag(key, test))
             }
             None | Some("attribute" | "attributes") => match attribute(&key)? {
                 Attribute::Name => {
-                    Ok(Self::Text(Attribute::Name, TextTest::new(&key, op, value, Extra::Nothing)?))
+                    Ok(Self::Text(Attribute::Name, TextTest::new(&key, op, value, Extra::All)?))
                 }
-                Attribute::Id => Ok(Self::Text(Attribute::Id, TextTest::new(&key, op, value, Extra::Lists)?)),
+                Attribute::Id => Ok(Self::Text(Attribute::Id, TextTest::new(&key, op, value, Extra::All)?)),
                 time => Ok(Self::Time(time, NumberTest::new(&key, op, &value)?)),
             },
             Some(entity) => Err(SearchError::Entity {
@@ -74,14 +76,16 @@ impl Test {
     }
 }
 
-/// Which experiments are wanted: all comparisons must hold.
+/// Which experiments are wanted.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct ExperimentFilter(Vec<Test>);
+pub struct ExperimentFilter(Filter<Test>);
 
 impl ExperimentFilter {
     /// Parses a filter text; a blank one wants every experiment.
     pub fn parse(text: &str) -> Result<Self, SearchError> {
-        parse(text)?.into_iter().map(Test::new).collect::<Result<_, _>>().map(Self)
+        let mut located =
+            |Term { at, comparison }| Test::new(comparison).map_err(|error| error.of_comparison_at(at));
+        parse_filter(text)?.try_map(&mut located).map(Self)
     }
 }
 
@@ -148,6 +152,6 @@ pub fn search_experiments(
     let wanted = experiments
         .into_iter()
         .filter(|detail| view.shows(detail.experiment.lifecycle))
-        .filter(|detail| filter.0.iter().all(|test| test.holds(detail)));
+        .filter(|detail| filter.0.holds(&|test| test.holds(detail)));
     Ok(Page::sorted(wanted, page, key, |a, b| compare(order, a, b))?)
 }

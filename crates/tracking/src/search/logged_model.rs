@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 use mainstay_core::page::{Page, PageRequest};
 use mainstay_core::run_ref::RunRef;
 use mainstay_core::search::{
-    Column, Comparison, Extra, MAX_ORDERS, NumberTest, TextTest, parse, parse_order,
+    Column, Comparison, Extra, Filter, MAX_ORDERS, NumberTest, Term, TextTest, parse_filter, parse_order,
 };
 
 use mainstay_core::time::MachineTime;
@@ -120,10 +120,47 @@ enum Test {
     Number(Place, NumberTest),
 }
 
-/// Which logged models are wanted: all comparisons must hold.
+impl Test {
+    fn new(Comparison { column, op, value }: Comparison) -> Result<Self, SearchError> {
+        let key = column.key.clone();
+        Ok(match Place::new(column)? {
+            place @ (Place::Metric(_) | Place::Attribute(Attribute::Created | Attribute::Updated)) => {
+                Self::Number(place, NumberTest::of_any(&key, op, &value)?)
+            }
+            place @ (Place::Param(_) | Place::Tag(_) | Place::Attribute(_)) => {
+                Self::Text(place, TextTest::new(&key, op, value, Extra::All)?)
+            }
+        })
+    }
+
+    /// Whether it holds, where only metrics on some datasets are looked at.
+    fn holds(&self, detail: &LoggedModelDetail, datasets: &[MeasuredOn]) -> bool {
+        match self {
+            Self::Number(place, test) => {
+                let value = match place {
+                    Place::Metric(key) => metric(detail, key, [datasets, &[]]),
+                    Place::Attribute(attribute) => attribute.number(detail).map(|millis| millis as f64),
+                    Place::Param(_) | Place::Tag(_) => None,
+                };
+                value.map_or(test.wants_missing(), |value| test.holds(value))
+            }
+            Self::Text(place, test) => {
+                let value = match place {
+                    Place::Param(key) => detail.params.get(key).cloned(),
+                    Place::Tag(key) => detail.tags.get(key).cloned(),
+                    Place::Attribute(attribute) => attribute.text(detail),
+                    Place::Metric(_) => None,
+                };
+                value.map_or(test.wants_missing(), |value| test.holds(&value))
+            }
+        }
+    }
+}
+
+/// Which logged models are wanted.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct LoggedModelFilter {
-    tests: Vec<Test>,
+    filter: Filter<Test>,
     datasets: Vec<MeasuredOn>,
 }
 
@@ -131,42 +168,15 @@ impl LoggedModelFilter {
     /// Parses a filter text; a blank one wants every logged model. If there are `datasets`, only models that have
     /// a metric on one of them are wanted, and only such metrics are looked at.
     pub fn parse(text: &str, datasets: Vec<MeasuredOn>) -> Result<Self, SearchError> {
-        let tests = parse(text)?.into_iter().map(|Comparison { column, op, value }| {
-            let key = column.key.clone();
-            Ok(match Place::new(column)? {
-                place @ (Place::Metric(_) | Place::Attribute(Attribute::Created | Attribute::Updated)) => {
-                    Test::Number(place, NumberTest::new(&key, op, &value)?)
-                }
-                place @ (Place::Param(_) | Place::Tag(_) | Place::Attribute(_)) => {
-                    Test::Text(place, TextTest::new(&key, op, value, Extra::Lists)?)
-                }
-            })
-        });
-        Ok(Self { tests: tests.collect::<Result<_, SearchError>>()?, datasets })
+        let mut located =
+            |Term { at, comparison }| Test::new(comparison).map_err(|error| error.of_comparison_at(at));
+        Ok(Self { filter: parse_filter(text)?.try_map(&mut located)?, datasets })
     }
 
     fn matches(&self, detail: &LoggedModelDetail) -> bool {
         let on = |metric: &ModelMetric| is_on(metric, &self.datasets);
-        (self.datasets.is_empty() || detail.metrics.iter().any(on)) && self.holds(detail)
-    }
-
-    fn holds(&self, detail: &LoggedModelDetail) -> bool {
-        self.tests.iter().all(|test| match test {
-            Test::Number(Place::Metric(key), test) => {
-                metric(detail, key, [&self.datasets, &[]]).is_some_and(|value| test.holds(value))
-            }
-            Test::Number(Place::Attribute(attribute), test) => {
-                attribute.number(detail).is_some_and(|number| test.holds(number as f64))
-            }
-            Test::Text(Place::Param(key), test) => {
-                detail.params.get(key).is_some_and(|text| test.holds(text))
-            }
-            Test::Text(Place::Tag(key), test) => detail.tags.get(key).is_some_and(|text| test.holds(text)),
-            Test::Text(Place::Attribute(attribute), test) => {
-                attribute.text(detail).is_some_and(|text| test.holds(&text))
-            }
-            Test::Number(..) | Test::Text(..) => false,
-        })
+        (self.datasets.is_empty() || detail.metrics.iter().any(on))
+            && self.filter.holds(&|test| test.holds(detail, &self.datasets))
     }
 }
 

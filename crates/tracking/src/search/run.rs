@@ -1,27 +1,32 @@
 //! Filters and orders of runs.
 
-use mainstay_core::search::{Column, Comparison, Extra, NumberTest, TextTest, parse, parse_orders};
+use mainstay_core::search::{
+    Column, Comparison, Extra, Filter, NumberTest, Term, TextTest, parse_column, parse_filter, parse_orders,
+};
 
 use super::SearchError;
 
 const ENTITIES: &str = "metric, parameter, tag, attribute, dataset";
-const ATTRIBUTES: &str = "run_id, run_name, user_id, status, artifact_uri, start_time, end_time";
+const ATTRIBUTES: &str =
+    "run_id, run_name, user_id, status, artifact_uri, start_time, end_time, duration, experiment_id";
 
 /// A text attribute of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TextAttribute {
     RunId,
+    Experiment,
     RunName,
     User,
     Status,
     ArtifactUri,
 }
 
-/// A numeric attribute of a run, in milliseconds since the Unix epoch.
+/// A numeric attribute of a run: milliseconds, since the Unix epoch or from start to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TimeAttribute {
     Start,
     End,
+    Duration,
 }
 
 /// What a dataset is asked for.
@@ -57,15 +62,60 @@ impl RunColumn {
             },
             None | Some("attribute" | "attributes" | "attr" | "run") => match key.as_str() {
                 "run_id" => Ok(Self::Text(TextAttribute::RunId)),
+                "experiment_id" => Ok(Self::Text(TextAttribute::Experiment)),
                 "run_name" | "run name" | "Run name" | "Run Name" => Ok(Self::Text(TextAttribute::RunName)),
                 "user_id" => Ok(Self::Text(TextAttribute::User)),
                 "status" => Ok(Self::Text(TextAttribute::Status)),
                 "artifact_uri" => Ok(Self::Text(TextAttribute::ArtifactUri)),
                 "start_time" | "created" | "Created" => Ok(Self::Time(TimeAttribute::Start)),
                 "end_time" => Ok(Self::Time(TimeAttribute::End)),
+                "duration" => Ok(Self::Time(TimeAttribute::Duration)),
                 _ => Err(SearchError::Attribute { key, valid: ATTRIBUTES }),
             },
             Some(entity) => Err(SearchError::Entity { entity: entity.to_owned(), valid: ENTITIES }),
+        }
+    }
+
+    /// Reads a column that stands alone.
+    pub(crate) fn parse(text: &str) -> Result<Self, SearchError> {
+        Self::new(parse_column(text)?)
+    }
+
+    /// As it is written: `metrics.loss`, `params.lr`, `status`.
+    pub(crate) fn name(&self) -> Column {
+        let (entity, key) = match self {
+            Self::Metric(key) => (Some("metrics"), key.as_str()),
+            Self::Param(key) => (Some("params"), key.as_str()),
+            Self::Tag(key) => (Some("tags"), key.as_str()),
+            Self::Text(attribute) => (None, attribute.as_str()),
+            Self::Time(attribute) => (None, attribute.as_str()),
+            Self::Dataset(DatasetField::Name) => (Some("datasets"), "name"),
+            Self::Dataset(DatasetField::Digest) => (Some("datasets"), "digest"),
+            Self::Dataset(DatasetField::Context) => (Some("datasets"), "context"),
+        };
+        Column { entity: entity.map(str::to_owned), key: key.to_owned() }
+    }
+}
+
+impl TextAttribute {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::RunId => "run_id",
+            Self::Experiment => "experiment_id",
+            Self::RunName => "run_name",
+            Self::User => "user_id",
+            Self::Status => "status",
+            Self::ArtifactUri => "artifact_uri",
+        }
+    }
+}
+
+impl TimeAttribute {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Start => "start_time",
+            Self::End => "end_time",
+            Self::Duration => "duration",
         }
     }
 }
@@ -81,33 +131,28 @@ pub(crate) enum RunTest {
     Dataset(DatasetField, TextTest),
 }
 
-/// Which runs are wanted: all comparisons must hold.
+/// Which runs are wanted.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct RunFilter {
-    pub(crate) tests: Vec<RunTest>,
-}
+pub struct RunFilter(pub(crate) Filter<RunTest>);
 
 impl RunFilter {
     /// Parses a filter text; a blank one wants every run.
     pub fn parse(text: &str) -> Result<Self, SearchError> {
-        let tests = parse(text)?.into_iter().map(test).collect::<Result<_, _>>()?;
-        Ok(Self { tests })
+        let mut located =
+            |Term { at, comparison }| test(comparison).map_err(|error| error.of_comparison_at(at));
+        parse_filter(text)?.try_map(&mut located).map(Self)
     }
 }
 
 fn test(Comparison { column, op, value }: Comparison) -> Result<RunTest, SearchError> {
     let key = column.key.clone();
     Ok(match RunColumn::new(column)? {
-        RunColumn::Metric(name) => RunTest::Metric(name, NumberTest::new(&key, op, &value)?),
-        RunColumn::Param(name) => RunTest::Param(name, TextTest::new(&key, op, value, Extra::Nulls)?),
-        RunColumn::Tag(name) => RunTest::Tag(name, TextTest::new(&key, op, value, Extra::Nulls)?),
-        RunColumn::Time(attribute) => RunTest::Time(attribute, NumberTest::new(&key, op, &value)?),
-        RunColumn::Dataset(field) => RunTest::Dataset(field, TextTest::new(&key, op, value, Extra::Lists)?),
-        RunColumn::Text(attribute) => {
-            // Only the id is looked up in lists (`LIST_SUPPORTED_KEYS`).
-            let lists = if attribute == TextAttribute::RunId { Extra::Lists } else { Extra::Nothing };
-            RunTest::Text(attribute, TextTest::new(&key, op, value, lists)?)
-        }
+        RunColumn::Metric(name) => RunTest::Metric(name, NumberTest::of_any(&key, op, &value)?),
+        RunColumn::Param(name) => RunTest::Param(name, TextTest::new(&key, op, value, Extra::All)?),
+        RunColumn::Tag(name) => RunTest::Tag(name, TextTest::new(&key, op, value, Extra::All)?),
+        RunColumn::Time(attribute) => RunTest::Time(attribute, NumberTest::of_any(&key, op, &value)?),
+        RunColumn::Dataset(field) => RunTest::Dataset(field, TextTest::new(&key, op, value, Extra::All)?),
+        RunColumn::Text(attribute) => RunTest::Text(attribute, TextTest::new(&key, op, value, Extra::All)?),
     })
 }
 

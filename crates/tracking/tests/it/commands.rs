@@ -10,14 +10,14 @@ use mainstay_tracking::batch::{Batch, LoggedMetric};
 use mainstay_tracking::command::{
     ArtifactLocation, CreateDefaultExperiment, CreateExperiment, CreateLoggedModel, CreateRun,
     DeleteExperiment, DeleteLoggedModel, DeleteRun, DeleteRunTag, FinalizeLoggedModel, LogBatch, LogInputs,
-    LogOutputs, NoteModelVersion, RecordModelHistory, RenameExperiment, RestoreExperiment, RestoreRun,
-    SetExperimentTag, UpdateRun, resolve_name,
+    LogOutputs, RecordModelHistory, RenameExperiment, RestoreExperiment, RestoreRun, SetExperimentTag,
+    UpdateRun, resolve_name,
 };
 use mainstay_tracking::error::TrackingError;
 use mainstay_tracking::experiment::{ExperimentId, ExperimentName};
 use mainstay_tracking::index::{RunChange, changes_of};
 use mainstay_tracking::input::{Dataset, DatasetInput, ModelOutput};
-use mainstay_tracking::logged_model::{LoggedModelId, LoggedModelStatus, VERSIONS_TAG};
+use mainstay_tracking::logged_model::{LoggedModelId, LoggedModelStatus};
 use mainstay_tracking::metric::{Point, history};
 use mainstay_tracking::port::TrackingTx;
 use mainstay_tracking::run::{RUN_NAME_TAG, RunStatus};
@@ -273,13 +273,6 @@ async fn logged_models_go_from_pending_to_ready_and_are_judged() {
     }
     let points: Vec<_> = memory.0.lock().unwrap().model_metrics.values().flatten().copied().collect();
     assert_eq!(points.iter().map(|point| point.value).collect::<Vec<_>>(), [0.8, 0.9]);
-    for version in [1, 2] {
-        let name = "a \"b\"".to_owned();
-        let noted = NoteModelVersion { workspace: workspace(), id, name, version };
-        run(&commands, noted).await.unwrap();
-    }
-    let tag = memory.0.lock().unwrap().model_tags[&(id, VERSIONS_TAG.to_owned())].clone();
-    assert_eq!(tag, r#"[{"name": "a \"b\"", "version": 1}, {"name": "a \"b\"", "version": 2}]"#);
 
     run(&commands, DeleteLoggedModel { workspace: workspace(), id }).await.unwrap();
     let again = FinalizeLoggedModel { workspace: workspace(), id, status };

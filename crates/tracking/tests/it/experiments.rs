@@ -54,13 +54,17 @@ fn experiments_are_filtered_and_ordered() {
     assert_eq!(found("tag.team IS NULL", &["experiment_id"], View::All), [0, 3]);
     assert_eq!(found("creation_time >= 5 AND last_update_time < 9", &["name"], View::All), [2, 1]);
     assert_eq!(found("experiment_id IN ('0', '3')", &[], View::All), [3, 0]);
+    assert_eq!(
+        found("NOT name IN ('a') AND (tags.team = 'ops' OR experiment_id = '0')", &[], View::All),
+        [1, 0]
+    );
     for bad in [
         "run_id = 'x'",
         "metrics.a > 1",
         "name > 'a'",
         "creation_time = 'x'",
-        "name IS NULL",
-        "name IN ('a')",
+        "name RLIKE '('",
+        "creation_time IS NULL",
     ] {
         assert!(ExperimentFilter::parse(bad).is_err(), "{bad}");
     }

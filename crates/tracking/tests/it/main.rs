@@ -4,8 +4,8 @@
 
 mod commands;
 mod experiments;
+mod fuzzed;
 mod memory;
 mod scale;
 mod search_property;
 mod search_reference;
-mod trace_index;

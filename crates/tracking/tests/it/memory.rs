@@ -9,6 +9,7 @@ use mainstay_core::action::Action;
 use mainstay_core::command::{Authorizer, BoxFuture, Commands, Context, Job, Journal, Ownership, Unit};
 use mainstay_core::error::StorageError;
 use mainstay_core::event::{Event, EventSeq, RecordedEvent};
+use mainstay_core::experiment::ExperimentTx;
 use mainstay_core::id::RunId;
 use mainstay_core::name::Name;
 use mainstay_core::principal::{Actor, Principal};
@@ -121,10 +122,18 @@ impl Ownership for Tx {
 }
 
 #[async_trait]
-impl TrackingTx for Tx {
+impl ExperimentTx for Tx {
     async fn experiment(&mut self, id: ExperimentId) -> Result<Option<Experiment>, StorageError> {
         Ok(self.state.experiments.get(&id).cloned())
     }
+
+    async fn experiment_of_run(&mut self, run: RunId) -> Result<Option<ExperimentId>, StorageError> {
+        Ok(self.run(run).await?.map(|run| run.experiment))
+    }
+}
+
+#[async_trait]
+impl TrackingTx for Tx {
     async fn experiment_named(&mut self, name: &ExperimentName) -> Result<Option<Experiment>, StorageError> {
         Ok(self.state.experiments.values().find(|experiment| experiment.name == *name).cloned())
     }
@@ -233,13 +242,6 @@ impl TrackingTx for Tx {
     }
     async fn delete_logged_model_tag(&mut self, id: LoggedModelId, key: &str) -> Result<bool, StorageError> {
         Ok(self.state.model_tags.remove(&(id, key.to_owned())).is_some())
-    }
-    async fn logged_model_tag(
-        &mut self,
-        id: LoggedModelId,
-        key: &str,
-    ) -> Result<Option<String>, StorageError> {
-        Ok(self.state.model_tags.get(&(id, key.to_owned())).cloned())
     }
     async fn put_model_metric(&mut self, metric: &ModelMetric) -> Result<(), StorageError> {
         let key = (metric.model, metric.run, metric.key.clone(), metric.dataset.clone());

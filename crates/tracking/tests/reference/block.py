@@ -1,4 +1,4 @@
-"""Writes block-v1.hex, the fixture of src/block.rs, from the table in its documentation alone."""
+"""Writes block-v1.hex and block-v2.hex, the fixtures of src/block.rs, from the table in its documentation alone."""
 
 import math
 import pathlib
@@ -40,9 +40,20 @@ points = [
     (high, low, float.fromhex("0x1.fffffffffffffp+1023")),
     (low, high, -0.0),
 ]
-body = b"MPTS" + bytes([1]) + varint(len(points))
-body += column([p[0] for p in points]) + column([p[1] for p in points])
-body += b"".join(struct.pack("<d", p[2]) for p in points)
-body += struct.pack("<I", crc32c(body))
+
+
+def block(version: int, lengths: bytes) -> bytes:
+    body = b"MPTS" + bytes([version]) + varint(len(points)) + lengths
+    body += column([p[0] for p in points]) + column([p[1] for p in points])
+    body += b"".join(struct.pack("<d", p[2]) for p in points)
+    return body + struct.pack("<I", crc32c(body))
+
+
+def write(name: str, data: bytes) -> None:
+    (pathlib.Path(__file__).parent / name).write_text(data.hex() + "\n")
+
+
 if __name__ == "__main__":
-    (pathlib.Path(__file__).parent / "block-v1.hex").write_text(body.hex() + "\n")
+    write("block-v1.hex", block(1, b""))
+    pairs = [(1, 2), (3, 1)]
+    write("block-v2.hex", block(2, varint(len(pairs)) + b"".join(varint(n) + varint(times) for n, times in pairs)))

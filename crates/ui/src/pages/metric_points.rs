@@ -101,7 +101,7 @@ fn csv(points: &[Point]) -> Response {
 /// At most about `limit` points that draw the same line: of each stretch of equally many points its first,
 /// least, greatest and last one, as in M4 (Jugel et al., "M4: A Visualization-Oriented Time Series Data
 /// Aggregation", VLDB 2014).
-pub(super) fn thin(points: &[Point], limit: usize) -> Vec<Point> {
+fn thin(points: &[Point], limit: usize) -> Vec<Point> {
     if points.len() <= limit || limit < 4 {
         return points.iter().take(limit.max(1)).copied().collect();
     }

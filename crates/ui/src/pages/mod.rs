@@ -16,6 +16,12 @@ mod pipeline;
 mod pipeline_run;
 mod rollout;
 mod run;
+mod run_artifact;
+mod run_artifacts;
+mod run_charts;
+mod run_columns;
+mod run_view;
+mod runs;
 mod step_log;
 mod why;
 
@@ -48,7 +54,11 @@ pub(crate) fn routes() -> Vec<Row> {
         dataset::routes,
         feature::routes,
         experiment::routes,
+        runs::routes,
         run::routes,
+        run_artifacts::routes,
+        run_artifact::routes,
+        run_view::routes,
         metric_points::routes,
         model::routes,
         model_version::routes,

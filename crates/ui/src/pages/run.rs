@@ -5,28 +5,19 @@ use axum::extract::Path;
 use mainstay_api::Caller;
 use mainstay_api::route::RouteScope;
 use mainstay_core::action::Action;
-use mainstay_core::error::StorageError;
 use mainstay_core::id::RunId;
-use mainstay_core::name::Name;
 use mainstay_core::scope::ResourceKind;
-use mainstay_tracking::metric::history;
-use mainstay_tracking::run::{RunDetail, RunStatus};
+use mainstay_tracking::run::RunStatus;
 
-use super::experiment::{Status, lasted};
-use super::metric_points::thin;
+use super::run_charts::{Drawn, charts};
+use super::run_columns::{Status, lasted};
 use super::{Row, reads};
 use crate::frame::{Missing, Page, page};
-use crate::show::chart::{Chart, Point, Series, Size};
 use crate::show::figure::{number, short};
 use crate::show::link::{self, segment};
 use crate::show::moment::Moment;
 use crate::show::shell::{Section, Shell};
-use crate::{Console, State, asset};
-
-/// Most charts that the server draws; further metrics stand in the table.
-const CHARTS: usize = 12;
-/// Most points of a chart that the server draws.
-const POINTS: usize = 240;
+use crate::{State, asset};
 
 pub(super) fn routes() -> Vec<Row> {
     vec![reads("/runs/{id}", Action::RunRead, RouteScope::Path(ResourceKind::Run, "id"), show)]
@@ -37,14 +28,6 @@ struct Metric {
     key_in_query: String,
     value: String,
     step: i64,
-}
-
-struct Drawn {
-    key: String,
-    key_in_query: String,
-    latest: String,
-    points: usize,
-    chart: Chart,
 }
 
 struct Input {
@@ -81,8 +64,7 @@ async fn show(axum::extract::State(console): State, caller: Caller, Path(id): Pa
     let run = run.ok_or_else(|| Missing(format!("run {id}")))?;
     let experiment = console.tracked.experiment(&caller.workspace, run.run.experiment).await?;
     let group = experiment.map_or_else(|| run.run.experiment.to_string(), |e| e.experiment.name.to_string());
-    let charts = charts(&console, &caller.workspace, &run).await?;
-    let drawable = run.metrics.iter().filter(|(_, latest)| latest.step > 0).count();
+    let (charts, more_charts) = charts(&console, &caller.workspace, &run).await?;
     let own = |key: &str| !key.starts_with("mlflow.");
     let inputs = run.attached.datasets.iter().map(|input| Input {
         name: input.dataset.name.clone(),
@@ -102,8 +84,8 @@ async fn show(axum::extract::State(console): State, caller: Caller, Path(id): Pa
         lasted: lasted(&run.run),
         note: run.tags.get("mlflow.note.content").cloned(),
         metrics: run.metrics.iter().map(|(key, latest)| metric(key, latest.value, latest.step)).collect(),
-        more_charts: drawable.saturating_sub(charts.len()),
         charts,
+        more_charts,
         params: run.params.clone().into_iter().collect(),
         tags: run.tags.iter().filter(|(key, _)| own(key)).map(|(k, v)| (k.clone(), v.clone())).collect(),
         inputs: inputs.collect(),
@@ -114,33 +96,4 @@ async fn show(axum::extract::State(console): State, caller: Caller, Path(id): Pa
 
 fn metric(key: &str, value: f64, step: i64) -> Metric {
     Metric { key: key.to_owned(), key_in_query: segment(key), value: number(value), step }
-}
-
-/// The histories of metrics that have one.
-async fn charts(console: &Console, workspace: &Name, run: &RunDetail) -> Result<Vec<Drawn>, StorageError> {
-    let mut drawn = Vec::new();
-    for (key, latest) in &run.metrics {
-        if drawn.len() == CHARTS {
-            break;
-        }
-        // A metric whose latest point is its first step is one number.
-        if latest.step == 0 {
-            continue;
-        }
-        let mut points = history(console.tracked.points(workspace, run.run.id, key).await?);
-        let all = points.len();
-        points.sort_by_key(|point| (point.step, point.timestamp_ms));
-        let shown = thin(&points, POINTS).into_iter().map(|point| Point {
-            x: point.step as f64,
-            y: point.value,
-            says: format!("step {}: {}", point.step, number(point.value)),
-        });
-        let series = [Series { class: "l1", points: shown.collect() }];
-        let label = format!("{key} by step, {all} points");
-        if let Some(chart) = Chart::draw(Size::Small, label, &series, &[], number) {
-            let (key_in_query, latest) = (segment(key), number(latest.value));
-            drawn.push(Drawn { key: key.clone(), key_in_query, latest, points: all, chart });
-        }
-    }
-    Ok(drawn)
 }

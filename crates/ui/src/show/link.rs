@@ -53,6 +53,11 @@ pub(crate) fn features() -> String {
     "/features".to_owned()
 }
 
+/// What somebody kept of the table of runs.
+pub(crate) fn view(name: impl Display) -> String {
+    format!("/views/{}", segment(name))
+}
+
 /// The events of one subject.
 pub(crate) fn audit_of(subject: impl Display) -> String {
     format!("/audit?subject={}", segment(subject))
@@ -75,6 +80,7 @@ pub(crate) fn subject(subject: &Subject) -> String {
         ResourceKind::PipelineRun => pipeline_run(segment(id)),
         ResourceKind::Endpoint => endpoint(id),
         ResourceKind::Approval => approval(segment(id)),
+        ResourceKind::SavedView => view(id),
         _ => audit_of(subject),
     }
 }

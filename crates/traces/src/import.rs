@@ -1,0 +1,57 @@
+//! Traces that another server kept, brought in whole; as they were there.
+
+use mainstay_core::digest::Digest;
+use mainstay_core::error::StorageError;
+use mainstay_core::event::Event;
+use serde_json::json;
+
+use crate::block;
+use crate::id::trace_subject;
+use crate::info::TraceInfo;
+use crate::port::TraceTx;
+use crate::span::Span;
+
+/// A trace of elsewhere with everything that hangs on it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ImportedTrace {
+    /// What is known of it as a whole.
+    pub info: TraceInfo,
+    /// Its spans, if they were kept in the database, as [`in_order`](super::span::in_order) has them.
+    pub spans: Vec<Span>,
+    /// The runs that it belongs to.
+    pub runs: Vec<String>,
+    /// The prompts that it used: `name/version` each.
+    pub prompts: Vec<String>,
+}
+
+/// Adds a trace as it is: nothing is derived from its spans. Event: `trace.imported`, with the number of its spans
+/// and the digest of their blocks.
+pub async fn put_trace(tx: &mut dyn TraceTx, trace: &ImportedTrace) -> Result<(), StorageError> {
+    let ImportedTrace { info, spans, runs, prompts } = trace;
+    tx.put_trace(info).await?;
+    tx.put_trace_tags(&info.id, &info.tags).await?;
+    tx.put_trace_metadata(&info.id, &info.metadata).await?;
+    let blocks = block::encode(spans)?;
+    for block in &blocks {
+        tx.append_spans(&info.id, block).await?;
+    }
+    for run in runs {
+        tx.link_trace_to_run(&info.id, run).await?;
+    }
+    for prompt in prompts {
+        tx.link_trace_to_prompt(&info.id, prompt).await?;
+    }
+    let digest = Digest::of_parts(blocks.iter().map(|block| block.bytes.as_slice()));
+    let body = json!({
+        "traces": [info.id],
+        "experiment": info.experiment,
+        "state": info.state.as_str(),
+        "request_ms": info.request_ms,
+        "duration_ms": info.duration_ms,
+        "runs": runs,
+        "prompts": prompts,
+        "spans": {"count": spans.len(), "digest": digest},
+    });
+    tx.record(Event::new("trace.imported", trace_subject(&info.id), body));
+    Ok(())
+}

@@ -1,0 +1,68 @@
+// What is logged meanwhile: values of runs in sight change in their places; new runs and another order wait until the
+// person asks for them.
+
+import { counted } from "./figure.js";
+
+const PAUSE = 1000;
+
+export function follow(table, state, charts) {
+  const bar = table.root.querySelector('[data-part="live"]');
+  const says = bar.querySelector(".says");
+  const button = bar.querySelector("button");
+  let [fresh, changed, planned] = [new Set(), new Set(), null];
+  const stale = new Set();
+  // Its place is taken from the start, so that nothing moves when it speaks.
+  bar.hidden = false;
+  bar.classList.add("lost");
+  says.textContent = "not following the record";
+
+  const tell = () => {
+    const parts = [];
+    if (fresh.size > 0) parts.push(counted(fresh.size, "new run", "new runs"));
+    const byValue = state.orderTexts.some((text) => !text.startsWith("start_time"));
+    if (stale.size > 0 && (byValue || state.filter !== "")) parts.push(`${counted(stale.size, "run has", "runs have")} changed`);
+    const waits = parts.length > 0;
+    button.hidden = !waits;
+    says.textContent = waits ? `${parts.join(", ")}: the list may be another now` : "following the record";
+  };
+
+  const look = async () => {
+    planned = null;
+    const ids = [...changed];
+    changed = new Set();
+    ids.forEach((id) => stale.add(id));
+    tell();
+    try {
+      await table.refresh(ids);
+      charts.changed(ids);
+    } catch {
+      says.textContent = "the server does not answer";
+    }
+  };
+
+  document.addEventListener("mainstay:event", ({ detail }) => {
+    const [kind, id] = detail.subject.split(":");
+    if (kind !== "run") return;
+    if (detail.kind === "run.created") {
+      const here = state.experiments === null || state.experiments.includes(String(detail.body?.experiment));
+      if (!here) return;
+      fresh.add(id);
+    } else {
+      if (fresh.has(id)) return;
+      if (!table.rows?.holds(id) && !state.selected.includes(id)) return;
+      changed.add(id);
+    }
+    planned ??= setTimeout(look, PAUSE);
+  });
+  document.addEventListener("mainstay:following", ({ detail }) => {
+    bar.classList.toggle("lost", !detail);
+    if (button.hidden) says.textContent = detail ? "following the record" : "the server does not answer";
+  });
+  const seen = () => {
+    fresh = new Set();
+    stale.clear();
+    tell();
+  };
+  button.addEventListener("click", () => table.open());
+  table.root.addEventListener("opened", seen);
+}

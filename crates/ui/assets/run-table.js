@@ -1,0 +1,324 @@
+// The table of runs: as many rows as there are, of which those in sight are drawn. Rows come from the server as they
+// are reached (run-rows.js); the columns are the person's own (run-head.js).
+
+import { make } from "./dom.js";
+import { ago, asNumber, count, counted, exact, instant, number, span, state as stateOf } from "./figure.js";
+import { isNumber, part, title, valueOf } from "./run-api.js";
+import { drawHead } from "./run-head.js";
+import { GROUPS, GroupedRows, RunRows } from "./run-rows.js";
+
+export const ROW = 32;
+// Rows beyond the window's edges that are drawn as well.
+const BEYOND = 12;
+// Browsers draw nothing below about 16 million pixels.
+const MOST_ROWS = 500_000;
+
+export class RunTable {
+  constructor(root, state, api, say) {
+    Object.assign(this, { root, state, api, say });
+    this.card = root.querySelector('[data-part="table"]');
+    this.rows = null;
+    this.drawn = new Map();
+    this.cursor = 0;
+    this.lay();
+    state.when(["filter", "orders", "groups"], () => this.open());
+    state.when(["columns"], () => (this.needs() ? this.open() : this.redraw()));
+    state.when(["selected"], () => this.mark());
+  }
+
+  lay() {
+    this.head = make("thead");
+    this.body = make("tbody");
+    this.sheet = new CSSStyleSheet();
+    document.adoptedStyleSheets.push(this.sheet);
+    this.table = make("table", { class: "runtable whole", role: "grid", "aria-multiselectable": "true", "aria-label": "Runs" },
+      this.head, this.body);
+    this.grid = make("div", { class: "grid", "data-part": "grid", tabindex: "0", "aria-label": "Runs; ? shows the keys", role: "group" }, this.table);
+    this.foot = make("p", { class: "tally soft" });
+    this.grid.addEventListener("scroll", () => this.plan(), { passive: true });
+    new ResizeObserver(() => this.plan()).observe(this.grid);
+    this.body.addEventListener("click", (event) => this.press(event));
+  }
+
+  // What the answers must hold besides ids.
+  wanted() {
+    const names = new Set(["run_name", "status", ...this.state.columns.map(({ name }) => name)]);
+    return [...names];
+  }
+
+  needs() {
+    return this.wanted().some((name) => !this.asked?.includes(name));
+  }
+
+  // Asks for the list anew, from its first row, and shows it in the place of the one before.
+  async open({ keepPlace = false } = {}) {
+    const { state, api } = this;
+    this.asked = this.wanted();
+    const query = { filter: state.filter, orders: state.orderTexts, columns: this.asked };
+    const aggregates = this.asked.filter(isNumber).slice(0, 32);
+    const rows = state.groups.length > 0 ? new GroupedRows(api, query, aggregates) : new RunRows(api, query);
+    this.opening?.close();
+    this.opening = rows;
+    this.root.setAttribute("aria-busy", "true");
+    try {
+      await rows.open();
+    } catch (error) {
+      if (error.name !== "AbortError") this.say(error);
+      return;
+    } finally {
+      if (this.opening === rows) this.root.removeAttribute("aria-busy");
+    }
+    if (this.opening !== rows) return rows.close();
+    this.say(null);
+    this.opening = null;
+    this.rows?.close();
+    this.rows = rows;
+    rows.addEventListener("loaded", () => this.plan(true));
+    rows.addEventListener("anew", () => this.plan(true));
+    rows.addEventListener("failed", ({ detail }) => this.say(detail));
+    this.settle(keepPlace);
+  }
+
+  settle(keepPlace) {
+    // An experiment without runs keeps what the server says about beginning.
+    const teaches = this.rows.total === 0 && this.state.filter === "" && this.card.querySelector(".copy");
+    if (!this.grid.isConnected && !teaches) {
+      this.card.replaceChildren(this.grid, this.foot);
+      this.card.classList.add("whole");
+    }
+    if (!keepPlace) {
+      this.grid.scrollTop = 0;
+      this.cursor = 0;
+    }
+    this.redraw();
+    this.tally();
+    this.root.dispatchEvent(new Event("opened"));
+    this.root.dataset.total = String(this.total);
+  }
+
+  get total() {
+    return Math.min(this.rows?.total ?? 0, MOST_ROWS);
+  }
+
+  tally() {
+    const { rows } = this;
+    const parts = [];
+    if (rows instanceof GroupedRows) {
+      parts.push(`${counted(rows.runsInAll, "run", "runs")} in ${counted(rows.groupsInAll, "group", "groups")}`);
+      if (rows.groupsInAll > GROUPS) parts.push(`the first ${count(GROUPS)} groups are shown`);
+    } else {
+      parts.push(counted(rows.total, "run", "runs"));
+      if (rows.total > MOST_ROWS) parts.push(`the first ${count(MOST_ROWS)} are shown: search for fewer`);
+    }
+    if (this.state.selected.length > 0) parts.push(`${count(this.state.selected.length)} selected`);
+    this.foot.textContent = parts.join(" · ");
+    const none = rows.total === 0;
+    this.grid.classList.toggle("none", none);
+    if (none) this.foot.textContent = "No run fits this search.";
+  }
+
+  // Columns have changed: everything is drawn again.
+  redraw() {
+    if (!this.rows) return;
+    drawHead(this);
+    this.measure();
+    this.table.setAttribute("role", this.state.groups.length > 0 ? "treegrid" : "grid");
+    this.table.setAttribute("aria-rowcount", String(this.total + 1));
+    this.table.setAttribute("aria-colcount", String(this.state.columns.length + 1));
+    this.render(true);
+  }
+
+  // Widths, and where pinned columns stand still.
+  measure() {
+    const widths = [this.state.nameWidth ?? 220, ...this.state.columns.map((column) => column.width ?? usual(column.name))];
+    const fixed = [0, ...this.state.columns.flatMap(({ pinned }, at) => (pinned ? [at + 1] : []))];
+    const rules = widths.map((width, at) => `.runtable.whole tr>:nth-child(${at + 1}){width:${width}px}`);
+    let left = 0;
+    for (const at of fixed) {
+      rules.push(`.runtable.whole tr:not(.gap)>:nth-child(${at + 1}){position:sticky;left:${left}px;z-index:1}`);
+      rules.push(`.runtable.whole thead tr:not(.gap)>:nth-child(${at + 1}){z-index:3}`);
+      left += widths[at];
+    }
+    // On a narrow window only the names stand still.
+    const whole = rules.filter((rule) => !rule.includes("sticky") || rule.includes(":nth-child(1)"));
+    const pinned = rules.filter((rule) => !whole.includes(rule));
+    rules.length = 0;
+    rules.push(...whole, `@media (min-width:640px){${pinned.join("")}}`);
+    rules.push(`.runtable.whole{width:max(100%,${widths.reduce((sum, width) => sum + width, 0)}px)}`);
+    this.sheet.replaceSync(rules.join("\n"));
+  }
+
+  // Draws with the next frame, and not more often.
+  plan(all = false) {
+    this.everything ||= all;
+    this.frame ??= requestAnimationFrame(() => {
+      this.frame = null;
+      this.render(this.everything);
+      this.everything = false;
+    });
+  }
+
+  render(all) {
+    if (!this.rows || this.card.hidden) return;
+    const { total } = this;
+    const seen = Math.ceil(this.grid.clientHeight / ROW);
+    const top = Math.floor(this.grid.scrollTop / ROW);
+    const first = Math.max(0, Math.min(total, top - BEYOND));
+    const last = Math.min(total, top + seen + BEYOND);
+    const wanted = [];
+    for (let index = first; index < last; index += 1) {
+      const known = this.drawn.get(index);
+      const fresh = !known || all || known.classList.contains("coming");
+      wanted.push(fresh ? this.draw(index, known) : known);
+      this.drawn.set(index, wanted.at(-1));
+    }
+    for (const index of [...this.drawn.keys()]) if (index < first || index >= last) this.drawn.delete(index);
+    const columns = this.state.columns.length + 2;
+    const gap = (rows) => {
+      const cell = make("td", { colspan: columns });
+      cell.style.height = `${rows * ROW}px`;
+      return make("tr", { class: "gap", "aria-hidden": "true" }, cell);
+    };
+    const above = first > 0 ? [gap(first)] : [];
+    const below = last < total ? [gap(total - last)] : [];
+    this.body.replaceChildren(...above, ...wanted, ...below);
+  }
+
+  draw(index, known) {
+    const item = this.rows.at(index);
+    const row = known ?? make("tr");
+    row.className = "";
+    row.setAttribute("aria-rowindex", String(index + 2));
+    row.id = `row-${index}`;
+    row.dataset.index = String(index);
+    delete row.dataset.run;
+    row.removeAttribute("aria-expanded");
+    if (item === undefined || item.isGone) {
+      row.classList.add(item ? "gone" : "coming");
+      const says = item ? "removed meanwhile" : "…";
+      row.replaceChildren(make("th", { scope: "row" }, says), ...this.state.columns.map(() => make("td")), rest());
+    } else if (item.group) {
+      this.drawGroup(row, item.group);
+    } else {
+      this.drawRun(row, item.run);
+    }
+    row.classList.toggle("current", index === this.cursor && this.isUsed);
+    return row;
+  }
+
+  drawRun(row, run) {
+    const id = run.run_id;
+    row.dataset.run = id;
+    const chosen = this.state.selected.includes(id);
+    const box = make("input", { type: "checkbox", tabindex: "-1", "aria-label": `Select ${run.run_name}` });
+    box.checked = chosen;
+    const dot = make("i", { class: `dot ${chosen ? `c${this.state.colour(id)}` : ""}`, "aria-hidden": "true" });
+    const link = make("a", { href: `/runs/${id}`, tabindex: "-1", title: run.run_name }, run.run_name || id);
+    row.setAttribute("aria-selected", String(chosen));
+    if (this.state.groups.length > 0) row.setAttribute("aria-level", "2");
+    row.replaceChildren(make("th", { scope: "row" }, box, dot, link), ...this.state.columns.map(({ name }) => cell(name, valueOf(run, name))), rest());
+  }
+
+  drawGroup(row, group) {
+    row.classList.add("group");
+    row.setAttribute("aria-level", "1");
+    row.setAttribute("aria-expanded", String(group.rows !== null));
+    const says = group.key.map((value, at) => `${title(this.state.groups[at])}: ${value ?? "none"}`).join(" · ");
+    const turn = make("button", { type: "button", class: "turn", tabindex: "-1", "aria-label": `${group.rows ? "Close" : "Open"} ${says}` }, group.rows ? "▾" : "▸");
+    const name = make("th", { scope: "row", title: says }, turn, make("b", {}, says), make("span", { class: "count" }, count(group.runs)));
+    const cells = this.state.columns.map(({ name: column }) => {
+      const found = group.aggregates[column];
+      if (!found || found.mean === null) return make("td");
+      const shown = column === "duration" ? span(asNumber(found.mean)) : number(found.mean);
+      const words = column === "duration" ? span : exact;
+      const range = `mean of ${count(found.count)}; from ${words(asNumber(found.min))} to ${words(asNumber(found.max))}`;
+      return make("td", { class: "num mono mean", title: range }, shown);
+    });
+    row.replaceChildren(name, ...cells, rest());
+  }
+
+  // Selected runs have changed: marks only.
+  mark() {
+    for (const row of this.body.querySelectorAll("tr[data-run]")) {
+      const chosen = this.state.selected.includes(row.dataset.run);
+      row.setAttribute("aria-selected", String(chosen));
+      row.querySelector("input").checked = chosen;
+      row.querySelector(".dot").className = `dot ${chosen ? `c${this.state.colour(row.dataset.run)}` : ""}`;
+    }
+    if (this.rows) this.tally();
+  }
+
+  press(event) {
+    const row = event.target.closest("tr[data-index]");
+    if (!row) return;
+    const index = Number(row.dataset.index);
+    const from = this.cursor;
+    this.go(index, { scroll: false });
+    if (row.classList.contains("group")) {
+      this.rows.toggle(this.rows.at(index).group).then(() => this.redraw());
+    } else if (event.target.closest("input")) {
+      if (event.shiftKey) this.selectBetween(from, index, event.target.checked);
+      else this.state.select([row.dataset.run], event.target.checked);
+    }
+  }
+
+  selectBetween(from, to, chosen) {
+    const ids = [];
+    for (let index = Math.min(from, to); index <= Math.max(from, to); index += 1) {
+      const run = this.rows.at(index)?.run;
+      if (run) ids.push(run.run_id);
+    }
+    this.state.select(ids, chosen);
+  }
+
+  // Moves to a row, and brings it into sight.
+  go(index, { scroll = true } = {}) {
+    this.isUsed = true;
+    this.drawn.get(this.cursor)?.classList.remove("current");
+    this.cursor = Math.max(0, Math.min(this.total - 1, index));
+    if (scroll) {
+      const head = this.head.offsetHeight;
+      const top = this.cursor * ROW;
+      const { scrollTop, clientHeight } = this.grid;
+      if (top < scrollTop) this.grid.scrollTop = top;
+      else if (top + ROW > scrollTop + clientHeight - head) this.grid.scrollTop = top + ROW - clientHeight + head;
+      this.render(false);
+    }
+    this.drawn.get(this.cursor)?.classList.add("current");
+    this.grid.setAttribute("aria-activedescendant", `row-${this.cursor}`);
+  }
+
+  // Reads runs again that are in sight; they stay where they are.
+  async refresh(ids) {
+    const held = ids.filter((id) => this.rows?.holds(id));
+    if (held.length === 0) return;
+    this.rows.replace(await this.api.byId(held.slice(0, 500), this.asked));
+    this.plan(true);
+  }
+}
+
+const WIDTHS = { status: 104, start_time: 112, end_time: 112, duration: 104, user_id: 110, run_id: 250, experiment_id: 100, artifact_uri: 260 };
+
+function usual(name) {
+  const { kind, key } = part(name);
+  return WIDTHS[name] ?? (kind === "metrics" ? Math.min(220, Math.max(96, 30 + key.length * 8)) : 130);
+}
+
+// What is left of the window beside the columns.
+export function rest() {
+  return make("td", { class: "rest", "aria-hidden": "true" });
+}
+
+export function cell(name, value) {
+  if (value === undefined || value === null) return make("td");
+  if (name === "status") {
+    const [word, look] = stateOf(value);
+    return make("td", {}, make("span", { class: `state ${look}` }, word));
+  }
+  if (name === "start_time" || name === "end_time") {
+    return make("td", { class: "soft" }, make("time", { datetime: instant(value), title: instant(value) }, ago(value)));
+  }
+  if (name === "duration") return make("td", { class: "num mono", title: `${count(value)} ms` }, span(value));
+  if (isNumber(name)) return make("td", { class: "num mono", title: exact(value) }, number(value));
+  return make("td", { title: value }, String(value));
+}

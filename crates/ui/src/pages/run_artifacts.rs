@@ -1,0 +1,320 @@
+//! `/runs/{id}/artifacts?path=…`: what a run left, as a tree, and one thing of it looked at.
+
+use askama::Template;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query};
+use futures::StreamExt as _;
+use mainstay_api::Caller;
+use mainstay_api::route::RouteScope;
+use mainstay_core::action::Action;
+use mainstay_core::error::StorageError;
+use mainstay_core::object::{Content, ObjectPath};
+use mainstay_core::scope::ResourceKind;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::run_artifact::{Kind, kind_of, opened, stored};
+use super::{Row, asked, reads};
+use crate::frame::{Error, Page, page};
+use crate::show::figure::bytes;
+use crate::show::link::{self, segment};
+use crate::show::shell::{Section, Shell};
+use crate::{Console, State, asset};
+
+/// Most bytes that are read to show something.
+const READ: usize = 512 * 1024;
+/// Most rows of a table.
+const ROWS: usize = 500;
+/// Most columns of a table.
+const COLUMNS: usize = 60;
+/// Most entries of one folder.
+const ENTRIES: usize = 2_000;
+
+pub(super) fn routes() -> Vec<Row> {
+    let run = RouteScope::Path(ResourceKind::Run, "id");
+    vec![reads("/runs/{id}/artifacts", Action::RunRead, run, show)]
+}
+
+/// A line of the tree.
+struct Branch {
+    /// How deep it lies, from 1.
+    level: usize,
+    name: String,
+    href: String,
+    /// Of a file.
+    size: Option<String>,
+    is_open: bool,
+    is_here: bool,
+}
+
+/// What is shown of a file.
+enum Shown {
+    Image,
+    Page,
+    Table(Grid),
+    Text(String),
+    /// It cannot be shown.
+    Nothing,
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Grid {
+    heads: Vec<String>,
+    rows: Vec<Vec<String>>,
+    /// Whether there is more than is shown.
+    is_cut: bool,
+}
+
+struct Looked {
+    name: String,
+    size: String,
+    raw: String,
+    /// Its path, as a query has it.
+    path: String,
+    shown: Shown,
+    /// Only its beginning was read.
+    is_cut: bool,
+}
+
+#[derive(Template)]
+#[template(path = "run_artifacts.html")]
+struct ArtifactsPage {
+    shell: Shell,
+    id: String,
+    name: String,
+    /// Where they are, if that is not here.
+    elsewhere: Option<String>,
+    tree: Vec<Branch>,
+    looked: Option<Looked>,
+    scripts: bool,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Wanted {
+    #[serde(default)]
+    path: String,
+    #[serde(default)]
+    scripts: bool,
+}
+
+async fn show(
+    axum::extract::State(console): State,
+    caller: Caller,
+    Path(id): Path<String>,
+    query: Result<Query<Wanted>, QueryRejection>,
+) -> Page {
+    let Wanted { path, scripts } = asked(query)?;
+    let path = path.trim_matches('/');
+    let (run, root) = stored(&console, &caller.workspace, id.parse()?).await?;
+    let (tree, looked) = match &root {
+        None => (Vec::new(), None),
+        Some(root) => {
+            let here = format!("/runs/{}/artifacts", run.run.id);
+            let (tree, is_file) = tree(&console, root, path, &here).await?;
+            let raw = format!("/runs/{}/artifact?path={}", run.run.id, segment(path));
+            (tree, if is_file { Some(look(&console, root, path, raw).await?) } else { None })
+        }
+    };
+    page(&ArtifactsPage {
+        shell: Shell::new(format!("Artifacts of {}", run.run.name), Section::Experiments)
+            .under("Experiments", "/experiments")
+            .under(run.run.experiment.to_string(), link::experiment(run.run.experiment))
+            .under(run.run.name.clone(), link::run(run.run.id)),
+        id: run.run.id.to_string(),
+        name: run.run.name,
+        elsewhere: root.is_none().then_some(run.run.artifact_uri),
+        tree,
+        looked,
+        scripts,
+    })
+}
+
+/// The folders on the way to a path, opened; and whether the path is a file.
+async fn tree(
+    console: &Console,
+    root: &ObjectPath,
+    path: &str,
+    here: &str,
+) -> Result<(Vec<Branch>, bool), Error> {
+    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+    let (mut tree, mut is_file, mut at) = (Vec::new(), false, 0);
+    let mut folder = String::new();
+    for level in 0..=parts.len() {
+        let place = if folder.is_empty() { root.clone() } else { root.join(&folder)? };
+        let entries = console.objects.list(Some(&place)).await?;
+        let next = parts.get(level);
+        let mut found = None;
+        let branches: Vec<Branch> = entries
+            .into_iter()
+            .take(ENTRIES)
+            .enumerate()
+            .map(|(index, entry)| {
+                let is_next = next == Some(&entry.name.as_str());
+                let whole =
+                    if folder.is_empty() { entry.name.clone() } else { format!("{folder}/{}", entry.name) };
+                if is_next {
+                    found = Some((index, entry.size.is_some()));
+                }
+                Branch {
+                    level: level + 1,
+                    href: format!("{here}?path={}", segment(&whole)),
+                    is_open: is_next && entry.size.is_none(),
+                    is_here: is_next && level + 1 == parts.len(),
+                    size: entry.size.map(bytes),
+                    name: entry.name,
+                }
+            })
+            .collect();
+        drop(tree.splice(at..at, branches));
+        let (Some(part), Some((index, found_file))) = (next, found) else { break };
+        if found_file {
+            is_file = level + 1 == parts.len();
+            break;
+        }
+        at += index + 1;
+        if !folder.is_empty() {
+            folder.push('/');
+        }
+        folder.push_str(part);
+    }
+    Ok((tree, is_file))
+}
+
+async fn look(console: &Console, root: &ObjectPath, path: &str, raw: String) -> Result<Looked, Error> {
+    let content = opened(console, root, path).await?;
+    let name = path.rsplit('/').next().unwrap_or_default().to_owned();
+    let size = bytes(content.status.size);
+    let whole = content.status.size;
+    let (shown, is_cut) = match kind_of(&name) {
+        Some(Kind::Image) => (Shown::Image, false),
+        Some(Kind::Page) => (Shown::Page, false),
+        kind => {
+            let beginning = beginning(content).await?;
+            let is_cut = (beginning.len() as u64) < whole;
+            (shown(kind, &name, beginning, is_cut), is_cut)
+        }
+    };
+    Ok(Looked { name, size, raw, path: segment(path), shown, is_cut })
+}
+
+/// At most [`READ`] bytes.
+async fn beginning(mut content: Content) -> Result<Vec<u8>, StorageError> {
+    let mut read = Vec::new();
+    while read.len() < READ {
+        let Some(part) = content.bytes.next().await else { break };
+        read.extend_from_slice(&part.map_err(StorageError::Failed)?);
+    }
+    read.truncate(READ);
+    Ok(read)
+}
+
+fn shown(kind: Option<Kind>, name: &str, mut bytes: Vec<u8>, is_cut: bool) -> Shown {
+    if is_cut && let Err(error) = std::str::from_utf8(&bytes) {
+        // The cut may lie within a character.
+        let valid = error.valid_up_to();
+        if bytes.len() - valid < 4 {
+            bytes.truncate(valid);
+        }
+    }
+    let Ok(text) = String::from_utf8(bytes) else { return Shown::Nothing };
+    match kind {
+        Some(Kind::Table) => separated(&text, name, is_cut).map_or(Shown::Text(text), Shown::Table),
+        Some(Kind::Json) if !is_cut => match serde_json::from_str::<Value>(&text) {
+            Ok(value) => logged_table(&value).map_or_else(|| Shown::Text(pretty(&value, text)), Shown::Table),
+            Err(_) => Shown::Text(text),
+        },
+        None if text.contains('\0') => Shown::Nothing,
+        _ => Shown::Text(text),
+    }
+}
+
+fn pretty(value: &Value, text: String) -> String {
+    serde_json::to_string_pretty(value).unwrap_or(text)
+}
+
+/// Comma- or tab-separated values with a head (RFC 4180).
+fn separated(text: &str, name: &str, is_cut: bool) -> Option<Grid> {
+    let tabs = name.to_ascii_lowercase().ends_with(".tsv");
+    let delimiter = if tabs { b'\t' } else { b',' };
+    let mut reader =
+        csv::ReaderBuilder::new().flexible(true).delimiter(delimiter).from_reader(text.as_bytes());
+    let fields = |record: &csv::StringRecord| record.iter().take(COLUMNS).map(str::to_owned).collect();
+    let heads: Vec<String> = fields(reader.headers().ok()?);
+    let mut grid = Grid { is_cut: is_cut || heads.len() >= COLUMNS, heads, rows: Vec::new() };
+    for record in reader.records() {
+        if grid.rows.len() == ROWS {
+            grid.is_cut = true;
+            break;
+        }
+        grid.rows.push(fields(&record.ok()?));
+    }
+    if is_cut && grid.rows.len() < ROWS {
+        // The last one may be half.
+        grid.rows.pop();
+    }
+    Some(grid)
+}
+
+/// What `mlflow.log_table` writes: `{"columns": […], "data": [[…]]}` (pandas' `orient="split"`).
+fn logged_table(value: &Value) -> Option<Grid> {
+    let columns = value.get("columns")?.as_array()?;
+    let data = value.get("data")?.as_array()?;
+    let cell = |value: &Value| match value {
+        Value::String(text) => text.clone(),
+        Value::Null => String::new(),
+        other => other.to_string(),
+    };
+    let row = |row: &Value| Some(row.as_array()?.iter().take(COLUMNS).map(cell).collect::<Vec<_>>());
+    Some(Grid {
+        heads: columns.iter().take(COLUMNS).map(cell).collect(),
+        rows: data.iter().take(ROWS).map(row).collect::<Option<_>>()?,
+        is_cut: data.len() > ROWS || columns.len() > COLUMNS,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn tables_are_read_in_both_of_their_forms() {
+        let expected = Grid {
+            heads: vec!["a".into(), "b".into()],
+            rows: vec![vec!["1".into(), "x, y".into()], vec![String::new(), "z".into()]],
+            is_cut: false,
+        };
+        let logged = json!({"columns": ["a", "b"], "data": [[1, "x, y"], [null, "z"]]});
+        assert_eq!(logged_table(&logged), Some(expected));
+        let text = "a,b\n1,\"x, y\"\n,z\n";
+        assert_eq!(separated(text, "t.csv", false), logged_table(&logged));
+        assert_eq!(
+            separated(&text.replace("\"x, y\"", "x y").replace(',', "\t"), "t.TSV", false)
+                .unwrap()
+                .rows
+                .len(),
+            2
+        );
+        assert_eq!(logged_table(&json!({"columns": ["a"], "data": [1]})), None);
+        assert_eq!(logged_table(&json!({"data": []})), None);
+    }
+
+    #[test]
+    fn a_table_that_is_cut_ends_with_a_whole_row() {
+        let grid = separated("a,b\n1,2\n3,4", "t.csv", true).unwrap();
+        assert_eq!((grid.rows.len(), grid.is_cut), (1, true));
+        let many = format!("a\n{}", "1\n".repeat(ROWS + 1));
+        let grid = separated(&many, "t.csv", false).unwrap();
+        assert_eq!((grid.rows.len(), grid.is_cut), (ROWS, true));
+    }
+
+    #[test]
+    fn what_is_no_text_is_not_shown_as_text() {
+        assert!(matches!(shown(None, "model.pkl", vec![0x80, 4, 0], false), Shown::Nothing));
+        assert!(matches!(shown(None, "x", b"a\0b".to_vec(), false), Shown::Nothing));
+        assert!(matches!(shown(None, "x", b"words".to_vec(), false), Shown::Text(_)));
+        let half = "aé".as_bytes()[..2].to_vec();
+        assert!(matches!(shown(Some(Kind::Text), "x.txt", half, true), Shown::Text(text) if text == "a"));
+    }
+}

@@ -1,0 +1,90 @@
+"""What a run left: as a tree, and looked at without trust."""
+
+import json
+import pathlib
+
+import pytest
+
+from conftest import PICTURES
+
+CHECKS = (pathlib.Path(__file__).parent / "page_checks.js").read_text()
+PAGE = b"""<!doctype html><title>report</title><style>body{color:green}</style><p id=said>still</p>
+<script>
+  document.getElementById("said").textContent = "ran";
+  fetch("/api/v1/events").then(() => { document.getElementById("said").textContent = "reached"; }, () => {});
+</script>"""
+PIXEL = bytes.fromhex("89504e470d0a1a0a0000000d4948445200000001000000010806000000" "1f15c4890000000d49444154789c6360f8ffff3f0005fe02fea7"
+                      "35818400000000" "49454e44ae426082")
+
+
+@pytest.fixture(scope="module")
+def left(full):
+    run = full.mlflow("runs/create", experiment_id=full.experiment, run_name="messy", start_time=1)["run"]["info"]["run_id"]
+    files = {
+        "plots/roc.png": PIXEL,
+        "report.html": PAGE,
+        "tables/scores.json": json.dumps({"columns": ["who", "score"], "data": [["<i>ada</i>", 0.5], ["bo", None]]}).encode(),
+        "tables/rows.csv": b"a,b\n1,\"x, y\"\n2,z\n",
+        "deep/er/note.txt": "grüße".encode(),
+        "model/weights.bin": bytes(range(256)),
+        "conf.json": b'{"a":{"b":[1,2]}}',
+    }
+    for path, content in files.items():
+        full.upload(f"{full.experiment}/{run}/artifacts/{path}", content)
+    return run
+
+
+@pytest.mark.parametrize("width, theme", [(1440, "light"), (390, "dark")])
+@pytest.mark.parametrize("path, says", [
+    ("", "plots"), ("tables", "scores.json"), ("tables/scores.json", "<i>ada</i>"), ("tables/rows.csv", "x, y"), ("deep/er/note.txt", "grüße"),
+    ("model/weights.bin", "no text, image or table"), ("conf.json", '"b": ['), ("report.html", "Its scripts do not run"), ("plots/roc.png", "roc.png"),
+])
+def test_each_kind_is_shown_in_its_way(browser, full, left, path, says, width, theme):
+    page = browser.page(width, theme)
+    page.open(f"{full.url}/runs/{left}/artifacts?path={path}")
+    assert says in page.evaluate("document.querySelector('main').innerText")
+    assert page.evaluate(CHECKS) + page.settle() == []
+    if PICTURES:
+        page.screenshot(pathlib.Path(PICTURES) / f"artifacts-{path.replace('/', '_') or 'top'}-{width}-{theme}.png")
+    page.close()
+
+
+def test_an_image_is_an_image(browser, full, left):
+    page = browser.page(1440, "light")
+    page.open(f"{full.url}/runs/{left}/artifacts?path=plots/roc.png")
+    assert page.evaluate("document.querySelector('.picture img').naturalWidth") == 1
+    page.close()
+
+
+def test_html_has_no_origin_no_network_and_scripts_only_when_asked(full, left):
+    status, headers, _ = full.get(f"/runs/{left}/artifact?path=report.html")
+    policy = headers["Content-Security-Policy"]
+    assert status == 200 and policy.startswith("sandbox;") and "script-src" not in policy and "default-src 'none'" in policy
+    _, headers, _ = full.get(f"/runs/{left}/artifact?path=report.html&scripts=true")
+    policy = headers["Content-Security-Policy"]
+    assert policy.startswith("sandbox allow-scripts;") and "connect-src" not in policy and "same-origin" not in policy
+    assert headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_scripts_of_a_page_reach_nothing(browser, full, left):
+    page = browser.page(1440, "light")
+    said = "document.getElementById('said').textContent"
+    page.open(f"{full.url}/runs/{left}/artifact?path=report.html")
+    assert page.evaluate(said) == "still"
+    page.open(f"{full.url}/runs/{left}/artifact?path=report.html&scripts=true")
+    page.wait_for(f"{said} === 'ran'")
+    page.evaluate("new Promise((done) => setTimeout(done, 0))")
+    assert page.evaluate("fetch('/api/v1/events').then(() => 'reached', () => 'kept')") == "kept"
+    assert page.evaluate(said) == "ran" and page.evaluate("window.origin") == "null"
+    page.close()
+
+
+@pytest.mark.parametrize("path", ["../x", "a/../../b", "/etc/passwd", "%2e%2e/x", "nothing.txt"])
+def test_nothing_beyond_the_run_is_read(full, left, path):
+    assert full.get(f"/runs/{left}/artifact?path={path}")[0] in (400, 404)
+
+
+def test_a_run_without_artifacts_teaches(full):
+    run = full.mlflow("runs/create", experiment_id=full.experiment, run_name="tidy", start_time=1)["run"]["info"]["run_id"]
+    _, _, text = full.get(f"/runs/{run}/artifacts")
+    assert '<pre class="copy"><code>' in text
