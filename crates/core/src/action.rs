@@ -35,6 +35,8 @@ actions! {
     RunWrite = "run.write";
     /// Delete and restore experiments, runs and logged models, and remove their artifacts.
     RunDelete = "run.delete";
+    /// Delete experiments, runs, logged models and traces for good.
+    RunPurge = "run.purge";
     /// Create experiments.
     ExperimentCreate = "experiment.create";
     /// Read registered models, versions and aliases.
@@ -81,6 +83,10 @@ actions! {
     GatewayRead = "gateway.read";
     /// Make, change and remove them.
     GatewayManage = "gateway.manage";
+    /// Read what was purged, by which rules things are, and how much there is of what is limited.
+    RetentionRead = "retention.read";
+    /// Say by which rules things are purged, and what the limits are.
+    RetentionManage = "retention.manage";
     /// Read the record.
     AuditRead = "audit.read";
     /// Write what every act leaves behind, a refusal for instance.

@@ -121,6 +121,8 @@ error_codes! {
     RevisionConflict = "revision-conflict", Conflict;
     /// The present state does not allow it.
     WrongState = "wrong-state", Conflict;
+    /// Something else still needs it.
+    StillNeeded = "still-needed", Conflict;
     /// A lease or token was superseded.
     StaleToken = "stale-token", Conflict;
     /// A gate has not passed, or an approval is missing.

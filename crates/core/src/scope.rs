@@ -66,6 +66,10 @@ pub enum ResourceKind {
     GatewayModel,
     /// An endpoint of the LLM gateway.
     GatewayEndpoint,
+    /// Something that is being deleted for good.
+    Purge,
+    /// A rule by which things are.
+    RetentionRule,
 }
 
 impl ResourceKind {
@@ -99,6 +103,8 @@ impl ResourceKind {
         Self::GatewaySecret,
         Self::GatewayModel,
         Self::GatewayEndpoint,
+        Self::Purge,
+        Self::RetentionRule,
     ];
 
     /// The name used in policies and in the record.
@@ -132,6 +138,8 @@ impl ResourceKind {
             Self::GatewaySecret => "gateway_secret",
             Self::GatewayModel => "gateway_model",
             Self::GatewayEndpoint => "gateway_endpoint",
+            Self::Purge => "purge",
+            Self::RetentionRule => "retention_rule",
         }
     }
 

@@ -85,7 +85,8 @@ impl StartPurge {
     ) -> Result<(Vec<Found>, Vec<(Target, Vec<Hold>)>), RetentionError> {
         let (mut free, mut held) = (Vec::new(), Vec::new());
         for target in targets {
-            if target.kind == TargetKind::Experiment && ExperimentId::parse(&target.id).is_ok_and(is_default) {
+            if target.kind == TargetKind::Experiment && ExperimentId::parse(&target.id).is_ok_and(is_default)
+            {
                 return Err(RetentionError::DefaultExperiment);
             }
             let Some(found) = tx.find_target(target).await? else {

@@ -49,7 +49,8 @@ pub async fn survey<R: PurgeReader + RuleReader + ?Sized>(
 ) -> Result<Survey, StorageError> {
     let (window, mut after, mut found) = (wanted.terms.window(now), String::new(), Survey::default());
     loop {
-        let page = reader.candidates(workspace, wanted.kind, wanted.experiment, &window, &after, CHUNK).await?;
+        let page =
+            reader.candidates(workspace, wanted.kind, wanted.experiment, &window, &after, CHUNK).await?;
         let is_last = page.len() < CHUNK;
         let Some(last) = page.last() else { return Ok(found) };
         after.clone_from(&last.target.id);

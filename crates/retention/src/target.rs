@@ -77,7 +77,9 @@ impl Target {
             TargetKind::Experiment => ExperimentId::parse(id).is_ok(),
             TargetKind::Run | TargetKind::RunArtifacts => id.parse::<RunId>().is_ok(),
             TargetKind::LoggedModel => id.strip_prefix("m-").is_some_and(|hex| hex.parse::<RunId>().is_ok()),
-            TargetKind::Trace => !id.is_empty() && id.chars().count() <= MAX_ID && !id.contains(char::is_control),
+            TargetKind::Trace => {
+                !id.is_empty() && id.chars().count() <= MAX_ID && !id.contains(char::is_control)
+            }
         };
         if is_one { Ok(Self { kind, id: id.to_owned() }) } else { Err(RetentionError::InvalidTarget(kind)) }
     }

@@ -32,6 +32,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0022_assessments.sql"),
     include_str!("../migrations/0023_gateway.sql"),
     include_str!("../migrations/0024_issues.sql"),
+    include_str!("../migrations/0026_purges.sql"),
+    include_str!("../migrations/0027_retention_rules.sql"),
 ];
 
 /// Brings the schema up to date. Refuses a database that a newer Mainstay has written.

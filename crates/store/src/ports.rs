@@ -12,6 +12,7 @@ use mainstay_governance::port::{AuditTx, DeliveryTx, GovernanceTx, PeopleTx, Pro
 use mainstay_monitoring::port::MonitoringTx;
 use mainstay_pipelines::port::PipelineTx;
 use mainstay_registry::port::RegistryTx;
+use mainstay_retention::port::{PurgeTx, RuleTx};
 use mainstay_serving::port::ServingTx;
 use mainstay_traces::port::TraceTx;
 use mainstay_tracking::port::TrackingTx;
@@ -62,7 +63,9 @@ ports! {
     dyn PeopleTx,
     dyn PipelineTx,
     dyn ProjectionTx,
+    dyn PurgeTx,
     dyn RegistryTx,
+    dyn RuleTx,
     dyn SavedViewTx,
     dyn ScorerTx,
     dyn SeriesTx,

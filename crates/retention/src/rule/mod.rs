@@ -131,7 +131,8 @@ impl Terms {
         if self.keep_last.is_some_and(|keep| keep == 0 || keep > MAX_KEEP) {
             return Err(RetentionError::KeepLast);
         }
-        let is_tag = |tag: &String| !tag.is_empty() && tag.chars().count() <= MAX_TAG && !tag.starts_with('=');
+        let is_tag =
+            |tag: &String| !tag.is_empty() && tag.chars().count() <= MAX_TAG && !tag.starts_with('=');
         if self.keep_tagged.len() > MAX_TAGS || !self.keep_tagged.iter().all(is_tag) {
             return Err(RetentionError::Tags);
         }
@@ -218,7 +219,8 @@ impl Terms {
             // What has not ended goes only if it was deleted.
             None => candidate.ended_ms.is_some() || window.deleted_until.is_some(),
         };
-        let is_gone = window.deleted_until.is_none_or(|until| candidate.deleted.is_some_and(|at| at <= until));
+        let is_gone =
+            window.deleted_until.is_none_or(|until| candidate.deleted.is_some_and(|at| at <= until));
         let keeps = |(key, value): &(String, String)| {
             let kept = self.keep_tagged.iter();
             kept.map(String::as_str).any(|tag| match tag.split_once('=') {
@@ -316,9 +318,8 @@ mod tests {
 
     fn any_candidate() -> impl Strategy<Value = Candidate> {
         let days = || proptest::option::of(0_i64..80);
-        (days(), days(), 1_u64..12, proptest::collection::vec(("[abc]", "[xy]"), 0..3)).prop_map(
-            |(ended, deleted, place, tags)| Candidate { tags, ..candidate(ended, deleted, place) },
-        )
+        (days(), days(), 1_u64..12, proptest::collection::vec(("[abc]", "[xy]"), 0..3))
+            .prop_map(|(ended, deleted, place, tags)| Candidate { tags, ..candidate(ended, deleted, place) })
     }
 
     proptest! {

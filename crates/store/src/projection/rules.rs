@@ -13,6 +13,8 @@ const APPROVALS: &str = "approvals";
 const ENDPOINTS: &str = "endpoints";
 const GATES: &str = "gate_reports";
 const GRANTS: &str = "role_grants";
+const PURGES: &str = "purges";
+const RETENTION_RULES: &str = "retention_rules";
 const REVISIONS: &str = "endpoint_revisions";
 const TOKENS: &str = "api_tokens";
 const WORKSPACES: &str = "workspaces";
@@ -36,6 +38,11 @@ pub(super) fn concerns(kind: &str) -> bool {
             | "endpoint.changed"
             | "endpoint.revised"
             | "endpoint.rolled_back"
+            | "purge.started"
+            | "purge.advanced"
+            | "purge.finished"
+            | "retention_rule.saved"
+            | "retention_rule.deleted"
             | "role.granted"
             | "role.revoked"
             | "workspace.created"
@@ -87,6 +94,13 @@ pub(super) fn apply(state: &mut Replayed, event: &StoredEvent, body: &Json) -> O
             revision(state, here, body)?;
         }
         "endpoint.revised" | "endpoint.rolled_back" => revision(state, here, body)?,
+        "purge.started" | "purge.advanced" | "purge.finished" => {
+            let finished = number(body, "finished").unwrap_or(Cell::Null);
+            let row = vec![here, number(body, "started")?, finished, document(body)];
+            state.put(PURGES, vec![text(id)], row);
+        }
+        "retention_rule.saved" => state.put(RETENTION_RULES, vec![here, text(id)], vec![document(body)]),
+        "retention_rule.deleted" => state.remove(RETENTION_RULES, &[here, text(id)]),
         "role.granted" => {
             state.put(GRANTS, vec![here, member(body, "actor")?, member(body, "role")?], Vec::new());
         }

@@ -23,7 +23,7 @@ macro_rules! run_texts {
         RunTexts {
             runs: concat!(
                 "SELECT id, experiment, name, user_name, status, start_ms, end_ms, lifecycle, artifact_uri, ",
-                "workspace FROM runs WHERE id IN (",
+                "workspace FROM runs WHERE experiment IN (SELECT id FROM experiments) AND id IN (",
                 $ids,
                 ")"
             ),
@@ -59,7 +59,8 @@ macro_rules! model_texts {
         ModelTexts {
             models: concat!(
                 "SELECT id, experiment, name, model_type, source_run, artifact_uri, status, lifecycle, ",
-                "created, updated, workspace FROM logged_models WHERE id IN (",
+                "created, updated, workspace FROM logged_models ",
+                "WHERE experiment IN (SELECT id FROM experiments) AND id IN (",
                 $ids,
                 ")"
             ),

@@ -32,10 +32,12 @@ const EXPERIMENT_NAMED: &str = "SELECT id, name, artifact_location, lifecycle, c
 const TAGS: &str = "SELECT t.experiment, t.key, t.value FROM experiment_tags t JOIN experiments e \
     ON e.id = t.experiment WHERE e.workspace = $1";
 const TAGS_OF: &str = "SELECT experiment, key, value FROM experiment_tags WHERE experiment = $1";
-const RUN_IS_HERE: &str = "SELECT 1 FROM runs WHERE id = $1 AND workspace = $2";
+const RUN_IS_HERE: &str = "SELECT 1 FROM runs r JOIN experiments e ON e.id = r.experiment \
+    WHERE r.id = $1 AND r.workspace = $2";
 const MODELS_OF: &str =
     "SELECT id FROM logged_models WHERE experiment = $1 AND lifecycle = 'active' ORDER BY id";
-const RUNS_AFTER: &str = "SELECT id, workspace FROM runs WHERE id > $1 ORDER BY id LIMIT $2";
+const RUNS_AFTER: &str = "SELECT id, workspace FROM runs WHERE id > $1 \
+    AND experiment IN (SELECT id FROM experiments) ORDER BY id LIMIT $2";
 const DATASET_USES: &str = "SELECT DISTINCT i.name, i.digest, i.tags FROM run_dataset_inputs i \
     JOIN runs r ON r.id = i.run WHERE r.experiment = $1 AND r.workspace = $2";
 const HEAD: &str = "SELECT size FROM audit_tree WHERE id = 1";

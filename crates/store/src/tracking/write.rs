@@ -25,7 +25,10 @@ const EXPERIMENT: &str = "SELECT id, name, artifact_location, lifecycle, created
 const EXPERIMENT_NAMED: &str = "SELECT id, name, artifact_location, lifecycle, created, updated \
     FROM experiments WHERE workspace = $1 AND name = $2";
 const RUN: &str = "SELECT id, experiment, name, user_name, status, start_ms, end_ms, lifecycle, artifact_uri \
-    FROM runs WHERE id = $1 AND workspace = $2";
+    FROM runs WHERE id = $1 AND workspace = $2 AND experiment IN (SELECT id FROM experiments)";
+/// Purged ones count: their ids are not given again.
+const LAST_EXPERIMENT: &str = "SELECT MAX(x.id) FROM (SELECT MAX(id) AS id FROM experiments \
+    UNION ALL SELECT MAX(id) AS id FROM purged_experiments) x";
 const APPEND_BLOCK: &str = "INSERT INTO metric_blocks (run, key, number, points, block) \
     VALUES ($1, $2, (SELECT COALESCE(MAX(number), 0) + 1 FROM metric_blocks WHERE run = $1 AND key = $2), $3, $4) \
     RETURNING number";
@@ -39,7 +42,8 @@ impl ExperimentTx for StoreTx {
     }
 
     async fn experiment_of_run(&mut self, run: RunId) -> Result<Option<ExperimentId>, StorageError> {
-        let sql = "SELECT experiment FROM runs WHERE id = $1 AND workspace = $2";
+        let sql = "SELECT r.experiment FROM runs r JOIN experiments e ON e.id = r.experiment \
+            WHERE r.id = $1 AND r.workspace = $2";
         let row = self.query_one(sql, params![run.to_string(), self.workspace().as_str()]).await?;
         row.map(|row| row.count(0).map(ExperimentId)).transpose()
     }
@@ -53,7 +57,7 @@ impl TrackingTx for StoreTx {
     }
 
     async fn last_experiment(&mut self) -> Result<Option<ExperimentId>, StorageError> {
-        let row = self.query_one("SELECT MAX(id) FROM experiments", &[]).await?;
+        let row = self.query_one(LAST_EXPERIMENT, &[]).await?;
         let last = row.map(|row| row.opt_int(0)).transpose()?.flatten();
         Ok(last.map(|last| ExperimentId(last.cast_unsigned())))
     }

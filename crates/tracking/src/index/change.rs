@@ -66,6 +66,10 @@ pub enum RunChange {
     Lifecycle(RunId, Lifecycle),
     /// All runs of the experiment are now deleted or restored.
     ExperimentLifecycle(ExperimentId, Lifecycle),
+    /// The run is gone for good.
+    Purged(RunId),
+    /// The experiment is gone for good, with all its runs.
+    ExperimentPurged(ExperimentId),
     /// These values are now so.
     Logged {
         /// Of this run.
@@ -147,6 +151,8 @@ pub fn changes_of(event: &RecordedEvent) -> Result<Option<RunChange>, StorageErr
         }
         "run.deleted" => RunChange::Lifecycle(run(event)?, Lifecycle::Deleted),
         "run.restored" => RunChange::Lifecycle(run(event)?, Lifecycle::Active),
+        "run.purged" => RunChange::Purged(run(event)?),
+        "experiment.purged" => RunChange::ExperimentPurged(experiment(event)?),
         "run.logged" => {
             let Logged { metrics, params, tags } = body(event)?;
             RunChange::Logged { run: run(event)?, metrics, params, tags }
@@ -252,6 +258,8 @@ impl RunSummary {
                 self.is_attached = true;
             }
             RunChange::Attached(_) => self.is_attached = true,
+            // Whoever keeps it forgets it.
+            RunChange::Purged(_) | RunChange::ExperimentPurged(_) => {}
         }
     }
 }

@@ -103,6 +103,19 @@ impl RunIndex {
                 }
                 return true;
             }
+            RunChange::Purged(run) => {
+                self.forget(run);
+                return true;
+            }
+            RunChange::ExperimentPurged(experiment) => {
+                self.changes += 1;
+                for run in self.parts.remove(&experiment).map(|part| part.ids).unwrap_or_default() {
+                    if self.places.get(&run).is_some_and(|place| place.experiment == experiment) {
+                        self.places.remove(&run);
+                    }
+                }
+                return true;
+            }
             RunChange::Updated { run, .. }
             | RunChange::Logged { run, .. }
             | RunChange::Lifecycle(run, _)
@@ -116,6 +129,17 @@ impl RunIndex {
         part.version = self.changes;
         part.change(slot, change);
         true
+    }
+
+    /// Forgets a run; one that it does not know needs no forgetting.
+    fn forget(&mut self, run: RunId) {
+        if let Some(Place { experiment, slot }) = self.places.remove(&run)
+            && let Some(part) = self.parts.get_mut(&experiment)
+        {
+            self.changes += 1;
+            part.version = self.changes;
+            part.clear(slot);
+        }
     }
 
     /// One page of the wanted runs, in order; and how many there are in all.

@@ -26,7 +26,7 @@ pub(super) struct Part {
     /// Becomes another one with every change.
     pub(super) version: u64,
     pub(super) ids: Vec<RunId>,
-    /// `None` for a run that went elsewhere.
+    /// `None` for a run that went elsewhere, or is gone for good.
     pub(super) lifecycles: Vec<Option<Lifecycle>>,
     pub(super) statuses: Vec<RunStatus>,
     pub(super) starts: Vec<i64>,
@@ -168,8 +168,11 @@ impl Part {
                 self.attach(slot);
             }
             RunChange::Attached(_) => self.attach(slot),
-            // These are not of one run.
-            RunChange::Created(_) | RunChange::ExperimentLifecycle(..) => {}
+            // These are not of one run, or not of its columns.
+            RunChange::Created(_)
+            | RunChange::ExperimentLifecycle(..)
+            | RunChange::Purged(_)
+            | RunChange::ExperimentPurged(_) => {}
         }
     }
 

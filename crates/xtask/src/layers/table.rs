@@ -49,6 +49,7 @@ pub(crate) const LAYERS: &[Layer] = &[
     domain("monitoring"),
     domain("pipelines"),
     domain("registry"),
+    domain("retention"),
     domain("serving"),
     indexed("traces"),
     indexed("tracking"),
