@@ -98,6 +98,16 @@ impl ArtifactRoot {
         self
     }
 
+    /// In which store what a URI names lies, and where: in `own`, or in the place that is read here. `None` if it is
+    /// elsewhere, or no path.
+    pub fn locate(&self, uri: &str, own: &Arc<dyn Objects>) -> Option<(Arc<dyn Objects>, ObjectPath)> {
+        if let Some(path) = stored_at(uri) {
+            return Some((Arc::clone(own), path.ok()?));
+        }
+        let path = self.below(uri)?.ok()?;
+        Some((Arc::clone(&self.read.as_ref()?.objects), path))
+    }
+
     /// Whether clients can be given URLs for what lies there.
     pub(crate) fn can_sign(&self) -> bool {
         self.read.as_ref().is_some_and(|read| read.objects.direct().is_some())

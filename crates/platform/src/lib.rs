@@ -3,6 +3,7 @@
 //! What serves requests, runs steps and watches endpoints works on a [`Platform`].
 
 pub mod abandoned;
+pub mod artifact_places;
 pub mod authority;
 pub mod clock;
 pub mod compactor;
@@ -15,6 +16,7 @@ mod open;
 pub mod rollout_memo;
 pub mod run_index;
 mod span_scan;
+pub mod sweeper;
 pub mod trace_index;
 
 pub use open::{Environment, Platform};

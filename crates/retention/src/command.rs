@@ -21,7 +21,7 @@ pub const MAX_TARGETS: usize = 500;
 /// Longest reason, in characters.
 pub const MAX_REASON: usize = 500;
 /// About how many rows one command removes: a few milliseconds of the writer.
-const MOST_ROWS: u64 = 2_000;
+const MOST_ROWS: u64 = 500;
 /// Under which key a run is tagged whose artifacts were purged, by which purge.
 pub const ARTIFACTS_PURGED_TAG: &str = "mainstay.artifacts_purged";
 

@@ -22,6 +22,7 @@ use crate::unfinished::sweep;
 use crate::watch::WatchKeeper;
 use mainstay_platform::Platform;
 use mainstay_platform::compactor::Compactor;
+use mainstay_platform::sweeper::Sweeper;
 
 /// How long a start waits for the database before it serves what was kept.
 const SETTLING: Duration = Duration::from_secs(10);
@@ -72,6 +73,7 @@ impl Running {
         let webhooks = Arc::new(Deliveries::new(database, policy, clock, entropy, webhooks));
         let triggers = Triggers::new(platform.clone());
         let compactor = Compactor::new(&platform.database, platform.authority.clone());
+        let sweeper = Sweeper::new(&platform);
         let listening = listen::start(listener, router, limits, stopping.clone());
         let listening = listening.map_err(|error| Failed::outside("starting to serve", error))?;
         let tasks = vec![
@@ -81,6 +83,7 @@ impl Running {
             tokio::spawn(engine.run(stopping.clone())),
             tokio::spawn(triggers.run(stopping.clone())),
             tokio::spawn(compactor.run(stopping.clone())),
+            tokio::spawn(sweeper.run(stopping.clone())),
             tokio::spawn(sweep),
             tokio::spawn(async move { signing.0.heads.run(signing.1).await }),
             tokio::spawn(webhooks.run(stopping)),

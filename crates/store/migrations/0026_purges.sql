@@ -7,6 +7,7 @@ CREATE TABLE purges (
   document TEXT NOT NULL
 ) TABLE_OPTIONS;
 CREATE INDEX purges_by_start ON purges (workspace, started, id);
+CREATE INDEX purges_unfinished ON purges (finished, started, id);
 
 -- What a purge has still to remove the rest of. What was counted of an item's artifacts is here until the item is gone.
 CREATE TABLE purge_items (

@@ -14,6 +14,7 @@ mod precondition;
 pub mod probe;
 mod reason;
 mod request;
+pub mod retention;
 pub mod run;
 pub mod saved_view;
 pub mod series;

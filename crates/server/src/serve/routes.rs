@@ -13,6 +13,7 @@ use mainstay_api::native::feature::FeatureState;
 use mainstay_api::native::labels::LabelState;
 use mainstay_api::native::model::ModelState;
 use mainstay_api::native::pipeline::PipelineState;
+use mainstay_api::native::retention::RetentionState;
 use mainstay_api::native::run::RunState;
 use mainstay_api::native::saved_view::SavedViewState;
 use mainstay_api::native::series::SeriesState;
@@ -20,8 +21,8 @@ use mainstay_api::native::status::StatusState;
 use mainstay_api::native::trace::TraceState;
 use mainstay_api::native::why::WhyState;
 use mainstay_api::native::{
-    self, NativeState, access, alarm, dataset, endpoint, feature, labels, model, pipeline, run, saved_view,
-    series, status, trace, why,
+    self, NativeState, access, alarm, dataset, endpoint, feature, labels, model, pipeline, retention, run,
+    saved_view, series, status, trace, why,
 };
 use mainstay_api::oip::{self, OipState};
 use mainstay_api::prometheus::{self, MetricsState};
@@ -34,6 +35,7 @@ use super::process::Process;
 use super::step_logs::StepLogFiles;
 use mainstay_mlflow::{self as mlflow_api, Mlflow, MlflowState, People};
 use mainstay_platform::Platform;
+use mainstay_platform::artifact_places::ArtifactPlaces;
 use mainstay_platform::endpoint_commands::EndpointLoop;
 use mainstay_platform::run_index::RunIndexKeeper;
 use mainstay_platform::trace_index::TraceIndexKeeper;
@@ -71,6 +73,7 @@ pub fn router(platform: &Platform, predictor: &Predictor, app: &App, webhooks: &
         .merge(routed(app, trace::routes(), traces(platform)))
         .merge(routed(app, access::routes(), access(platform)))
         .merge(routed(app, saved_view::routes(), saved_views(platform)))
+        .merge(routed(app, retention::routes(), retention(platform)))
         .merge(routed(app, run::routes(), RunState { runs: runs.clone() }))
         .merge(routed(app, series::routes(), charted(platform)))
         .merge(routed(app, status::routes(), status))
@@ -100,6 +103,7 @@ pub fn table() -> Vec<(Method, String, Action)> {
         .chain(rows(trace::routes()))
         .chain(rows(access::routes()))
         .chain(rows(saved_view::routes()))
+        .chain(rows(retention::routes()))
         .chain(rows(run::routes()))
         .chain(rows(series::routes()))
         .chain(rows(status::routes()))
@@ -201,6 +205,19 @@ fn saved_views(platform: &Platform) -> SavedViewState {
     SavedViewState {
         reader: Arc::new(platform.database.reader.clone()),
         commands: Commands::new(Arc::new(platform.database.writer.clone()), platform.authority.clone()),
+    }
+}
+
+/// What the routes on purges and retention rules work on.
+pub(super) fn retention(platform: &Platform) -> RetentionState {
+    let (writer, policy) = (Arc::new(platform.database.writer.clone()), platform.authority.clone());
+    RetentionState {
+        reader: Arc::new(platform.database.reader.clone()),
+        artifacts: Arc::new(ArtifactPlaces::new(platform)),
+        purges: Commands::new(writer.clone(), policy.clone()),
+        rules: Commands::new(writer, policy),
+        clock: platform.clock.clone(),
+        entropy: platform.entropy.clone(),
     }
 }
 

@@ -1,0 +1,136 @@
+//! Artifacts of what is purged: how much there is, and removing it.
+//!
+//! Only a folder that bears the name of the very thing is removed. A place that several things share, since somebody
+//! named it so, is left alone, as is what lies where this server does not reach.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use mainstay_core::error::StorageError;
+use mainstay_core::object::{ObjectPath, Objects};
+use mainstay_mlflow::ArtifactRoot;
+use mainstay_retention::port::Artifacts;
+use mainstay_retention::purge::Measure;
+use mainstay_retention::target::{Target, TargetKind};
+
+use crate::Platform;
+
+/// The stores of this server, and how URIs lead into them.
+pub struct ArtifactPlaces {
+    objects: Arc<dyn Objects>,
+    root: Arc<ArtifactRoot>,
+}
+
+/// What a place is to a target.
+enum Own {
+    /// A folder of its own.
+    Folder(Arc<dyn Objects>, ObjectPath),
+    /// Nothing that is its own: what lies there belongs to the things in it.
+    Nothing,
+    /// Out of reach, or not its own alone.
+    Elsewhere,
+}
+
+impl ArtifactPlaces {
+    /// Those of a platform.
+    pub fn new(platform: &Platform) -> Self {
+        Self { objects: Arc::clone(&platform.objects), root: Arc::clone(&platform.artifact_root) }
+    }
+
+    fn own(&self, target: &Target, place: &str) -> Own {
+        let found = self.root.locate(place, &self.objects);
+        let folder = found.and_then(|(objects, path)| Some((objects, own_folder(target, &path)?)));
+        match folder {
+            Some((objects, path)) => Own::Folder(objects, path),
+            None if target.kind == TargetKind::Experiment => Own::Nothing,
+            None => Own::Elsewhere,
+        }
+    }
+}
+
+/// The part of a path that is the target's alone.
+fn own_folder(target: &Target, path: &ObjectPath) -> Option<ObjectPath> {
+    let text = path.as_str();
+    match target.kind {
+        // Numbers are the folders of experiments that name no place, and nobody else's.
+        TargetKind::Experiment => (text == target.id).then(|| path.clone()),
+        // The folder itself may hold what is no artifact of the run.
+        TargetKind::RunArtifacts => text.split('/').any(|part| part == target.id).then(|| path.clone()),
+        TargetKind::Run | TargetKind::LoggedModel | TargetKind::Trace => {
+            let mut parts = text.split('/');
+            let before = parts.position(|part| part == target.id)?;
+            let own: Vec<&str> = text.split('/').take(before + 1).collect();
+            ObjectPath::new(own.join("/")).ok()
+        }
+    }
+}
+
+#[async_trait]
+impl Artifacts for ArtifactPlaces {
+    async fn measure(&self, target: &Target, place: &str) -> Result<Measure, StorageError> {
+        match self.own(target, place) {
+            Own::Folder(objects, path) => measure(&*objects, path).await,
+            Own::Nothing => Ok(Measure::default()),
+            Own::Elsewhere => Ok(Measure { elsewhere: true, ..Measure::default() }),
+        }
+    }
+
+    async fn remove(&self, target: &Target, place: &str) -> Result<(), StorageError> {
+        match self.own(target, place) {
+            Own::Folder(objects, path) => objects.delete(&path).await.map(drop),
+            Own::Nothing | Own::Elsewhere => Ok(()),
+        }
+    }
+}
+
+/// Counts the files below a folder, a directory at a time.
+async fn measure(objects: &dyn Objects, folder: ObjectPath) -> Result<Measure, StorageError> {
+    let (mut measure, mut waiting) = (Measure::default(), vec![folder]);
+    while let Some(directory) = waiting.pop() {
+        let entries = match objects.list(Some(&directory)).await {
+            // A link that leads out is removed as a link: what it leads to is not counted.
+            Err(StorageError::Corrupt(_)) => continue,
+            listed => listed?,
+        };
+        for entry in entries {
+            match entry.size {
+                Some(bytes) => {
+                    measure.objects += 1;
+                    measure.bytes = measure.bytes.saturating_add(bytes);
+                }
+                None => waiting.extend(directory.join(&entry.name)),
+            }
+        }
+    }
+    Ok(measure)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn own(kind: TargetKind, id: &str, path: &str) -> Option<String> {
+        let path = ObjectPath::new(path).unwrap();
+        own_folder(&Target { kind, id: id.to_owned() }, &path).map(|path| path.to_string())
+    }
+
+    #[test]
+    fn only_what_bears_the_name_of_a_thing_is_its_own() {
+        let run = "ab".repeat(16);
+        let folder = format!("7/{run}");
+        let artifacts = format!("{folder}/artifacts");
+        assert_eq!(own(TargetKind::Run, &run, &artifacts), Some(folder.clone()));
+        assert_eq!(own(TargetKind::RunArtifacts, &run, &artifacts), Some(artifacts.clone()));
+        assert_eq!(own(TargetKind::Run, &run, "shared/artifacts"), None);
+        assert_eq!(own(TargetKind::RunArtifacts, &run, "shared"), None);
+        let model = format!("m-{run}");
+        assert_eq!(
+            own(TargetKind::LoggedModel, &model, &format!("7/models/{model}/artifacts")),
+            Some(format!("7/models/{model}"))
+        );
+        assert_eq!(own(TargetKind::Trace, "tr-1", "7/traces/tr-1/artifacts"), Some("7/traces/tr-1".into()));
+        assert_eq!(own(TargetKind::Experiment, "7", "7"), Some("7".into()));
+        assert_eq!(own(TargetKind::Experiment, "7", "workspaces/a/7"), None);
+        assert_eq!(own(TargetKind::Experiment, "7", "team"), None);
+    }
+}
