@@ -22,6 +22,7 @@ use axum::Router;
 use axum::middleware::map_response;
 use mainstay_api::native::endpoint::{EndpointCommands, EndpointProgress, EndpointServing};
 use mainstay_api::native::pipeline::StepLogs;
+use mainstay_api::native::retention::RetentionState;
 use mainstay_api::native::why::WhyState;
 use mainstay_api::{App, Route};
 use mainstay_core::command::Commands;
@@ -67,6 +68,8 @@ pub struct Console {
     pub features: Arc<dyn FeaturesReader>,
     /// Views of runs that people keep.
     pub saved_views: Arc<dyn SavedViewReader>,
+    /// What is deleted for good, and by which rules.
+    pub retention: RetentionState,
     /// What metrics come to, for charts.
     pub series: Arc<dyn SeriesReader>,
     /// Artifacts.

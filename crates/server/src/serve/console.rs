@@ -6,6 +6,7 @@ use mainstay_predictor::Predictor;
 use mainstay_tracking::port::RunSearch;
 use mainstay_ui::Console;
 
+use super::routes::retention;
 use super::step_logs::StepLogFiles;
 use mainstay_platform::Platform;
 use mainstay_platform::endpoint_commands::EndpointLoop;
@@ -27,6 +28,7 @@ pub(super) fn console(platform: &Platform, predictor: &Predictor, runs: Arc<dyn 
         data: reader.clone(),
         features: reader.clone(),
         saved_views: reader.clone(),
+        retention: retention(platform),
         series: reader,
         objects: platform.objects.clone(),
         locate: mainstay_mlflow::stored_location,

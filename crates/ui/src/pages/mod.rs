@@ -14,6 +14,7 @@ mod monitor;
 mod overview;
 mod pipeline;
 mod pipeline_run;
+mod retention;
 mod rollout;
 mod run;
 mod run_artifact;
@@ -69,6 +70,7 @@ pub(crate) fn routes() -> Vec<Row> {
         pipeline::routes,
         pipeline_run::routes,
         step_log::routes,
+        retention::routes,
         approval::routes,
         audit::routes,
     ] {

@@ -81,6 +81,7 @@ pub(crate) fn subject(subject: &Subject) -> String {
         ResourceKind::Endpoint => endpoint(id),
         ResourceKind::Approval => approval(segment(id)),
         ResourceKind::SavedView => view(id),
+        ResourceKind::RetentionRule => "/retention".to_owned(),
         _ => audit_of(subject),
     }
 }

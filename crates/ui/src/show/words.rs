@@ -71,6 +71,7 @@ pub(crate) fn is_news(kind: &str) -> bool {
         "run.logged",
         "run.inputs_logged",
         "run.outputs_logged",
+        "purge.advanced",
         "segment.sealed",
         "spans.logged",
         "step.accepted",
@@ -120,7 +121,10 @@ impl Body<'_> {
 
 fn sentence(event: &RecordedEvent) -> (Tone, Vec<Part>) {
     let body = Body(event.body.as_ref());
-    let subject = Part::Link(name(event), link::subject(&event.subject));
+    // What is gone for good has no page.
+    let is_gone = event.kind.ends_with(".purged");
+    let href = if is_gone { link::audit_of(&event.subject) } else { link::subject(&event.subject) };
+    let subject = Part::Link(name(event), href);
     if event.body.is_none() {
         return (Tone::Plain, vec![subject, text(format!(": {}; its body was erased", words(&event.kind)))]);
     }
