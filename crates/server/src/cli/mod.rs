@@ -14,8 +14,10 @@ mod model_ref;
 mod monitors;
 mod pipeline_start;
 mod pipelines;
+mod purge;
 mod render;
 mod restore;
+mod retention;
 mod run;
 mod run_logs;
 mod runs;
@@ -65,6 +67,11 @@ enum Command {
     /// Runs of experiments.
     #[command(subcommand)]
     Runs(runs::Runs),
+    /// Delete things for good, with their artifacts.
+    Purge(purge::Purge),
+    /// Rules by which things are purged as time goes on.
+    #[command(subcommand)]
+    Retention(retention::Retention),
     /// Registered models and their versions.
     #[command(subcommand)]
     Models(catalog::Catalog),
@@ -154,6 +161,8 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Failed> {
         Command::Why(why) => block_on(why.run(json)),
         Command::Monitors(monitors) => block_on(monitors.run(json)),
         Command::Runs(runs) => block_on(runs.run(json)),
+        Command::Purge(purge) => block_on(purge.run(json)),
+        Command::Retention(retention) => block_on(retention.run(json)),
         Command::Models(models) => block_on(models.run(catalog::MODELS, json)),
         Command::Endpoints(endpoints) => block_on(endpoints.run(json)),
         Command::Pipelines(pipelines) => block_on(pipelines.run(json)),

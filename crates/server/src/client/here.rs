@@ -10,12 +10,14 @@ use mainstay_api::App;
 use mainstay_directory::layout::NoData;
 use mainstay_governance::policy::Mode;
 use mainstay_webhooks::DeliveryOptions;
+use tokio::sync::watch;
 use tower::ServiceExt as _;
 
 use crate::Failed;
 use crate::cli::environment;
 use mainstay_platform::Platform;
 use mainstay_platform::authority::LocalUser;
+use mainstay_platform::sweeper::Sweeper;
 
 /// The data, open here, behind the table of routes.
 pub(super) struct Here {
@@ -44,6 +46,13 @@ impl Here {
             Ok(response) => response,
             Err(never) => match never {},
         }
+    }
+
+    /// Removes what is purged.
+    pub(super) async fn sweep(&self) -> Result<(), Failed> {
+        // Nobody stops it: the person who waits may end the program, and whatever is left is removed the next time.
+        let (_stop, never) = watch::channel(false);
+        Sweeper::new(&self.platform).sweep(&never).await
     }
 
     pub(super) async fn close(self) {

@@ -107,6 +107,14 @@ impl Client {
         }
     }
 
+    /// Has what is purged removed, where there is no server that does.
+    pub(crate) async fn sweep(&self) -> Result<(), Failed> {
+        match &self.transport {
+            Transport::Remote(_) => Ok(()),
+            Transport::Here(here) => here.sweep().await,
+        }
+    }
+
     /// Ends the conversation; data that was opened here is closed.
     pub(crate) async fn close(self) {
         if let Transport::Here(here) = self.transport {
