@@ -16,7 +16,7 @@ FULL = ["/", "/datasets", "/datasets/flights", "/features", "/experiments", "/ex
         "/endpoints/by-hand", "/endpoints/by-hand/rollback", "/endpoints/delays/monitor", "/pipelines", "/pipelines/pipeline",
         "/pipeline-runs/{pipeline_run}", "/pipeline-runs/{pipeline_run}?step=train", "/approvals", "/audit",
         "/audit?kind=gates.evaluated", "/audit?subject=model_version%3Aflight-delay%2F1",
-        "/retention", "/retention?kind=runs&older_than_days=1&keep_last=1"]
+        "/retention", "/retention/preview?kind=runs&older_than_days=1&keep_last=1"]
 
 
 @pytest.fixture(params=[(1440, "light"), (1440, "dark"), (390, "light"), (390, "dark")],
@@ -65,7 +65,7 @@ def test_a_page_of_a_living_model_holds_to_what_pages_hold_to(page, alive, path)
     ("/endpoints/none", 404, "not-found"),
     ("/experiments/0?filter=(", 400, "invalid-filter"),
     ("/audit?subject=nothing", 400, "malformed-body"),
-    ("/retention?kind=runs", 400, "invalid-argument"),
+    ("/retention/preview?kind=runs", 400, "invalid-argument"),
 ])
 def test_a_failure_is_a_page_with_a_way_out(page, full, path, status, code):
     faults = look_at(page, full, path, "error")

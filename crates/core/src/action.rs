@@ -83,9 +83,9 @@ actions! {
     GatewayRead = "gateway.read";
     /// Make, change and remove them.
     GatewayManage = "gateway.manage";
-    /// Read what was purged, by which rules things are, and how much there is of what is limited.
+    /// Read how much was purged, and by which rules things are.
     RetentionRead = "retention.read";
-    /// Say by which rules things are purged, and what the limits are.
+    /// Say by which rules things are purged, and look what they would take.
     RetentionManage = "retention.manage";
     /// Read the record.
     AuditRead = "audit.read";

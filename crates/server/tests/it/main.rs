@@ -21,6 +21,7 @@ mod mlflow_webhooks;
 mod pipelines;
 mod program;
 mod record;
+mod retention;
 mod routes;
 mod runs;
 mod traces;

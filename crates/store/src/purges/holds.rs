@@ -10,36 +10,34 @@ use super::{Asks, number};
 use crate::params;
 use crate::value::Value;
 
-/// `kind, id` of what needs something, by workspace and a key.
+/// `kind, id` of what needs something, by workspace and a key. In no order, so that the index by the key is taken.
 const VERSIONS_OF_RUN: &str = "SELECT 'model_version', model || '/' || number FROM model_versions \
-    WHERE workspace = $1 AND run = $2 AND stage <> 'Deleted_Internal' ORDER BY model, number LIMIT $3";
+    WHERE workspace = $1 AND run = $2 AND stage <> 'Deleted_Internal' LIMIT $3";
 const VERSIONS_OF_MODEL: &str = "SELECT 'model_version', model || '/' || number FROM model_versions \
-    WHERE workspace = $1 AND logged_model = $2 AND stage <> 'Deleted_Internal' ORDER BY model, number LIMIT $3";
+    WHERE workspace = $1 AND logged_model = $2 AND stage <> 'Deleted_Internal' LIMIT $3";
 const USERS_OF_MODEL: &str = "SELECT 'run', i.run FROM run_model_inputs i JOIN runs r ON r.id = i.run \
     JOIN logged_models m ON m.id = i.model WHERE r.workspace = $1 AND i.model = $2 \
-    AND i.run <> COALESCE(m.source_run, '') ORDER BY i.run LIMIT $3";
+    AND i.run <> COALESCE(m.source_run, '') LIMIT $3";
 const MODELS_OF_RUN: &str =
     "SELECT id, artifact_uri FROM logged_models WHERE workspace = $1 AND source_run = $2";
 
 const VERSIONS_IN: &str = "SELECT 'model_version', v.model || '/' || v.number FROM runs r JOIN model_versions v \
     ON v.workspace = r.workspace AND v.run = r.id WHERE r.workspace = $1 AND r.experiment = $2 \
-    AND v.stage <> 'Deleted_Internal' ORDER BY v.model, v.number LIMIT $3";
+    AND v.stage <> 'Deleted_Internal' LIMIT $3";
 const VERSIONS_OF_MODELS_IN: &str = "SELECT 'model_version', v.model || '/' || v.number FROM logged_models m \
     JOIN model_versions v ON v.workspace = m.workspace AND v.logged_model = m.id \
-    WHERE m.workspace = $1 AND m.experiment = $2 AND v.stage <> 'Deleted_Internal' \
-    ORDER BY v.model, v.number LIMIT $3";
+    WHERE m.workspace = $1 AND m.experiment = $2 AND v.stage <> 'Deleted_Internal' LIMIT $3";
 const USERS_OF_MODELS_IN: &str = "SELECT DISTINCT 'run', i.run FROM logged_models m \
     JOIN run_model_inputs i ON i.model = m.id JOIN runs r ON r.id = i.run \
-    WHERE m.workspace = $1 AND m.experiment = $2 AND r.experiment <> $2 ORDER BY i.run LIMIT $3";
+    WHERE m.workspace = $1 AND m.experiment = $2 AND r.experiment <> $2 LIMIT $3";
 const EVALUATED_IN: &str = "SELECT 'evaluation_dataset', d.id FROM evaluation_dataset_experiments x \
-    JOIN evaluation_datasets d ON d.id = x.dataset WHERE d.workspace = $1 AND x.experiment = $2 ORDER BY d.id LIMIT $3";
+    JOIN evaluation_datasets d ON d.id = x.dataset WHERE d.workspace = $1 AND x.experiment = $2 LIMIT $3";
 const GATEWAYS_IN: &str = "SELECT 'gateway_endpoint', name FROM gateway_endpoints \
-    WHERE workspace = $1 AND experiment = $2 ORDER BY name LIMIT $3";
+    WHERE workspace = $1 AND experiment = $2 LIMIT $3";
 
 /// Versions whose artifacts are at a place, or below it: `/` and `0` follow each other in the order of bytes.
 const VERSIONS_AT: &str = "SELECT 'model_version', model || '/' || number FROM model_versions WHERE workspace = $1 \
-    AND (location = $2 OR (location >= $2 || '/' AND location < $2 || '0')) AND stage <> 'Deleted_Internal' \
-    ORDER BY model, number LIMIT $3";
+    AND location >= $2 AND location < $2 || '0' AND (location = $2 OR location >= $2 || '/') AND stage <> 'Deleted_Internal' LIMIT $3";
 
 /// What needs a thing of a workspace, at most [`MOST_HOLDS`].
 pub(super) async fn holds(

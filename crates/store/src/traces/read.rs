@@ -21,7 +21,7 @@ use crate::value::{Row, Value};
 /// How many ids the wide texts take. Positions that are left over hold `''`, which is no id.
 const CHUNK: usize = 50;
 
-const AFTER: &str = "SELECT id FROM traces WHERE id > $1 AND experiment IN (SELECT id FROM experiments) \
+const AFTER: &str = "SELECT id FROM traces WHERE id > $1 AND EXISTS (SELECT 1 FROM experiments e WHERE e.id = traces.experiment) \
     ORDER BY id LIMIT $2";
 const HEAD: &str = "SELECT size FROM audit_tree WHERE id = 1";
 
@@ -41,7 +41,7 @@ macro_rules! texts {
             traces: concat!(
                 "SELECT id, experiment, request_ms, duration_ms, state, client_request_id, request_preview, ",
                 "response_preview, workspace FROM traces ",
-                "WHERE experiment IN (SELECT id FROM experiments) AND id ",
+                "WHERE EXISTS (SELECT 1 FROM experiments e WHERE e.id = traces.experiment) AND id ",
                 $which
             ),
             tags: concat!("SELECT trace, key, value FROM trace_tags WHERE trace ", $which),

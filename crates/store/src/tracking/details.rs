@@ -23,7 +23,7 @@ macro_rules! run_texts {
         RunTexts {
             runs: concat!(
                 "SELECT id, experiment, name, user_name, status, start_ms, end_ms, lifecycle, artifact_uri, ",
-                "workspace FROM runs WHERE experiment IN (SELECT id FROM experiments) AND id IN (",
+                "workspace FROM runs WHERE EXISTS (SELECT 1 FROM experiments e WHERE e.id = runs.experiment) AND id IN (",
                 $ids,
                 ")"
             ),
@@ -60,7 +60,7 @@ macro_rules! model_texts {
             models: concat!(
                 "SELECT id, experiment, name, model_type, source_run, artifact_uri, status, lifecycle, ",
                 "created, updated, workspace FROM logged_models ",
-                "WHERE experiment IN (SELECT id FROM experiments) AND id IN (",
+                "WHERE EXISTS (SELECT 1 FROM experiments e WHERE e.id = logged_models.experiment) AND id IN (",
                 $ids,
                 ")"
             ),

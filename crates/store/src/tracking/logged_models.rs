@@ -11,7 +11,7 @@ use crate::tx::StoreTx;
 
 const MODEL: &str = "SELECT id, experiment, name, model_type, source_run, artifact_uri, status, lifecycle, \
     created, updated FROM logged_models WHERE id = $1 AND workspace = $2 \
-    AND experiment IN (SELECT id FROM experiments)";
+    AND EXISTS (SELECT 1 FROM experiments e WHERE e.id = logged_models.experiment)";
 const ADD_METRIC: &str = "INSERT INTO logged_model_metrics \
     (model, run, key, dataset_name, dataset_digest, step, timestamp_ms, value) \
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING";

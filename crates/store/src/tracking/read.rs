@@ -37,7 +37,7 @@ const RUN_IS_HERE: &str = "SELECT 1 FROM runs r JOIN experiments e ON e.id = r.e
 const MODELS_OF: &str =
     "SELECT id FROM logged_models WHERE experiment = $1 AND lifecycle = 'active' ORDER BY id";
 const RUNS_AFTER: &str = "SELECT id, workspace FROM runs WHERE id > $1 \
-    AND experiment IN (SELECT id FROM experiments) ORDER BY id LIMIT $2";
+    AND EXISTS (SELECT 1 FROM experiments e WHERE e.id = runs.experiment) ORDER BY id LIMIT $2";
 const DATASET_USES: &str = "SELECT DISTINCT i.name, i.digest, i.tags FROM run_dataset_inputs i \
     JOIN runs r ON r.id = i.run WHERE r.experiment = $1 AND r.workspace = $2";
 const HEAD: &str = "SELECT size FROM audit_tree WHERE id = 1";

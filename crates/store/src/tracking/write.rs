@@ -25,7 +25,7 @@ const EXPERIMENT: &str = "SELECT id, name, artifact_location, lifecycle, created
 const EXPERIMENT_NAMED: &str = "SELECT id, name, artifact_location, lifecycle, created, updated \
     FROM experiments WHERE workspace = $1 AND name = $2";
 const RUN: &str = "SELECT id, experiment, name, user_name, status, start_ms, end_ms, lifecycle, artifact_uri \
-    FROM runs WHERE id = $1 AND workspace = $2 AND experiment IN (SELECT id FROM experiments)";
+    FROM runs WHERE id = $1 AND workspace = $2 AND EXISTS (SELECT 1 FROM experiments e WHERE e.id = runs.experiment)";
 /// Purged ones count: their ids are not given again.
 const LAST_EXPERIMENT: &str = "SELECT MAX(x.id) FROM (SELECT MAX(id) AS id FROM experiments \
     UNION ALL SELECT MAX(id) AS id FROM purged_experiments) x";

@@ -158,6 +158,8 @@ async fn record(fresh: &Fresh) {
     run(fresh, change).await;
     access(fresh).await;
     crate::people::some(fresh).await;
+    crate::purges::some(fresh).await;
+    crate::retention::some(fresh).await;
     for (number, check) in (1..).zip(CHECKS).filter(|(_, check)| check.name.contains("approv")) {
         (check.run)(bench(fresh, number)).await.unwrap();
     }
@@ -225,6 +227,12 @@ const TAMPERED: &[(&str, &str, &str)] = &[
         "UPDATE workspaces SET created = 5",
         "workspaces [name=team]: the events say created=1000000",
         "the table says created=5",
+    ),
+    ("UPDATE purges SET finished = 5", "the events say finished=null", "the table says finished=5"),
+    (
+        "UPDATE retention_rules SET document = REPLACE(document, 'days\":30', 'days\":31')",
+        "retention_rules [workspace=default name=old-runs]: the events say document=",
+        "31",
     ),
 ];
 

@@ -27,7 +27,7 @@ use crate::show::figure::{bytes, count, counted};
 use crate::show::link;
 use crate::show::moment::Moment;
 use crate::show::shell::{Section, Shell};
-use crate::{State, asset};
+use crate::{Console, State, asset};
 
 /// Purges on the page.
 const SHOWN: usize = 50;
@@ -36,6 +36,7 @@ pub(super) fn routes() -> Vec<Row> {
     let rule = RouteScope::Path(ResourceKind::RetentionRule, "name");
     vec![
         reads("/retention", Action::RetentionRead, RouteScope::Workspace, show),
+        reads("/retention/preview", Action::RetentionManage, RouteScope::Workspace, preview),
         sends("/retention/rules", Action::RetentionManage, RouteScope::Workspace, save),
         sends("/retention/rules/{name}/remove", Action::RetentionManage, rule, remove),
     ]
@@ -106,7 +107,7 @@ impl Wish {
     fn href(&self) -> String {
         let part = link::segment;
         format!(
-            "/retention?name={}&kind={}&experiment={}&older_than_days={}&deleted_for_days={}&keep_last={}\
+            "/retention/preview?name={}&kind={}&experiment={}&older_than_days={}&deleted_for_days={}&keep_last={}\
              &keep_tagged={}#preview",
             part(&self.name),
             part(&self.kind),
@@ -182,19 +183,25 @@ struct RetentionPage {
     preview: Option<Preview>,
 }
 
-async fn show(
+async fn show(axum::extract::State(console): State, caller: Caller) -> Page {
+    shown(&console, &caller, Wish::default(), None).await
+}
+
+/// The same page with what a rule would take. It names what lies in all experiments, so it is for those alone who may
+/// write rules.
+async fn preview(
     axum::extract::State(console): State,
     caller: Caller,
     query: Result<Query<Wish>, QueryRejection>,
 ) -> Page {
-    let (wish, now, kept) = (asked(query)?, console.now(), &console.retention);
-    let preview = if wish.kind.is_empty() {
-        None
-    } else {
-        let wanted = wish.wanted()?;
-        let looked = look((&*kept.reader, &*kept.artifacts), &caller.workspace, &wanted, now).await?;
-        Some(Preview::of(looked))
-    };
+    let (wish, kept) = (asked(query)?, &console.retention);
+    let (wanted, now) = (wish.wanted()?, console.now());
+    let looked = look((&*kept.reader, &*kept.artifacts), &caller.workspace, &wanted, now).await?;
+    shown(&console, &caller, wish, Some(Preview::of(looked))).await
+}
+
+async fn shown(console: &Console, caller: &Caller, wish: Wish, preview: Option<Preview>) -> Page {
+    let (now, kept) = (console.now(), &console.retention);
     let rules = kept.reader.rules(&caller.workspace).await?;
     let purges = kept.reader.purges(&caller.workspace, &PageRequest::first(SHOWN)).await?;
     let kinds = RuleKind::ALL.map(|kind| Choice {
@@ -379,7 +386,7 @@ mod tests {
             "runs of experiment 7, 90 days after their end, but the newest 1,000 of each experiment, \
              but those tagged keep or stage=prod"
         );
-        assert!(wish.href().starts_with("/retention?name=old%20runs&kind=runs&"));
+        assert!(wish.href().starts_with("/retention/preview?name=old%20runs&kind=runs&"));
         assert!(Wish { older_than_days: "soon".to_owned(), ..wish }.wanted().is_err());
         assert_eq!(taken(Counts::default()), "nothing");
         assert_eq!(taken(Counts { runs: 1, traces: 2, ..Counts::default() }), "1 run, 2 traces");

@@ -52,6 +52,7 @@ pub fn routes() -> Vec<Route<RetentionState>> {
     let (read, manage) = (Action::RetentionRead, Action::RetentionManage);
     let of_purge = RouteScope::Path(ResourceKind::Purge, "id");
     let of_rule = RouteScope::Path(ResourceKind::RetentionRule, "name");
+    // What a rule would take is for those alone who may write one: it names what lies in all experiments.
     vec![
         Route::new(native, (Method::GET, all), (read, RouteScope::Workspace), purge::list),
         Route::new(native, (Method::POST, all), (Action::RunPurge, RouteScope::Workspace), purge::start),
@@ -59,6 +60,6 @@ pub fn routes() -> Vec<Route<RetentionState>> {
         Route::new(native, (Method::GET, rules), (read, RouteScope::Workspace), rule::list),
         Route::new(native, (Method::PUT, rule), (manage, of_rule), rule::save),
         Route::new(native, (Method::DELETE, rule), (manage, of_rule), rule::remove),
-        Route::new(native, (Method::POST, preview), (read, RouteScope::Workspace), rule::preview),
+        Route::new(native, (Method::POST, preview), (manage, RouteScope::Workspace), rule::preview),
     ]
 }

@@ -1,0 +1,245 @@
+//! What is deleted for good, over the API, artifacts included; and that a purge which is interrupted ends whole.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use http::{Method, StatusCode};
+use mainstay_core::error::StorageError;
+use mainstay_core::principal::Role;
+use mainstay_core::time::{MachineTime, ManualClock};
+use mainstay_platform::artifact_places::ArtifactPlaces;
+use mainstay_platform::sweeper::Sweeper;
+use mainstay_retention::port::Artifacts;
+use mainstay_retention::purge::Measure;
+use mainstay_retention::target::Target;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use crate::app::{TestApp, with_role};
+
+const API: &str = "/api/2.0/mlflow";
+const PROXY: &str = "/api/2.0/mlflow-artifacts/artifacts";
+const PURGES: &str = "/api/v1/purges";
+
+async fn experiment(app: &TestApp, name: &str) -> String {
+    let made = app.post(&format!("{API}/experiments/create"), &json!({ "name": name })).await.expect(200);
+    made["experiment_id"].as_str().unwrap().to_owned()
+}
+
+/// A run that has ended, with a metric and a file of five bytes.
+async fn run(app: &TestApp, experiment: &str) -> String {
+    let body = json!({ "experiment_id": experiment, "start_time": 1 });
+    let made = app.post(&format!("{API}/runs/create"), &body).await.expect(200);
+    let id = made["run"]["info"]["run_id"].as_str().unwrap().to_owned();
+    let point = json!({ "run_id": id, "key": "loss", "value": 0.5, "timestamp": 2, "step": 0 });
+    app.post(&format!("{API}/runs/log-metric"), &point).await.expect(200);
+    let ended = json!({ "run_id": id, "status": "FINISHED", "end_time": 3 });
+    app.post(&format!("{API}/runs/update"), &ended).await.expect(200);
+    let put = app.send(Method::PUT, &file(experiment, &id), &[], "bytes").await;
+    assert_eq!(put.status, StatusCode::OK, "{}", put.text());
+    id
+}
+
+fn file(experiment: &str, run: &str) -> String {
+    format!("{PROXY}/{experiment}/{run}/artifacts/model/weights.bin")
+}
+
+async fn delete(app: &TestApp, run: &str) {
+    app.post(&format!("{API}/runs/delete"), &json!({ "run_id": run })).await.expect(200);
+}
+
+async fn sweep(app: &TestApp) {
+    let (_stop, never) = watch::channel(false);
+    Sweeper::new(&app.platform).sweep(&never).await.unwrap();
+}
+
+async fn found(app: &TestApp, experiment: &str) -> usize {
+    let body = json!({ "experiment_ids": [experiment], "run_view_type": "ALL" });
+    let found = app.post(&format!("{API}/runs/search"), &body).await.expect(200);
+    found["runs"].as_array().map_or(0, Vec::len)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_deleted_is_purged_with_its_artifacts() {
+    for app in TestApp::on_each_database("purged").await {
+        let experiment = experiment(&app, "one").await;
+        let (gone, stays) = (run(&app, &experiment).await, run(&app, &experiment).await);
+        delete(&app, &gone).await;
+        let mut body = json!({ "deleted": { "kind": "runs" }, "reason": "tidying", "dry_run": true });
+        let looked = app.post(PURGES, &body).await.expect(200);
+        assert_eq!((&looked["takes"]["runs"], &looked["held_count"]), (&json!(1), &json!(0)));
+        let sample = &looked["sample"][0];
+        assert_eq!(
+            (&sample["id"], &sample["objects"], &sample["bytes"]),
+            (&json!(gone), &json!(1), &json!(5))
+        );
+        assert_eq!(found(&app, &experiment).await, 2, "nothing happened");
+
+        body["dry_run"] = json!(false);
+        let started = app.post(PURGES, &body).await.expect(202);
+        assert_eq!((&started["purge"]["state"], &started["has_more"]), (&json!("running"), &json!(false)));
+        assert_eq!(found(&app, &experiment).await, 1, "the index of runs forgot it");
+        assert_eq!(app.get(&format!("{API}/runs/get?run_id={gone}")).await.status, 404);
+        let restored = app.post(&format!("{API}/runs/restore"), &json!({ "run_id": gone })).await;
+        assert_eq!(restored.status, 404);
+        sweep(&app).await;
+        let id = started["purge"]["id"].as_str().unwrap();
+        let done = app.get(&format!("{PURGES}/{id}")).await.expect(200);
+        assert_eq!((&done["state"], &done["left"]), (&json!("finished"), &json!(0)));
+        assert_eq!((&done["done"]["objects"], &done["done"]["bytes"]), (&json!(1), &json!(5)));
+        assert_eq!(app.get(&file(&experiment, &gone)).await.status, 404);
+        assert_eq!(app.get(&file(&experiment, &stays)).await.text(), "bytes");
+        assert_eq!(app.get(PURGES).await.expect(200)["items"][0]["reason"], "tidying");
+        let events = app.get(&format!("/api/v1/events?subject=run:{gone}&newest=true")).await.expect(200);
+        assert_eq!(events["events"][0]["kind"], "run.purged");
+        // Nothing is left to do.
+        let again = app.post(PURGES, &body).await.expect(200);
+        assert_eq!((&again["purge"], &again["held"]), (&Value::Null, &json!([])));
+        app.platform.close().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_version_needs_is_refused_by_name() {
+    let app = TestApp::start().await;
+    let experiment = experiment(&app, "one").await;
+    let run = run(&app, &experiment).await;
+    app.post(&format!("{API}/registered-models/create"), &json!({ "name": "delay" })).await.expect(200);
+    let source = format!("mlflow-artifacts:/{experiment}/{run}/artifacts/model");
+    let version = json!({ "name": "delay", "source": source, "run_id": run });
+    app.post(&format!("{API}/model-versions/create"), &version).await.expect(200);
+    let named = json!({ "targets": [{ "kind": "run", "id": run }] });
+    let refused = app.post(PURGES, &named).await.expect(409);
+    assert_eq!(refused["code"], "still-needed");
+    assert!(refused["message"].to_string().contains("model version delay/1"), "{refused}");
+    let mut dry = named.clone();
+    dry["dry_run"] = json!(true);
+    let held = app.post(PURGES, &dry).await.expect(200)["held"].take();
+    assert_eq!(held[0]["by"], json!([{ "kind": "model_version", "id": "delay/1" }]));
+    for (bad, code) in [
+        (json!({}), "invalid-argument"),
+        (json!({ "targets": [{ "kind": "run", "id": "x" }] }), "invalid-argument"),
+        (json!({ "targets": [{ "kind": "model", "id": "x" }] }), "invalid-argument"),
+        (json!({ "deleted": { "kind": "traces" } }), "invalid-argument"),
+    ] {
+        assert_eq!(app.post(PURGES, &bad).await.problem(400), code, "{bad}");
+    }
+    let missing = json!({ "targets": [{ "kind": "run", "id": "ab".repeat(16) }] });
+    assert_eq!(app.post(PURGES, &missing).await.problem(404), "not-found");
+    // Purging is for admins: developers delete what can be restored.
+    app.act_as(with_role(Role::Developer, "default"));
+    assert_eq!(app.post(PURGES, &named).await.problem(403), "permission-denied");
+    app.platform.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rule_takes_what_its_preview_told() {
+    let clock = Arc::new(ManualClock::starting_at(MachineTime::from_micros(1_000_000)));
+    let app = TestApp::at(clock.clone()).await;
+    let experiment = experiment(&app, "one").await;
+    let (tagged, old) = (run(&app, &experiment).await, run(&app, &experiment).await);
+    let tag = json!({ "run_id": tagged, "key": "keep", "value": "" });
+    app.post(&format!("{API}/runs/set-tag"), &tag).await.expect(200);
+    let rule = json!({ "kind": "runs", "older_than_days": 30, "keep_tagged": ["keep"] });
+    let path = "/api/v1/retention/rules/old-runs";
+    let saved = app.put(path, &rule).await.expect(200);
+    assert_eq!((&saved["name"], &saved["applied_at"]), (&json!("old-runs"), &Value::Null));
+    let (_stop, never) = watch::channel(false);
+    let sweeper = Sweeper::new(&app.platform);
+    sweeper.apply_rules(&never).await.unwrap();
+    assert_eq!(found(&app, &experiment).await, 2, "nothing is so old");
+
+    clock.advance(std::time::Duration::from_hours(24 * 31));
+    let told = app.post("/api/v1/retention/preview", &rule).await.expect(200);
+    assert_eq!((&told["takes"]["runs"], &told["sample"][0]["id"]), (&json!(1), &json!(old)));
+    sweeper.apply_rules(&never).await.unwrap();
+    assert_eq!(found(&app, &experiment).await, 1);
+    let purge = app.get(PURGES).await.expect(200)["items"][0].take();
+    assert_eq!((&purge["rule"], &purge["state"]), (&json!("old-runs"), &json!("finished")));
+    assert_eq!(purge["actor"], "system:sweeper");
+    let page = app.get("/retention").await;
+    assert!(page.status.is_success() && page.text().contains("old-runs"), "{}", page.text());
+    let events = app.get(&format!("/api/v1/events?subject=run:{old}&newest=true")).await.expect(200);
+    assert_eq!(events["events"][0]["body"]["cause"], json!({ "rule": "old-runs" }));
+    for bad in [json!({ "kind": "runs" }), json!({ "kind": "x", "keep_last": 1 }), json!({ "keep": 1 })] {
+        assert_eq!(app.put(path, &bad).await.status, 400, "{bad}");
+    }
+    assert_eq!(app.status(Method::DELETE, path).await, 204);
+    assert_eq!(app.status(Method::DELETE, path).await, 404);
+    app.platform.close().await;
+}
+
+/// Ends at a call: before it is done, or after. As a server does that is killed there.
+struct Killed {
+    artifacts: ArtifactPlaces,
+    calls: AtomicUsize,
+    at: usize,
+}
+
+impl Killed {
+    fn call(&self) -> Result<(), StorageError> {
+        let call = self.calls.fetch_add(1, Ordering::SeqCst);
+        if call == self.at { Err(StorageError::Failed("killed here".into())) } else { Ok(()) }
+    }
+}
+
+#[async_trait]
+impl Artifacts for Killed {
+    async fn measure(&self, target: &Target, place: &str) -> Result<Measure, StorageError> {
+        self.call()?;
+        let measure = self.artifacts.measure(target, place).await;
+        self.call()?;
+        measure
+    }
+
+    async fn remove(&self, target: &Target, place: &str) -> Result<(), StorageError> {
+        self.call()?;
+        let removed = self.artifacts.remove(target, place).await;
+        self.call()?;
+        removed
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_purge_that_is_interrupted_at_each_step_ends_whole() {
+    let app = TestApp::start().await;
+    let (_stop, never) = watch::channel(false);
+    let mut at = 0;
+    loop {
+        let experiment = experiment(&app, &format!("round {at}")).await;
+        let runs = [run(&app, &experiment).await, run(&app, &experiment).await];
+        // One of them by itself, and then what is left of the experiment.
+        let mut ids = Vec::new();
+        for (kind, id) in [("run", &runs[0]), ("experiment", &experiment)] {
+            let body = json!({ "targets": [{ "kind": kind, "id": id }] });
+            let started = app.post(PURGES, &body).await.expect(202);
+            ids.push(started["purge"]["id"].as_str().unwrap().to_owned());
+        }
+        let artifacts = ArtifactPlaces::new(&app.platform);
+        let killed = Arc::new(Killed { artifacts, calls: AtomicUsize::new(0), at });
+        let is_whole = Sweeper::over(&app.platform, killed).sweep(&never).await.is_ok();
+        // Another server goes on.
+        sweep(&app).await;
+        let mut takes = 0;
+        for id in ids {
+            let done = app.get(&format!("{PURGES}/{id}")).await.expect(200);
+            assert_eq!(
+                (&done["state"], &done["left"]),
+                (&json!("finished"), &json!(0)),
+                "killed at call {at}"
+            );
+            takes += done["takes"]["runs"].as_u64().unwrap();
+        }
+        assert_eq!(takes, 2, "killed at call {at}");
+        let listed = app.get(&format!("{PROXY}?path={experiment}")).await;
+        assert!(listed.status == 404 || listed.json()["files"] == json!([]), "{}", listed.text());
+        assert!(app.platform.database.reader.check_state().await.unwrap().is_good());
+        if is_whole {
+            break;
+        }
+        at += 1;
+    }
+    assert!(at >= 8, "it was killed at {at} places");
+    app.platform.close().await;
+}
