@@ -44,8 +44,7 @@ pub struct Started {
 }
 
 /// Takes things out of sight for good, and has their rows and artifacts removed. Events: `run.purged`,
-/// `experiment.purged`, `logged_model.purged`, `run.artifacts_purged`, `trace.purged` for what goes, and `purge.started`;
-/// `run.logged` for a run that stays without its artifacts.
+/// `experiment.purged`, `logged_model.purged`, `run.artifacts_purged`, `trace.purged` for what goes, and `purge.started`.
 #[derive(Debug, Clone)]
 pub struct StartPurge {
     /// Where.
@@ -118,7 +117,11 @@ impl StartPurge {
             // Traces have one event for each experiment.
             TargetKind::LoggedModel | TargetKind::Trace => "logged_model.purged",
         };
-        let body = json!({"purge": self.id, "cause": self.cause, "place": found.place});
+        let mut body = json!({"purge": self.id, "cause": self.cause, "place": found.place});
+        if found.target.kind == TargetKind::RunArtifacts {
+            // The run stays, and the index of runs learns of its tag by this.
+            body["tags"] = json!({ARTIFACTS_PURGED_TAG: self.id});
+        }
         Event::new(kind, found.target.subject(), body)
     }
 }
@@ -159,19 +162,11 @@ impl Command for StartPurge {
         let (mut takes, mut traces) = (Counts::default(), BTreeMap::<ExperimentId, Vec<String>>::new());
         for found in &free {
             takes.merge(tx.hide(self.id, found).await?);
-            match found.target.kind {
-                TargetKind::Trace => {
-                    traces.entry(found.experiment).or_default().push(found.target.id.clone());
-                    continue;
-                }
-                TargetKind::RunArtifacts => {
-                    let tags = json!({ARTIFACTS_PURGED_TAG: self.id});
-                    let body = json!({"metrics": {}, "params": {}, "tags": tags});
-                    tx.record(Event::new("run.logged", found.target.subject(), body));
-                }
-                TargetKind::LoggedModel | TargetKind::Run | TargetKind::Experiment => {}
+            if found.target.kind == TargetKind::Trace {
+                traces.entry(found.experiment).or_default().push(found.target.id.clone());
+            } else {
+                tx.record(self.event(found));
             }
-            tx.record(self.event(found));
         }
         for (experiment, ids) in &traces {
             tx.record(of_traces(*experiment, self.id, ids));

@@ -30,7 +30,7 @@ const ROLE_PERMISSIONS: &str = "SELECT id, role, kind, pattern, level FROM custo
 
 /// What is left in a workspace that cannot be deleted, as a new one of that name would have it. What goes with the
 /// workspace is not among them.
-const CONTENTS: [(&str, &str); 14] = [
+const CONTENTS: [(&str, &str); 15] = [
     ("experiments", "SELECT workspace FROM experiments WHERE workspace = $1 LIMIT 1"),
     ("registered_models", "SELECT workspace FROM registered_models WHERE workspace = $1 LIMIT 1"),
     ("datasets", "SELECT workspace FROM datasets WHERE workspace = $1 LIMIT 1"),
@@ -39,6 +39,7 @@ const CONTENTS: [(&str, &str); 14] = [
     ("evaluation_datasets", "SELECT workspace FROM evaluation_datasets WHERE workspace = $1 LIMIT 1"),
     ("feature_definitions", "SELECT workspace FROM feature_definitions WHERE workspace = $1 LIMIT 1"),
     ("pipeline_runs", "SELECT workspace FROM pipeline_runs WHERE workspace = $1 LIMIT 1"),
+    ("retention_rules", "SELECT workspace FROM retention_rules WHERE workspace = $1 LIMIT 1"),
     ("saved_views", "SELECT workspace FROM saved_views WHERE workspace = $1 LIMIT 1"),
     ("webhooks", "SELECT workspace FROM webhooks WHERE workspace = $1 LIMIT 1"),
     ("gateway_secrets", "SELECT workspace FROM gateway_secrets WHERE workspace = $1 LIMIT 1"),

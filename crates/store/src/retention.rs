@@ -23,7 +23,7 @@ const ALL_RULES: &str = "SELECT r.workspace, r.document, a.applied FROM retentio
 /// What is asked of each kind. `$1` is the workspace, `$2` an experiment or -1, `$3` how many of the newest stay, `$4` an
 /// end that lies behind, `$5` 1 for deleted things alone, `$6` the id before, `$7` how many. The columns are `id,
 /// experiment, ended, gone, place`, and when the newest event about the thing and about its experiment was. What is
-/// deleted takes no more events: its newest one is that of its deletion.
+/// deleted takes no more events but that of its artifacts: its newest other one is that of its deletion.
 macro_rules! candidates {
     ($inner:expr, $gone_at:expr) => {
         concat!(
@@ -54,7 +54,8 @@ macro_rules! runs {
 
 macro_rules! run_gone_at {
     () => {
-        "(SELECT v.at FROM events v WHERE v.subject = 'run:' || x.id ORDER BY v.seq DESC LIMIT 1), \
+        "(SELECT v.at FROM events v WHERE v.subject = 'run:' || x.id \
+         AND v.kind <> 'run.artifacts_purged' ORDER BY v.seq DESC LIMIT 1), \
          CASE WHEN x.outer_lifecycle = 'deleted' THEN (SELECT v.at FROM events v \
          WHERE v.subject = 'experiment:' || x.experiment ORDER BY v.seq DESC LIMIT 1) ELSE NULL END"
     };

@@ -170,15 +170,16 @@ async fn look(client: &Client, wishes: &[Value]) -> Result<Vec<Value>, Failed> {
 /// Sums up `takes` of several answers, in words.
 pub(super) fn summary(looked: &[Value]) -> String {
     let of = [
-        ("experiments", "experiments"),
-        ("runs", "runs"),
-        ("logged_models", "logged models"),
-        ("traces", "traces"),
-        ("run_artifacts", "runs' artifacts"),
+        ("experiments", "experiment", "experiments"),
+        ("runs", "run", "runs"),
+        ("logged_models", "logged model", "logged models"),
+        ("traces", "trace", "traces"),
+        ("run_artifacts", "run's artifacts", "runs' artifacts"),
     ];
     let sum = |key: &str| looked.iter().filter_map(|one| one["takes"][key].as_u64()).sum::<u64>();
-    let some = of.iter().map(|(key, name)| (sum(key), name)).filter(|(count, _)| *count > 0);
-    let told: Vec<String> = some.map(|(count, name)| format!("{count} {name}")).collect();
+    let some = of.into_iter().map(|(key, one, many)| (sum(key), one, many)).filter(|(count, ..)| *count > 0);
+    let told: Vec<String> =
+        some.map(|(count, one, many)| format!("{count} {}", if count == 1 { one } else { many })).collect();
     let held: u64 = looked.iter().filter_map(|one| one["held_count"].as_u64()).sum();
     let more = looked.iter().any(|one| one["has_more"] == Value::Bool(true));
     let mut text = if told.is_empty() {

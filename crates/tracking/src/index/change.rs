@@ -128,6 +128,11 @@ struct Logged {
 }
 
 #[derive(Deserialize)]
+struct Tagged {
+    tags: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
 struct Untagged {
     key: String,
 }
@@ -156,6 +161,10 @@ pub fn changes_of(event: &RecordedEvent) -> Result<Option<RunChange>, StorageErr
         "run.logged" => {
             let Logged { metrics, params, tags } = body(event)?;
             RunChange::Logged { run: run(event)?, metrics, params, tags }
+        }
+        "run.artifacts_purged" => {
+            let (metrics, params) = (BTreeMap::new(), BTreeMap::new());
+            RunChange::Logged { run: run(event)?, metrics, params, tags: body::<Tagged>(event)?.tags }
         }
         "run.untagged" => RunChange::Untagged(run(event)?, body::<Untagged>(event)?.key),
         "run.inputs_logged" => RunChange::Inputs(run(event)?, body::<Inputs>(event)?.datasets),

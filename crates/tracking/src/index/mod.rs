@@ -139,7 +139,25 @@ impl RunIndex {
             self.changes += 1;
             part.version = self.changes;
             part.clear(slot);
+            if part.is_hollow() {
+                self.close_up(experiment);
+            }
         }
+    }
+
+    /// Puts the runs of an experiment side by side again, so that those that are gone take no memory.
+    fn close_up(&mut self, experiment: ExperimentId) {
+        let Some(hollow) = self.parts.remove(&experiment) else { return };
+        let mut part = Part::new(hollow.workspace.clone(), experiment);
+        part.version = hollow.version;
+        for slot in (0..).take(hollow.ids.len()) {
+            if let Some(summary) = hollow.summary(slot, &RunProjection::ALL) {
+                let run = summary.run.id;
+                let slot = part.push(summary);
+                self.places.insert(run, Place { experiment, slot });
+            }
+        }
+        self.parts.insert(experiment, part);
     }
 
     /// One page of the wanted runs, in order; and how many there are in all.

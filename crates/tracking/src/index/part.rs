@@ -116,6 +116,14 @@ impl Part {
         self.attached.remove(slot);
     }
 
+    /// Whether most slots are empty, and there are enough of them to matter.
+    pub(super) fn is_hollow(&self) -> bool {
+        /// So many empty slots are not worth the copying.
+        const FEW: usize = 256;
+        let empty = self.lifecycles.iter().filter(|lifecycle| lifecycle.is_none()).count();
+        empty > FEW && empty > self.lifecycles.len() / 2
+    }
+
     /// Takes in the latest points, parameters and tags that were logged.
     fn log(
         &mut self,
