@@ -127,6 +127,7 @@ mod tests {
                 | Code::RevisionConflict
                 | Code::WrongState
                 | Code::StaleToken
+                | Code::StillNeeded
                 | Code::RateLimited
                 | Code::Internal
                 | Code::Corrupt

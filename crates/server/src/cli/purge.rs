@@ -35,6 +35,18 @@ pub(super) struct Purge {
     /// Why: it stands in the record.
     #[arg(long, default_value = "")]
     reason: String,
+    #[command(flatten)]
+    how: How,
+    /// Show what was purged, and how far it is.
+    #[arg(long, conflicts_with_all = ["targets", "deleted"])]
+    list: bool,
+    #[command(flatten)]
+    at: At,
+}
+
+/// How it is gone about.
+#[derive(Debug, Args)]
+struct How {
     /// Show what would go, and do nothing.
     #[arg(long)]
     dry_run: bool,
@@ -44,11 +56,6 @@ pub(super) struct Purge {
     /// Do not wait until the last of it is removed.
     #[arg(long)]
     no_wait: bool,
-    /// Show what was purged, and how far it is.
-    #[arg(long, conflicts_with_all = ["targets", "deleted"])]
-    list: bool,
-    #[command(flatten)]
-    at: At,
 }
 
 const PATH: &str = "/api/v1/purges";
@@ -86,9 +93,9 @@ impl Purge {
 
     async fn act(&self, client: &Client, json: bool) -> Result<(), Failed> {
         let wishes = self.wishes()?;
-        if self.dry_run || !self.yes {
+        if self.how.dry_run || !self.how.yes {
             let looked = look(client, &wishes).await?;
-            if self.dry_run {
+            if self.how.dry_run {
                 show(&looked, json);
                 return Ok(());
             }
@@ -100,7 +107,7 @@ impl Purge {
             loop {
                 let started = client.post(PATH, wish).await?;
                 let Some(id) = started.pointer("/purge/id").and_then(Value::as_str) else { break };
-                purges.push(if self.no_wait {
+                purges.push(if self.how.no_wait {
                     started["purge"].clone()
                 } else {
                     finished(client, id).await?
@@ -191,7 +198,7 @@ pub(super) fn summary(looked: &[Value]) -> String {
         text.push_str(", and more");
     }
     if held > 0 {
-        text.push_str(&format!("; {held} stay, since something needs them"));
+        text = format!("{text}; {held} stay, since something needs them");
     }
     text
 }

@@ -197,3 +197,56 @@ fn set<T>(column: &mut [T], at: usize, value: T) {
         *place = value;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::metric::Point;
+    use crate::run::{Lifecycle, Run, RunStatus};
+
+    fn summary(n: u16) -> RunSummary {
+        let mut bytes = [0; 16];
+        bytes[..2].copy_from_slice(&n.to_be_bytes());
+        let run = Run {
+            id: RunId::from_bytes(bytes),
+            experiment: ExperimentId(1),
+            name: format!("run-{n}"),
+            user: "ann".to_owned(),
+            status: RunStatus::Finished,
+            start_ms: n.into(),
+            end_ms: Some(i64::from(n) + 1),
+            lifecycle: Lifecycle::Active,
+            artifact_uri: format!("mlflow-artifacts:/1/{n}/artifacts"),
+        };
+        RunSummary {
+            run,
+            workspace: Name::default_workspace(),
+            metrics: BTreeMap::from([("m".to_owned(), Point { step: 1, timestamp_ms: 2, value: n.into() })]),
+            params: BTreeMap::from([("p".to_owned(), n.to_string())]),
+            tags: BTreeMap::new(),
+            datasets: Vec::new(),
+            is_attached: n.is_multiple_of(2),
+        }
+    }
+
+    #[test]
+    fn purged_runs_leave_no_room_behind() {
+        let mut index = RunIndex::new();
+        (0..1_000).for_each(|n| index.put(summary(n)));
+        for n in (0..1_000).filter(|n| n % 5 > 0) {
+            assert!(index.apply(RunChange::Purged(summary(n).run.id)));
+        }
+        assert_eq!(index.len(), 200);
+        let slots = index.parts.values().map(|part| part.ids.len()).sum::<usize>();
+        assert!(slots < 1_000, "{slots} slots for 200 runs");
+        for n in 0..1_000 {
+            let expected = (n % 5 == 0).then(|| summary(n));
+            assert_eq!(index.summary(summary(n).run.id), expected);
+        }
+        assert!(index.apply(RunChange::Purged(summary(1).run.id)), "what is gone needs no forgetting");
+        assert!(index.apply(RunChange::ExperimentPurged(ExperimentId(1))));
+        assert!(index.is_empty() && index.summary(summary(0).run.id).is_none());
+    }
+}

@@ -299,6 +299,8 @@ enum Step {
     Lifecycle(u8, bool),
     Experiment(u64, bool),
     Update(u8, usize, Option<i64>),
+    Purge(u8),
+    PurgeExperiment(u64),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -311,6 +313,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (id.clone(), prop::option::of(0..3_u8)).prop_map(|(id, dataset)| Step::Attach(id, dataset)),
         1 => (id.clone(), any::<bool>()).prop_map(|(id, deleted)| Step::Lifecycle(id, deleted)),
         1 => (0..2_u64, any::<bool>()).prop_map(|(id, deleted)| Step::Experiment(id, deleted)),
+        1 => id.clone().prop_map(Step::Purge),
+        1 => (0..2_u64).prop_map(Step::PurgeExperiment),
         1 => (id, 0..5_usize, prop::option::of(0..4_i64)).prop_map(|(id, status, end)| Step::Update(id, status, end)),
     ]
 }
@@ -330,6 +334,8 @@ fn change(step: Step) -> RunChange {
         }
         Step::Lifecycle(id, deleted) => RunChange::Lifecycle(run(id), lifecycle(deleted)),
         Step::Experiment(id, deleted) => RunChange::ExperimentLifecycle(ExperimentId(id), lifecycle(deleted)),
+        Step::Purge(id) => RunChange::Purged(run(id)),
+        Step::PurgeExperiment(id) => RunChange::ExperimentPurged(ExperimentId(id)),
         Step::Update(id, status, end_ms) => {
             RunChange::Updated { run: run(id), status: RunStatus::ALL[status], end_ms, name: None }
         }
@@ -346,6 +352,14 @@ fn apply_naively(runs: &mut BTreeMap<RunId, RunSummary>, change: RunChange) -> b
         RunChange::ExperimentLifecycle(experiment, _) => {
             let of_experiment = runs.values_mut().filter(|summary| summary.run.experiment == *experiment);
             of_experiment.for_each(|summary| summary.apply(change.clone()));
+            return true;
+        }
+        RunChange::Purged(run) => {
+            runs.remove(run);
+            return true;
+        }
+        RunChange::ExperimentPurged(experiment) => {
+            runs.retain(|_, summary| summary.run.experiment != *experiment);
             return true;
         }
         RunChange::Updated { run, .. }

@@ -231,24 +231,24 @@ const fn named(kind: RuleKind) -> &'static str {
 
 /// What a rule says, as a sentence.
 fn sentence(kind: RuleKind, experiment: Option<ExperimentId>, terms: &Terms) -> String {
-    let mut text = named(kind).to_owned();
-    if let Some(id) = experiment {
-        text.push_str(&format!(" of experiment {id}"));
-    }
+    let mut parts = vec![match experiment {
+        Some(id) => format!("{} of experiment {id}", named(kind)),
+        None => named(kind).to_owned(),
+    }];
     let days = |days: u32| counted(usize::try_from(days).unwrap_or_default(), "day", "days");
     if let Some(age) = terms.older_than_days {
-        text.push_str(&format!(", {} after their end", days(age)));
+        parts.push(format!("{} after their end", days(age)));
     }
     if let Some(age) = terms.deleted_for_days {
-        text.push_str(&format!(", {} after they were deleted", days(age)));
+        parts.push(format!("{} after they were deleted", days(age)));
     }
     if let Some(keep) = terms.keep_last {
-        text.push_str(&format!(", but the newest {} of each experiment", count(keep)));
+        parts.push(format!("but the newest {} of each experiment", count(keep)));
     }
     if !terms.keep_tagged.is_empty() {
-        text.push_str(&format!(", but those tagged {}", terms.keep_tagged.join(" or ")));
+        parts.push(format!("but those tagged {}", terms.keep_tagged.join(" or ")));
     }
-    text
+    parts.join(", ")
 }
 
 /// What is taken, as a list of words.
