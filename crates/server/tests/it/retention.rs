@@ -112,7 +112,7 @@ async fn what_a_version_needs_is_refused_by_name() {
     let named = json!({ "targets": [{ "kind": "run", "id": run }] });
     let refused = app.post(PURGES, &named).await.expect(409);
     assert_eq!(refused["code"], "still-needed");
-    assert!(refused["message"].to_string().contains("model version delay/1"), "{refused}");
+    assert!(refused["detail"].to_string().contains("model version delay/1"), "{refused}");
     let mut dry = named.clone();
     dry["dry_run"] = json!(true);
     let held = app.post(PURGES, &dry).await.expect(200)["held"].take();
