@@ -119,7 +119,7 @@ mod tests {
         let run = "ab".repeat(16);
         let folder = format!("7/{run}");
         let artifacts = format!("{folder}/artifacts");
-        assert_eq!(own(TargetKind::Run, &run, &artifacts), Some(folder.clone()));
+        assert_eq!(own(TargetKind::Run, &run, &artifacts), Some(folder));
         assert_eq!(own(TargetKind::RunArtifacts, &run, &artifacts), Some(artifacts.clone()));
         assert_eq!(own(TargetKind::Run, &run, "shared/artifacts"), None);
         assert_eq!(own(TargetKind::RunArtifacts, &run, "shared"), None);

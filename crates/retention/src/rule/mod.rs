@@ -339,7 +339,7 @@ mod tests {
             let stricter = [
                 Terms { older_than_days: Some(days.max(terms.older_than_days.unwrap_or(0))), ..terms.clone() },
                 Terms { keep_last: Some(terms.keep_last.unwrap_or(0) + 1), ..terms.clone() },
-                Terms { keep_tagged: [terms.keep_tagged.clone(), vec!["c".to_owned()]].concat(), ..terms.clone() },
+                Terms { keep_tagged: [terms.keep_tagged.clone(), vec!["c".to_owned()]].concat(), ..terms },
             ];
             for terms in stricter {
                 prop_assert!(taken || !terms.take(&thing, NOW) || terms.older_than_days.is_some());

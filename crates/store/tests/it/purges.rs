@@ -49,7 +49,7 @@ fn caller() -> Principal {
     Principal::system("test")
 }
 
-fn target(kind: TargetKind, id: impl ToString) -> Target {
+fn target(kind: TargetKind, id: &(impl ToString + ?Sized)) -> Target {
     Target::new(kind, &id.to_string()).unwrap()
 }
 
@@ -184,7 +184,7 @@ pub(crate) async fn some(fresh: &Fresh) {
     let story = Story::new(fresh);
     let experiment = story.experiment("purged").await;
     let run = story.run(experiment, 200).await;
-    story.start(vec![target(TargetKind::Run, run)]).await;
+    story.start(vec![target(TargetKind::Run, &run)]).await;
 }
 
 both!(a_run_goes_at_once_and_its_rows_after_it, async |fresh: Fresh| {
@@ -192,7 +192,7 @@ both!(a_run_goes_at_once_and_its_rows_after_it, async |fresh: Fresh| {
     let experiment = story.experiment("one").await;
     let (gone, stays) = (story.run(experiment, 1).await, story.run(experiment, 2).await);
     let model = story.model(experiment, Some(gone), 1).await;
-    let started = story.start(vec![target(TargetKind::Run, gone)]).await;
+    let started = story.start(vec![target(TargetKind::Run, &gone)]).await;
     let purge = started.purge.unwrap();
     assert_eq!((purge.takes.runs, purge.takes.logged_models, purge.left), (1, 1, 2));
     assert!(!story.is_known(gone).await && story.is_known(stays).await);
@@ -210,7 +210,7 @@ both!(a_run_goes_at_once_and_its_rows_after_it, async |fresh: Fresh| {
     let page = reader.purges(&default_workspace(), &PageRequest::first(1)).await.unwrap();
     assert_eq!((page.items, page.next), (vec![done], None));
     assert_eq!(reader.points(&default_workspace(), stays, "a").await.unwrap().len(), 1);
-    let again = story.purge(vec![target(TargetKind::Run, gone)], Otherwise::Refuse);
+    let again = story.purge(vec![target(TargetKind::Run, &gone)], Otherwise::Refuse);
     assert_eq!(story.purges.run(&caller(), again).await.unwrap_err().code(), ErrorCode::NotFound);
     assert!(reader.check_state().await.unwrap().is_good(), "the record tells what the tables hold");
 });
@@ -227,7 +227,7 @@ both!(an_experiment_goes_whole_and_its_id_for_ever, async |fresh: Fresh| {
     for id in ["tr-1", "tr-2", "tr-3"] {
         story.trace(experiment, id).await;
     }
-    let purge = story.start(vec![target(TargetKind::Experiment, experiment)]).await.purge.unwrap();
+    let purge = story.start(vec![target(TargetKind::Experiment, &experiment)]).await.purge.unwrap();
     assert_eq!((purge.takes.experiments, purge.takes.runs), (1, 0), "what lies in it is found later");
     let (reader, workspace) = (&fresh.database.reader, default_workspace());
     assert_eq!(reader.experiment(&workspace, experiment).await.unwrap(), None);
@@ -270,15 +270,15 @@ both!(what_a_version_or_another_run_needs_stays, async |fresh: Fresh| {
         error.to_string()
     };
     // Another run uses the model that it made.
-    let told = refused(vec![target(TargetKind::Run, maker)]).await;
+    let told = refused(vec![target(TargetKind::Run, &maker)]).await;
     assert!(told.contains(&format!("still needed by run {user}")), "{told}");
     // A version was made of its artifacts, by the one name or the other.
     let below = format!("mlflow-artifacts:/{experiment}/{user}/artifacts/model");
     let by_place = story.version(&below, None).await;
     for what in [
-        target(TargetKind::Run, user),
-        target(TargetKind::RunArtifacts, user),
-        target(TargetKind::Experiment, experiment),
+        target(TargetKind::Run, &user),
+        target(TargetKind::RunArtifacts, &user),
+        target(TargetKind::Experiment, &experiment),
     ] {
         let told = refused(vec![what]).await;
         assert!(told.contains("still needed by model version delay/1"), "{told}");
@@ -291,7 +291,7 @@ both!(what_a_version_or_another_run_needs_stays, async |fresh: Fresh| {
         number: by_place,
     };
     story.registry.run(&caller(), delete).await.unwrap();
-    let (skipped, both) = (target(TargetKind::Run, maker), target(TargetKind::Run, user));
+    let (skipped, both) = (target(TargetKind::Run, &maker), target(TargetKind::Run, &user));
     let rule = story.purge(vec![skipped.clone()], Otherwise::Skip);
     let started = story.purges.run(&caller(), rule).await.unwrap();
     assert!(started.purge.is_none() && started.held[0].0 == skipped, "a rule leaves it out");
@@ -303,7 +303,7 @@ both!(artifacts_alone_go_and_the_run_says_so, async |fresh: Fresh| {
     let story = Story::new(&fresh);
     let experiment = story.experiment("one").await;
     let run = story.run(experiment, 1).await;
-    let purge = story.start(vec![target(TargetKind::RunArtifacts, run)]).await.purge.unwrap();
+    let purge = story.start(vec![target(TargetKind::RunArtifacts, &run)]).await.purge.unwrap();
     let done = story.sweep(purge.id).await;
     assert_eq!((done.takes.run_artifacts, done.done.rows, done.done.bytes), (1, 0, 10));
     let kept = fresh.database.reader.runs(&default_workspace(), &[run]).await.unwrap().remove(0);
@@ -320,9 +320,9 @@ both!(what_cannot_be_is_refused_and_leaves_nothing, async |fresh: Fresh| {
         story.purges.run(&caller(), purge).await.unwrap_err().code()
     };
     assert_eq!(code(Vec::new()).await, ErrorCode::InvalidArgument);
-    assert_eq!(code(vec![target(TargetKind::Experiment, 0)]).await, ErrorCode::WrongState);
-    let missing = target(TargetKind::Run, RunId::from_bytes([9; 16]));
-    assert_eq!(code(vec![target(TargetKind::Run, run), missing]).await, ErrorCode::NotFound);
+    assert_eq!(code(vec![target(TargetKind::Experiment, &0)]).await, ErrorCode::WrongState);
+    let missing = target(TargetKind::Run, &RunId::from_bytes([9; 16]));
+    assert_eq!(code(vec![target(TargetKind::Run, &run), missing]).await, ErrorCode::NotFound);
     assert!(story.is_known(run).await, "all of it or nothing");
     assert!(fresh.database.reader.unfinished_purges(10).await.unwrap().is_empty());
     // What was deleted in the meantime by another way is no obstacle to a rule.

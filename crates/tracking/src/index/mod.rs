@@ -202,6 +202,8 @@ fn set<T>(column: &mut [T], at: usize, value: T) {
 mod tests {
     use std::collections::BTreeMap;
 
+    use mainstay_core::scope::default_workspace;
+
     use super::*;
     use crate::metric::Point;
     use crate::run::{Lifecycle, Run, RunStatus};
@@ -222,7 +224,7 @@ mod tests {
         };
         RunSummary {
             run,
-            workspace: Name::default_workspace(),
+            workspace: default_workspace(),
             metrics: BTreeMap::from([("m".to_owned(), Point { step: 1, timestamp_ms: 2, value: n.into() })]),
             params: BTreeMap::from([("p".to_owned(), n.to_string())]),
             tags: BTreeMap::new(),
