@@ -320,7 +320,10 @@ const fn mlflow_code(code: ErrorCode) -> &'static str {
             ErrorCode::WrongState => "INVALID_PARAMETER_VALUE",
             _ => "RESOURCE_CONFLICT",
         },
-        ErrorClass::TooMany => "REQUEST_LIMIT_EXCEEDED",
+        ErrorClass::TooMany => match code {
+            ErrorCode::QuotaExceeded => "RESOURCE_EXHAUSTED",
+            _ => "REQUEST_LIMIT_EXCEEDED",
+        },
         ErrorClass::Internal => "INTERNAL_ERROR",
         ErrorClass::Unsupported => "NOT_IMPLEMENTED",
         ErrorClass::Unavailable | ErrorClass::StorageFull => "TEMPORARILY_UNAVAILABLE",

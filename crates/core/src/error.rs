@@ -131,6 +131,8 @@ error_codes! {
     TooLarge = "too-large", TooLarge;
     /// Too many requests.
     RateLimited = "rate-limited", TooMany;
+    /// The workspace has as much as it may have.
+    QuotaExceeded = "quota-exceeded", TooMany;
     /// Something broke inside.
     Internal = "internal", Internal;
     /// Stored bytes do not match their checksum or schema.
@@ -207,6 +209,17 @@ pub enum StorageError {
     /// A stored row or file is not what it must be.
     #[error("stored data is damaged ({0}); see the log, and `mainstay audit verify`")]
     Corrupt(String),
+    /// The workspace has as much as it may have.
+    #[error(
+        "the workspace has reached its quota of {limit} {what}; purge what is no longer needed, or ask an admin of the \
+         server to raise it"
+    )]
+    OverQuota {
+        /// Of what, in words.
+        what: &'static str,
+        /// How many it may have.
+        limit: u64,
+    },
     /// A text holds U+0000, which PostgreSQL cannot keep; refused on every database before it is asked.
     #[error("a text holds the character U+0000, which is neither stored nor found; remove it")]
     Nul,
@@ -222,6 +235,7 @@ impl Coded for StorageError {
             Self::Full(_) => ErrorCode::StorageFull,
             Self::Corrupt(_) => ErrorCode::Corrupt,
             Self::Nul => ErrorCode::InvalidArgument,
+            Self::OverQuota { .. } => ErrorCode::QuotaExceeded,
             Self::Failed(_) => ErrorCode::Internal,
         }
     }

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::artifact_owner::writable;
 use crate::artifact_path::{artifact_directory, artifact_path, decoded};
+use crate::artifact_room::Room;
 use crate::body::Call;
 use crate::table::Table;
 use crate::wire::{Empty, int64, required, some_list};
@@ -161,7 +162,9 @@ async fn complete(
     let parts = request.parts.ok_or(MlflowError::Missing("parts"))?;
     let (path, direct) = about(&state, &caller, &directory, path).await?;
     let id = token("upload_id", request.upload_id)?;
+    let room = Room::in_workspace(&state, &caller.workspace).await?;
     direct.complete_upload(&path, &id, etags(parts, direct.max_parts())?).await?;
+    room.taken(&state, &*state.objects, &path).await?;
     Ok(Json(Empty {}))
 }
 

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use crate::artifact_list::{FileInfo, Files};
 use crate::artifact_owner::{owned, root_of, seen, writable};
 use crate::artifact_path::{artifact_directory, artifact_path};
+use crate::artifact_room::Room;
 use crate::body::Call;
 use crate::download;
 use crate::table::Table;
@@ -43,7 +44,10 @@ async fn upload(
     }
     let path = writable(&state, &caller, artifact_path(&path)?).await?;
     let bytes = body.into_data_stream().map_err(Into::into);
-    state.objects.put(&path, Box::pin(bytes), ARTIFACT_LIMIT).await?;
+    let room = Room::in_workspace(&state, &caller.workspace).await?;
+    let stored = state.objects.put(&path, Box::pin(bytes), room.at_most(ARTIFACT_LIMIT)).await;
+    room.told(stored)?;
+    room.taken(&state, &*state.objects, &path).await?;
     Ok(Json(Empty {}))
 }
 

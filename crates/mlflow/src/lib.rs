@@ -15,6 +15,7 @@ pub mod artifact_owner;
 pub mod artifact_path;
 mod artifact_presigned;
 mod artifact_proxy;
+mod artifact_room;
 mod artifact_root;
 pub mod body;
 mod dataset_search;
@@ -77,6 +78,7 @@ use mainstay_governance::port::{
     GovernanceReader, GovernanceTx, PasswordHashing, PeopleReader, PeopleTx, WebhookProbe,
 };
 use mainstay_registry::port::{RegistryReader, RegistryTx};
+use mainstay_retention::quota::{QuotaReader, QuotaTx};
 use mainstay_traces::port::{TraceReader, TraceSearch, TraceTx};
 use mainstay_tracking::port::{RunSearch, TrackingReader, TrackingTx};
 
@@ -142,6 +144,10 @@ pub struct Mlflow {
     pub webhooks: Arc<dyn WebhookProbe>,
     /// Artifacts that clients reach through this server.
     pub objects: Arc<dyn Objects>,
+    /// How much artifacts workspaces may have.
+    pub quotas: Arc<dyn QuotaReader>,
+    /// Counts what comes.
+    pub counting: Commands<dyn QuotaTx>,
     /// Where artifacts go of experiments that name no place.
     pub artifact_root: Arc<ArtifactRoot>,
     /// Machine time.

@@ -75,6 +75,25 @@ impl Artifacts for ArtifactPlaces {
         }
     }
 
+    async fn measure_all(&self, places: &[String]) -> Result<u64, StorageError> {
+        let mut folders: Vec<(Arc<dyn Objects>, ObjectPath)> =
+            places.iter().filter_map(|place| self.root.locate(place, &self.objects)).collect();
+        folders.sort_by(|(_, a), (_, b)| a.cmp(b));
+        let mut bytes = 0_u64;
+        for (at, (objects, path)) in folders.iter().enumerate() {
+            // One that lies in another one is counted there.
+            let mut before = folders.iter().take(at);
+            let within = |outer: &ObjectPath| {
+                path == outer
+                    || path.as_str().strip_prefix(outer.as_str()).is_some_and(|rest| rest.starts_with('/'))
+            };
+            if !before.any(|(other, outer)| Arc::ptr_eq(objects, other) && within(outer)) {
+                bytes = bytes.saturating_add(measure(&**objects, path.clone()).await?.bytes);
+            }
+        }
+        Ok(bytes)
+    }
+
     async fn remove(&self, target: &Target, place: &str) -> Result<(), StorageError> {
         match self.own(target, place) {
             Own::Folder(objects, path) => objects.delete(&path).await.map(drop),

@@ -17,10 +17,12 @@ use mainstay_core::time::{Clock, HOUR};
 use mainstay_retention::command::{MAX_TARGETS, NoteMeasured, Otherwise, StartPurge, SweepPurge};
 use mainstay_retention::port::{Artifacts, PurgeReader as _, PurgeTx, RuleReader as _, RuleTx};
 use mainstay_retention::purge::{Cause, PurgeId};
+use mainstay_retention::quota::{Bytes, CountBytes, QuotaReader as _, QuotaTx};
 use mainstay_retention::rule::Rule;
 use mainstay_retention::rule::command::NoteApplied;
 use mainstay_retention::survey::{Wanted, survey};
 use mainstay_store::Database;
+use mainstay_tracking::port::TrackingReader as _;
 use tokio::sync::watch;
 
 use crate::Platform;
@@ -34,7 +36,7 @@ const PURGES: usize = 100;
 const GATHER: Duration = Duration::from_secs(1);
 /// How long to wait after a failure, and until rules are looked at again.
 const PAUSE: Duration = Duration::from_mins(1);
-/// How often a rule is applied, in microseconds.
+/// How often a rule is applied, and the artifacts of a workspace are measured that has a quota, in microseconds.
 const EVERY: i64 = HOUR;
 /// Most purges that a rule begins at a time. What is left waits for the next time.
 const MOST_PURGES: usize = 100;
@@ -45,6 +47,7 @@ pub struct Sweeper {
     artifacts: Arc<dyn Artifacts>,
     purges: Commands<dyn PurgeTx>,
     rules: Commands<dyn RuleTx>,
+    quotas: Commands<dyn QuotaTx>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     principal: Principal,
@@ -64,7 +67,8 @@ impl Sweeper {
             database: platform.database.clone(),
             artifacts,
             purges: Commands::new(writer.clone(), policy.clone()),
-            rules: Commands::new(writer, policy),
+            rules: Commands::new(writer.clone(), policy.clone()),
+            quotas: Commands::new(writer, policy),
             clock: platform.clock.clone(),
             entropy: platform.entropy.clone(),
             principal: Principal::system("sweeper"),
@@ -83,6 +87,10 @@ impl Sweeper {
             }
             if let Err(error) = self.apply_rules(&stop).await {
                 tracing::warn!(%error, "retention rules could not be applied; it is tried again");
+                pause = PAUSE;
+            }
+            if let Err(error) = self.measure(&stop).await {
+                tracing::warn!(%error, "artifacts could not be measured for quotas; it is tried again");
                 pause = PAUSE;
             }
             // An elapsed wait is as good as a stop, or as news.
@@ -152,6 +160,22 @@ impl Sweeper {
             let is_due = standing.applied.is_none_or(|at| self.clock.now().since(at) >= EVERY);
             if is_due && !*stop.borrow() {
                 self.apply(&workspace, &standing.rule, stop).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Measures the artifacts of the workspaces whose time has come, of those that may have so many bytes only.
+    pub async fn measure(&self, stop: &watch::Receiver<bool>) -> Result<(), Failed> {
+        let reader = &self.database.reader;
+        for (workspace, measured) in reader.measured().await? {
+            let is_due = measured.is_none_or(|at| self.clock.now().since(at) >= EVERY);
+            if is_due && !*stop.borrow() {
+                let experiments = reader.experiments(&workspace).await?;
+                let places: Vec<String> =
+                    experiments.into_iter().map(|found| found.experiment.artifact_location).collect();
+                let bytes = Bytes::Are(self.artifacts.measure_all(&places).await?);
+                self.quotas.run(&self.principal, CountBytes { workspace, bytes }).await?;
             }
         }
         Ok(())

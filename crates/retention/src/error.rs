@@ -6,6 +6,7 @@ use thiserror::Error;
 
 use crate::command::{MAX_REASON, MAX_TARGETS};
 use crate::purge::PurgeId;
+use crate::quota::MAX_LIMIT;
 use crate::rule::{MAX_DAYS, MAX_KEEP, MAX_RULES, MAX_TAGS};
 use crate::target::{Hold, Target, TargetKind};
 
@@ -65,6 +66,9 @@ pub enum RetentionError {
     /// Traces have no deleted state.
     #[error("traces are deleted for good at once, so 'deleted_for_days' finds none; use 'older_than_days'")]
     DeletedTraces,
+    /// A limit is out of range.
+    #[error("a limit is a whole number from 0 to {MAX_LIMIT}; leave it out where there is none")]
+    Limit,
     /// The store failed.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -90,6 +94,7 @@ impl Coded for RetentionError {
             | Self::NoCondition
             | Self::Days(_)
             | Self::KeepLast
+            | Self::Limit
             | Self::Tags
             | Self::ExperimentsByAge
             | Self::DeletedTraces => ErrorCode::InvalidArgument,

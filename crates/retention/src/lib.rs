@@ -10,6 +10,8 @@
 //!    in [`Progress`](purge::Progress) after each time; whenever it is stopped, it goes on from there.
 //! 3. When no item is left, [`SweepPurge`](command::SweepPurge) records that the purge is finished, and what it came to.
 //!
+//! [Quotas](quota) say how much there may be at all.
+//!
 //! A [`Rule`](rule::Rule) says what is purged as time goes on. What it would take at a moment is told by
 //! [`survey`](survey::survey), which is also what is asked when it is applied: a preview is what happens.
 
@@ -17,6 +19,7 @@ pub mod command;
 pub mod error;
 pub mod port;
 pub mod purge;
+pub mod quota;
 pub mod rule;
 pub mod survey;
 pub mod target;

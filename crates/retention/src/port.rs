@@ -127,6 +127,8 @@ pub trait RuleReader: Send + Sync {
 pub trait Artifacts: Send + Sync {
     /// Counts what would be removed of a target's artifacts.
     async fn measure(&self, target: &Target, place: &str) -> Result<Measure, StorageError>;
+    /// Counts all bytes below some places, each once, as far as they are in reach.
+    async fn measure_all(&self, places: &[String]) -> Result<u64, StorageError>;
     /// Removes them. What is not there, or not in reach, needs no removal.
     async fn remove(&self, target: &Target, place: &str) -> Result<(), StorageError>;
 }

@@ -129,6 +129,7 @@ mod tests {
                 | Code::StaleToken
                 | Code::StillNeeded
                 | Code::RateLimited
+                | Code::QuotaExceeded
                 | Code::Internal
                 | Code::Corrupt
                 | Code::Unsupported

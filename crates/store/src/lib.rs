@@ -40,6 +40,7 @@ mod pipelines;
 pub mod ports;
 mod projection;
 mod purges;
+mod quotas;
 pub mod reader;
 mod registry;
 mod retention;

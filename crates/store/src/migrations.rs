@@ -34,6 +34,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0024_issues.sql"),
     include_str!("../migrations/0026_purges.sql"),
     include_str!("../migrations/0027_retention_rules.sql"),
+    include_str!("../migrations/0028_quotas.sql"),
 ];
 
 /// Brings the schema up to date. Refuses a database that a newer Mainstay has written.

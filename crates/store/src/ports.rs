@@ -13,6 +13,7 @@ use mainstay_monitoring::port::MonitoringTx;
 use mainstay_pipelines::port::PipelineTx;
 use mainstay_registry::port::RegistryTx;
 use mainstay_retention::port::{PurgeTx, RuleTx};
+use mainstay_retention::quota::QuotaTx;
 use mainstay_serving::port::ServingTx;
 use mainstay_traces::port::TraceTx;
 use mainstay_tracking::port::TrackingTx;
@@ -64,6 +65,7 @@ ports! {
     dyn PipelineTx,
     dyn ProjectionTx,
     dyn PurgeTx,
+    dyn QuotaTx,
     dyn RegistryTx,
     dyn RuleTx,
     dyn SavedViewTx,

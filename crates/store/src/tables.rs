@@ -68,6 +68,8 @@ pub const TABLES: &[(&str, Class)] = &[
     ("purge_items", Class::Operational),
     ("purged_experiments", Class::Record),
     ("purges", Class::Record),
+    ("quota_usage", Class::Operational),
+    ("quotas", Class::Record),
     ("registered_models", Class::Record),
     ("retention_applied", Class::Operational),
     ("retention_rules", Class::Record),

@@ -15,6 +15,7 @@ mod monitors;
 mod pipeline_start;
 mod pipelines;
 mod purge;
+mod quotas;
 mod render;
 mod restore;
 mod retention;
@@ -72,6 +73,9 @@ enum Command {
     /// Rules by which things are purged as time goes on.
     #[command(subcommand)]
     Retention(retention::Retention),
+    /// How much a workspace may have.
+    #[command(subcommand)]
+    Quotas(quotas::Quotas),
     /// Registered models and their versions.
     #[command(subcommand)]
     Models(catalog::Catalog),
@@ -163,6 +167,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Failed> {
         Command::Runs(runs) => block_on(runs.run(json)),
         Command::Purge(purge) => block_on(purge.run(json)),
         Command::Retention(retention) => block_on(retention.run(json)),
+        Command::Quotas(quotas) => block_on(quotas.run(json)),
         Command::Models(models) => block_on(models.run(catalog::MODELS, json)),
         Command::Endpoints(endpoints) => block_on(endpoints.run(json)),
         Command::Pipelines(pipelines) => block_on(pipelines.run(json)),

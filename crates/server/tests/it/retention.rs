@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_trait::async_trait;
 use http::{Method, StatusCode};
 use mainstay_core::error::StorageError;
-use mainstay_core::principal::Role;
+use mainstay_core::principal::{Actor, Grant, Principal, Role};
 use mainstay_core::time::{MachineTime, ManualClock};
 use mainstay_platform::artifact_places::ArtifactPlaces;
 use mainstay_platform::sweeper::Sweeper;
@@ -170,6 +170,44 @@ async fn a_rule_takes_what_its_preview_told() {
     app.platform.close().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_workspace_takes_no_more_until_something_is_purged() {
+    let app = TestApp::start().await;
+    let admin = app.caller();
+    let experiment = experiment(&app, "one").await;
+    let first = run(&app, &experiment).await;
+    let limits = json!({ "runs": 2, "artifact_bytes": 12 });
+    assert_eq!(app.put("/api/v1/quotas", &limits).await.problem(403), "permission-denied");
+    app.act_as(Principal::new(Actor::user("root"), vec![Grant { workspace: None, role: Role::Admin }]));
+    let set = app.put("/api/v1/quotas", &limits).await.expect(200);
+    assert_eq!((&set["limits"]["runs"], &set["usage"]["runs"]), (&json!(2), &json!(1)));
+    assert_eq!(app.put("/api/v1/quotas", &json!({ "runs": -1 })).await.status, 400);
+    app.act_as(admin);
+    let (_stop, never) = watch::channel(false);
+    Sweeper::new(&app.platform).measure(&never).await.unwrap();
+    let usage = async || app.get("/api/v1/quotas").await.expect(200)["usage"].take();
+    assert_eq!(usage().await["artifact_bytes"], 5, "what was there is measured");
+
+    run(&app, &experiment).await;
+    assert_eq!(usage().await["artifact_bytes"], 10, "what comes is added");
+    let put = app.send(Method::PUT, &file(&experiment, &"ab".repeat(16)), &[], "bytes").await.expect(429);
+    assert_eq!(put["error_code"], "RESOURCE_EXHAUSTED");
+    assert!(put["message"].as_str().unwrap().contains("12 bytes of artifacts"), "{put}");
+    let body = json!({ "experiment_id": experiment, "start_time": 1 });
+    let refused = app.post(&format!("{API}/runs/create"), &body).await.expect(429);
+    assert_eq!(refused["error_code"], "RESOURCE_EXHAUSTED");
+    assert!(refused["message"].as_str().unwrap().contains("quota of 2 runs"), "{refused}");
+    assert!(app.get("/retention").await.text().contains("artifacts"));
+
+    let purge = json!({ "targets": [{ "kind": "run", "id": first }] });
+    app.post(PURGES, &purge).await.expect(202);
+    sweep(&app).await;
+    let left = usage().await;
+    assert_eq!((&left["runs"], &left["artifact_bytes"]), (&json!(1), &json!(5)));
+    run(&app, &experiment).await;
+    app.platform.close().await;
+}
+
 /// Ends at a call: before it is done, or after. As a server does that is killed there.
 struct Killed {
     artifacts: ArtifactPlaces,
@@ -191,6 +229,10 @@ impl Artifacts for Killed {
         let measure = self.artifacts.measure(target, place).await;
         self.call()?;
         measure
+    }
+
+    async fn measure_all(&self, places: &[String]) -> Result<u64, StorageError> {
+        self.artifacts.measure_all(places).await
     }
 
     async fn remove(&self, target: &Target, place: &str) -> Result<(), StorageError> {

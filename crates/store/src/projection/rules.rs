@@ -15,6 +15,7 @@ const GATES: &str = "gate_reports";
 const GRANTS: &str = "role_grants";
 const PURGES: &str = "purges";
 const RETENTION_RULES: &str = "retention_rules";
+const QUOTAS: &str = "quotas";
 const REVISIONS: &str = "endpoint_revisions";
 const TOKENS: &str = "api_tokens";
 const WORKSPACES: &str = "workspaces";
@@ -41,6 +42,7 @@ pub(super) fn concerns(kind: &str) -> bool {
             | "purge.started"
             | "purge.advanced"
             | "purge.finished"
+            | "quota.set"
             | "retention_rule.saved"
             | "retention_rule.deleted"
             | "role.granted"
@@ -99,6 +101,8 @@ pub(super) fn apply(state: &mut Replayed, event: &StoredEvent, body: &Json) -> O
             let row = vec![here, number(body, "started")?, finished, document(body)];
             state.put(PURGES, vec![text(id)], row);
         }
+        "quota.set" if body.as_object()?.values().all(Json::is_null) => state.remove(QUOTAS, &[here]),
+        "quota.set" => state.put(QUOTAS, vec![here], vec![document(body)]),
         "retention_rule.saved" => state.put(RETENTION_RULES, vec![here, text(id)], vec![document(body)]),
         "retention_rule.deleted" => state.remove(RETENTION_RULES, &[here, text(id)]),
         "role.granted" => {

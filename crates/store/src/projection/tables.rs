@@ -54,6 +54,7 @@ projections! {
     model_aliases (workspace, model, alias) (number) "$1, $2, $3, $4";
     permissions (workspace, user_name, kind, pattern) (level) "$1, $2, $3, $4, $5";
     purges (id) (workspace, started, finished, document) "$1, $2, $3, $4, $5";
+    quotas (workspace) (document) "$1, $2";
     retention_rules (workspace, name) (document) "$1, $2, $3";
     role_grants (workspace, actor, role) () "$1, $2, $3";
     users (name) (id, admin, password, created) "$1, $2, $3, $4, $5";

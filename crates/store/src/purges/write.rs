@@ -13,6 +13,7 @@ use mainstay_traces::port::TraceTx as _;
 
 use super::{find, holds, number, place_of_trace, rows};
 use crate::params;
+use crate::quotas::Counted;
 use crate::tx::StoreTx;
 use crate::value::{Value, document, json_text};
 
@@ -69,11 +70,13 @@ impl PurgeTx for StoreTx {
                     counts.add(model.kind, 1);
                 }
                 self.execute("DELETE FROM runs WHERE id = $1", params![&target.id]).await?;
+                self.count(Counted::Runs, -1).await?;
             }
             TargetKind::Experiment => {
                 let sql = "INSERT INTO purged_experiments (id, purge) VALUES ($1, $2)";
                 self.execute(sql, params![found.experiment.0, purge.to_string()]).await?;
                 self.execute("DELETE FROM experiments WHERE id = $1", params![found.experiment.0]).await?;
+                self.count(Counted::Experiments, -1).await?;
             }
         }
         self.add_item(purge, target, &found.place).await?;
@@ -131,6 +134,7 @@ impl PurgeTx for StoreTx {
                 swept.elsewhere = swept.elsewhere.saturating_add(row.count(2)?);
             }
         }
+        self.free_bytes(swept.bytes).await?;
         Ok(swept)
     }
 
@@ -183,6 +187,9 @@ impl StoreTx {
                 swept.found.add(kind, 1);
                 let target = Target { kind, id: row.text(0)?.to_owned() };
                 self.add_item(purge, &target, row.text(1)?).await?;
+                if kind == TargetKind::Run {
+                    self.count(Counted::Runs, -1).await?;
+                }
             }
         }
         let traces = self.query(TRACES_IN, key).await?;

@@ -92,6 +92,7 @@ impl TraceTx for StoreTx {
     }
 
     async fn put_trace(&mut self, info: &TraceInfo) -> Result<(), StorageError> {
+        self.count_trace(info.id.as_str()).await?;
         let row = params![
             info.id.as_str(),
             self.workspace().as_str(),

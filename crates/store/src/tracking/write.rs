@@ -17,6 +17,7 @@ use mainstay_tracking::text::Pair;
 
 use super::{bits, experiment, point, run};
 use crate::params;
+use crate::quotas::Counted;
 use crate::tx::StoreTx;
 use crate::value::json_text;
 
@@ -63,6 +64,7 @@ impl TrackingTx for StoreTx {
     }
 
     async fn insert_experiment(&mut self, experiment: &Experiment) -> Result<(), StorageError> {
+        self.count(Counted::Experiments, 1).await?;
         let sql = "INSERT INTO experiments (workspace, id, name, artifact_location, lifecycle, created, updated) \
             VALUES ($1, $2, $3, $4, $5, $6, $7)";
         let row = params![
@@ -114,6 +116,7 @@ impl TrackingTx for StoreTx {
     }
 
     async fn insert_run(&mut self, run: &Run) -> Result<(), StorageError> {
+        self.count(Counted::Runs, 1).await?;
         let sql = "INSERT INTO runs (id, workspace, experiment, name, user_name, status, start_ms, end_ms, \
             lifecycle, artifact_uri) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
         let row = params![

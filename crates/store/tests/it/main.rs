@@ -19,6 +19,7 @@ mod people;
 mod pipelines;
 mod projection;
 mod purges;
+mod quotas;
 mod registry;
 mod retention;
 mod scorers;

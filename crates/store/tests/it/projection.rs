@@ -160,6 +160,7 @@ async fn record(fresh: &Fresh) {
     crate::people::some(fresh).await;
     crate::purges::some(fresh).await;
     crate::retention::some(fresh).await;
+    crate::quotas::some(fresh).await;
     for (number, check) in (1..).zip(CHECKS).filter(|(_, check)| check.name.contains("approv")) {
         (check.run)(bench(fresh, number)).await.unwrap();
     }
@@ -227,6 +228,11 @@ const TAMPERED: &[(&str, &str, &str)] = &[
         "UPDATE workspaces SET created = 5",
         "workspaces [name=team]: the events say created=1000000",
         "the table says created=5",
+    ),
+    (
+        "UPDATE quotas SET document = REPLACE(document, '1000', '2000')",
+        "quotas [workspace=default]: the events say document=",
+        "2000",
     ),
     ("UPDATE purges SET finished = 5", "the events say finished=null", "the table says finished=5"),
     (

@@ -15,6 +15,7 @@ use mainstay_core::scope::ResourceKind;
 use mainstay_core::time::MachineTime;
 use mainstay_retention::port::StandingRule;
 use mainstay_retention::purge::{Cause, Counts, Purge, purge_subject};
+use mainstay_retention::quota::{Limits, Usage};
 use mainstay_retention::rule::command::{DeleteRule, SaveRule};
 use mainstay_retention::rule::{RuleKind, Terms};
 use mainstay_retention::survey::Wanted;
@@ -120,6 +121,14 @@ impl Wish {
     }
 }
 
+/// Something that is limited.
+struct UsageRow {
+    what: &'static str,
+    used: String,
+    limit: String,
+    is_full: bool,
+}
+
 struct RuleRow {
     name: String,
     says: String,
@@ -176,6 +185,7 @@ struct Choice {
 #[template(path = "retention.html")]
 struct RetentionPage {
     shell: Shell,
+    usage: Vec<UsageRow>,
     rules: Vec<RuleRow>,
     purges: Vec<PurgeRow>,
     wish: Wish,
@@ -204,6 +214,7 @@ async fn shown(console: &Console, caller: &Caller, wish: Wish, preview: Option<P
     let (now, kept) = (console.now(), &console.retention);
     let rules = kept.reader.rules(&caller.workspace).await?;
     let purges = kept.reader.purges(&caller.workspace, &PageRequest::first(SHOWN)).await?;
+    let usage = kept.quotas.usage(&caller.workspace).await?;
     let kinds = RuleKind::ALL.map(|kind| Choice {
         value: kind.as_str(),
         name: named(kind),
@@ -211,6 +222,7 @@ async fn shown(console: &Console, caller: &Caller, wish: Wish, preview: Option<P
     });
     page(&RetentionPage {
         shell: Shell::new("Retention", Section::Experiments).under("Experiments", "/experiments"),
+        usage: usage.map(|usage| UsageRow::all(&usage, now)).unwrap_or_default(),
         rules: rules.iter().map(|rule| RuleRow::of(rule, now)).collect(),
         purges: purges.items.into_iter().map(|purge| PurgeRow::of(purge, now)).collect(),
         wish,
@@ -265,6 +277,25 @@ fn taken(counts: Counts) -> String {
         .map(|(count, one, many)| counted(usize::try_from(count).unwrap_or(usize::MAX), one, many))
         .collect();
     if told.is_empty() { "nothing".to_owned() } else { told.join(", ") }
+}
+
+impl UsageRow {
+    /// All that is limited.
+    fn all(usage: &Usage, now: MachineTime) -> Vec<Self> {
+        let Limits { experiments, runs, traces_per_day, artifact_bytes } = usage.limits;
+        let row = |what, used: u64, limit: Option<u64>, told: fn(u64) -> String| {
+            limit.map(|limit| Self { what, used: told(used), limit: told(limit), is_full: used >= limit })
+        };
+        [
+            row("experiments", usage.experiments, experiments, count),
+            row("runs", usage.runs, runs, count),
+            row("traces today", usage.traces_on(now.day()), traces_per_day, count),
+            row("artifacts", usage.artifact_bytes, artifact_bytes, bytes),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
 }
 
 impl RuleRow {

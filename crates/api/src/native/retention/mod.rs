@@ -1,8 +1,10 @@
-//! `/api/v1/purges` and `/api/v1/retention`: what is deleted for good, and by which rules.
+//! `/api/v1/purges`, `/api/v1/retention` and `/api/v1/quotas`: what is deleted for good, by which rules, and how much
+//! there may be.
 //!
 //! A preview, a dry run and what really happens find things in the same way.
 
 mod purge;
+mod quota;
 mod rule;
 mod wire;
 
@@ -15,6 +17,7 @@ use mainstay_core::entropy::Entropy;
 use mainstay_core::scope::ResourceKind;
 use mainstay_core::time::Clock;
 use mainstay_retention::port::{Artifacts, PurgeReader, PurgeTx, RuleReader, RuleTx};
+use mainstay_retention::quota::{QuotaReader, QuotaTx};
 
 use crate::dialect::Protocol;
 use crate::route::{Route, RouteScope};
@@ -37,6 +40,10 @@ pub struct RetentionState {
     pub purges: Commands<dyn PurgeTx>,
     /// Commands on rules.
     pub rules: Commands<dyn RuleTx>,
+    /// How much workspaces may have.
+    pub quotas: Arc<dyn QuotaReader>,
+    /// Commands on that.
+    pub limits: Commands<dyn QuotaTx>,
     /// Machine time.
     pub clock: Arc<dyn Clock>,
     /// Draws ids.
@@ -48,7 +55,7 @@ pub fn routes() -> Vec<Route<RetentionState>> {
     let native = Protocol::Native;
     let (all, one) = ("/api/v1/purges", "/api/v1/purges/{id}");
     let (rules, rule) = ("/api/v1/retention/rules", "/api/v1/retention/rules/{name}");
-    let preview = "/api/v1/retention/preview";
+    let (preview, quotas) = ("/api/v1/retention/preview", "/api/v1/quotas");
     let (read, manage) = (Action::RetentionRead, Action::RetentionManage);
     let of_purge = RouteScope::Path(ResourceKind::Purge, "id");
     let of_rule = RouteScope::Path(ResourceKind::RetentionRule, "name");
@@ -60,6 +67,8 @@ pub fn routes() -> Vec<Route<RetentionState>> {
         Route::new(native, (Method::GET, rules), (read, RouteScope::Workspace), rule::list),
         Route::new(native, (Method::PUT, rule), (manage, of_rule), rule::save),
         Route::new(native, (Method::DELETE, rule), (manage, of_rule), rule::remove),
+        Route::new(native, (Method::GET, quotas), (read, RouteScope::Workspace), quota::show),
+        Route::new(native, (Method::PUT, quotas), (Action::ServerManage, RouteScope::Workspace), quota::set),
         Route::new(native, (Method::POST, preview), (manage, RouteScope::Workspace), rule::preview),
     ]
 }
