@@ -8,15 +8,15 @@ use http::Method;
 use mainstay_pipelines::definition::ROOT;
 use serde_json::{Value, json};
 
-use super::at::At;
-use super::render::cell;
-use super::run::overrides;
-use crate::Failed;
+use crate::at::At;
 use crate::client::part;
+use crate::params::overrides;
+use crate::render::cell;
 use crate::terminal::say;
+use crate::{Failed, Session};
 
 #[derive(Debug, Args)]
-pub(super) struct Put {
+pub struct Put {
     /// The name to keep it under.
     name: String,
     /// The file.
@@ -26,7 +26,7 @@ pub(super) struct Put {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Start {
+pub struct Start {
     /// The pipeline.
     name: String,
     /// A parameter that wins over those of the definition. May be repeated.
@@ -46,14 +46,14 @@ pub(super) struct Start {
 }
 
 impl Put {
-    pub(super) async fn run(self, json: bool) -> Result<ExitCode, Failed> {
+    pub(crate) async fn run(self, session: Session<'_>) -> Result<ExitCode, Failed> {
         let source = std::fs::read_to_string(&self.file).map_err(|e| Failed::file(&self.file, e))?;
-        let client = self.at.connect().await?;
+        let client = self.at.connect(session).await?;
         let path = format!("/api/v1/pipelines/{}", part(&self.name));
         let kept = client.send(Method::PUT, &path, Some(&Value::String(source))).await;
         client.close().await;
         let kept = kept?;
-        if json {
+        if session.json {
             say(kept.to_string());
         } else {
             say(format!("{} is kept, revision {}", cell(&kept["name"]), cell(&kept["revision"])));
@@ -63,7 +63,7 @@ impl Put {
 }
 
 impl Start {
-    pub(super) async fn run(self, json: bool) -> Result<ExitCode, Failed> {
+    pub(crate) async fn run(self, session: Session<'_>) -> Result<ExitCode, Failed> {
         let mut params = overrides(&self.params)?;
         if let Some(root) = &self.root {
             let root = std::fs::canonicalize(root).map_err(|error| Failed::file(root, error))?;
@@ -76,11 +76,11 @@ impl Start {
         if let Some(key) = self.idempotency_key {
             body["idempotency_key"] = key.into();
         }
-        let client = self.at.connect().await?;
+        let client = self.at.connect(session).await?;
         let started = client.post(&format!("/api/v1/pipelines/{}/runs", part(&self.name)), &body).await;
         client.close().await;
         let started = started?;
-        if json {
+        if session.json {
             say(started.to_string());
         } else {
             let run = cell(&started["run"]);

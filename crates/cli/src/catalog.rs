@@ -5,16 +5,16 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::at::At;
-use super::model_ref::ModelRef;
-use super::render::{self, Column};
-use crate::Failed;
+use crate::at::At;
 use crate::client::{Client, part};
+use crate::model_ref::ModelRef;
+use crate::render::{self, Column};
 use crate::terminal::say;
+use crate::{Failed, Session};
 
 /// What every kind of thing can do.
 #[derive(Debug, Subcommand)]
-pub(super) enum Catalog {
+pub enum Catalog {
     /// All of them.
     List(List),
     /// One, with everything that is known of it.
@@ -22,7 +22,7 @@ pub(super) enum Catalog {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct List {
+pub struct List {
     /// At most so many.
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     limit: u32,
@@ -31,7 +31,7 @@ pub(super) struct List {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Show {
+pub struct Show {
     /// Its name; of a model or dataset also a version, as NAME/3, and of a model an alias, as NAME@champion.
     name: String,
     #[command(flatten)]
@@ -40,16 +40,16 @@ pub(super) struct Show {
 
 /// A kind of thing in the API.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Kind {
+pub(crate) struct Kind {
     /// Where it is listed.
-    pub(super) path: &'static str,
+    pub(crate) path: &'static str,
     /// What a list shows.
-    pub(super) columns: &'static [Column],
+    pub(crate) columns: &'static [Column],
     /// The listings below one of them that its page shows, by name.
-    pub(super) below: &'static [&'static str],
+    pub(crate) below: &'static [&'static str],
 }
 
-pub(super) const MODELS: Kind = Kind {
+pub(crate) const MODELS: Kind = Kind {
     path: "/api/v1/models",
     columns: &[
         ("name", "/name"),
@@ -59,12 +59,12 @@ pub(super) const MODELS: Kind = Kind {
     ],
     below: &["versions"],
 };
-pub(super) const DATASETS: Kind = Kind {
+pub(crate) const DATASETS: Kind = Kind {
     path: "/api/v1/datasets",
     columns: &[("name", "/name"), ("time column", "/time_column"), ("description", "/description")],
     below: &["versions"],
 };
-pub(super) const FEATURES: Kind = Kind {
+pub(crate) const FEATURES: Kind = Kind {
     path: "/api/v1/feature-definitions",
     columns: &[
         ("project", "/project"),
@@ -74,7 +74,7 @@ pub(super) const FEATURES: Kind = Kind {
     ],
     below: &[],
 };
-pub(super) const ENDPOINTS: Kind = Kind {
+pub(crate) const ENDPOINTS: Kind = Kind {
     path: "/api/v1/endpoints",
     columns: &[
         ("name", "/name"),
@@ -86,7 +86,7 @@ pub(super) const ENDPOINTS: Kind = Kind {
     ],
     below: &["rollouts"],
 };
-pub(super) const PIPELINES: Kind = Kind {
+pub(crate) const PIPELINES: Kind = Kind {
     path: "/api/v1/pipelines",
     columns: &[("name", "/name"), ("revision", "/revision"), ("updated", "/updated")],
     below: &[],
@@ -96,26 +96,26 @@ pub(super) const PIPELINES: Kind = Kind {
 const BELOW: usize = 20;
 
 impl Catalog {
-    pub(super) async fn run(self, kind: Kind, json: bool) -> Result<ExitCode, Failed> {
+    pub(crate) async fn run(self, kind: Kind, session: Session<'_>) -> Result<ExitCode, Failed> {
         match self {
-            Self::List(list) => list.run(kind, json).await,
-            Self::Show(show) => show.run(kind, json).await,
+            Self::List(list) => list.run(kind, session).await,
+            Self::Show(show) => show.run(kind, session).await,
         }
     }
 }
 
 impl List {
     /// At most how many, and who is asked.
-    pub(super) async fn connect(self) -> Result<(usize, Client), Failed> {
-        Ok((self.limit as usize, self.at.connect().await?))
+    pub(crate) async fn connect(self, session: Session<'_>) -> Result<(usize, Client), Failed> {
+        Ok((self.limit as usize, self.at.connect(session).await?))
     }
 
-    pub(super) async fn run(self, kind: Kind, json: bool) -> Result<ExitCode, Failed> {
-        let client = self.at.connect().await?;
+    pub(crate) async fn run(self, kind: Kind, session: Session<'_>) -> Result<ExitCode, Failed> {
+        let client = self.at.connect(session).await?;
         let found = client.list(kind.path, self.limit as usize).await;
         client.close().await;
         let mut items = found?;
-        if json {
+        if session.json {
             say(json!({ "items": items }).to_string());
         } else {
             items.iter_mut().for_each(name_arms);
@@ -127,16 +127,16 @@ impl List {
 
 impl Show {
     /// The name, and who is asked about it.
-    pub(super) async fn connect(self) -> Result<(String, Client), Failed> {
-        Ok((self.name, self.at.connect().await?))
+    pub(crate) async fn connect(self, session: Session<'_>) -> Result<(String, Client), Failed> {
+        Ok((self.name, self.at.connect(session).await?))
     }
 
-    pub(super) async fn run(self, kind: Kind, json: bool) -> Result<ExitCode, Failed> {
-        let client = self.at.connect().await?;
+    pub(crate) async fn run(self, kind: Kind, session: Session<'_>) -> Result<ExitCode, Failed> {
+        let client = self.at.connect(session).await?;
         let found = one(&client, kind, &self.name).await;
         client.close().await;
         let found = found?;
-        if json {
+        if session.json {
             say(found.to_string());
         } else {
             render::document(&found);

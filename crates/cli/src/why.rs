@@ -6,15 +6,15 @@ use clap::Args;
 use mainstay_core::time::DataTime;
 use serde_json::Value;
 
-use super::at::At;
-use super::model_ref::ModelRef;
-use super::render::cell;
-use crate::Failed;
+use crate::at::At;
 use crate::client::part;
+use crate::model_ref::ModelRef;
+use crate::render::cell;
 use crate::terminal::say;
+use crate::{Failed, Session};
 
 #[derive(Debug, Args)]
-pub(super) struct Why {
+pub struct Why {
     /// The version: MODEL@champion, or MODEL/3.
     #[arg(value_name = "MODEL@ALIAS|MODEL/VERSION")]
     model: String,
@@ -23,12 +23,12 @@ pub(super) struct Why {
 }
 
 impl Why {
-    pub(super) async fn run(self, json: bool) -> Result<ExitCode, Failed> {
+    pub(crate) async fn run(self, session: Session<'_>) -> Result<ExitCode, Failed> {
         let wanted = ModelRef::parse(&self.model);
         if let ModelRef::Model(name) = &wanted {
             return Err(Failed::Usage(format!("say which version of {name}: {name}@champion, or {name}/1")));
         }
-        let client = self.at.connect().await?;
+        let client = self.at.connect(session).await?;
         let found = async {
             let number = wanted.number(&client).await?.unwrap_or_default();
             client.get(&format!("/api/v1/models/{}/versions/{number}/why", part(wanted.name()))).await
@@ -36,7 +36,7 @@ impl Why {
         let found = found.await;
         client.close().await;
         let found = found?;
-        if json {
+        if session.json {
             say(found.to_string());
         } else {
             page(&found).iter().for_each(say);

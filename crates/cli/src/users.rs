@@ -7,14 +7,14 @@ use clap::{Args, Subcommand};
 use http::Method;
 use serde_json::json;
 
-use super::at::At;
-use super::render;
-use crate::Failed;
+use crate::at::At;
 use crate::client::part;
+use crate::render;
 use crate::terminal::{note, say};
+use crate::{Failed, Session};
 
 #[derive(Debug, Subcommand)]
-pub(super) enum Users {
+pub enum Users {
     /// Make one. The password is read from standard input, so that no list of processes shows it.
     Create(Create),
     /// All of them.
@@ -26,7 +26,7 @@ pub(super) enum Users {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Create {
+pub struct Create {
     /// The name to log in with.
     name: String,
     /// Make it an admin of the server: of every workspace.
@@ -37,13 +37,13 @@ pub(super) struct Create {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct List {
+pub struct List {
     #[command(flatten)]
     at: At,
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Named {
+pub struct Named {
     /// The user.
     name: String,
     #[command(flatten)]
@@ -53,12 +53,12 @@ pub(super) struct Named {
 const PATH: &str = "/api/v1/users";
 
 impl Users {
-    pub(super) async fn run(self, json: bool) -> Result<ExitCode, Failed> {
+    pub(crate) async fn run(self, session: Session<'_>) -> Result<ExitCode, Failed> {
         match self {
-            Self::Create(create) => create.run(json).await?,
-            Self::List(list) => list.run(json).await?,
-            Self::Password(named) => named.set_password(json).await?,
-            Self::Delete(named) => named.delete(json).await?,
+            Self::Create(create) => create.run(session).await?,
+            Self::List(list) => list.run(session).await?,
+            Self::Password(named) => named.set_password(session).await?,
+            Self::Delete(named) => named.delete(session).await?,
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -76,24 +76,28 @@ fn password() -> Result<String, Failed> {
 }
 
 impl Create {
-    async fn run(self, json: bool) -> Result<(), Failed> {
+    async fn run(self, session: Session<'_>) -> Result<(), Failed> {
         let body = json!({ "name": self.name, "password": password()?, "admin": self.admin });
-        let client = self.at.connect().await?;
+        let client = self.at.connect(session).await?;
         let made = client.post(PATH, &body).await;
         client.close().await;
         let made = made?;
-        say(if json { made.to_string() } else { format!("{} can log in", render::cell(&made["name"])) });
+        say(if session.json {
+            made.to_string()
+        } else {
+            format!("{} can log in", render::cell(&made["name"]))
+        });
         Ok(())
     }
 }
 
 impl List {
-    async fn run(self, json: bool) -> Result<(), Failed> {
-        let client = self.at.connect().await?;
+    async fn run(self, session: Session<'_>) -> Result<(), Failed> {
+        let client = self.at.connect(session).await?;
         let found = client.list(PATH, usize::MAX).await;
         client.close().await;
         let found = found?;
-        if json {
+        if session.json {
             say(json!({ "items": found }).to_string());
         } else {
             render::table(&found, &[("name", "/name"), ("admin", "/admin"), ("created", "/created")]);
@@ -103,15 +107,15 @@ impl List {
 }
 
 impl Named {
-    async fn set_password(self, json: bool) -> Result<(), Failed> {
+    async fn set_password(self, session: Session<'_>) -> Result<(), Failed> {
         let body = json!({ "password": password()? });
         let path = format!("{PATH}/{}/password", part(&self.name));
-        self.done(Method::PUT, &path, Some(&body), (json, "has another password")).await
+        self.done(Method::PUT, &path, Some(&body), (session, "has another password")).await
     }
 
-    async fn delete(self, json: bool) -> Result<(), Failed> {
+    async fn delete(self, session: Session<'_>) -> Result<(), Failed> {
         let path = format!("{PATH}/{}", part(&self.name));
-        self.done(Method::DELETE, &path, None, (json, "is removed")).await
+        self.done(Method::DELETE, &path, None, (session, "is removed")).await
     }
 
     async fn done(
@@ -119,13 +123,17 @@ impl Named {
         method: Method,
         path: &str,
         body: Option<&serde_json::Value>,
-        (json, what): (bool, &str),
+        (session, what): (Session<'_>, &str),
     ) -> Result<(), Failed> {
-        let client = self.at.connect().await?;
+        let client = self.at.connect(session).await?;
         let done = client.send(method, path, body).await;
         client.close().await;
         done?;
-        say(if json { json!({ "name": self.name }).to_string() } else { format!("{} {what}", self.name) });
+        say(if session.json {
+            json!({ "name": self.name }).to_string()
+        } else {
+            format!("{} {what}", self.name)
+        });
         Ok(())
     }
 }

@@ -5,14 +5,14 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use serde_json::{Value, json};
 
-use super::catalog::{Kind, List, Show};
-use super::render;
-use crate::Failed;
+use crate::catalog::{Kind, List, Show};
 use crate::client::{Client, part};
+use crate::render;
 use crate::terminal::say;
+use crate::{Failed, Session};
 
 #[derive(Debug, Subcommand)]
-pub(super) enum Monitors {
+pub enum Monitors {
     /// The monitor of each endpoint, with its open alarms.
     List(List),
     /// One endpoint's: its retraining policies and its alarms, the newest first, with their evidence.
@@ -35,25 +35,25 @@ const MONITORS: Kind = Kind {
 const ALARMS: usize = 20;
 
 impl Monitors {
-    pub(super) async fn run(self, json: bool) -> Result<ExitCode, Failed> {
+    pub(crate) async fn run(self, session: Session<'_>) -> Result<ExitCode, Failed> {
         match self {
             Self::List(list) => {
-                let (limit, client) = list.connect().await?;
+                let (limit, client) = list.connect(session).await?;
                 let found = all(&client, limit).await;
                 client.close().await;
                 let found = found?;
-                if json {
+                if session.json {
                     say(json!({ "items": found }).to_string());
                 } else {
                     render::table(&found, MONITORS.columns);
                 }
             }
             Self::Show(show) => {
-                let (name, client) = show.connect().await?;
+                let (name, client) = show.connect(session).await?;
                 let found = one(&client, &name).await;
                 client.close().await;
                 let found = found?;
-                if json {
+                if session.json {
                     say(found.to_string());
                 } else {
                     render::document(&found);

@@ -7,16 +7,16 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::at::At;
-use super::catalog::{List, PIPELINES, Show};
-use super::pipeline_start::{Put, Start};
-use super::render::{self, Column};
-use crate::Failed;
+use crate::at::At;
+use crate::catalog::{List, PIPELINES, Show};
 use crate::client::{Client, part};
+use crate::pipeline_start::{Put, Start};
+use crate::render::{self, Column};
 use crate::terminal::say;
+use crate::{Failed, Session};
 
 #[derive(Debug, Subcommand)]
-pub(super) enum Pipelines {
+pub enum Pipelines {
     /// All that are kept under a name.
     List(List),
     /// One, with its text.
@@ -32,7 +32,7 @@ pub(super) enum Pipelines {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Runs {
+pub struct Runs {
     /// Only of this pipeline.
     pipeline: Option<String>,
     /// Only in these states, with commas between: waiting, running, succeeded, failed, cancelled.
@@ -49,7 +49,7 @@ pub(super) struct Runs {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Logs {
+pub struct Logs {
     /// The run.
     run: String,
     /// The step.
@@ -85,25 +85,25 @@ const STEPS: &[Column] = &[
 const PAUSE: Duration = Duration::from_millis(300);
 
 impl Pipelines {
-    pub(super) async fn run(self, json: bool) -> Result<ExitCode, Failed> {
+    pub(crate) async fn run(self, session: Session<'_>) -> Result<ExitCode, Failed> {
         match self {
-            Self::List(list) => list.run(PIPELINES, json).await,
-            Self::Show(show) => show.run(PIPELINES, json).await,
-            Self::Put(put) => put.run(json).await,
-            Self::Start(start) => start.run(json).await,
-            Self::Runs(runs) => runs.run(json).await,
-            Self::Logs(logs) => logs.run(json).await,
+            Self::List(list) => list.run(PIPELINES, session).await,
+            Self::Show(show) => show.run(PIPELINES, session).await,
+            Self::Put(put) => put.run(session).await,
+            Self::Start(start) => start.run(session).await,
+            Self::Runs(runs) => runs.run(session).await,
+            Self::Logs(logs) => logs.run(session).await,
         }
     }
 }
 
 impl Runs {
-    async fn run(self, json: bool) -> Result<ExitCode, Failed> {
-        let client = self.at.clone().connect().await?;
+    async fn run(self, session: Session<'_>) -> Result<ExitCode, Failed> {
+        let client = self.at.clone().connect(session).await?;
         let found = self.find(&client).await;
         client.close().await;
         let found = found?;
-        if json {
+        if session.json {
             say(found.to_string());
         } else if let Some(items) = found["items"].as_array() {
             render::table(items, RUNS);
@@ -130,21 +130,21 @@ impl Runs {
 }
 
 impl Logs {
-    async fn run(self, json: bool) -> Result<ExitCode, Failed> {
-        let client = self.at.clone().connect().await?;
-        let done = self.print(&client, json).await;
+    async fn run(self, session: Session<'_>) -> Result<ExitCode, Failed> {
+        let client = self.at.clone().connect(session).await?;
+        let done = self.print(&client, session).await;
         client.close().await;
         done.map(|()| ExitCode::SUCCESS)
     }
 
-    async fn print(&self, client: &Client, json: bool) -> Result<(), Failed> {
+    async fn print(&self, client: &Client, session: Session<'_>) -> Result<(), Failed> {
         let path = format!("/api/v1/pipeline-runs/{}/steps/{}/log", part(&self.run), part(&self.step));
         let attempt = self.attempt.map_or_else(String::new, |attempt| format!("&attempt={attempt}"));
         let (mut from, mut all) = (0, String::new());
         loop {
             let log = client.get(&format!("{path}?from={from}{attempt}")).await?;
             let text = log["text"].as_str().unwrap_or_default();
-            if json {
+            if session.json {
                 all.push_str(text);
             } else {
                 let mut out = std::io::stdout().lock();
@@ -157,7 +157,7 @@ impl Logs {
             let is_end = next == from;
             from = next;
             if is_end && (log["ended"] == true || !self.follow) {
-                if json {
+                if session.json {
                     say(json!({ "text": all, "attempt": log["attempt"], "ended": log["ended"] }).to_string());
                 }
                 return Ok(());

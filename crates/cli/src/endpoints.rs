@@ -5,15 +5,15 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::at::At;
-use super::catalog::{ENDPOINTS, List, Show};
-use super::render;
-use crate::Failed;
+use crate::at::At;
+use crate::catalog::{ENDPOINTS, List, Show};
 use crate::client::part;
+use crate::render;
 use crate::terminal::say;
+use crate::{Failed, Session};
 
 #[derive(Debug, Subcommand)]
-pub(super) enum Endpoints {
+pub enum Endpoints {
     /// All of them.
     List(List),
     /// One, with its arms, its rollouts and how far its monitor has come.
@@ -24,7 +24,7 @@ pub(super) enum Endpoints {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Rollback {
+pub struct Rollback {
     /// The endpoint.
     name: String,
     /// Why; it goes on the record.
@@ -38,23 +38,23 @@ pub(super) struct Rollback {
 }
 
 impl Endpoints {
-    pub(super) async fn run(self, json: bool) -> Result<ExitCode, Failed> {
+    pub(crate) async fn run(self, session: Session<'_>) -> Result<ExitCode, Failed> {
         match self {
-            Self::List(list) => list.run(ENDPOINTS, json).await,
-            Self::Show(show) => show.run(ENDPOINTS, json).await,
-            Self::Rollback(rollback) => rollback.run(json).await,
+            Self::List(list) => list.run(ENDPOINTS, session).await,
+            Self::Show(show) => show.run(ENDPOINTS, session).await,
+            Self::Rollback(rollback) => rollback.run(session).await,
         }
     }
 }
 
 impl Rollback {
-    async fn run(self, json: bool) -> Result<ExitCode, Failed> {
-        let client = self.at.connect().await?;
+    async fn run(self, session: Session<'_>) -> Result<ExitCode, Failed> {
+        let client = self.at.connect(session).await?;
         let path = format!("/api/v1/endpoints/{}/rollback", part(&self.name));
         let done = client.post(&path, &json!({ "reason": self.reason, "expected": self.expected })).await;
         client.close().await;
         let done = done?;
-        if json {
+        if session.json {
             say(done.to_string());
             return Ok(ExitCode::SUCCESS);
         }

@@ -8,17 +8,17 @@ use mainstay_core::error::{Coded, ErrorCode};
 use serde_json::{Value, json};
 use thiserror::Error;
 
-use super::at::At;
-use super::render::{self, Column};
-use crate::Failed;
+use crate::at::At;
 use crate::client::{Client, part};
+use crate::render::{self, Column};
 use crate::terminal::{note, say};
+use crate::{Failed, Session};
 
 /// Shows what is to be approved, the digest of it and what led to it, and sends your decision with that
 /// digest: it counts for those bytes and no others.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
-pub(super) struct Approve {
+pub struct Approve {
     #[command(subcommand)]
     waiting: Option<Waiting>,
     /// The request, as in the list.
@@ -41,7 +41,7 @@ pub(super) struct Approve {
 }
 
 #[derive(Debug, Subcommand)]
-enum Waiting {
+pub enum Waiting {
     /// What waits for a decision.
     List {
         #[command(flatten)]
@@ -81,21 +81,21 @@ const COLUMNS: &[Column] = &[
 ];
 
 impl Approve {
-    pub(super) async fn run(self, json: bool) -> Result<ExitCode, Failed> {
+    pub(crate) async fn run(self, session: Session<'_>) -> Result<ExitCode, Failed> {
         let at = match &self.waiting {
             Some(Waiting::List { at }) => at.clone(),
             None => self.at.clone(),
         };
-        let client = at.connect().await?;
+        let client = at.connect(session).await?;
         let done = match &self.id {
-            Some(id) => self.decide(&client, id, json).await,
-            None => list(&client, json).await,
+            Some(id) => self.decide(&client, id, session).await,
+            None => list(&client, session).await,
         };
         client.close().await;
         done.map(|()| ExitCode::SUCCESS)
     }
 
-    async fn decide(&self, client: &Client, id: &str, json: bool) -> Result<(), Failed> {
+    async fn decide(&self, client: &Client, id: &str, session: Session<'_>) -> Result<(), Failed> {
         let pending = client.list(PATH, usize::MAX).await?;
         let request = pending.iter().find(|request| request["id"] == id);
         let request = request.ok_or_else(|| Undecided::NotFound(id.to_owned()))?;
@@ -107,7 +107,7 @@ impl Approve {
         self.confirm()?;
         let body = json!({ "decision": self.word(), "digest": digest, "reason": self.reason });
         let done = client.post(&format!("{PATH}/{}", part(id)), &body).await?;
-        say(if json { done.to_string() } else { render::cell(&done["state"]) });
+        say(if session.json { done.to_string() } else { render::cell(&done["state"]) });
         Ok(())
     }
 
@@ -132,9 +132,9 @@ impl Approve {
     }
 }
 
-async fn list(client: &Client, json: bool) -> Result<(), Failed> {
+async fn list(client: &Client, session: Session<'_>) -> Result<(), Failed> {
     let pending = client.list(PATH, usize::MAX).await?;
-    if json {
+    if session.json {
         say(json!({ "items": pending }).to_string());
     } else {
         render::table(&pending, COLUMNS);

@@ -6,14 +6,14 @@ use clap::{Args, Subcommand};
 use http::Method;
 use serde_json::json;
 
-use super::at::At;
-use super::render;
-use crate::Failed;
+use crate::at::At;
 use crate::client::part;
+use crate::render;
 use crate::terminal::{note, say};
+use crate::{Failed, Session};
 
 #[derive(Debug, Subcommand)]
-pub(super) enum Token {
+pub enum Token {
     /// Make one. Its text is printed once and kept nowhere.
     Create(Create),
     /// Those that were not revoked.
@@ -23,7 +23,7 @@ pub(super) enum Token {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Create {
+pub struct Create {
     /// What it is for, such as 'ci'.
     #[arg(long)]
     label: String,
@@ -38,13 +38,13 @@ pub(super) struct Create {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct List {
+pub struct List {
     #[command(flatten)]
     at: At,
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Revoke {
+pub struct Revoke {
     /// Its id, as in the list.
     id: String,
     #[command(flatten)]
@@ -54,24 +54,24 @@ pub(super) struct Revoke {
 const PATH: &str = "/api/v1/tokens";
 
 impl Token {
-    pub(super) async fn run(self, json: bool) -> Result<ExitCode, Failed> {
+    pub(crate) async fn run(self, session: Session<'_>) -> Result<ExitCode, Failed> {
         match self {
-            Self::Create(create) => create.run(json).await?,
-            Self::List(list) => list.run(json).await?,
-            Self::Revoke(revoke) => revoke.run(json).await?,
+            Self::Create(create) => create.run(session).await?,
+            Self::List(list) => list.run(session).await?,
+            Self::Revoke(revoke) => revoke.run(session).await?,
         }
         Ok(ExitCode::SUCCESS)
     }
 }
 
 impl Create {
-    async fn run(self, json: bool) -> Result<(), Failed> {
-        let client = self.at.connect().await?;
+    async fn run(self, session: Session<'_>) -> Result<(), Failed> {
+        let client = self.at.connect(session).await?;
         let body = json!({ "label": self.label, "role": self.role, "expires_in_days": self.days });
         let made = client.post(PATH, &body).await;
         client.close().await;
         let made = made?;
-        if json {
+        if session.json {
             say(made.to_string());
         } else {
             note(format!("token {}; its text is shown this once:", render::cell(&made["id"])));
@@ -82,12 +82,12 @@ impl Create {
 }
 
 impl List {
-    async fn run(self, json: bool) -> Result<(), Failed> {
-        let client = self.at.connect().await?;
+    async fn run(self, session: Session<'_>) -> Result<(), Failed> {
+        let client = self.at.connect(session).await?;
         let found = client.list(PATH, usize::MAX).await;
         client.close().await;
         let found = found?;
-        if json {
+        if session.json {
             say(json!({ "items": found }).to_string());
         } else {
             let columns = [
@@ -104,12 +104,12 @@ impl List {
 }
 
 impl Revoke {
-    async fn run(self, json: bool) -> Result<(), Failed> {
-        let client = self.at.connect().await?;
+    async fn run(self, session: Session<'_>) -> Result<(), Failed> {
+        let client = self.at.connect(session).await?;
         let done = client.send(Method::DELETE, &format!("{PATH}/{}", part(&self.id)), None).await;
         client.close().await;
         done?;
-        if json {
+        if session.json {
             say(json!({ "id": self.id, "revoked": true }).to_string());
         } else {
             say(format!("token {} is revoked", self.id));

@@ -8,7 +8,7 @@ use crate::client::{Client, part};
 
 /// A model, and perhaps one of its versions.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum ModelRef {
+pub(crate) enum ModelRef {
     /// The model.
     Model(String),
     /// `NAME/NUMBER`
@@ -30,7 +30,7 @@ impl Coded for NoAlias {
 
 impl ModelRef {
     /// Every text names something; what is not there is found out when it is looked up.
-    pub(super) fn parse(text: &str) -> Self {
+    pub(crate) fn parse(text: &str) -> Self {
         if let Some((name, alias)) = text.rsplit_once('@') {
             return Self::Alias(name.to_owned(), alias.to_owned());
         }
@@ -40,14 +40,14 @@ impl ModelRef {
         }
     }
 
-    pub(super) fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         match self {
             Self::Model(name) | Self::Version(name, _) | Self::Alias(name, _) => name,
         }
     }
 
     /// The number of the version that it names; `None` for the model itself.
-    pub(super) async fn number(&self, client: &Client) -> Result<Option<u64>, Failed> {
+    pub(crate) async fn number(&self, client: &Client) -> Result<Option<u64>, Failed> {
         match self {
             Self::Model(_) => Ok(None),
             Self::Version(_, number) => Ok(Some(*number)),

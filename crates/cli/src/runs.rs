@@ -6,15 +6,15 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::at::At;
-use super::catalog::Show;
-use super::render::{self, Column};
-use crate::Failed;
+use crate::at::At;
+use crate::catalog::Show;
 use crate::client::{Client, part};
+use crate::render::{self, Column};
 use crate::terminal::say;
+use crate::{Failed, Session};
 
 #[derive(Debug, Subcommand)]
-pub(super) enum Runs {
+pub enum Runs {
     /// Runs, the newest first.
     List(List),
     /// One, with its parameters and the last value of each metric.
@@ -22,7 +22,7 @@ pub(super) enum Runs {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct List {
+pub struct List {
     /// Only of this experiment; of all, if left out.
     #[arg(long)]
     experiment: Option<String>,
@@ -51,14 +51,14 @@ const SHOWN: usize = 4;
 const EXPERIMENTS: usize = 1_000;
 
 impl Runs {
-    pub(super) async fn run(self, json: bool) -> Result<ExitCode, Failed> {
+    pub(crate) async fn run(self, session: Session<'_>) -> Result<ExitCode, Failed> {
         match self {
             Self::List(list) => {
-                let client = list.at.clone().connect().await?;
+                let client = list.at.clone().connect(session).await?;
                 let found = list.find(&client).await;
                 client.close().await;
                 let mut found = found?;
-                if json {
+                if session.json {
                     say(json!({ "items": found }).to_string());
                 } else {
                     found.iter_mut().for_each(sum_up);
@@ -66,11 +66,11 @@ impl Runs {
                 }
             }
             Self::Show(show) => {
-                let (name, client) = show.connect().await?;
+                let (name, client) = show.connect(session).await?;
                 let found = client.get(&format!("{API}/runs/get?run_id={}", part(&name))).await;
                 client.close().await;
                 let run = found?["run"].take();
-                if json {
+                if session.json {
                     say(run.to_string());
                 } else {
                     render::document(&run);

@@ -1,15 +1,12 @@
 //! What an answer says: JSON, or why not.
 
-use axum::body::Body;
+use bytes::Bytes;
 use http::{Response, StatusCode};
 use mainstay_core::error::{Coded, ErrorCode};
 use serde_json::Value;
 use thiserror::Error;
 
 use crate::Failed;
-
-/// Longest answer that is read, in bytes.
-const LIMIT: usize = 64 << 20;
 
 /// A refusal, in the words of whoever answered.
 #[derive(Debug, Error)]
@@ -26,18 +23,16 @@ impl Coded for Refused {
 }
 
 /// Reads an answer.
-pub(super) async fn read(response: Response<Body>) -> Result<Value, Failed> {
-    let status = response.status();
-    let body = axum::body::to_bytes(response.into_body(), LIMIT).await;
-    let body = body.map_err(|error| Failed::outside("reading the answer", error))?;
+pub(super) fn read(response: &Response<Bytes>) -> Result<Value, Failed> {
+    let (status, body) = (response.status(), response.body());
     if status.is_success() {
         if body.is_empty() {
             return Ok(Value::Null);
         }
-        return serde_json::from_slice(&body)
+        return serde_json::from_slice(body)
             .map_err(|error| Failed::outside("the answer is not JSON; is this a Mainstay server?", error));
     }
-    Err(refused(status, &serde_json::from_slice(&body).unwrap_or_default()).into())
+    Err(refused(status, &serde_json::from_slice(body).unwrap_or_default()).into())
 }
 
 /// The refusal in problem details (RFC 9457), or in MLflow's words.

@@ -10,17 +10,17 @@ use serde_json::{Map, Number, Value};
 use crate::terminal::say;
 
 /// A column: its heading, and where its cells are (RFC 6901).
-pub(super) type Column = (&'static str, &'static str);
+pub(crate) type Column = (&'static str, &'static str);
 
 /// Prints a table.
-pub(super) fn table(items: &[Value], columns: &[Column]) {
+pub(crate) fn table(items: &[Value], columns: &[Column]) {
     let aligned = std::io::stdout().is_terminal();
     let rows = items.iter().map(|item| row(item, columns)).collect();
     lines(columns, rows, aligned).iter().for_each(say);
 }
 
 /// Prints everything in a JSON object.
-pub(super) fn document(value: &Value) {
+pub(crate) fn document(value: &Value) {
     let mut lines = Vec::new();
     write_fields(value, 0, &mut lines);
     lines.iter().for_each(say);
@@ -55,7 +55,7 @@ fn align(rows: &[Vec<String>]) -> Vec<String> {
 }
 
 /// A value on one line.
-pub(super) fn cell(value: &Value) -> String {
+pub(crate) fn cell(value: &Value) -> String {
     let text = match value {
         Value::Null => "-".to_owned(),
         Value::String(text) if text.is_empty() => "-".to_owned(),

@@ -3,11 +3,15 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use http::{HeaderValue, Request, Response, header};
 use mainstay_api::App;
+use mainstay_cli::{Conversation, LONGEST_ANSWER, Local, Opened};
 use mainstay_directory::layout::NoData;
+use mainstay_directory::lock::InUse;
+use mainstay_directory::server_file::ServerFile;
 use mainstay_governance::policy::Mode;
 use mainstay_webhooks::DeliveryOptions;
 use tower::ServiceExt as _;
@@ -17,15 +21,32 @@ use crate::cli::environment;
 use mainstay_platform::Platform;
 use mainstay_platform::authority::LocalUser;
 
+/// Data directories of this machine.
+pub(crate) struct Directories;
+
+#[async_trait]
+impl Local for Directories {
+    async fn open(&self, data: &Path, db: Option<&str>) -> Result<Opened, Failed> {
+        match Here::open(data, db).await {
+            Ok(here) => Ok(Opened::Here(Box::new(here))),
+            Err(failed) if failed.is::<InUse>() => match ServerFile::wait_for(data).await {
+                Some(url) => Ok(Opened::By(url)),
+                None => Err(failed),
+            },
+            Err(other) => Err(other),
+        }
+    }
+}
+
 /// The data, open here, behind the table of routes.
-pub(super) struct Here {
+struct Here {
     platform: Platform,
     router: Router,
 }
 
 impl Here {
     /// Opens what is there; a command that only asks does not make a directory.
-    pub(super) async fn open(data: &Path, db: Option<&str>) -> Result<Self, Failed> {
+    async fn open(data: &Path, db: Option<&str>) -> Result<Self, Failed> {
         if !data.join("lock").exists() {
             return Err(NoData::at(data).into());
         }
@@ -37,16 +58,23 @@ impl Here {
         let router = crate::serve::router(&platform, &predictor, &app, &DeliveryOptions::default());
         Ok(Self { platform, router })
     }
+}
 
-    pub(super) async fn exchange(&self, mut request: Request<Body>) -> Response<Body> {
+#[async_trait]
+impl Conversation for Here {
+    async fn exchange(&self, mut request: Request<Bytes>) -> Result<Response<Bytes>, Failed> {
         request.headers_mut().insert(header::HOST, HeaderValue::from_static("localhost"));
-        match self.router.clone().oneshot(request).await {
+        let response = match self.router.clone().oneshot(request.map(Body::from)).await {
             Ok(response) => response,
             Err(never) => match never {},
-        }
+        };
+        let (head, body) = response.into_parts();
+        let body = axum::body::to_bytes(body, LONGEST_ANSWER).await;
+        let body = body.map_err(|error| Failed::outside("reading the answer", error))?;
+        Ok(Response::from_parts(head, body))
     }
 
-    pub(super) async fn close(self) {
+    async fn close(self: Box<Self>) {
         Box::pin(self.platform.close()).await;
     }
 }

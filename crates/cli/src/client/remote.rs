@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
-use axum::body::Body;
+use bytes::Bytes;
 use http::uri::{PathAndQuery, Uri};
 use http::{HeaderValue, Request, Response, header};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
+use mainstay_core::error::Cause;
 use tokio::net::TcpStream;
 
-use crate::Failed;
+use crate::{Failed, LONGEST_ANSWER};
 
 /// How long a server may take to answer.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -48,27 +51,42 @@ impl Remote {
         })
     }
 
-    pub(super) async fn exchange(&self, request: Request<Body>) -> Result<Response<Body>, Failed> {
+    pub(super) async fn exchange(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Failed> {
         let place = format!("{}:{}", self.host, self.port);
-        match tokio::time::timeout(PATIENCE, self.send(request)).await {
+        let stream = TcpStream::connect((self.host.as_str(), self.port)).await;
+        let stream = stream.map_err(|error| unreachable(&place, error))?;
+        let response = match tokio::time::timeout(PATIENCE, self.send(stream, request)).await {
             Ok(done) => {
-                done.map_err(|error| Failed::outside(format!("talking to the server at {place}"), error))
+                done.map_err(|error| Failed::outside(format!("talking to the server at {place}"), error))?
             }
-            Err(late) => Err(Failed::outside(format!("waiting for the server at {place}"), late)),
-        }
+            Err(late) => return Err(Failed::outside(format!("waiting for the server at {place}"), late)),
+        };
+        let (head, body) = response.into_parts();
+        let body = Limited::new(body, LONGEST_ANSWER).collect().await;
+        let body = body.map_err(|error| Failed::outside("reading the answer", error))?;
+        Ok(Response::from_parts(head, body.to_bytes()))
     }
 
-    async fn send(&self, mut request: Request<Body>) -> Result<Response<Body>, mainstay_core::error::Cause> {
+    async fn send(&self, stream: TcpStream, request: Request<Bytes>) -> Result<Response<Incoming>, Cause> {
+        let mut request = request.map(Full::new);
         let path = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
         *request.uri_mut() = format!("{}{path}", self.prefix).parse()?;
         request.headers_mut().insert(header::HOST, self.authority.clone());
-        let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
         stream.set_nodelay(true)?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         // It carries the body that is still to be read; its error shows there.
         tokio::spawn(connection);
-        Ok(sender.send_request(request).await?.map(Body::new))
+        Ok(sender.send_request(request).await?)
     }
+}
+
+/// Nobody listens there.
+fn unreachable(place: &str, error: std::io::Error) -> Failed {
+    let what = format!(
+        "no server answers at {place}: start one with `mainstay up`, or say where it is with --server or \
+         MAINSTAY_SERVER"
+    );
+    Failed::outside(what, error)
 }
 
 #[cfg(test)]

@@ -2,20 +2,16 @@
 //! nobody has the data directory open, over the same router in this process.
 
 mod answer;
-mod here;
 mod remote;
 
 use std::path::PathBuf;
 
-use axum::body::Body;
+use bytes::Bytes;
 use http::{HeaderName, Method, Request, Response, header};
-use mainstay_directory::lock::InUse;
-use mainstay_directory::server_file::ServerFile;
 use serde_json::Value;
 
-use self::here::Here;
 use self::remote::Remote;
-use crate::Failed;
+use crate::{Conversation, Failed, Local, Opened};
 
 /// Where to find Mainstay, as the arguments and the environment say.
 #[derive(Debug, Clone)]
@@ -41,7 +37,7 @@ pub(crate) struct Client {
 
 enum Transport {
     Remote(Remote),
-    Here(Box<Here>),
+    Here(Box<dyn Conversation>),
 }
 
 /// Items asked for at once.
@@ -50,17 +46,13 @@ const PAGE: usize = 500;
 impl Client {
     /// Connects to the server that is named, to the one that has the data directory open, or, where there
     /// is none, opens the data here.
-    pub(crate) async fn connect(place: Place) -> Result<Self, Failed> {
+    pub(crate) async fn connect(place: Place, local: &dyn Local) -> Result<Self, Failed> {
         let Place { server, token, workspace, data, db } = place;
         let transport = match server {
             Some(url) => Transport::Remote(Remote::new(&url)?),
-            None => match Here::open(&data, db.as_deref()).await {
-                Ok(here) => Transport::Here(Box::new(here)),
-                Err(failed) if failed.is::<InUse>() => match ServerFile::wait_for(&data).await {
-                    Some(url) => Transport::Remote(Remote::new(&url)?),
-                    None => return Err(failed),
-                },
-                Err(other) => return Err(other),
+            None => match local.open(&data, db.as_deref()).await? {
+                Opened::Here(here) => Transport::Here(here),
+                Opened::By(url) => Transport::Remote(Remote::new(&url)?),
             },
         };
         Ok(Self { transport, token, workspace })
@@ -85,7 +77,7 @@ impl Client {
     ) -> Result<Value, Failed> {
         let request = self.request(method, path, body)?;
         let response = self.exchange(request).await?;
-        answer::read(response).await
+        answer::read(&response)
     }
 
     /// Every item of a listing, page after page, at most `most` of them.
@@ -110,11 +102,11 @@ impl Client {
     /// Ends the conversation; data that was opened here is closed.
     pub(crate) async fn close(self) {
         if let Transport::Here(here) = self.transport {
-            Box::pin(here.close()).await;
+            here.close().await;
         }
     }
 
-    fn request(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Request<Body>, Failed> {
+    fn request(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Request<Bytes>, Failed> {
         let mut request = Request::builder()
             .method(method)
             .uri(path)
@@ -123,10 +115,10 @@ impl Client {
             request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
         }
         let body = match body {
-            None => Body::empty(),
+            None => Bytes::new(),
             Some(body) => {
                 request = request.header(header::CONTENT_TYPE, "application/json");
-                Body::from(body.to_string())
+                Bytes::from(body.to_string())
             }
         };
         let unfit = |_| {
@@ -135,10 +127,10 @@ impl Client {
         request.body(body).map_err(unfit)
     }
 
-    async fn exchange(&self, request: Request<Body>) -> Result<Response<Body>, Failed> {
+    async fn exchange(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Failed> {
         match &self.transport {
             Transport::Remote(remote) => remote.exchange(request).await,
-            Transport::Here(here) => Ok(here.exchange(request).await),
+            Transport::Here(here) => here.exchange(request).await,
         }
     }
 }
