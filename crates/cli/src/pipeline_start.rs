@@ -5,7 +5,6 @@ use std::process::ExitCode;
 
 use clap::Args;
 use http::Method;
-use mainstay_pipelines::definition::ROOT;
 use serde_json::{Value, json};
 
 use crate::at::At;
@@ -14,6 +13,9 @@ use crate::params::overrides;
 use crate::render::cell;
 use crate::terminal::say;
 use crate::{Failed, Session};
+
+/// The reserved parameter of a run that says where relative paths start, an absolute path.
+const ROOT: &str = "pipeline_root";
 
 #[derive(Debug, Args)]
 pub struct Put {
