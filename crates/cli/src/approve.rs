@@ -41,7 +41,7 @@ pub struct Approve {
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Waiting {
+enum Waiting {
     /// What waits for a decision.
     List {
         #[command(flatten)]

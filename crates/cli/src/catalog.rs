@@ -32,7 +32,7 @@ pub struct List {
 
 #[derive(Debug, Args)]
 pub struct Show {
-    /// Its name; of a model or dataset also a version, as NAME/3, and of a model an alias, as NAME@champion.
+    /// Its name; of a dataset also a version, as NAME/3.
     name: String,
     #[command(flatten)]
     at: At,
@@ -49,16 +49,6 @@ pub(crate) struct Kind {
     pub(crate) below: &'static [&'static str],
 }
 
-pub(crate) const MODELS: Kind = Kind {
-    path: "/api/v1/models",
-    columns: &[
-        ("name", "/name"),
-        ("aliases", "/aliases"),
-        ("updated", "/updated"),
-        ("description", "/description"),
-    ],
-    below: &["versions"],
-};
 pub(crate) const DATASETS: Kind = Kind {
     path: "/api/v1/datasets",
     columns: &[("name", "/name"), ("time column", "/time_column"), ("description", "/description")],
@@ -148,10 +138,8 @@ impl Show {
 /// The thing of that name, or the version of it, with the listings below it.
 async fn one(client: &Client, kind: Kind, name: &str) -> Result<Value, Failed> {
     if kind.below == ["versions"] {
-        let wanted = ModelRef::parse(name);
-        let aliased = matches!(wanted, ModelRef::Alias(..)) && kind.path != MODELS.path;
-        if let Some(number) = if aliased { None } else { wanted.number(client).await? } {
-            return client.get(&format!("{}/{}/versions/{number}", kind.path, part(wanted.name()))).await;
+        if let ModelRef::Version(name, number) = ModelRef::parse(name) {
+            return client.get(&format!("{}/{}/versions/{number}", kind.path, part(&name))).await;
         }
     }
     let path = format!("{}/{}", kind.path, part(name));

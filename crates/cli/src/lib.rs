@@ -15,16 +15,21 @@ mod catalog;
 mod client;
 mod endpoints;
 mod exit;
+mod experiments;
 mod local;
 mod model_ref;
+mod models;
 mod monitors;
+mod near;
 mod params;
 mod pipeline_start;
 mod pipelines;
+mod prompts;
 mod render;
 mod runs;
 pub mod terminal;
 mod token;
+mod traces;
 mod users;
 mod why;
 
@@ -41,10 +46,14 @@ pub use self::params::overrides;
 use self::approve::Approve;
 use self::catalog::Catalog;
 use self::endpoints::Endpoints;
+use self::experiments::Experiments;
+use self::models::Models;
 use self::monitors::Monitors;
 use self::pipelines::Pipelines;
+use self::prompts::Prompts;
 use self::runs::Runs;
 use self::token::Token;
+use self::traces::Traces;
 use self::users::Users;
 use self::why::Why;
 
@@ -65,9 +74,18 @@ pub enum Command {
     /// Runs of experiments.
     #[command(subcommand)]
     Runs(Runs),
+    /// Experiments, in which runs are.
+    #[command(subcommand)]
+    Experiments(Experiments),
     /// Registered models and their versions.
     #[command(subcommand)]
-    Models(Catalog),
+    Models(Models),
+    /// Prompts and the texts of their versions.
+    #[command(subcommand)]
+    Prompts(Prompts),
+    /// Traces, and where their time went.
+    #[command(subcommand)]
+    Traces(Traces),
     /// Endpoints: what answers, and going back.
     #[command(subcommand)]
     Endpoints(Endpoints),
@@ -99,7 +117,10 @@ impl Command {
         match self {
             Self::Why(why) => why.run(session).await,
             Self::Runs(runs) => runs.run(session).await,
-            Self::Models(models) => models.run(catalog::MODELS, session).await,
+            Self::Experiments(experiments) => experiments.run(session).await,
+            Self::Prompts(prompts) => prompts.run(session).await,
+            Self::Traces(traces) => traces.run(session).await,
+            Self::Models(models) => models.run(session).await,
             Self::Endpoints(endpoints) => endpoints.run(session).await,
             Self::Pipelines(pipelines) => pipelines.run(session).await,
             Self::Datasets(datasets) => datasets.run(catalog::DATASETS, session).await,

@@ -99,6 +99,29 @@ impl Client {
         }
     }
 
+    /// Every row of a search by `POST`, page after page, at most `most` of them: `key` names them in the answer.
+    pub(crate) async fn search(
+        &self,
+        path: &str,
+        mut body: Value,
+        key: &str,
+        most: usize,
+    ) -> Result<Vec<Value>, Failed> {
+        let size = if path.starts_with("/api/v1/") { "limit" } else { "max_results" };
+        let mut all = Vec::new();
+        loop {
+            body[size] = PAGE.min(most - all.len()).into();
+            let mut page = self.post(path, &body).await?;
+            if let Some(Value::Array(rows)) = page.get_mut(key).map(Value::take) {
+                all.extend(rows);
+            }
+            match page.get_mut("next_page_token").map(Value::take) {
+                Some(Value::String(token)) if all.len() < most => body["page_token"] = token.into(),
+                _ => return Ok(all),
+            }
+        }
+    }
+
     /// Ends the conversation; data that was opened here is closed.
     pub(crate) async fn close(self) {
         if let Transport::Here(here) = self.transport {

@@ -1,22 +1,54 @@
 //! JSON as a person reads it: tables and documents.
 //!
-//! On a terminal tables are aligned and have a heading; elsewhere a row is a line whose cells are parted by
-//! tabs, for `cut` and `awk`. Names and texts come from users, so control characters do not pass.
+//! On a terminal tables are aligned, have a heading and are as wide as the terminal; elsewhere a row is a line whose
+//! cells are parted by tabs, whole, for `cut` and `awk`. Names and texts come from users, so control characters do
+//! not pass.
+
+mod fit;
+mod page;
+mod time;
 
 use std::io::IsTerminal as _;
 
 use serde_json::{Map, Number, Value};
 
+pub(crate) use self::fit::cut;
+pub(crate) use self::page::Page;
+pub(crate) use self::time::{instant, span};
 use crate::terminal::say;
 
 /// A column: its heading, and where its cells are (RFC 6901).
 pub(crate) type Column = (&'static str, &'static str);
 
+/// What a table is printed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Medium {
+    /// A terminal of so many characters, if it is known.
+    Terminal(Option<usize>),
+    /// A file, or another program.
+    Pipe,
+}
+
+impl Medium {
+    fn of_output() -> Self {
+        if std::io::stdout().is_terminal() { Self::Terminal(width()) } else { Self::Pipe }
+    }
+}
+
+/// The width of the terminal, if there is one that knows it.
+pub(crate) fn width() -> Option<usize> {
+    terminal_size::terminal_size().map(|(width, _)| usize::from(width.0))
+}
+
 /// Prints a table.
 pub(crate) fn table(items: &[Value], columns: &[Column]) {
-    let aligned = std::io::stdout().is_terminal();
-    let rows = items.iter().map(|item| row(item, columns)).collect();
-    lines(columns, rows, aligned).iter().for_each(say);
+    let titles: Vec<&str> = columns.iter().map(|(title, _)| *title).collect();
+    rows(&titles, items.iter().map(|item| row(item, columns)).collect());
+}
+
+/// Prints a table of cells that are texts already.
+pub(crate) fn rows(titles: &[&str], rows: Vec<Vec<String>>) {
+    lines(titles, rows, Medium::of_output()).iter().for_each(say);
 }
 
 /// Prints everything in a JSON object.
@@ -30,16 +62,19 @@ fn row(item: &Value, columns: &[Column]) -> Vec<String> {
     columns.iter().map(|(_, pointer)| cell(item.pointer(pointer).unwrap_or(&Value::Null))).collect()
 }
 
-fn lines(columns: &[Column], mut rows: Vec<Vec<String>>, aligned: bool) -> Vec<String> {
-    if !aligned {
+fn lines(titles: &[&str], mut rows: Vec<Vec<String>>, medium: Medium) -> Vec<String> {
+    let Medium::Terminal(width) = medium else {
         return rows.iter().map(|row| row.join("\t")).collect();
+    };
+    rows.insert(0, titles.iter().map(|title| visible(&title.to_uppercase())).collect());
+    if let Some(width) = width {
+        fit::fit(&mut rows, width);
     }
-    rows.insert(0, columns.iter().map(|(title, _)| title.to_uppercase()).collect());
     align(&rows)
 }
 
 /// Pads all cells but the last of each row to the width of their column.
-fn align(rows: &[Vec<String>]) -> Vec<String> {
+pub(crate) fn align(rows: &[Vec<String>]) -> Vec<String> {
     let mut widths: Vec<usize> = Vec::new();
     for row in rows {
         widths.resize(widths.len().max(row.len()), 0);
@@ -85,7 +120,7 @@ fn figure(number: &Number) -> String {
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 
-fn visible(text: &str) -> String {
+pub(crate) fn visible(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
@@ -152,24 +187,27 @@ mod tests {
 
     use super::*;
 
-    const COLUMNS: &[Column] = &[("name", "/name"), ("version", "/champion/version"), ("tags", "/tags")];
+    const COLUMNS: [Column; 3] = [("name", "/name"), ("version", "/champion/version"), ("tags", "/tags")];
 
     fn rows() -> Vec<Vec<String>> {
         let items = [
             json!({ "name": "a", "champion": { "version": 12 }, "tags": { "k": "v" } }),
             json!({ "name": "flight\tdelay", "tags": {} }),
         ];
-        items.iter().map(|item| row(item, COLUMNS)).collect()
+        items.iter().map(|item| row(item, &COLUMNS)).collect()
     }
 
     #[test]
     fn a_table_is_aligned_for_people_and_tabbed_for_programs() {
-        let aligned = lines(COLUMNS, rows(), true);
+        let titles = COLUMNS.map(|(title, _)| title);
+        let aligned = lines(&titles, rows(), Medium::Terminal(None));
         assert_eq!(
             aligned,
             ["NAME          VERSION  TAGS", "a             12       k=v", "flight delay  -        -"]
         );
-        assert_eq!(lines(COLUMNS, rows(), false), ["a\t12\tk=v", "flight delay\t-\t-"]);
+        let narrow = lines(&titles, rows(), Medium::Terminal(Some(20)));
+        assert_eq!(narrow[1], "a         12       k=v");
+        assert_eq!(lines(&titles, rows(), Medium::Pipe), ["a\t12\tk=v", "flight delay\t-\t-"]);
     }
 
     #[test]
