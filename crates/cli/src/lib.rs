@@ -13,6 +13,7 @@ mod approve;
 mod at;
 mod catalog;
 mod client;
+mod completion;
 mod endpoints;
 mod exit;
 mod experiments;
@@ -39,6 +40,7 @@ use clap::Subcommand;
 pub use mainstay_core::failed::Failed;
 
 pub use self::at::{DataArgs, token};
+pub use self::completion::Completion;
 pub use self::exit::Exit;
 pub use self::local::{Conversation, LONGEST_ANSWER, Local, Opened};
 pub use self::params::overrides;

@@ -15,7 +15,7 @@ use std::io::IsTerminal as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use mainstay_cli::terminal::note;
 use mainstay_cli::{DataArgs, Exit, Session};
 use mainstay_governance::policy::Mode;
@@ -61,6 +61,8 @@ enum Command {
     Backup(backup::Backup),
     /// Make a data directory of a backup, and check it.
     Restore(restore::Restore),
+    /// Print a script by which a shell completes commands and options.
+    Completion(mainstay_cli::Completion),
     /// Starts the processes of steps; the server runs it.
     #[command(name = "__spawner", hide = true)]
     Spawner,
@@ -103,6 +105,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Failed> {
         Command::Audit(audit) => block_on(audit.run(json)),
         Command::Backup(backup) => block_on(backup.run(json)),
         Command::Restore(restore) => block_on(restore.run(json)),
+        Command::Completion(completion) => Ok(completion.run(&Cli::command())),
         Command::Spawner => Err(Failed::Usage("__spawner takes no further arguments".into())),
         Command::Step { uses } => {
             let done =
