@@ -22,11 +22,14 @@ Examples:
   mainstay completion zsh > \"${fpath[1]}/_mainstay\"
   mainstay completion fish > ~/.config/fish/completions/mainstay.fish";
 
+/// What the program is called.
+const NAME: &str = "mainstay";
+
 impl Completion {
     /// Prints the script for the whole program, as `command` has it.
     pub fn run(&self, command: &Command) -> ExitCode {
         let mut script = Vec::new();
-        generate(self.shell, &mut visible(command), command.get_name(), &mut script);
+        generate(self.shell, &mut visible(command), NAME, &mut script);
         print(&script);
         ExitCode::SUCCESS
     }
@@ -34,12 +37,11 @@ impl Completion {
 
 /// The same without what is hidden.
 fn visible(command: &Command) -> Command {
-    let mut seen = Command::new(command.get_name().to_owned()).args(command.get_arguments().cloned());
-    seen = seen.subcommands(command.get_subcommands().filter(|below| !below.is_hide_set()).cloned());
-    match command.get_version() {
-        Some(version) => seen.version(version.to_owned()),
-        None => seen,
-    }
+    let below = command.get_subcommands().filter(|below| !below.is_hide_set());
+    Command::new(NAME)
+        .version(env!("CARGO_PKG_VERSION"))
+        .args(command.get_arguments().cloned())
+        .subcommands(below.cloned())
 }
 
 #[cfg(test)]

@@ -21,14 +21,26 @@ pub enum Exit {
     NotFound = 3,
     /// The caller may not.
     Refused = 4,
+    /// What was done again came to something else.
+    Different = 5,
+    /// What is to be done again cannot be.
+    NotReproducible = 6,
     /// Stopped by a signal, as shells have it for Ctrl-C.
     Stopped = 130,
 }
 
 impl Exit {
     /// Every one.
-    pub const ALL: [Self; 6] =
-        [Self::Done, Self::Failed, Self::Usage, Self::NotFound, Self::Refused, Self::Stopped];
+    pub const ALL: [Self; 8] = [
+        Self::Done,
+        Self::Failed,
+        Self::Usage,
+        Self::NotFound,
+        Self::Refused,
+        Self::Different,
+        Self::NotReproducible,
+        Self::Stopped,
+    ];
 
     /// What it means, as the documentation has it.
     pub const fn sentence(self) -> &'static str {
@@ -38,6 +50,10 @@ impl Exit {
             Self::Usage => "used wrongly: an argument, or a file that was given and cannot be used as it is",
             Self::NotFound => "no such thing: a file, a directory, a model or anything else that was named",
             Self::Refused => "refused: no permission, no credential, gates not passed",
+            Self::Different => "different: a run that was done again came to something else",
+            Self::NotReproducible => {
+                "not reproducible: a run cannot be done again, since its code or data are not there as they were"
+            }
             Self::Stopped => "stopped with Ctrl-C; what ran was cancelled",
         }
     }
@@ -58,6 +74,7 @@ impl Exit {
             (ErrorCode::GateNotPassed, _) | (_, ErrorClass::Denied | ErrorClass::Unauthenticated) => {
                 Self::Refused
             }
+            (ErrorCode::NotReproducible, _) => Self::NotReproducible,
             (_, ErrorClass::NotFound) => Self::NotFound,
             (_, ErrorClass::Invalid | ErrorClass::TooLarge) => Self::Usage,
             _ => Self::Failed,
@@ -116,6 +133,7 @@ mod tests {
                 | Code::InvalidFilter
                 | Code::TooLarge => Exit::Usage,
                 Code::NotFound => Exit::NotFound,
+                Code::NotReproducible => Exit::NotReproducible,
                 Code::Unauthenticated
                 | Code::PermissionDenied
                 | Code::ForeignOrigin
