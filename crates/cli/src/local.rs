@@ -31,6 +31,8 @@ pub trait Local: Send + Sync {
 pub trait Conversation: Send + Sync {
     /// One request and its answer, of at most [`LONGEST_ANSWER`] bytes.
     async fn exchange(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Failed>;
+    /// Carries out runs of pipelines from now on: while the data is open here, nobody else does.
+    async fn carry_out(&mut self) -> Result<(), Failed>;
     /// Closes the data.
     async fn close(self: Box<Self>);
 }

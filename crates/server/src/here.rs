@@ -13,11 +13,15 @@ use mainstay_directory::layout::NoData;
 use mainstay_directory::lock::InUse;
 use mainstay_directory::server_file::ServerFile;
 use mainstay_governance::policy::Mode;
+use mainstay_runner::{Spawner, SpawnerConfig};
 use mainstay_webhooks::DeliveryOptions;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tower::ServiceExt as _;
 
 use crate::Failed;
 use crate::cli::environment;
+use crate::engine::{Engine, EngineOptions};
 use mainstay_platform::Platform;
 use mainstay_platform::authority::LocalUser;
 
@@ -40,8 +44,15 @@ impl Local for Directories {
 
 /// The data, open here, behind the table of routes.
 struct Here {
-    platform: Platform,
+    platform: Arc<Platform>,
     router: Router,
+    engine: Option<Working>,
+}
+
+/// An engine that carries out runs, until it is told to stop.
+struct Working {
+    stop: watch::Sender<bool>,
+    engine: JoinHandle<()>,
 }
 
 impl Here {
@@ -56,7 +67,7 @@ impl Here {
         let app = App::new(authenticator, platform.authority.clone(), platform.clock.clone(), None);
         let predictor = platform.open_predictor().await?;
         let router = crate::serve::router(&platform, &predictor, &app, &DeliveryOptions::default());
-        Ok(Self { platform, router })
+        Ok(Self { platform: Arc::new(platform), router, engine: None })
     }
 }
 
@@ -74,7 +85,21 @@ impl Conversation for Here {
         Ok(Response::from_parts(head, body))
     }
 
+    async fn carry_out(&mut self) -> Result<(), Failed> {
+        let spawner = Arc::new(Spawner::start(SpawnerConfig::this_binary(["__spawner"])?)?);
+        let (stop, stopping) = watch::channel(false);
+        let (steps, options) = (mainstay_steps::all(), EngineOptions::default());
+        let engine = Engine::new(self.platform.clone(), spawner, steps, options);
+        self.engine = Some(Working { stop, engine: tokio::spawn(engine.run(stopping)) });
+        Ok(())
+    }
+
     async fn close(self: Box<Self>) {
+        if let Some(Working { stop, engine }) = self.engine {
+            stop.send_replace(true);
+            // One that panicked has said so already.
+            drop(engine.await);
+        }
         Box::pin(self.platform.close()).await;
     }
 }

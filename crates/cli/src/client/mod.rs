@@ -122,6 +122,15 @@ impl Client {
         }
     }
 
+    /// Sees to it that runs of pipelines are carried out: a server does, and data that was opened here needs to be
+    /// told.
+    pub(crate) async fn carry_out(&mut self) -> Result<(), Failed> {
+        match &mut self.transport {
+            Transport::Remote(_) => Ok(()),
+            Transport::Here(here) => here.carry_out().await,
+        }
+    }
+
     /// Ends the conversation; data that was opened here is closed.
     pub(crate) async fn close(self) {
         if let Transport::Here(here) = self.transport {

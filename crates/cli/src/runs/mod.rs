@@ -1,7 +1,9 @@
 //! `mainstay runs`: runs of experiments, as scripts and pipelines logged them.
 
 mod compare;
+mod difference;
 mod list;
+mod reproduce;
 mod show;
 
 use std::process::ExitCode;
@@ -25,6 +27,9 @@ pub enum Runs {
     /// Several side by side: in which parameters and metrics they differ.
     #[command(after_help = compare::EXAMPLES)]
     Compare(compare::Compare),
+    /// Do one again, with the recorded code, parameters, data and seed, and say what comes to something else.
+    #[command(after_help = reproduce::EXAMPLES)]
+    Reproduce(reproduce::Reproduce),
 }
 
 impl Runs {
@@ -33,6 +38,7 @@ impl Runs {
             Self::List(list) => list.run(session).await?,
             Self::Show(show) => show.run(session).await?,
             Self::Compare(compare) => compare.run(session).await?,
+            Self::Reproduce(reproduce) => return reproduce.run(session).await,
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -11,7 +11,6 @@ use mainstay_api::native::pipeline::Surroundings;
 use mainstay_core::digest::Digest;
 use mainstay_core::name::Name;
 use mainstay_data::ports::DataReader as _;
-use mainstay_features::port::FeaturesReader as _;
 use mainstay_pipelines::circumstances::{Circumstances, CodeVersion, Hardware};
 use mainstay_pipelines::definition::{Definition, ROOT, Stage, StepName};
 use mainstay_pipelines::refusal::PipelineError;
@@ -68,12 +67,8 @@ pub(super) fn of_commands(
 pub(super) fn hardware() -> Hardware {
     let line = |file: &str, name: &str| {
         let text = BufReader::new(std::fs::File::open(file).ok()?.take(SAID));
-        let lines = text.lines().map_while(Result::ok);
-        lines
-            .filter_map(|line| {
-                Some(line.split_once(':')?.1.trim().to_owned()).filter(|_| line.starts_with(name))
-            })
-            .next()
+        let mut lines = text.lines().map_while(Result::ok).filter(|line| line.starts_with(name));
+        lines.find_map(|line| Some(line.split_once(':')?.1.trim().to_owned()))
     };
     let memory = line("/proc/meminfo", "MemTotal");
     let kibibytes = memory.and_then(|text| text.trim_end_matches(" kB").parse::<u64>().ok());
@@ -105,13 +100,13 @@ fn code(root: &Path, definition: &Definition) -> Option<CodeVersion> {
         .stderr(Stdio::null())
         .spawn()
         .ok()?;
-    let mut said = String::new();
-    let read = git.stdout.take()?.take(SAID).read_to_string(&mut said);
+    let mut said = Vec::new();
+    let read = git.stdout.take()?.take(SAID).read_to_end(&mut said);
     // It may be about to say more.
     drop(git.kill());
     drop(git.wait());
     read.ok()?;
-    status(&said)
+    status(&String::from_utf8_lossy(&said))
 }
 
 /// Reads what `git status --porcelain=v2 --branch` prints.
