@@ -194,7 +194,7 @@ mod tests {
             params: Map::new(),
             data_time: None,
             cause: cause(PipelineRunId::from_bytes([2; 16])),
-            author: Principal::system("t").actor().clone(),
+            author: Principal::system("t").actor,
             idempotency_key: None,
             group: None,
             state,

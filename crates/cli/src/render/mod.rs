@@ -35,9 +35,9 @@ impl Medium {
     }
 }
 
-/// The width of the terminal, if there is one that knows it.
+/// The width of the terminal that results go to, if they go to one and it knows its width.
 pub(crate) fn width() -> Option<usize> {
-    terminal_size::terminal_size().map(|(width, _)| usize::from(width.0))
+    terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| usize::from(width.0))
 }
 
 /// Prints a table.

@@ -122,6 +122,10 @@ impl Comparison {
                 self.pair(&step, was, is);
             }
         }
+        // Which run a step says that it logged is never the same.
+        let is_of =
+            |runs: &[Value], id: &Value| id.is_string() && runs.iter().any(|run| run["run_id"] == *id);
+        self.results.retain(|one| !(is_of(first, &one.before) && is_of(second, &one.after)));
     }
 
     fn pair(&mut self, step: &str, was: &Value, is: &Value) {
@@ -240,7 +244,11 @@ mod tests {
         let names: Vec<(&str, &str)> =
             found.results.iter().map(|one| (one.kind, one.name.as_str())).collect();
         assert_eq!(names, [("param", "lr"), ("metric", "loss")]);
-        found.results.clear();
+        let named = |id: &str| json!({ "run_id": id, "tags": { "mainstay.step": "fit" } });
+        found.results =
+            vec![Difference::new("metric", "fit", "metrics.logged.run", &json!("a"), &json!("b"))];
+        found.logged(&[named("a")], &[named("b")]);
+        assert!(found.is_equal(), "that it logged another run is no difference");
         found.logged(&[run("1", 0.5)], &[]);
         assert_eq!(found.results[0].kind, "runs");
     }
