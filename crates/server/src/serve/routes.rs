@@ -32,6 +32,7 @@ use mainstay_core::command::Commands;
 use super::console::console;
 use super::process::Process;
 use super::step_logs::StepLogFiles;
+use crate::engine::Reproductions;
 use mainstay_mlflow::{self as mlflow_api, Mlflow, MlflowState, People};
 use mainstay_platform::Platform;
 use mainstay_platform::endpoint_commands::EndpointLoop;
@@ -133,6 +134,10 @@ fn pipelines(platform: &Platform) -> PipelineState {
         commands: platform.pipelines.clone(),
         built_ins: Arc::new(mainstay_steps::all()),
         logs: Arc::new(StepLogFiles(platform.layout.clone())),
+        surroundings: Arc::new(Reproductions {
+            reader: platform.database.reader.clone(),
+            layout: platform.layout.clone(),
+        }),
         entropy: platform.entropy.clone(),
     }
 }
