@@ -137,10 +137,10 @@ impl Show {
 
 /// The thing of that name, or the version of it, with the listings below it.
 async fn one(client: &Client, kind: Kind, name: &str) -> Result<Value, Failed> {
-    if kind.below == ["versions"] {
-        if let ModelRef::Version(name, number) = ModelRef::parse(name) {
-            return client.get(&format!("{}/{}/versions/{number}", kind.path, part(&name))).await;
-        }
+    if kind.below == ["versions"]
+        && let ModelRef::Version(name, number) = ModelRef::parse(name)
+    {
+        return client.get(&format!("{}/{}/versions/{number}", kind.path, part(&name))).await;
     }
     let path = format!("{}/{}", kind.path, part(name));
     let mut found = client.get(&path).await?;

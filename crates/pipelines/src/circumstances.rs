@@ -77,7 +77,7 @@ pub struct Provenance {
     /// The run that computed it, if it was taken over.
     pub reused_from: Option<PipelineRunId>,
     /// What the step found where it ran.
-    pub circumstances: Option<Circumstances>,
+    pub circumstances: Option<Box<Circumstances>>,
 }
 
 #[cfg(test)]

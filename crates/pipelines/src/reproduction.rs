@@ -163,7 +163,7 @@ pub fn plan(
         if let Some(code) = known.code.as_ref().filter(|code| code.dirty) {
             return Err(NotReproducible::Uncommitted { step: name.clone(), commit: code.commit.clone() });
         }
-        computed.insert(name.clone(), known);
+        computed.insert(name.clone(), *known);
     }
     if computed.is_empty() {
         return Err(NotReproducible::NothingComputed(run.id));
@@ -213,7 +213,7 @@ mod tests {
             cache_key: None,
             reused_from: None,
             output: StepOutput::default(),
-            circumstances,
+            circumstances: circumstances.map(Box::new),
             at: MachineTime::MIN,
         }
     }

@@ -257,7 +257,7 @@ pub struct StepResult {
     /// What the step found where it ran; of results that are older than this field, and of steps that nobody
     /// executed, nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub circumstances: Option<Circumstances>,
+    pub circumstances: Option<Box<Circumstances>>,
     /// When it was accepted.
     pub at: MachineTime,
 }

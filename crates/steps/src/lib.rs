@@ -151,7 +151,9 @@ impl Held {
         let step = &self.claim.step.name;
         let found = results.into_iter().find(|result| result.step == *step);
         let known = found.and_then(|result| result.circumstances);
-        known.map(Some).ok_or_else(|| StepError::of(NotReproducible::NotRecorded(step.clone())))
+        known
+            .map(|known| Some(*known))
+            .ok_or_else(|| StepError::of(NotReproducible::NotRecorded(step.clone())))
     }
 
     /// The data time up to which the step may look: the argument, or else the run's own.

@@ -244,10 +244,10 @@ mod tests {
         let names: Vec<(&str, &str)> =
             found.results.iter().map(|one| (one.kind, one.name.as_str())).collect();
         assert_eq!(names, [("param", "lr"), ("metric", "loss")]);
-        let named = |id: &str| json!({ "run_id": id, "tags": { "mainstay.step": "fit" } });
+        let logged = |id: &str| json!({ "run_id": id, "tags": { "mainstay.step": "fit" } });
         found.results =
             vec![Difference::new("metric", "fit", "metrics.logged.run", &json!("a"), &json!("b"))];
-        found.logged(&[named("a")], &[named("b")]);
+        found.logged(&[logged("a")], &[logged("b")]);
         assert!(found.is_equal(), "that it logged another run is no difference");
         found.logged(&[run("1", 0.5)], &[]);
         assert_eq!(found.results[0].kind, "runs");

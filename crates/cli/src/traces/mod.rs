@@ -40,7 +40,7 @@ pub struct List {
     /// Only those for which this holds, in the search language, such as "trace.status = 'ERROR'".
     #[arg(long, default_value = "")]
     filter: String,
-    /// By what they are ordered, such as "execution_time DESC". May be repeated.
+    /// By what they are ordered, such as `"execution_time DESC"`. May be repeated.
     #[arg(long, value_name = "COLUMN")]
     order_by: Vec<String>,
     /// At most so many.
@@ -90,12 +90,11 @@ impl List {
     }
 
     async fn find(&self, client: &Client) -> Result<Vec<Value>, Failed> {
-        let ids = match experiments::ids(client, &self.experiment).await? {
-            Some(ids) => ids,
-            None => {
-                let all = experiments::all(client).await?;
-                all.into_iter().map(|mut experiment| experiment["experiment_id"].take()).collect()
-            }
+        let ids = if let Some(ids) = experiments::ids(client, &self.experiment).await? {
+            ids
+        } else {
+            let all = experiments::all(client).await?;
+            all.into_iter().map(|mut experiment| experiment["experiment_id"].take()).collect()
         };
         let location =
             |id: Value| json!({ "type": "MLFLOW_EXPERIMENT", "mlflow_experiment": { "experiment_id": id } });
@@ -209,7 +208,9 @@ fn page(trace: &Value, width: usize) -> Page {
     let lines = waterfall::lines(&trace["spans"], &trace["tokens"], width);
     if !lines.is_empty() {
         page.heading("Spans");
-        lines.iter().for_each(|line| page.line(line));
+        for line in &lines {
+            page.line(line);
+        }
     }
     let assessment = |one: &Value| {
         let value =

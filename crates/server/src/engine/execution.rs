@@ -188,7 +188,7 @@ impl Attempt<'_> {
             ..Circumstances::default()
         };
         let effect = self.asked(|| step.conclude(platform, held, result.clone())).await?;
-        let provenance = Provenance { circumstances: Some(circumstances), ..Provenance::default() };
+        let provenance = Provenance { circumstances: Some(Box::new(circumstances)), ..Provenance::default() };
         Ok(Progress::Effect(effect, provenance))
     }
 
@@ -262,7 +262,8 @@ impl Attempt<'_> {
             let stage = stage.clone();
             off_the_reactor(move || outputs::collect(&root, &stage)).await??
         };
-        let provenance = Provenance { cache_key: key, reused_from: None, circumstances: Some(found) };
+        let provenance =
+            Provenance { cache_key: key, reused_from: None, circumstances: Some(Box::new(found)) };
         Ok(Progress::Effect(Box::new(OutputOnly(output)), provenance))
     }
 

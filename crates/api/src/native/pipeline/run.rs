@@ -143,7 +143,7 @@ struct OutputBody {
     /// The run that computed it, if it was taken over from there.
     reused_from: Option<PipelineRunId>,
     /// What the step found where it ran, if that is recorded.
-    circumstances: Option<Circumstances>,
+    circumstances: Option<Box<Circumstances>>,
     accepted: String,
 }
 
