@@ -71,7 +71,10 @@ function cell(name, trace) {
   return make("td", { title: value }, String(value));
 }
 
-export const sessionFilter = (session) => `metadata.\`mlflow.trace.session\` = '${session.replaceAll("'", "''")}'`;
+export function sessionFilter(session) {
+  const quote = session.includes("'") ? '"' : "'";
+  return `metadata.\`mlflow.trace.session\` = ${quote}${session}${quote}`;
+}
 
 const isNumber = (name) => NUMBERS.includes(name);
 

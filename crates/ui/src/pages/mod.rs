@@ -23,6 +23,9 @@ mod run_columns;
 mod run_view;
 mod runs;
 mod step_log;
+mod table_page;
+mod trace_columns;
+mod traces;
 mod why;
 
 use std::sync::Arc;
@@ -60,6 +63,7 @@ pub(crate) fn routes() -> Vec<Row> {
         run_artifact::routes,
         run_view::routes,
         metric_points::routes,
+        traces::routes,
         model::routes,
         model_version::routes,
         why::routes,

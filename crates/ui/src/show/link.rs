@@ -21,6 +21,19 @@ pub(crate) fn run(id: impl Display) -> String {
     format!("/runs/{id}")
 }
 
+pub(crate) fn trace(id: impl Display) -> String {
+    format!("/traces/{}", segment(id))
+}
+
+/// The traces of an experiment.
+pub(crate) fn traces_of(id: impl Display) -> String {
+    format!("/experiments/{id}/traces")
+}
+
+pub(crate) fn prompt(name: impl Display) -> String {
+    format!("/prompts/{}", segment(name))
+}
+
 pub(crate) fn model(name: impl Display) -> String {
     format!("/models/{}", segment(name))
 }
