@@ -24,6 +24,7 @@ mod run_view;
 mod runs;
 mod step_log;
 mod table_page;
+mod trace;
 mod trace_columns;
 mod traces;
 mod why;
@@ -64,6 +65,7 @@ pub(crate) fn routes() -> Vec<Row> {
         run_view::routes,
         metric_points::routes,
         traces::routes,
+        trace::routes,
         model::routes,
         model_version::routes,
         why::routes,

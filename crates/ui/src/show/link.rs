@@ -82,6 +82,7 @@ pub(crate) fn subject(subject: &Subject) -> String {
     match subject.kind {
         ResourceKind::Experiment => experiment(segment(id)),
         ResourceKind::Run if !id.starts_with("m-") => run(segment(id)),
+        ResourceKind::Trace => trace(id),
         ResourceKind::Model => model(id),
         ResourceKind::ModelVersion => match id.rsplit_once('/') {
             Some((name, number)) => version(name, segment(number)),

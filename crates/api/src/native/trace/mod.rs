@@ -5,7 +5,7 @@
 //! | `POST /api/v1/traces/search` | rows, of which only some columns |
 //! | `POST /api/v1/traces/columns` | which tags, metadata and assessments there are |
 //! | `POST /api/v1/traces/columns/values` | which values one of them, or a text attribute, has |
-//! | `GET /api/v1/traces/{trace}/spans?columns=` | all spans, column by column: what a timeline needs |
+//! | `GET /api/v1/traces/{trace}/spans?columns=&contains=` | all spans, column by column: what a timeline needs |
 //! | `GET /api/v1/traces/{trace}/spans/{span}` | one, whole |
 //!
 //! They are logged through OpenTelemetry's and `MLflow`'s protocols. The language of filters and orders is that of
@@ -152,6 +152,7 @@ async fn found(
 #[derive(Debug, Deserialize)]
 struct ListParams {
     columns: Option<String>,
+    contains: Option<String>,
 }
 
 async fn list(
@@ -162,7 +163,8 @@ async fn list(
 ) -> Result<Response, Error> {
     let wanted = Columns::parse(params.columns.as_deref())?;
     let (trace, spans) = found(&state, &caller, id).await?;
-    let body = written(move || SpanList::read(&trace.info, &spans, wanted)).await?;
+    let body =
+        written(move || SpanList::read(&trace.info, &spans, wanted, params.contains.as_deref())).await?;
     Ok(json(body))
 }
 
