@@ -14,6 +14,8 @@ mod monitor;
 mod overview;
 mod pipeline;
 mod pipeline_run;
+mod prompt;
+mod prompt_text;
 mod rollout;
 mod run;
 mod run_artifact;
@@ -66,6 +68,7 @@ pub(crate) fn routes() -> Vec<Row> {
         metric_points::routes,
         traces::routes,
         trace::routes,
+        prompt::routes,
         model::routes,
         model_version::routes,
         why::routes,
