@@ -29,6 +29,8 @@ mod table_page;
 mod trace;
 mod trace_columns;
 mod traces;
+mod version_compare;
+mod version_facts;
 mod why;
 
 use std::sync::Arc;
@@ -70,6 +72,7 @@ pub(crate) fn routes() -> Vec<Row> {
         trace::routes,
         prompt::routes,
         model::routes,
+        version_compare::routes,
         model_version::routes,
         why::routes,
         endpoint::routes,

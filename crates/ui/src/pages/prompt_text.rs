@@ -16,12 +16,17 @@ pub(super) enum Part {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Message {
     pub(super) role: String,
-    pub(super) parts: Vec<Part>,
+    parts: Vec<Part>,
 }
 
 impl Message {
     pub(super) fn new(role: &str, text: &str) -> Self {
         Self { role: role.to_owned(), parts: parts(text) }
+    }
+
+    /// Its texts and variables.
+    pub(super) fn parts(&self) -> &[Part] {
+        &self.parts
     }
 
     /// The template.
