@@ -9,6 +9,8 @@ use mainstay_core::search::Column;
 
 use super::{Told, TraceIndex};
 use crate::assessment::{AssessmentValue, Kind};
+use crate::id::TraceId;
+use crate::info::TraceState;
 use crate::port::TraceScope;
 use crate::search::{TextAttribute, TraceFilter, ValueColumn, Valued};
 
@@ -179,10 +181,10 @@ impl TraceIndex {
         let mut counts: HashMap<&str, usize> = HashMap::new();
         let texts = match &column.of {
             Valued::Text(TextAttribute::Id) => {
-                rows.iter().map(|row| self.ids.get(*row as usize).map(|id| id.as_str())).collect()
+                rows.iter().map(|row| self.ids.get(*row as usize).map(TraceId::as_str)).collect()
             }
             Valued::Text(TextAttribute::State) => {
-                rows.iter().map(|row| self.state(*row).map(|state| state.as_str())).collect()
+                rows.iter().map(|row| self.state(*row).map(TraceState::as_str)).collect()
             }
             Valued::Text(TextAttribute::ClientRequest) => self.client_requests.map(rows, |text| text),
             Valued::Tag(key) => {

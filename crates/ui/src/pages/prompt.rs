@@ -176,13 +176,11 @@ fn chosen<'v>(
         return Ok(versions.get(usual));
     }
     let by_alias = |one: &&VersionDetail| one.aliases.iter().any(|alias| alias.as_str() == named);
-    let found = match versions.iter().find(by_alias) {
-        Some(found) => Some(found),
-        None => {
-            let number = VersionNumber::parse(named)?;
-            versions.iter().find(|one| one.version.number == number)
-        }
-    };
+    let mut found = versions.iter().find(by_alias);
+    if found.is_none() {
+        let number = VersionNumber::parse(named)?;
+        found = versions.iter().find(|one| one.version.number == number);
+    }
     Ok(Some(found.ok_or_else(|| Missing(format!("version {named} of prompt {name}")))?))
 }
 

@@ -92,20 +92,17 @@ fn parts(template: &str) -> Vec<Part> {
     while let Some(at) = rest.find("{{") {
         let (before, behind) = (rest.get(..at).unwrap_or_default(), rest.get(at + 2..).unwrap_or_default());
         let named = behind.find("}}").and_then(|end| Some((behind.get(..end)?, behind.get(end + 2..)?)));
-        match named.filter(|(name, _)| is_variable(name.trim())) {
-            Some((name, after)) => {
-                plain.push_str(before);
-                if !plain.is_empty() {
-                    found.push(Part::Text(std::mem::take(&mut plain)));
-                }
-                found.push(Part::Variable(name.to_owned()));
-                rest = after;
+        if let Some((name, after)) = named.filter(|(name, _)| is_variable(name.trim())) {
+            plain.push_str(before);
+            if !plain.is_empty() {
+                found.push(Part::Text(std::mem::take(&mut plain)));
             }
-            None => {
-                // One brace further: `{{{x}}}` holds a variable too.
-                plain.push_str(rest.get(..=at).unwrap_or_default());
-                rest = rest.get(at + 1..).unwrap_or_default();
-            }
+            found.push(Part::Variable(name.to_owned()));
+            rest = after;
+        } else {
+            // One brace further: `{{{x}}}` holds a variable too.
+            plain.push_str(rest.get(..=at).unwrap_or_default());
+            rest = rest.get(at + 1..).unwrap_or_default();
         }
     }
     plain.push_str(rest);

@@ -40,6 +40,7 @@ async fn follow(
             format!("{page}?{}", named.collect::<String>())
         }
     };
-    let query: String = pairs.iter().map(|pair| format!("{pair}&")).collect();
-    Ok(Redirect::to(&format!("{page}{query}view={}", segment(name))))
+    let view = format!("view={}", segment(name));
+    pairs.push(&view);
+    Ok(Redirect::to(&format!("{page}{}", pairs.join("&"))))
 }
