@@ -1,5 +1,6 @@
 // The server's answers about traces (docs/reference/http.md), and the rows of their table.
 
+import { counted } from "./figure.js";
 import { ask } from "./run-api.js";
 
 const BLOCK = 200;
@@ -81,6 +82,12 @@ export class TraceRows extends EventTarget {
     const answer = await this.read(0, { count: true });
     this.inAll = answer.total;
     return this;
+  }
+
+  // How many there are, as far as that is known.
+  says() {
+    if (this.inAll !== undefined) return counted(Math.max(this.inAll, this.known), "trace", "traces");
+    return `${counted(this.known, "trace", "traces")}${this.isWhole ? "" : " and more"}`;
   }
 
   async read(block, more = {}) {
