@@ -7,7 +7,7 @@ use futures::StreamExt as _;
 use mainstay_api::Caller;
 use mainstay_core::action::Action;
 use mainstay_core::error::StorageError;
-use mainstay_core::object::ObjectPath;
+use mainstay_core::object::{ModelFile, ObjectPath};
 use mainstay_core::scope::ResourceKind;
 use mainstay_registry::model::VersionDetail;
 use mainstay_tracking::logged_model::LoggedModelId;
@@ -100,6 +100,17 @@ pub(super) async fn facts(
     of_logged_model(console, caller, detail, &mut facts).await?;
     if let Some(root) = (console.locate)(&version.location) {
         of_files(console, &root, &mut facts).await?;
+    } else if let Some(digest) = &version.digest {
+        let files = [
+            ("model.onnx", ModelFile::Graph),
+            ("reference.json", ModelFile::Reference),
+            ("report.json", ModelFile::Report),
+        ];
+        for (name, file) in files {
+            if let Some(status) = console.objects.status(&ObjectPath::of_model(digest, file)).await? {
+                facts.insert((Topic::Files, name.to_owned()), bytes(status.size));
+            }
+        }
     }
     Ok(facts)
 }
