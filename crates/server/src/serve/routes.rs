@@ -58,7 +58,8 @@ pub fn router(platform: &Platform, predictor: &Predictor, app: &App, webhooks: &
         predictor: predictor.clone(),
     });
     let status = StatusState { process: process.clone(), version: VERSION };
-    let mlflow = mlflow(platform, runs.clone(), webhooks);
+    let traced = Arc::new(TraceIndexKeeper::start(&platform.database));
+    let mlflow = mlflow(platform, runs.clone(), traced.clone(), webhooks);
     let metrics = MetricsState { meter, sources: vec![process] };
     let router = routed(app, native::routes(), native)
         .merge(routed(app, labels::routes(), labels))
@@ -69,7 +70,7 @@ pub fn router(platform: &Platform, predictor: &Predictor, app: &App, webhooks: &
         .merge(routed(app, dataset::routes(), datasets(platform)))
         .merge(routed(app, feature::routes(), features(platform)))
         .merge(routed(app, alarm::routes(), alarms(platform)))
-        .merge(routed(app, trace::routes(), traces(platform)))
+        .merge(routed(app, trace::routes(), traces(platform, traced.clone())))
         .merge(routed(app, access::routes(), access(platform)))
         .merge(routed(app, saved_view::routes(), saved_views(platform)))
         .merge(routed(app, run::routes(), RunState { runs: runs.clone() }))
@@ -80,7 +81,7 @@ pub fn router(platform: &Platform, predictor: &Predictor, app: &App, webhooks: &
         .merge(routed(app, mlflow_api::routes(), mlflow.clone()))
         .merge(routed(app, mainstay_mlflow_gateway::routes(), mlflow.clone()))
         .merge(routed(app, mainstay_mlflow_traces::routes(), mlflow))
-        .merge(mainstay_ui::router(app, console(platform, predictor, runs)));
+        .merge(mainstay_ui::router(app, console(platform, predictor, runs, traced)));
     mainstay_ui::refusing_other_methods(router)
 }
 
@@ -183,8 +184,8 @@ fn alarms(platform: &Platform) -> AlarmState {
 }
 
 /// What the routes on traces work on.
-fn traces(platform: &Platform) -> TraceState {
-    TraceState { reader: Arc::new(platform.database.reader.clone()) }
+fn traces(platform: &Platform, table: Arc<TraceIndexKeeper>) -> TraceState {
+    TraceState { reader: Arc::new(platform.database.reader.clone()), table }
 }
 
 /// What the routes on tokens, grants, webhooks, users and workspaces work on.
@@ -210,7 +211,12 @@ fn saved_views(platform: &Platform) -> SavedViewState {
 }
 
 /// What MLflow's protocol works on.
-fn mlflow(platform: &Platform, runs: Arc<RunIndexKeeper>, webhooks: &DeliveryOptions) -> MlflowState {
+fn mlflow(
+    platform: &Platform,
+    runs: Arc<RunIndexKeeper>,
+    traced: Arc<TraceIndexKeeper>,
+    webhooks: &DeliveryOptions,
+) -> MlflowState {
     let reader = Arc::new(platform.database.reader.clone());
     let (clock, entropy) = (platform.clock.clone(), platform.entropy.clone());
     Arc::new(Mlflow {
@@ -228,7 +234,7 @@ fn mlflow(platform: &Platform, runs: Arc<RunIndexKeeper>, webhooks: &DeliveryOpt
         gateway_keys: platform.gateway_keys.clone(),
         traces: Commands::new(Arc::new(platform.database.writer.clone()), platform.authority.clone()),
         traced: reader.clone(),
-        trace_search: Arc::new(TraceIndexKeeper::start(&platform.database)),
+        trace_search: traced,
         events: Arc::new(platform.database.clone()),
         registry: platform.registry.clone(),
         registered: reader.clone(),
