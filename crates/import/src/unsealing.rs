@@ -61,7 +61,11 @@ impl Unsealing {
 
     /// The fields of a secret of the gateway; `None` if the passphrase is another, or the bytes are those of another
     /// secret.
-    pub fn secret(&mut self, (id, name): (&str, &str), sealed: &SealedThere<'_>) -> Option<BTreeMap<String, String>> {
+    pub fn secret(
+        &mut self,
+        (id, name): (&str, &str),
+        sealed: &SealedThere<'_>,
+    ) -> Option<BTreeMap<String, String>> {
         let generation = u32::try_from(sealed.generation).ok()?;
         if !self.wrapping.contains_key(&generation) {
             let key = derived(self.passphrase.as_bytes(), generation)?;

@@ -45,11 +45,10 @@ pub async fn put_scorer(tx: &mut dyn ScorerTx, imported: &ImportedScorer) -> Res
     if let Some(config) = online {
         tx.put_online_config(config).await?;
     }
-    let online = online.as_ref().map(|config| {
-        json!({"id": config.id, "sample_rate": config.sample_rate, "filter": config.filter})
-    });
-    let body =
-        json!({"id": scorer.id.to_string(), "name": scorer.name, "versions": told, "online": online});
+    let online = online
+        .as_ref()
+        .map(|config| json!({"id": config.id, "sample_rate": config.sample_rate, "filter": config.filter}));
+    let body = json!({"id": scorer.id.to_string(), "name": scorer.name, "versions": told, "online": online});
     tx.record(Event::new("scorer.imported", scorer_subject(scorer.experiment, &scorer.name), body));
     Ok(())
 }

@@ -293,7 +293,8 @@ pub fn check_name(text: &str) -> Result<Name, InvalidWebhook> {
 /// The webhook that a text names: as ids are shown here, or as a stock server showed them, with the dashes of a UUID
 /// (RFC 9562), so that those that were brought over from one are still found.
 pub fn webhook_id(text: &str) -> Result<WebhookId, InvalidId> {
-    let has_dashes = text.len() == 36 && [8, 13, 18, 23].iter().all(|at| text.as_bytes().get(*at) == Some(&b'-'));
+    let has_dashes =
+        text.len() == 36 && [8, 13, 18, 23].iter().all(|at| text.as_bytes().get(*at) == Some(&b'-'));
     if has_dashes { text.replace('-', "").parse() } else { text.parse() }
 }
 
@@ -354,7 +355,8 @@ mod tests {
         let id = "0d6f6a2e5f9b4d9a8a531b1f0a9d2c77";
         assert_eq!(webhook_id("0d6f6a2e-5f9b-4d9a-8a53-1b1f0a9d2c77"), id.parse());
         assert_eq!(webhook_id(id), id.parse());
-        for bad in ["0d6f6a2e5-f9b-4d9a-8a53-1b1f0a9d2c77", "0d6f6a2e-5f9b-4d9a-8a53-1b1f0a9d2c7-", "", "é"] {
+        for bad in ["0d6f6a2e5-f9b-4d9a-8a53-1b1f0a9d2c77", "0d6f6a2e-5f9b-4d9a-8a53-1b1f0a9d2c7-", "", "é"]
+        {
             assert_eq!(webhook_id(bad), Err(InvalidId), "{bad}");
         }
     }
