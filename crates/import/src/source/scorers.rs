@@ -115,8 +115,8 @@ fn version(
 
 fn online(row: &Row, scorer: &Scorer) -> Result<Result<OnlineConfig, String>, StorageError> {
     let (sample_rate, filter) = (row.real(2)?, row.opt_text(3)?.map(str::to_owned));
-    if let Some(Err(error)) = filter.as_deref().map(search::parse_filter) {
-        return Ok(Err(error.to_string()));
+    if filter.as_deref().is_some_and(|filter| search::parse_filter(filter).is_err()) {
+        return Ok(Err("its filter cannot be read".to_owned()));
     }
     let Ok(id) = row.text(1)?.parse() else {
         return Ok(Err("its id is not 32 hexadecimal characters".to_owned()));
