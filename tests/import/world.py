@@ -195,7 +195,7 @@ def issues(ids):
         source_run_id=ids["runs"][0], metadata={"found by": "me", "é": "ü"}, experiment_id=ids["plain"],
     )
     chosen = mlflow.genai.create_issue(
-        "made up", severity=IssueSeverity.LOW, description="", issue_id="iss-chosen-1", experiment_id=ids["plain"],
+        "made up", severity=IssueSeverity.LOW, description="none", issue_id="iss-chosen-1", experiment_id=ids["plain"],
         last_seen_timestamp=1_700_000_000_000,
     )
     mlflow.genai.update_issue(chosen.issue_id, status=IssueStatus.RESOLVED, experiment_id=ids["plain"])

@@ -127,7 +127,9 @@ fn derived(passphrase: &[u8], generation: u32) -> Option<Key> {
     let keyed = Hmac::<Sha256>::new_from_slice(passphrase).ok()?;
     let next = |parts: &[&[u8]]| -> Key {
         let mut mac = keyed.clone();
-        parts.iter().for_each(|part| mac.update(part));
+        for part in parts {
+            mac.update(part);
+        }
         Zeroizing::new(mac.finalize().into_bytes().into())
     };
     let mut last = next(&[SALT, &generation.to_be_bytes(), &1_u32.to_be_bytes()]);

@@ -49,7 +49,7 @@ pub(super) struct Mlflow {
     /// repeated.
     #[arg(long, value_name = "DIR|FROM=DIR|keep")]
     artifacts: Vec<String>,
-    /// A file with what the stock server had as MLFLOW_CRYPTO_KEK_PASSPHRASE, which opens the secrets of its
+    /// A file with what the stock server had as `MLFLOW_CRYPTO_KEK_PASSPHRASE`, which opens the secrets of its
     /// gateway. Without it that variable is read, which also seals them here, as it does for `mainstay up`.
     #[arg(long, value_name = "FILE")]
     passphrase_file: Option<std::path::PathBuf>,
