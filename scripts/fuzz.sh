@@ -4,14 +4,14 @@
 # LLVM's counters are asked for by flags that the stable compiler has, so neither a nightly one nor cargo-fuzz is needed.
 # What is found lies in fuzz/artifacts and fails the run, what is new and harmless in fuzz/found, from where the next run
 # goes on. What is worth keeping is copied to fuzz/corpus, which `make test` replays
-# (crates/tracking/tests/it/fuzzed.rs).
+# (crates/tracking/tests/it/fuzzed.rs, crates/mlflow/src/fuzzed.rs, crates/mlflow-traces/src/otlp/tests.rs).
 set -euo pipefail
 
 cd "$(dirname "$0")/../fuzz"
 seconds=${1:-60}
 shift || true
 targets=("$@")
-[ ${#targets[@]} -gt 0 ] || targets=(filter order page_token)
+[ ${#targets[@]} -gt 0 ] || targets=(filter order page_token artifact_path graphql otlp)
 
 # The target is named, so that build scripts and macros are built without the counters.
 host=$(rustc -vV | sed -n 's/^host: //p')

@@ -232,6 +232,9 @@ def judgements(ids):
 
 
 def gateway(url, ids):
+    from mlflow.entities.gateway_budget_policy import (
+        BudgetAction, BudgetDuration, BudgetDurationUnit, BudgetTargetScope, BudgetUnit,
+    )
     from mlflow.entities import FallbackConfig, GatewayEndpointModelConfig, GatewayEndpointTag, RoutingStrategy
     from mlflow.entities.gateway_endpoint import FallbackStrategy, GatewayModelLinkageType, GatewayResourceType
     from mlflow.store.tracking.rest_store import RestStore
@@ -266,6 +269,10 @@ def gateway(url, ids):
     store.attach_model_to_endpoint(tracked.endpoint_id, model(models[1], weight=2.0))
     store.set_gateway_endpoint_tag(chat.endpoint_id, GatewayEndpointTag("team", "green é"))
     store.create_endpoint_binding(quiet.endpoint_id, GatewayResourceType.SCORER, "somebody's")
+    # What there is no place for: it is counted, and left out.
+    store.create_budget_policy(
+        BudgetUnit.USD, 5.0, BudgetDuration(BudgetDurationUnit.DAYS, 1), BudgetTargetScope.GLOBAL, BudgetAction.ALERT,
+    )
     ids["secrets"] = [shared.secret_id, amazon.secret_id]
     ids["definitions"] = [one.model_definition_id for one in models]
     ids["endpoints"] = [chat.endpoint_id, quiet.endpoint_id, tracked.endpoint_id]

@@ -8,7 +8,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use mainstay_core::failed::Failed;
-use mainstay_store::objects::S3Location;
+use mainstay_objects::S3Location;
 
 use crate::layout::Layout;
 use crate::lock::DataLock;

@@ -30,6 +30,11 @@ use mainstay_api::caller::Caller;
 use mainstay_api::route::Route;
 use mainstay_mlflow::{Error, Mlflow, MlflowError, MlflowState};
 
+/// What must hold of any bytes that are sent to `/v1/traces`, for the fuzz targets in `fuzz/`.
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub use otlp::fuzzed;
+
 /// The table.
 pub fn routes() -> Vec<Route<MlflowState>> {
     [

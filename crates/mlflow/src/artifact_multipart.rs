@@ -35,7 +35,7 @@ pub(crate) fn routes() -> Vec<Route<MlflowState>> {
 }
 
 /// The name of the file: clients before 3.18 send their local path, of which the last part counts.
-fn file_name(path: &str) -> Result<ObjectPath, MlflowError> {
+pub(crate) fn file_name(path: &str) -> Result<ObjectPath, MlflowError> {
     let last = |text: &str| text.rsplit(['/', '\\']).next().unwrap_or_default().to_owned();
     artifact_path(&last(&decoded(&last(path))?))
 }

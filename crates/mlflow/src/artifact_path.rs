@@ -51,15 +51,16 @@ pub(crate) fn decoded_once(text: &str) -> Result<Option<String>, MlflowError> {
 /// nothing.
 pub(crate) fn artifact_directory(text: &str) -> Result<Option<ObjectPath>, MlflowError> {
     let text = decoded(text)?;
-    let has_drive = matches!(text.as_bytes(), [letter, b':', b'/', ..] if letter.is_ascii_alphabetic());
-    if text.starts_with('/') || text.starts_with("file:") || has_drive {
+    let segments: Vec<&str> = text.split('/').filter(|segment| !matches!(*segment, "" | ".")).collect();
+    let path = segments.join("/");
+    let has_drive = matches!(path.as_bytes(), [letter, b':', b'/', ..] if letter.is_ascii_alphabetic());
+    if text.starts_with('/') || path.starts_with("file:") || has_drive {
         return Err(MlflowError::InvalidPath);
     }
-    let segments: Vec<&str> = text.split('/').filter(|segment| !matches!(*segment, "" | ".")).collect();
-    if segments.is_empty() {
+    if path.is_empty() {
         return Ok(None);
     }
-    ObjectPath::new(segments.join("/")).map(Some).map_err(|_| MlflowError::InvalidPath)
+    ObjectPath::new(path).map(Some).map_err(|_| MlflowError::InvalidPath)
 }
 
 /// Checks the path of a file that a client sent.
@@ -116,6 +117,7 @@ mod tests {
             "a\\b",
             "a%5cb",
             "C:/x",
+            "./C:/x",
             "a#b",
             "a%23b",
             "a%00",

@@ -116,7 +116,7 @@ impl ArtifactRoot {
     }
 
     /// What a URI is below the place that is read here; `None` if it is elsewhere.
-    fn below(&self, uri: &str) -> Option<Result<ObjectPath, MlflowError>> {
+    pub(crate) fn below(&self, uri: &str) -> Option<Result<ObjectPath, MlflowError>> {
         let relative = match &self.read.as_ref()?.at {
             ReadAt::Directory(directory) => {
                 let path = local_path(uri)?;
@@ -249,14 +249,8 @@ fn resolved(uri: String, working_directory: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::ops::Range;
-
-    use async_trait::async_trait;
-    use mainstay_core::error::StorageError;
-    use mainstay_core::object::{ByteStream, Content, Entry, ObjectError, Status};
-    use mainstay_core::time::MachineTime;
-
     use super::*;
+    use crate::fuzzed::Nothing;
 
     fn root(uri: &str) -> ArtifactRoot {
         ArtifactRoot::new(uri, PathBuf::from("/work/here")).unwrap()
@@ -327,36 +321,6 @@ mod tests {
         let below = "https://host/api/2.0/mlflow-artifacts/artifacts/team";
         assert!(own.checked(below.to_owned(), &here).is_ok());
         assert!(own.checked("https://host/api/2.0/mlflow-artifacts/artifacts/7".to_owned(), &here).is_err());
-    }
-
-    /// A store of which only its place matters.
-    struct Nothing;
-
-    #[async_trait]
-    impl Objects for Nothing {
-        async fn put(&self, _: &ObjectPath, _: ByteStream, limit: u64) -> Result<(), ObjectError> {
-            Err(ObjectError::TooLarge { limit })
-        }
-
-        async fn get(&self, _: &ObjectPath, _: Option<Range<u64>>) -> Result<Option<Content>, StorageError> {
-            Ok(None)
-        }
-
-        async fn status(&self, _: &ObjectPath) -> Result<Option<Status>, StorageError> {
-            Ok(None)
-        }
-
-        async fn list(&self, _: Option<&ObjectPath>) -> Result<Vec<Entry>, StorageError> {
-            Ok(Vec::new())
-        }
-
-        async fn delete(&self, _: &ObjectPath) -> Result<bool, StorageError> {
-            Ok(false)
-        }
-
-        async fn discard_unfinished(&self, _: MachineTime) -> Result<u64, StorageError> {
-            Ok(0)
-        }
     }
 
     #[test]

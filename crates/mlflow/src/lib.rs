@@ -26,6 +26,9 @@ mod evaluation_record;
 mod experiment;
 mod experiment_search;
 mod fields;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzed;
 mod graphql;
 mod issue;
 mod json_text;

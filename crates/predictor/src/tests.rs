@@ -22,6 +22,7 @@ use mainstay_core::principal::Actor;
 use mainstay_core::scope::{ResourceKind, Subject, default_workspace};
 use mainstay_core::time::{DataTime, MachineTime, ManualClock, SECOND};
 use mainstay_data::schema::Column;
+use mainstay_objects::LocalObjects;
 use mainstay_segments::log::Cursor;
 use mainstay_segments::online::{OnlineStore, Options};
 use mainstay_serving::endpoint::Endpoint;
@@ -34,7 +35,6 @@ use mainstay_serving::schema::{FeatureKind, FeatureSpec, InputSchema, Range};
 use mainstay_serving::segment::{SealedSegment, SegmentKind};
 use mainstay_serving::traffic::Source;
 use mainstay_serving::value::FeatureValue;
-use mainstay_store::objects::LocalObjects;
 use tempfile::TempDir;
 use tokio::sync::watch;
 

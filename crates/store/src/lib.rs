@@ -1,4 +1,4 @@
-//! Every port over SQL and objects: migrations, the writer, the dialect rules.
+//! Every port over SQL: migrations, the writer, the dialect rules.
 //!
 //! One SQL text serves SQLite and PostgreSQL. The rules that make that hold:
 //!
@@ -35,7 +35,6 @@ pub mod imports;
 mod issues;
 mod migrations;
 mod monitoring;
-pub mod objects;
 mod people;
 mod pipelines;
 pub mod ports;

@@ -151,7 +151,7 @@ async fn heads_that_never_end_keep_nobody_out() {
     for _ in 0..3 {
         assert!(server.ask("/").await.starts_with("HTTP/1.1 200 OK"));
     }
-    // Those that were first made room, and were told; one that had not been read yet may find a closed door.
+    // Those that were first made room, and were told; one whose bytes came too late may find a closed door.
     let mut told = 0;
     for mut half in halves.drain(..20) {
         let mut text = String::new();

@@ -270,7 +270,7 @@ fn chunks(file: tokio::fs::File) -> impl futures::Stream<Item = Result<bytes::By
 #[cfg(test)]
 mod tests {
     use mainstay_core::entropy::SeededEntropy;
-    use mainstay_store::objects::LocalObjects;
+    use mainstay_objects::LocalObjects;
 
     use super::*;
 

@@ -206,5 +206,26 @@ fn read(body: Bytes, packing: Option<&str>, encoding: Encoding) -> Result<Vec<Sp
     })
 }
 
+/// A request is read or refused, the same each time, and built of no more parts than were counted before.
+#[cfg(any(test, fuzzing))]
+pub fn fuzzed(data: &[u8]) {
+    let Some((first, body)) = data.split_first() else { return };
+    let encoding = if first & 1 == 0 { Encoding::Protobuf } else { Encoding::Json };
+    let packing = [None, Some("gzip"), Some("deflate")].get(usize::from(first >> 1)).copied().flatten();
+    if let (None, Encoding::Protobuf, Ok(message)) =
+        (packing, encoding, ExportTraceServiceRequest::decode(body))
+    {
+        let written = message.encode_to_vec();
+        assert!(parts::of_protobuf(&written) <= parts::of_protobuf(body));
+        let again = ExportTraceServiceRequest::decode(&*written).map(|message| message.encode_to_vec());
+        assert_eq!(again.ok(), Some(written));
+    }
+    let read = || read(Bytes::copy_from_slice(body), packing, encoding);
+    if let Ok(batches) = read() {
+        // By their texts: a value that is no number is none of its equals.
+        assert_eq!(format!("{batches:?}"), format!("{:?}", read().ok().unwrap_or_default()));
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -38,6 +38,16 @@ fn refusal(result: Result<Vec<SpanBatch>, Refused>) -> (u16, String) {
 }
 
 #[test]
+fn the_corpus_is_replayed() {
+    let corpus = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/otlp");
+    let files: Vec<_> = std::fs::read_dir(&corpus).unwrap().map(|file| file.unwrap().path()).collect();
+    assert!(files.len() > 5, "{}", corpus.display());
+    for file in &files {
+        fuzzed(&std::fs::read(file).unwrap());
+    }
+}
+
+#[test]
 fn both_encodings_say_the_same() {
     let message = Encoding::Json.decode(REQUEST.as_bytes()).ok().unwrap();
     let protobuf = message.encode_to_vec();

@@ -14,7 +14,7 @@ const MAX_SELECTIONS: usize = 1_000;
 /// a look.
 const MAX_LOOKS: usize = 20_000;
 /// Most fields of the operations themselves.
-const MAX_ROOT_FIELDS: usize = 10;
+pub(super) const MAX_ROOT_FIELDS: usize = 10;
 /// Most aliases in one set of selections.
 const MAX_ALIASES: usize = 10;
 

@@ -127,6 +127,21 @@ fn operation<'a>(document: &'a Document, name: Option<&str>) -> Result<&'a Opera
     }
 }
 
+/// A document is read or refused, the same with a comment behind it; what is asked for is bounded.
+#[cfg(any(test, fuzzing))]
+pub fn fuzzed(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    if let Ok(document) = parser::parse(text) {
+        let commented = parser::parse(&format!("{text}\n# {{"));
+        assert_eq!(commented.map_err(|SyntaxError(error)| error), Ok(document));
+    }
+    let request = |text: &str| Request { query: Some(text.to_owned()), ..Request::default() };
+    let whole = serde_json::from_str::<Request>(text).unwrap_or_else(|_| request(text));
+    if let Ok(wanted) = planned(whole) {
+        assert!(wanted.len() <= limits::MAX_ROOT_FIELDS, "{}", wanted.len());
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

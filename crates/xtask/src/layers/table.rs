@@ -60,6 +60,7 @@ pub(crate) const LAYERS: &[Layer] = &[
     adapter("runner", May::Only(&["core", "pipelines"])),
     adapter("query", May::Domains(&[])),
     adapter("store", May::Domains(&[])),
+    adapter("objects", May::Only(&["core"])),
     adapter("api", May::Domains(&[])),
     adapter("mlflow", May::Domains(&["api"])),
     adapter("mlflow-gateway", May::Domains(&["api", "mlflow"])),
@@ -67,8 +68,11 @@ pub(crate) const LAYERS: &[Layer] = &[
     // Pages are routes: they stand in the one table of routes, whose guards find the caller.
     adapter("ui", May::Domains(&["api"])),
     adapter("predictor", May::Domains(&["api", "inference", "query", "segments", "store"])),
-    adapter("directory", May::Only(&["core", "gateway", "governance", "store"])),
-    adapter("platform", May::Domains(&["api", "directory", "mlflow", "predictor", "segments", "store"])),
+    adapter("directory", May::Only(&["core", "gateway", "governance", "objects", "store"])),
+    adapter(
+        "platform",
+        May::Domains(&["api", "directory", "mlflow", "objects", "predictor", "segments", "store"]),
+    ),
     adapter("replay", May::Domains(&["query"])),
     adapter("scaffold", May::Domains(&["query"])),
     adapter("steps", May::Domains(&["inference", "platform", "predictor", "query", "segments", "training"])),
@@ -82,8 +86,13 @@ pub(crate) const LAYERS: &[Layer] = &[
 
 /// Who may name whom in its tests alone: the protocols are tested with a real evaluator behind them; one corpus of
 /// filters is replayed against all who read some.
-pub(crate) const TEST_ONLY: &[(&str, &str)] =
-    &[("api", "inference"), ("tracking", "evaluation"), ("tracking", "traces")];
+pub(crate) const TEST_ONLY: &[(&str, &str)] = &[
+    ("api", "inference"),
+    ("import", "objects"),
+    ("predictor", "objects"),
+    ("tracking", "evaluation"),
+    ("tracking", "traces"),
+];
 
 /// What tests share: everybody may name it, as a development dependency.
 pub(crate) const TESTKIT: &str = "testkit";
@@ -99,7 +108,7 @@ pub(crate) const OWNED: &[(&str, &[&str])] = &[
     ("rusqlite", &["store"]),
     ("libsqlite3-sys", &["store"]),
     ("sqlx*", &["store"]),
-    ("object_store", &["store", "query"]),
+    ("object_store", &["objects", "query"]),
     (
         "axum*",
         &["api", "mlflow", "mlflow-gateway", "mlflow-traces", "ui", "replay", "server", "webhooks", TESTKIT],
@@ -112,7 +121,7 @@ pub(crate) const OWNED: &[(&str, &[&str])] = &[
             "mlflow-gateway",
             "mlflow-traces",
             "platform",
-            "store",
+            "objects",
             "ui",
             "replay",
             "server",

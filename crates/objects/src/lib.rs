@@ -1,4 +1,6 @@
 //! Objects: on local disk, or in a bucket that speaks S3's protocol.
+//!
+//! Both answer [`mainstay_core::object::Objects`], and what one has acknowledged is durable and whole.
 
 mod incoming;
 mod local;

@@ -1,0 +1,121 @@
+//! What must hold of any bytes that are sent as the path of an artifact, as a place for artifacts, or to `/graphql`. The
+//! fuzz targets in `fuzz/` look for bytes of which it does not; their corpora are replayed here.
+
+use std::ops::Range;
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use mainstay_core::error::StorageError;
+use mainstay_core::name::Name;
+use mainstay_core::object::{ByteStream, Content, Entry, ObjectError, ObjectPath, Objects, Status};
+use mainstay_core::scope::default_workspace;
+use mainstay_core::time::MachineTime;
+
+pub use crate::graphql::fuzzed as graphql;
+
+use crate::artifact_multipart::file_name;
+use crate::artifact_owner::WORKSPACES;
+use crate::artifact_path::{artifact_directory, stored_at};
+use crate::artifact_root::ArtifactRoot;
+
+/// A store of which only its place matters.
+pub(crate) struct Nothing;
+
+#[async_trait]
+impl Objects for Nothing {
+    async fn put(&self, _: &ObjectPath, _: ByteStream, limit: u64) -> Result<(), ObjectError> {
+        Err(ObjectError::TooLarge { limit })
+    }
+
+    async fn get(&self, _: &ObjectPath, _: Option<Range<u64>>) -> Result<Option<Content>, StorageError> {
+        Ok(None)
+    }
+
+    async fn status(&self, _: &ObjectPath) -> Result<Option<Status>, StorageError> {
+        Ok(None)
+    }
+
+    async fn list(&self, _: Option<&ObjectPath>) -> Result<Vec<Entry>, StorageError> {
+        Ok(Vec::new())
+    }
+
+    async fn delete(&self, _: &ObjectPath) -> Result<bool, StorageError> {
+        Ok(false)
+    }
+
+    async fn discard_unfinished(&self, _: MachineTime) -> Result<u64, StorageError> {
+        Ok(0)
+    }
+}
+
+/// Whatever a store does with such a path, it stays below its root.
+fn stays_below(path: &ObjectPath) {
+    let parts: Vec<Component<'_>> = Path::new(path.as_str()).components().collect();
+    assert!(parts.iter().all(|part| matches!(part, Component::Normal(_))), "{path}");
+    assert_eq!(parts.len(), path.as_str().split('/').count(), "{path}");
+    assert!(!path.as_str().contains(|c: char| c == '\\' || c.is_control()), "{path}");
+}
+
+/// A path is refused, or stays where it is, whoever decodes it again; so does what a location means.
+pub fn artifact_path(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    if let Ok(Some(path)) = artifact_directory(text) {
+        stays_below(&path);
+        assert_eq!(artifact_directory(path.as_str()), Ok(Some(path)), "{text}");
+    }
+    if let Some(Ok(path)) = stored_at(text) {
+        stays_below(&path);
+    }
+    if let Ok(name) = file_name(text) {
+        stays_below(&name);
+        assert!(!name.as_str().contains('/'), "{name}");
+    }
+    for root in ["mlflow-artifacts:/", "/srv/a", "file:///srv/a%20b", "s3://b/p"] {
+        let root = ArtifactRoot::new(root, PathBuf::from("/work/here"));
+        let Ok(root) = root.map(|root| root.read_through(Arc::new(Nothing))) else { continue };
+        for workspace in [Ok(default_workspace()), Name::new("beta")].into_iter().flatten() {
+            location(&root, text, &workspace);
+        }
+    }
+}
+
+/// A location that a client may name is nowhere in our stores, or in a folder that its workspace may name.
+fn location(root: &ArtifactRoot, text: &str, workspace: &Name) {
+    let Ok(uri) = root.checked(text.to_owned(), workspace) else { return };
+    let Some(place) = stored_at(&uri).or_else(|| root.below(&uri)) else { return };
+    assert!(place.is_ok(), "{uri}");
+    let Ok(path) = place else { return };
+    stays_below(&path);
+    let parts: Vec<&str> = path.as_str().split('/').collect();
+    let first = parts.first().copied().unwrap_or_default();
+    assert!(
+        first.parse::<u64>().is_err() && first != ObjectPath::MODELS && first != ObjectPath::INCOMING,
+        "{path}"
+    );
+    let is_own = first == WORKSPACES && parts.get(1) == Some(&workspace.as_str());
+    assert!(is_own || (*workspace == default_workspace() && first != WORKSPACES), "{path} in {workspace}");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// Runs every text of a target's corpus through it.
+    fn replay(target: &str, run: fn(&[u8])) {
+        let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target);
+        let files = fs::read_dir(&corpus).unwrap().map(|file| file.unwrap().path()).collect::<Vec<_>>();
+        assert!(files.len() > 5, "{}", corpus.display());
+        for file in &files {
+            run(&fs::read(file).unwrap());
+        }
+    }
+
+    #[test]
+    fn the_corpora_are_replayed() {
+        replay("artifact_path", artifact_path);
+        replay("graphql", graphql);
+    }
+}
