@@ -55,7 +55,8 @@ impl Unsealing {
                 Some(Zeroizing::new(*key))
             }
         };
-        let passphrase = passphrase.unwrap_or_else(|| DEFAULT_PASSPHRASE.to_owned());
+        let passphrase =
+            passphrase.filter(|text| !text.is_empty()).unwrap_or_else(|| DEFAULT_PASSPHRASE.to_owned());
         Some(Self { passphrase: Zeroizing::new(passphrase), wrapping: BTreeMap::new(), webhooks })
     }
 

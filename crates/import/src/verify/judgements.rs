@@ -11,6 +11,7 @@ use mainstay_traces::port::TraceReader as _;
 
 use super::{Pair, Verifier, canonical};
 use crate::error::ImportError;
+use crate::finding::Finding;
 
 impl Verifier<'_> {
     /// Traces, and their assessments one by one.
@@ -45,6 +46,14 @@ impl Verifier<'_> {
                     let what = || format!("assessment {} of trace {id}", there.id);
                     let here = here.next().map(canonical::assessment);
                     self.note(assessed, what, &canonical::assessment(there), here.as_ref());
+                }
+                let more = here.count() as u64;
+                if more > 0 {
+                    assessed.counts.1 += more;
+                    let reason = format!("there are {more} more here");
+                    self.comparison
+                        .differences
+                        .extend([Finding::new(format!("assessments of trace {id}"), reason)]);
                 }
             }
             (self.tell)("traces", page.items.len() as u64);
