@@ -62,7 +62,7 @@ test-import: ## Import from a stock MLflow server, if tests/import is there, and
 	@if [ -d tests/import ]; then \
 		scripts/need.sh postgresql && \
 		$(MAKE) --no-print-directory build && \
-		python=$$(scripts/python-env.sh tests/import/requirements.txt) && \
+		python=$$(scripts/python-env.sh tests/clients/requirements.txt) && \
 		MAINSTAY=$(abspath $(BINARY)) $(PHASE) import scripts/with-postgres.sh "$$python" -m pytest -q tests/import; \
 	fi
 
