@@ -22,9 +22,9 @@ const LONG: Duration = Duration::from_mins(1);
 /// What tests wait for to happen by itself.
 const SHORT: Duration = Duration::from_millis(50);
 
-/// Pieces of what is asked under `/long`, each of [`PIECE`] bytes.
+/// Pieces of what is asked under `/long`.
 const PIECES: usize = 4_000;
-const PIECE: usize = 512 << 10;
+static PIECE: [u8; 512 << 10] = [0; 512 << 10];
 
 /// A server that echoes bodies. What is asked under `/held` is answered once there is a permit for it.
 struct Server {
@@ -47,21 +47,20 @@ impl Server {
         let (held, enters) = (Arc::clone(&permits), Arc::clone(&entered));
         let made = Arc::new(AtomicUsize::new(0));
         let making = Arc::clone(&made);
-        let long = async move || {
-            Body::from_stream(futures::stream::iter(0..PIECES).map(move |_| {
-                making.fetch_add(1, Ordering::Relaxed);
-                Ok::<_, Infallible>(Bytes::from_static(&[0; PIECE]))
-            }))
-        };
-        let router =
-            Router::new().route("/long", axum::routing::get(long)).fallback(async move |request: Request| {
-                if request.uri().path() == "/held" {
-                    enters.add_permits(1);
-                    held.acquire().await.unwrap().forget();
-                }
-                let read = axum::body::to_bytes(request.into_body(), 1 << 20).await;
-                read.unwrap_or_else(|error| Bytes::from(error.to_string()))
-            });
+        let router = Router::new().fallback(async move |request: Request| {
+            if request.uri().path() == "/long" {
+                return Body::from_stream(futures::stream::iter(0..PIECES).map(move |_| {
+                    making.fetch_add(1, Ordering::Relaxed);
+                    Ok::<_, Infallible>(Bytes::from_static(&PIECE))
+                }));
+            }
+            if request.uri().path() == "/held" {
+                enters.add_permits(1);
+                held.acquire().await.unwrap().forget();
+            }
+            let read = axum::body::to_bytes(request.into_body(), 1 << 20).await;
+            Body::from(read.unwrap_or_else(|error| Bytes::from(error.to_string())))
+        });
         let (stop, stopping) = watch::channel(false);
         let task = tokio::spawn(start(listener, router, limits, stopping).unwrap());
         Self { address, made, entered, permits, stop, task }
