@@ -13,7 +13,7 @@ const STEPS = 4;
 const DEEPEST = 24;
 const LOOKS = {
   LLM: "llm", CHAT_MODEL: "llm", EMBEDDING: "llm", TOOL: "tool", RETRIEVER: "find", RERANKER: "find", MEMORY: "find",
-  AGENT: "agent", CHAIN: "chain", WORKFLOW: "chain", PARSER: "chain", EVALUATOR: "agent", GUARDRAIL: "agent",
+  AGENT: "agent", CHAIN: "flow", WORKFLOW: "flow", PARSER: "flow", EVALUATOR: "agent", GUARDRAIL: "agent",
 };
 const WORDS = { CHAT_MODEL: "chat", LLM: "llm" };
 
