@@ -62,7 +62,7 @@ test-import: ## Import from a stock MLflow server, if tests/import is there, and
 	@if [ -d tests/import ]; then \
 		scripts/need.sh postgresql && \
 		$(MAKE) --no-print-directory build && \
-		python=$$(scripts/python-env.sh tests/import/requirements.txt) && \
+		python=$$(scripts/python-env.sh tests/clients/requirements.txt) && \
 		MAINSTAY=$(abspath $(BINARY)) $(PHASE) import scripts/with-postgres.sh "$$python" -m pytest -q tests/import; \
 	fi
 
@@ -95,10 +95,12 @@ fuzz: ## Fuzz the parsers and evaluators of what anybody may send, a minute each
 
 # Figures, not a test: nothing fails because a machine is slow.
 bench: ## Measure against the targets of docs/performance.md, and write that page.
-	@scripts/need.sh strace
+	@scripts/need.sh strace postgresql
 	@$(PHASE) build $(CARGO_BUILD) --bin mainstay --example latency
 	@python=$$(scripts/python-env.sh bench/requirements.txt) && \
-		$(PHASE) bench "$$python" bench --binary $(BUILT)/mainstay --latency $(BUILT)/examples/latency
+		stock=$$(scripts/python-env.sh tests/clients/requirements.txt) && \
+		$(PHASE) bench scripts/with-postgres.sh "$$python" bench --binary $(BUILT)/mainstay \
+			--latency $(BUILT)/examples/latency --stock "$$stock"
 
 # SOAK="--days 40 --kills 10" for a short one; "--undisturbed DIR" names what `mainstay demo` left.
 soak: build ## Kill writers of all kinds 120 times and the whole demonstration fifty times, and take databases away for half a minute; 20 minutes.

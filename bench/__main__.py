@@ -1,6 +1,9 @@
 """Measures the program against its targets, and writes docs/performance.md.
 
-usage: python bench --binary target/release/mainstay --latency .../examples/latency [--only WORD] [--keep]
+usage: python bench --binary target/release/mainstay --latency .../examples/latency [--only WORD] [--stock PYTHON]
+
+With --stock, a stock MLflow server of that environment is measured beside, on SQLite and on the PostgreSQL server
+that MAINSTAY_TEST_POSTGRES names.
 """
 
 import argparse
@@ -14,10 +17,14 @@ import sys
 import tempfile
 import time
 
+import artifacts
 import disk
 import evaluator
+import peers
 import prediction
+import runs
 import series
+import spans
 import starting
 import steps
 import tracking
@@ -32,6 +39,9 @@ FIGURES = [
     tracking.log_metric,
     series.charts,
     series.history,
+    runs.hundred_thousand_runs,
+    spans.otlp,
+    artifacts.one_gigabyte,
     prediction.one_row,
     evaluator.one_row_latency,
     steps.durable_step,
@@ -81,10 +91,11 @@ def machine():
     return f"{os.cpu_count()} cores ({name}), {memory:.0f} GiB of memory"
 
 
-def write_page(bench, figures):
+def write_page(bench, figures, beside):
     held = sum(figure.holds for figure in figures if figure.target is not None)
     words = {
         "table": table(figures),
+        "peers": beside,
         "machine": machine(),
         "sync": f"{statistics.median(bench.syncs):.2f}",
         "held": str(held),
@@ -98,6 +109,7 @@ def main():
     arguments.add_argument("--binary", type=pathlib.Path, required=True)
     arguments.add_argument("--latency", type=pathlib.Path, required=True)
     arguments.add_argument("--only", help="only figures whose function has this in its name; writes no page")
+    arguments.add_argument("--stock", help="the Python of an environment with mlflow; without it no page is written")
     arguments = arguments.parse_args()
     # Beside what is built: a temporary directory may lie in memory, where a sync costs nothing.
     (ROOT / "target").mkdir(exist_ok=True)
@@ -114,8 +126,11 @@ def main():
                 print(" · ".join(cell for cell in figure.cells() if cell), flush=True)
             print(f"  ({measure.__name__}: {time.perf_counter() - begun:.0f} s)", file=sys.stderr, flush=True)
         print(f"\n{table(figures)}")
-        if not arguments.only:
-            write_page(bench, figures)
+        if arguments.stock and (not arguments.only or arguments.only == "peers"):
+            beside = peers.peers(bench, arguments.stock, os.environ["MAINSTAY_TEST_POSTGRES"])
+            print(f"\n{beside}")
+            if not arguments.only:
+                write_page(bench, figures, beside)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ import threading
 import time
 
 import server as servers
+from figure import Figure
 
 MIB = 1 << 20
 PATH = "/api/2.0/mlflow-artifacts/artifacts/bench/one.bin"
@@ -108,6 +109,20 @@ def one_round(binary, directory, mib, options):
     finally:
         running.stop()
     return {"dd_s": round(dd, 3), "up": up.figures(dd), "down": down.figures(dd)}
+
+
+def one_gigabyte(bench):
+    """One artifact, up and down, beside `dd` of as much."""
+    directory = bench.new_directory("artifact")
+    directory.mkdir()
+    rounds = [one_round(bench.binary, directory, 1024, []) for _ in range(3)]
+    shutil.rmtree(directory)
+    for way, name in (("up", "Upload of 1 GB"), ("down", "Download of 1 GB")):
+        times = [1 / each[way]["of_dd"] for each in rounds]
+        cpu = statistics.median(each[way]["cpu_s"] for each in rounds)
+        beside = [f"dd {statistics.median(each['dd_s'] for each in rounds):.2f} s", f"CPU {cpu:.2f} s"]
+        yield Figure(f"{name}, times the wall of `dd conv=fsync`", "", times, "1 GB", 1 / 0.7, beside)
+        yield Figure(f"{name}, growth of memory", "MB", [each[way]["rss_growth_mb"] for each in rounds], "1 GB", 32)
 
 
 def main():

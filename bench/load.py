@@ -32,6 +32,8 @@ class Outcome:
     server_cpu: float
     generator_cpu: float
     latencies: list[float]
+    bodies: list[bytes]
+    """Of the answers, where they were to be kept."""
 
     def p50_ms(self):
         return percentile(self.latencies, 0.5) * 1e3
@@ -41,13 +43,14 @@ class Outcome:
         return f"{self.count / self.wall:,.0f}/s, wall p50 {self.p50_ms():.2f} ms, generator {busy:.0f} % of a core"
 
 
-def run(server, queues, processes=1):
-    """Sends the requests of each queue one after the other on a connection of its own."""
+def run(server, queues, processes=1, keep=False):
+    """Sends the requests of each queue one after the other on a connection of its own. `keep`: also their answers, in
+    the order in which they came."""
     shares = [queues[at::processes] for at in range(processes)]
     pipes, workers = [], []
     for share in shares:
         ours, theirs = FORK.Pipe()
-        worker = FORK.Process(target=_work, args=(server.port, share, theirs))
+        worker = FORK.Process(target=_work, args=(server.port, share, theirs, keep))
         worker.start()
         pipes.append(ours)
         workers.append(worker)
@@ -60,27 +63,30 @@ def run(server, queues, processes=1):
     wall, cpu = time.perf_counter() - start, server.spent() - cpu
     for worker in workers:
         worker.join()
-    failed = [error for error, _, _ in results if error]
+    failed = [error for error, *_ in results if error]
     if failed:
         raise RuntimeError(failed[0])
-    latencies = sorted(latency for _, all_of_them, _ in results for latency in all_of_them)
-    return Outcome(len(latencies), wall, cpu, sum(spent for _, _, spent in results), latencies)
+    latencies = sorted(latency for _, all_of_them, _, _ in results for latency in all_of_them)
+    bodies = [body for *_, kept in results for body in kept]
+    return Outcome(len(latencies), wall, cpu, sum(spent for _, _, spent, _ in results), latencies, bodies)
 
 
-def _work(port, queues, pipe):
+def _work(port, queues, pipe, keep):
     try:
-        connections = [_Connection(port, queue) for queue in queues]
+        kept = [] if keep else None
+        connections = [_Connection(port, queue, kept) for queue in queues]
         pipe.send("ready")
         pipe.recv()
         before = time.process_time()
         latencies = _drive(connections)
-        pipe.send((None, latencies, time.process_time() - before))
+        pipe.send((None, latencies, time.process_time() - before, kept or []))
     except Exception as error:  # noqa: BLE001 - told to whoever waits
-        pipe.send((repr(error), [], 0.0))
+        pipe.send((repr(error), [], 0.0, []))
 
 
 class _Connection:
-    def __init__(self, port, queue):
+    def __init__(self, port, queue, kept):
+        self.kept = kept
         self.socket = socket.create_connection(("127.0.0.1", port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.queue = iter(queue)
@@ -105,6 +111,8 @@ class _Connection:
             return False
         if self.buffer[9:12] != b"200":
             raise RuntimeError(self.buffer.decode(errors="replace"))
+        if self.kept is not None:
+            self.kept.append(self.buffer[end + 4 :])
         self.buffer = b""
         return True
 

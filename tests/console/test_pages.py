@@ -8,7 +8,7 @@ from conftest import PICTURES
 
 CHECKS = (pathlib.Path(__file__).parent / "page_checks.js").read_text()
 
-EMPTY = ["/", "/datasets", "/features", "/experiments", "/experiments/0", "/runs", "/models", "/endpoints", "/pipelines",
+EMPTY = ["/", "/datasets", "/features", "/experiments", "/experiments/0", "/runs", "/traces", "/experiments/0/traces", "/models", "/prompts", "/endpoints", "/pipelines",
          "/approvals", "/audit", "/retention"]
 FULL = ["/", "/datasets", "/datasets/flights", "/features", "/experiments", "/experiments/{experiment}",
         "/experiments/{experiment}?filter=metrics.nope%20%3E%201", "/runs/{run}", "/runs", "/runs?experiment=0&experiment={experiment}", "/runs/{run}/artifacts", "/models", "/models/flight-delay",
@@ -62,6 +62,9 @@ def test_a_page_of_a_living_model_holds_to_what_pages_hold_to(page, alive, path)
     ("/runs/zz", 400, "invalid-argument"),
     ("/runs/" + "0" * 32, 404, "not-found"),
     ("/models/none", 404, "not-found"),
+    ("/traces/none", 404, "not-found"),
+    ("/prompts/none", 404, "not-found"),
+    ("/traces?filter=(", 400, "invalid-filter"),
     ("/endpoints/none", 404, "not-found"),
     ("/experiments/0?filter=(", 400, "invalid-filter"),
     ("/audit?subject=nothing", 400, "malformed-body"),

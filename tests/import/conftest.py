@@ -11,8 +11,12 @@ import pytest
 sys.path.append(str(Path(__file__).parent))
 
 from queries import ask, questions  # noqa: E402
-from stock import Stock  # noqa: E402
+from stock import KEYS, Stock  # noqa: E402
 from world import fill  # noqa: E402
+
+
+# The import opens what was sealed, and both it and the server seal by the passphrase.
+os.environ.update(KEYS)
 
 
 class Source:

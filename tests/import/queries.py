@@ -38,7 +38,8 @@ def questions(ids):
     """At least two hundred questions about everything that is there."""
     return [
         *about_experiments(ids), *about_runs(ids), *about_points(ids), *about_logged_models(ids),
-        *about_artifacts(ids), *about_models(ids), *about_traces(ids), *about_evaluation(ids),
+        *about_artifacts(ids), *about_models(ids), *about_traces(ids), *about_evaluation(ids), *about_issues(ids),
+        *about_gateway(ids), *about_webhooks(ids),
     ]
 
 
@@ -145,12 +146,12 @@ def about_traces(ids):
         yield ("GET", f"{NEW}traces/{trace}", None)
     for trace in ids["traces"]:
         yield ("GET", f"{NEW}traces/get?trace_id={trace}", None)
+    for assessment in [*(one for all in ids["assessments"].values() for one in all), ("tr-0", "a-0")]:
+        yield ("GET", f"{NEW}traces/{assessment[0]}/assessments/{assessment[1]}", None)
     where = [{"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": ids["plain"]}}]
     run = ids["runs"][2]
-    # The one that was judged is not among the answers: judgements are left out.
-    this = "tags.topic = 'food' AND attributes.client_request_id != 'request question 7'"
     filters = [
-        this, "attributes.status = 'ERROR'", "tags.later = 'tag'", f"metadata.`mlflow.sourceRun` = '{ids['runs'][10]}'",
+        "tags.topic = 'food'", "feedback.good = 'false'", "feedback.mark = '0.75'", "expectation.expected = '1'", "attributes.status = 'ERROR'", "tags.later = 'tag'", f"metadata.`mlflow.sourceRun` = '{ids['runs'][10]}'",
         "attributes.client_request_id = 'request question 4'", "attributes.name = 'nothing'", f"attributes.run_id = '{run}'",
     ]
     for filter in filters:
@@ -169,21 +170,59 @@ def about_evaluation(ids):
         yield ("POST", f"{NEW}datasets/search", body)
     yield ("GET", f"{NEW}scorers/list?experiment_id={ids['plain']}", None)
     yield ("GET", f"{NEW}scorers/versions?experiment_id={ids['plain']}&name=polite", None)
+    yield ("GET", f"{NEW}scorers/get?experiment_id={ids['plain']}&name=tone", None)
+    yield ("GET", f"{NEW}scorers/online-configs?scorer_ids={ids['scorer']}", None)
     for version in [1, 2, 3]:
         yield ("GET", f"{NEW}scorers/get?experiment_id={ids['plain']}&name=polite&version={version}", None)
+
+
+def about_issues(ids):
+    for issue in [*ids["issues"], "iss-none"]:
+        yield ("GET", f"{NEW}issues/{issue}", None)
+    for more in [{}, {"filter_string": "status = 'resolved'"}, {"order_by": ["name DESC"]}, {"max_results": 1}]:
+        yield ("POST", f"{NEW}issues/search", {"experiment_id": ids["plain"], **more})
+
+
+def about_gateway(ids):
+    def read(call, **query):
+        return ("GET", f"{NEW}gateway/{call}?" + urllib.parse.urlencode(query), None)
+
+    for secret in [*ids["secrets"], "s-" + "0" * 32]:
+        yield read("secrets/get", secret_id=secret)
+    for definition in [*ids["definitions"], "d-" + "0" * 32]:
+        yield read("model-definitions/get", model_definition_id=definition)
+    for endpoint in [*ids["endpoints"], "e-" + "0" * 32]:
+        yield read("endpoints/get", endpoint_id=endpoint)
+        yield read("endpoints/bindings/list", endpoint_id=endpoint)
+    for kind in ["secrets", "model-definitions", "endpoints", "endpoints/bindings"]:
+        yield read(kind + "/list")
+    yield read("endpoints/get", name="chat")
+    yield read("secrets/list", provider="openai")
+
+
+def about_webhooks(ids):
+    yield ("GET", f"{API}webhooks?max_results=10", None)
+    for webhook in [*ids["webhooks"], "none"]:
+        yield ("GET", f"{API}webhooks/{webhook}", None)
 
 
 #: Lists that a stock server hands out in no order, and what tells the things in them apart.
 UNORDERED = {
     "tags": ("key",), "params": ("key",), "metrics": ("key", "timestamp", "step", "value"), "aliases": (),
     "latest_versions": ("version",), "dataset_inputs": (), "model_inputs": ("model_id",), "model_outputs": ("model_id",),
-    "model_versions": ("name", "version"),
+    "model_versions": ("name", "version"), "assessments": ("assessment_id",), "secrets": ("secret_id",),
+    "model_definitions": ("model_definition_id",), "endpoints": ("endpoint_id",), "model_mappings": ("mapping_id",),
+    "bindings": ("endpoint_id", "resource_id"), "events": ("entity", "action"), "webhooks": ("name",),
 }
 #: What a stock server leaves out of some things, though it tells it where it is asked for it; we tell it always.
 LEFT_OUT = {
     "runs": ("model_inputs",), "latest_versions": ("aliases",), "model_versions": ("aliases",),
     "dataset": ("experiment_ids",), "datasets": ("experiment_ids",),
 }
+
+
+#: Where nothing is said, some of a stock server's answers have an empty text, and others nothing.
+EMPTY_OR_ABSENT = ("next_page_token", "created_by", "last_updated_by")
 
 
 def counted(answer, name=None, without=()):
@@ -199,10 +238,13 @@ def counted(answer, name=None, without=()):
     if isinstance(answer, dict):
         if "error_code" in answer:
             return {"error_code": answer["error_code"]}
+        if "webhook_id" in answer:
+            # The same 128 bits, without dashes.
+            answer = answer | {"webhook_id": answer["webhook_id"].replace("-", "")}
         if answer.get("next_page_token"):
             answer = answer | {"next_page_token": "a token"}
         return {key: counted(value, key, without) for key, value in answer.items()
-                if key not in without and not (key == "next_page_token" and not value)}
+                if key not in without and not (key in EMPTY_OR_ABSENT and not value)}
     if isinstance(answer, list):
         things = [counted(thing, None, without) for thing in answer]
         if name in UNORDERED:

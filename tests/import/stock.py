@@ -15,6 +15,13 @@ def free_port():
         return one.getsockname()[1]
 
 
+#: What a stock server seals secrets with: those of its gateway, and those of webhooks.
+KEYS = {
+    "MLFLOW_CRYPTO_KEK_PASSPHRASE": "a passphrase of the stock server, long enough",
+    "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
+}
+
+
 class Stock:
     """`mlflow server` on a database and a directory for artifacts."""
 
@@ -27,6 +34,7 @@ class Stock:
             "--default-artifact-root", "mlflow-artifacts:/", "--allowed-hosts", "*",
         ]
         environment = dict(os.environ, MLFLOW_DISABLE_TELEMETRY="true", MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false")
+        environment |= KEYS
         with open(log, "w") as out:
             self.process = subprocess.Popen(
                 command, stdout=out, stderr=out, env=environment, start_new_session=True, cwd=artifacts.parent

@@ -1,5 +1,8 @@
 """Everything that a stock server can hold, made through its unmodified client."""
 
+import json
+import urllib.request
+
 import mlflow
 from mlflow import MlflowClient
 from mlflow.entities import (
@@ -22,7 +25,11 @@ def fill(url):
     registry(client, ids)
     prompts(client, ids)
     traces(client, ids)
-    evaluation(ids)
+    issues(ids)
+    judgements(ids)
+    gateway(url, ids)
+    evaluation(url, ids)
+    webhooks(client, ids)
     return ids
 
 
@@ -178,12 +185,100 @@ def traces(client, ids):
     client.set_trace_tag(ids["traces"][0], "later", "tag")
     client.link_traces_to_run([ids["traces"][1], ids["traces"][2]], ids["runs"][2])
     client.link_prompt_versions_to_trace([mlflow.genai.load_prompt("prompts:/greeting/1")], ids["traces"][2])
+
+
+def issues(ids):
+    from mlflow.entities.issue import IssueSeverity, IssueStatus
+
+    made = mlflow.genai.create_issue(
+        "slow answers", severity=IssueSeverity.HIGH, description="They take *long*, né?", categories=["latency", "own"],
+        source_run_id=ids["runs"][0], metadata={"found by": "me", "é": "ü"}, experiment_id=ids["plain"],
+    )
+    chosen = mlflow.genai.create_issue(
+        "made up", severity=IssueSeverity.LOW, description="none", issue_id="iss-chosen-1", experiment_id=ids["plain"],
+        last_seen_timestamp=1_700_000_000_000,
+    )
+    mlflow.genai.update_issue(chosen.issue_id, status=IssueStatus.RESOLVED, experiment_id=ids["plain"])
+    ids["issues"] = [made.issue_id, chosen.issue_id]
+
+
+def judgements(ids):
+    from mlflow.entities import AssessmentError, AssessmentSource, Expectation, Feedback
+
+    person = AssessmentSource("HUMAN", "amélie")
+    one, other, third = ids["traces"][:3]
+    good = mlflow.log_feedback(trace_id=one, name="good", value=True, source=person, rationale="It is, né?")
+    mlflow.override_feedback(trace_id=one, assessment_id=good.assessment_id, value=False, rationale="no", source=person)
+    span = mlflow.get_trace(other).data.spans[1].span_id
+    mlflow.log_feedback(
+        trace_id=other, name="judged", span_id=span, metadata={"model": "x", "mlflow.assessment.sourceRunId": ids["runs"][1]},
+        source=AssessmentSource("LLM_JUDGE", "judge"), error=AssessmentError("LIMIT", "too many", "a\nb"),
+    )
+    mlflow.log_feedback(
+        trace_id=other, name="marks", value={"a": [1, 2.5, None, "ü"], "b": {"c": True}}, source=AssessmentSource("CODE"),
+    )
+    mlflow.log_feedback(trace_id=other, name="gone", value=3)
+    gone = next(one for one in mlflow.get_trace(other).info.assessments if one.name == "gone")
+    mlflow.delete_assessment(other, gone.assessment_id)
+    said = mlflow.log_expectation(trace_id=third, name="expected", value=["x", 1], source=person, metadata={"n": "1"})
+    mlflow.update_assessment(third, said.assessment_id, Expectation(name="expected", value=["x", 2]))
+    marked = mlflow.log_feedback(trace_id=third, name="mark", value=0.25, source=person)
+    mlflow.update_assessment(third, marked.assessment_id, Feedback(name="mark", value=0.75, metadata={"why": "later"}))
+    ids["assessments"] = {}
+    mlflow.log_issue(trace_id=third, issue_id=ids["issues"][0], run_id=ids["runs"][0], rationale="look at the time")
+    for trace in [one, other, third]:
+        said = mlflow.get_trace(trace).info.assessments
+        ids["assessments"][trace] = [(trace, assessment.assessment_id) for assessment in said]
+
+
+def gateway(url, ids):
+    from mlflow.entities.gateway_budget_policy import (
+        BudgetAction, BudgetDuration, BudgetDurationUnit, BudgetTargetScope, BudgetUnit,
+    )
+    from mlflow.entities import FallbackConfig, GatewayEndpointModelConfig, GatewayEndpointTag, RoutingStrategy
+    from mlflow.entities.gateway_endpoint import FallbackStrategy, GatewayModelLinkageType, GatewayResourceType
+    from mlflow.store.tracking.rest_store import RestStore
+    from mlflow.utils.rest_utils import MlflowHostCreds
+
+    store = RestStore(lambda: MlflowHostCreds(url))
+
+    def model(definition, linkage=GatewayModelLinkageType.PRIMARY, **more):
+        return GatewayEndpointModelConfig(definition.model_definition_id, linkage, **more)
+
+    shared = store.create_gateway_secret("shared", {"api_key": "sk-of-the-provider-1234"}, "openai", created_by="me")
+    amazon = store.create_gateway_secret(
+        "amazon é", {"aws_access_key_id": "AKIATEST12345678", "aws_secret_access_key": "a secret of twenty"}, "bedrock",
+        auth_config={"auth_mode": "access_keys", "aws_region_name": "us-east-1"},
+    )
+    store.update_gateway_secret(shared.secret_id, {"api_key": "sk-of-the-provider-5678"}, updated_by="you")
+    lost = store.create_gateway_secret("lost", {"api_key": "sk-that-was-deleted"})
+    models = [
+        store.create_gateway_model_definition(name, secret.secret_id, provider, of, created_by="me")
+        for name, secret, provider, of in [
+            ("fast", shared, "openai", "gpt-4o-mini"), ("slow", amazon, "bedrock", "claude"), ("none", lost, "openai", "x"),
+        ]
+    ]
+    store.delete_gateway_secret(lost.secret_id)
+    chat = store.create_gateway_endpoint(
+        "chat", [model(models[0], weight=0.5), model(models[1], GatewayModelLinkageType.FALLBACK, fallback_order=1)],
+        routing_strategy=RoutingStrategy.REQUEST_BASED_TRAFFIC_SPLIT, created_by="me",
+        fallback_config=FallbackConfig(FallbackStrategy.SEQUENTIAL, 2), experiment_id=ids["plain"],
+    )
+    quiet = store.create_gateway_endpoint("quiet", [model(models[2])], usage_tracking=False)
+    tracked = store.create_gateway_endpoint("tracked", [model(models[0])])
+    store.attach_model_to_endpoint(tracked.endpoint_id, model(models[1], weight=2.0))
+    store.set_gateway_endpoint_tag(chat.endpoint_id, GatewayEndpointTag("team", "green é"))
+    store.create_endpoint_binding(quiet.endpoint_id, GatewayResourceType.SCORER, "somebody's")
     # What there is no place for: it is counted, and left out.
-    ids["judged"] = ids["traces"].pop()
-    mlflow.log_feedback(trace_id=ids["judged"], name="good", value=True)
+    store.create_budget_policy(
+        BudgetUnit.USD, 5.0, BudgetDuration(BudgetDurationUnit.DAYS, 1), BudgetTargetScope.GLOBAL, BudgetAction.ALERT,
+    )
+    ids["secrets"] = [shared.secret_id, amazon.secret_id]
+    ids["definitions"] = [one.model_definition_id for one in models]
+    ids["endpoints"] = [chat.endpoint_id, quiet.endpoint_id, tracked.endpoint_id]
 
 
-def evaluation(ids):
+def evaluation(url, ids):
     from mlflow.genai import datasets
     from mlflow.genai.judges import make_judge
 
@@ -199,3 +294,25 @@ def evaluation(ids):
     for text in ["Is {{ outputs }} polite?", "Is {{ outputs }} very polite?"]:
         judge = make_judge(name="polite", instructions=text, model="openai:/gpt-4o-mini", feedback_value_type=bool)
         judge.register(experiment_id=ids["plain"])
+    judge = make_judge(name="tone", instructions="Is {{ outputs }} kind?", model="gateway:/chat")
+    judge.register(experiment_id=ids["plain"])
+    body = json.dumps({"experiment_id": ids["plain"], "name": "tone", "sample_rate": 0.25, "filter_string": "status = 'OK'"})
+    request = urllib.request.Request(url + "/api/3.0/mlflow/scorers/online-config", data=body.encode(), method="PUT")
+    request.add_header("Content-Type", "application/json")
+    with urllib.request.urlopen(request) as answer:
+        ids["scorer"] = json.load(answer)["config"]["scorer_id"]
+
+
+def webhooks(client, ids):
+    """The last that is made: nobody is called."""
+    from mlflow.entities.webhook import WebhookAction, WebhookEntity, WebhookEvent, WebhookStatus
+
+    events = [
+        WebhookEvent(WebhookEntity.PROMPT, WebhookAction.CREATED),
+        WebhookEvent(WebhookEntity.MODEL_VERSION, WebhookAction.CREATED),
+    ]
+    signed = client.create_webhook("signed", "https://1.1.1.1/T0/hook?x=1", events, "for chat", secret="schlüssel")
+    plain = client.create_webhook("plain", "https://1.1.1.1/", events[:1], status=WebhookStatus.DISABLED)
+    gone = client.create_webhook("gone", "https://1.1.1.1/", events[:1])
+    client.delete_webhook(gone.webhook_id)
+    ids["webhooks"] = [signed.webhook_id, plain.webhook_id, gone.webhook_id]

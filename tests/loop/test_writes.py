@@ -48,6 +48,7 @@ def test_whatever_was_answered_outlives_kills(kind, tmp_path, request):
     command = [BINARY, "audit", "verify", "--state", str(data)] + (["--db", database] if database else [])
     verified = subprocess.run(command, capture_output=True, text=True, check=False)
     assert verified.returncode == 0, verified.stdout + verified.stderr
-    told = {kind: sum(len(writer.sure[kind]) for writer in writers) for kind in ("run", "batch", "metric", "file", "version", "trace")}
+    kinds = ("run", "batch", "metric", "file", "version", "trace", "assessment", "issue")
+    told = {kind: sum(len(writer.sure[kind]) for writer in writers) for kind in kinds}
     assert min(told.values()) > 0, told
     print(f"\n{KILLS[kind]} kills on {kind}: {told}; back in {statistics.median(back):.3f} s (longest {max(back):.3f})")

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from urllib.parse import quote, urlsplit
 
 API = "/api/2.0/mlflow"
+API3 = "/api/3.0/mlflow"
 FILES = "/api/2.0/mlflow-artifacts/artifacts"
 LARGEST = 1 << 20
 """Longest artifact, in bytes."""
@@ -81,9 +82,10 @@ class Writer:
         """Writes until the server is gone, or it is told to stop."""
         line = Line(url)
         kinds = [self._create_run, self._batch, self._metric, self._file, self._version, self._trace]
+        kinds += [self._assessment, self._issue]
         while not stop.is_set():
             try:
-                self.rng.choices(kinds, weights=[1, 6, 6, 3, 1, 2])[0](line)
+                self.rng.choices(kinds, weights=[1, 6, 6, 3, 1, 2, 2, 1])[0](line)
             except Gone:
                 return
 
@@ -160,6 +162,20 @@ class Writer:
         headers = {"x-mlflow-experiment-id": self.experiment}
         self._noted("trace", f"tr-{trace}", True, lambda: line.call("POST", "/v1/traces", body, **headers))
 
+    def _assessment(self, line):
+        traces = list(self.sure["trace"])
+        if not traces:
+            return
+        trace, name = self.rng.choice(traces[-4:]), f"a{self._next()}"
+        said = {"assessment_name": name, "source": {"source_type": "HUMAN", "source_id": self.name}, "feedback": {"value": 1}}
+        ask = lambda: line.call("POST", f"{API3}/traces/{trace}/assessments", {"assessment": said})
+        self._noted("assessment", (trace, name), True, ask)
+
+    def _issue(self, line):
+        name = f"i{self._next()}"
+        body = {"experiment_id": self.experiment, "name": name, "description": name, "severity": "low"}
+        self._noted("issue", name, True, lambda: line.call("POST", f"{API3}/issues", body))
+
     def check(self, line, everything):
         """Compares the record with what was told: of the runs that were written to since, or of all."""
         runs = set(self.runs) if everything else self.fresh
@@ -170,6 +186,7 @@ class Writer:
         self._check_files(line, runs)
         self._check_versions(line)
         self._check_traces(line, everything)
+        self._check_issues(line)
 
     def _settle(self, kind, found):
         """Whoever's answer never came is in the record once and for all, or never will be."""
@@ -269,12 +286,36 @@ class Writer:
     def _check_traces(self, line, everything):
         asked = list(self.open["trace"]) + (list(self.sure["trace"]) if everything else list(self.sure["trace"])[-20:])
         for trace in asked:
-            path = f"/api/3.0/mlflow/traces/get?trace_id={trace}&allow_partial=true"
-            status, text = line.ask("GET", path)
-            spans = len(json.loads(text)["trace"]["spans"]) if status == 200 else 0
+            status, text = line.ask("GET", f"{API3}/traces/get?trace_id={trace}&allow_partial=true")
+            found = json.loads(text)["trace"] if status == 200 else {}
+            spans = len(found.get("spans", []))
             assert spans == 2 or (spans == 0 and trace in self.open["trace"]), f"{trace}: {status}, {spans} spans"
             if self.open["trace"].pop(trace, None) and spans:
                 self.sure["trace"][trace] = True
+            self._check_assessments(trace, found.get("trace_info", {}).get("assessments", []))
+
+    def _check_assessments(self, trace, found):
+        names = [one["assessment_name"] for one in found]
+        sure = {name for of, name in self.sure["assessment"] if of == trace}
+        may = {name for of, name in self.open["assessment"] if of == trace}
+        assert len(set(names)) == len(names), f"{trace}: said twice"
+        assert sure <= set(names) <= sure | may, f"{trace}: {names}, told {sorted(sure)}"
+        for name in may:
+            self.open["assessment"].pop((trace, name))
+            if name in names:
+                self.sure["assessment"][trace, name] = True
+
+    def _check_issues(self, line):
+        names, token = [], None
+        while True:
+            page = line.call("POST", f"{API3}/issues/search", {"experiment_id": self.experiment, "page_token": token})
+            names += [one["name"] for one in page.get("issues", [])]
+            token = page.get("next_page_token")
+            if not token:
+                break
+        assert len(set(names)) == len(names), "an issue is there twice"
+        assert self.sure["issue"].keys() <= set(names) <= self.sure["issue"].keys() | self.open["issue"].keys()
+        self._settle("issue", set(names))
 
 
 def write_until(writers, url, end):

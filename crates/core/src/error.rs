@@ -117,6 +117,8 @@ error_codes! {
     AlreadyExists = "already-exists", Conflict;
     /// A label has another value than the one that is known.
     LabelConflict = "label-conflict", Conflict;
+    /// What was done cannot be done again as it was.
+    NotReproducible = "not-reproducible", Conflict;
     /// The state moved on since it was read.
     RevisionConflict = "revision-conflict", Conflict;
     /// The present state does not allow it.

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use thiserror::Error;
 
-use crate::error::{Cause, Coded, Failure};
+use crate::error::{Cause, Coded, ErrorCode, Failure};
 
 /// What ends a command of the program. Its `Display` is for the person at the terminal, who may see paths
 /// and causes: unlike that of a [`Coded`] error, it is never shown to a client.
@@ -47,6 +47,14 @@ impl Failed {
         Self::Outside { what: what.into(), cause: cause.into() }
     }
 
+    /// The code, if a part of Mainstay refused or failed.
+    pub fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::Coded(failure) => Some(failure.code()),
+            _ => None,
+        }
+    }
+
     /// Whether it was made of this error of a part of Mainstay.
     pub fn is<E: Coded>(&self) -> bool {
         match self {
@@ -68,7 +76,7 @@ impl<E: Coded> From<E> for Failed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::{ErrorCode, StorageError};
+    use crate::error::StorageError;
 
     #[derive(Debug, Error)]
     #[error("another one")]
@@ -83,6 +91,7 @@ mod tests {
     #[test]
     fn what_it_was_made_of_is_told_apart() {
         let failed = Failed::from(Other);
+        assert_eq!(failed.code(), Some(ErrorCode::Internal));
         assert!(failed.is::<Other>() && !failed.is::<StorageError>());
         assert!(!Failed::Usage("another one".into()).is::<Other>());
     }

@@ -18,6 +18,7 @@ pub mod command;
 pub mod endpoint;
 pub mod error;
 pub mod id;
+pub mod import;
 pub mod model_definition;
 pub mod port;
 pub mod provider;

@@ -47,6 +47,11 @@ impl Credentials {
         Ok(Self(fields))
     }
 
+    /// No fields at all: of a secret whose value is to be set anew.
+    pub const fn none() -> Self {
+        Self(BTreeMap::new())
+    }
+
     /// The values, for whoever calls the provider.
     pub fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))

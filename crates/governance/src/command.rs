@@ -32,6 +32,7 @@ pub use self::permission::{Before, GrantPermission, RevokePermission};
 pub use self::record::{KeepCursor, KeepHead, RebuildProjections};
 pub use self::user::{ChangeOwnPassword, CreateUser, DeleteUser, SetAdmin, SetPassword};
 pub use self::webhook::{CreateWebhook, DeleteWebhook, NewSecret, UpdateWebhook, WebhookChange};
+pub(crate) use self::webhook::{subject as webhook_subject, told as webhook_told};
 pub use self::workspace::{DeleteWorkspace, DescribeWorkspace};
 
 /// Creates a token. Its grants are for the workspace in which it is made, so that an admin of one

@@ -9,6 +9,7 @@ pub mod audit;
 pub mod command;
 pub mod error;
 pub mod gate;
+pub mod import;
 pub mod people;
 pub mod policy;
 pub mod port;

@@ -9,10 +9,19 @@ use mainstay_core::name::Name;
 use mainstay_core::scope::{ResourceKind, Scope, Subject};
 use mainstay_evaluation::dataset::EvaluationDatasetDetail;
 use mainstay_evaluation::import::{put_dataset, put_records};
+use mainstay_evaluation::issue::Issue;
+use mainstay_evaluation::issue::import::put_issue;
+use mainstay_evaluation::issue::port::IssueTx;
 use mainstay_evaluation::port::EvaluationTx;
 use mainstay_evaluation::record::DatasetRecord;
 use mainstay_evaluation::scorer::import::{ImportedScorer, put_scorer};
 use mainstay_evaluation::scorer::port::ScorerTx;
+use mainstay_gateway::import::{self as gateway, ImportedEndpoint, ImportedSecret};
+use mainstay_gateway::model_definition::ModelDefinition;
+use mainstay_gateway::port::GatewayTx;
+use mainstay_governance::import::put_webhook;
+use mainstay_governance::port::GovernanceTx;
+use mainstay_governance::webhook::Webhook;
 use mainstay_registry::import::{self as registry, ImportedVersion};
 use mainstay_registry::model::ModelDetail;
 use mainstay_registry::port::RegistryTx;
@@ -31,7 +40,9 @@ use crate::finding::Finding;
 
 /// What an import writes through.
 #[async_trait]
-pub trait ImportTx: TrackingTx + RegistryTx + TraceTx + EvaluationTx + ScorerTx {
+pub trait ImportTx:
+    TrackingTx + RegistryTx + TraceTx + EvaluationTx + ScorerTx + IssueTx + GatewayTx + GovernanceTx
+{
     /// Notes how far the import from `source` is.
     async fn note(&mut self, source: &str, state: &str) -> Result<(), StorageError>;
 }
@@ -79,8 +90,18 @@ pub enum Contents {
     Datasets(Vec<EvaluationDatasetDetail>),
     /// Their records; those of one dataset side by side.
     Records(Vec<DatasetRecord>),
+    /// Secrets of the gateway, sealed anew.
+    Secrets(Vec<ImportedSecret>),
+    /// Its model definitions.
+    ModelDefinitions(Vec<ModelDefinition>),
+    /// Its endpoints.
+    Endpoints(Vec<ImportedEndpoint>),
     /// Scorers.
     Scorers(Vec<ImportedScorer>),
+    /// Issues.
+    Issues(Vec<Issue>),
+    /// Webhooks.
+    Webhooks(Vec<Webhook>),
     /// Files are where they belong.
     Files(CopiedFiles),
 }
@@ -162,7 +183,12 @@ async fn put(tx: &mut dyn ImportTx, things: &Contents) -> Result<(), StorageErro
         Contents::Traces(all) => each!(put_trace, all),
         Contents::Datasets(all) => each!(put_dataset, all),
         Contents::Records(records) => put_records(tx, records).await?,
+        Contents::Secrets(all) => each!(gateway::put_secret, all),
+        Contents::ModelDefinitions(all) => each!(gateway::put_model_definition, all),
+        Contents::Endpoints(all) => each!(gateway::put_endpoint, all),
         Contents::Scorers(all) => each!(put_scorer, all),
+        Contents::Issues(all) => each!(put_issue, all),
+        Contents::Webhooks(all) => each!(put_webhook, all),
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 use mainstay_core::command::CommandError;
 use mainstay_core::error::{Cause, Coded, ErrorCode, Failure, StorageError, causes};
 use mainstay_core::object::ObjectError;
+use mainstay_gateway::sealing::SealError;
 use thiserror::Error;
 
 use crate::source::ACCEPTED;
@@ -90,6 +91,15 @@ pub enum ImportError {
     /// A command was refused, or the store failed.
     #[error("{0}")]
     Target(Failure),
+    /// A key to open what a stock server sealed is none.
+    #[error(
+        "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY is no key; give what the stock server had: 32 bytes in base64, as \
+         Fernet writes them"
+    )]
+    WebhookKey,
+    /// A secret could not be sealed, or opened again.
+    #[error(transparent)]
+    Seal(#[from] SealError),
     /// The store failed.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -119,15 +129,18 @@ impl<E: Coded> From<CommandError<E>> for ImportError {
 impl Coded for ImportError {
     fn code(&self) -> ErrorCode {
         match self {
-            Self::Address(_) | Self::ArtifactOption(..) | Self::NoArtifacts(_) | Self::OtherOptions(_) => {
-                ErrorCode::InvalidArgument
-            }
+            Self::Address(_)
+            | Self::ArtifactOption(..)
+            | Self::NoArtifacts(_)
+            | Self::OtherOptions(_)
+            | Self::WebhookKey => ErrorCode::InvalidArgument,
             Self::NoFile(_) | Self::File { .. } => ErrorCode::NotFound,
             Self::NotMlflow | Self::Unfit(_) | Self::Workspace(_) => ErrorCode::InvalidData,
             Self::Revision(_) => ErrorCode::Unsupported,
             Self::Used | Self::Changed(..) | Self::Collision(_) => ErrorCode::WrongState,
             Self::CopyDiffers(_) | Self::Differs(_) => ErrorCode::Corrupt,
             Self::Source(error) | Self::Storage(error) => error.code(),
+            Self::Seal(error) => error.code(),
             Self::Target(failure) => failure.code(),
             Self::Object(error) => error.code(),
         }

@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use mainstay_core::command::Commands;
+use mainstay_core::entropy::Entropy;
 use mainstay_core::name::Name;
 use mainstay_core::object::Objects;
 use mainstay_core::principal::Principal;
 use mainstay_core::scope::default_workspace;
 use mainstay_core::time::Clock;
+use mainstay_gateway::import::ImportedSecret;
+use mainstay_gateway::port::KeyHolder;
 use mainstay_registry::port::RegistryReader as _;
 use mainstay_store::reader::Reader;
 use mainstay_tracking::port::TrackingReader as _;
@@ -21,6 +24,7 @@ use crate::command::{Contents, ImportPage, ImportTx};
 use crate::error::ImportError;
 use crate::finding::Finding;
 use crate::progress::Meter;
+use crate::source::gateway::OpenedSecret;
 use crate::source::{Page, Stock};
 use crate::state::{Files, Position, Stage, State};
 use crate::verify::{Compared, Comparison, Verifier};
@@ -35,6 +39,10 @@ pub struct Target {
     pub objects: Arc<dyn Objects>,
     /// Machine time.
     pub clock: Arc<dyn Clock>,
+    /// Holds the key that the gateway's secrets are sealed under.
+    pub keys: Arc<dyn KeyHolder>,
+    /// What sealing draws from.
+    pub entropy: Arc<dyn Entropy>,
     /// Who imports.
     pub principal: Principal,
 }
@@ -56,6 +64,8 @@ pub struct Importer<'a> {
     target: Target,
     workspaces: Vec<Name>,
     leave_out: bool,
+    /// How many secrets could be opened: with other keys an import does not go on as it began.
+    opened: u64,
     say: &'a (dyn Fn(String) + Send + Sync),
 }
 
@@ -69,7 +79,8 @@ impl<'a> Importer<'a> {
         say: &'a (dyn Fn(String) + Send + Sync),
     ) -> Result<Self, ImportError> {
         let workspaces = stock.workspaces().await?;
-        Ok(Self { stock, target, workspaces, leave_out, say })
+        let opened = stock.opened(&workspaces).await?;
+        Ok(Self { stock, target, workspaces, leave_out, opened, say })
     }
 
     /// The workspaces that have anything; they must be there.
@@ -80,7 +91,8 @@ impl<'a> Importer<'a> {
     /// The options that decide what is written.
     fn options(&self) -> Value {
         let is_cut = self.stock.rules.overlong == Overlong::Truncate;
-        json!({"artifacts": self.stock.rules.artifacts, "truncate": is_cut, "leave_out": self.leave_out})
+        json!({"artifacts": self.stock.rules.artifacts, "truncate": is_cut, "leave_out": self.leave_out,
+            "secrets_opened": self.opened})
     }
 
     /// How far this import is, if it was begun.
@@ -215,7 +227,22 @@ impl<'a> Importer<'a> {
                 read(stock.datasets(workspace, position.key()?).await?, Contents::Datasets, one)
             }
             Stage::Records => read(stock.records(workspace, position.key()?).await?, Contents::Records, one),
+            Stage::Secrets => {
+                let page = stock.secrets(workspace, position.key()?).await?;
+                read(self.sealed(page).await?, Contents::Secrets, one)
+            }
+            Stage::ModelDefinitions => {
+                let page = stock.model_definitions(workspace, position.key()?).await?;
+                read(page, Contents::ModelDefinitions, one)
+            }
+            Stage::Endpoints => {
+                read(stock.endpoints(workspace, position.key()?).await?, Contents::Endpoints, one)
+            }
             Stage::Scorers => read(stock.scorers(workspace, position.key()?).await?, Contents::Scorers, one),
+            Stage::Issues => read(stock.issues(workspace, position.key()?).await?, Contents::Issues, one),
+            Stage::Webhooks => {
+                read(stock.webhooks(workspace, position.key()?).await?, Contents::Webhooks, one)
+            }
             Stage::Aliases => {
                 let mut page = stock.models(workspace, position.key()?).await?;
                 // They were told with the models.
@@ -224,6 +251,20 @@ impl<'a> Importer<'a> {
                 read(page, Contents::Aliases, aliases)
             }
         }
+    }
+
+    /// Seals secrets under this server's key.
+    async fn sealed(
+        &self,
+        page: Page<OpenedSecret, String>,
+    ) -> Result<Page<ImportedSecret, String>, ImportError> {
+        let mut items = Vec::with_capacity(page.items.len());
+        for OpenedSecret { secret, credentials } in page.items {
+            let key = self.target.keys.key().await?;
+            let sealed = credentials.seal(secret.id, &key, &*self.target.entropy)?;
+            items.push(ImportedSecret { secret, sealed });
+        }
+        Ok(Page { items, findings: page.findings, last: page.last })
     }
 
     async fn copy_files(&mut self, state: &mut State) -> Result<(), ImportError> {
@@ -260,7 +301,8 @@ impl<'a> Importer<'a> {
         let total = state.done.values().sum();
         let mut meter = Meter::start(say, &*clock, "compared", (0, total));
         let mut tell = |_: &'static str, more| meter.add(more);
-        let verifier = Verifier::new(&mut self.stock, &self.target.reader, &mut tell);
+        let ours = (&self.target.reader, &*self.target.keys);
+        let verifier = Verifier::new(&mut self.stock, ours, &mut tell);
         let comparison = Box::pin(verifier.run(&self.workspaces)).await?;
         if !comparison.is_good() {
             comparison.differences.told.iter().for_each(|finding| (self.say)(finding.to_string()));

@@ -26,6 +26,7 @@ mod preview;
 mod progress;
 pub mod source;
 pub mod state;
+pub mod unsealing;
 pub mod verify;
 
 pub use importer::{Importer, Summary, Target};

@@ -102,7 +102,12 @@ impl Stock {
         all!(traces);
         all!(datasets);
         all!(records);
+        all!(secrets);
+        all!(model_definitions);
+        all!(endpoints);
         all!(scorers);
+        all!(issues);
+        all!(webhooks);
         self.locations(workspace).await?.iter().for_each(|location| places.look(location));
         Ok(())
     }

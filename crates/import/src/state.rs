@@ -32,13 +32,23 @@ pub enum Stage {
     Datasets,
     /// The records of evaluation datasets.
     Records,
-    /// Scorers with their versions.
+    /// Secrets of the gateway.
+    Secrets,
+    /// Model definitions of the gateway, now that the secrets are there.
+    ModelDefinitions,
+    /// Endpoints of the gateway with what hangs on them.
+    Endpoints,
+    /// Scorers with their versions, which may be judged by those endpoints.
     Scorers,
+    /// Issues.
+    Issues,
+    /// Webhooks.
+    Webhooks,
 }
 
 impl Stage {
     /// All, in order.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 16] = [
         Self::Experiments,
         Self::Runs,
         Self::Points,
@@ -49,7 +59,12 @@ impl Stage {
         Self::Traces,
         Self::Datasets,
         Self::Records,
+        Self::Secrets,
+        Self::ModelDefinitions,
+        Self::Endpoints,
         Self::Scorers,
+        Self::Issues,
+        Self::Webhooks,
     ];
 
     /// What it brings, in words.
@@ -65,7 +80,12 @@ impl Stage {
             Self::Traces => "traces",
             Self::Datasets => "evaluation datasets",
             Self::Records => "evaluation records",
+            Self::Secrets => "gateway secrets",
+            Self::ModelDefinitions => "gateway model definitions",
+            Self::Endpoints => "gateway endpoints",
             Self::Scorers => "scorers",
+            Self::Issues => "issues",
+            Self::Webhooks => "webhooks",
         }
     }
 }

@@ -5,6 +5,8 @@
 //! is SHA-256 over the JSON of each thing (the bytes of each point), in the order of the other side.
 
 mod canonical;
+mod gateway;
+mod judgements;
 mod points;
 
 use std::collections::BTreeMap;
@@ -12,13 +14,9 @@ use std::collections::BTreeMap;
 use mainstay_core::digest::Digest;
 use mainstay_core::name::Name;
 use mainstay_evaluation::port::{EvaluationReader as _, RecordStart};
-use mainstay_evaluation::scorer::import::ImportedScorer;
-use mainstay_evaluation::scorer::port::ScorerReader as _;
+use mainstay_gateway::port::KeyHolder;
 use mainstay_registry::port::RegistryReader as _;
 use mainstay_store::reader::Reader;
-use mainstay_traces::assessment::AssessedTrace;
-use mainstay_traces::import::ImportedTrace;
-use mainstay_traces::port::TraceReader as _;
 use mainstay_tracking::port::TrackingReader as _;
 use serde::Serialize;
 use serde_json::Value;
@@ -104,19 +102,20 @@ impl Pair {
 pub struct Verifier<'a> {
     stock: &'a mut Stock,
     reader: &'a Reader,
+    keys: &'a dyn KeyHolder,
     comparison: Comparison,
     /// Told how many things of which kind were compared.
     tell: &'a mut (dyn FnMut(&'static str, u64) + Send),
 }
 
 impl<'a> Verifier<'a> {
-    /// Of a stock server's database, and of ours.
+    /// Of a stock server's database, and of ours, whose secrets the keys open.
     pub fn new(
         stock: &'a mut Stock,
-        reader: &'a Reader,
+        (reader, keys): (&'a Reader, &'a dyn KeyHolder),
         tell: &'a mut (dyn FnMut(&'static str, u64) + Send),
     ) -> Self {
-        Self { stock, reader, comparison: Comparison::default(), tell }
+        Self { stock, reader, keys, comparison: Comparison::default(), tell }
     }
 
     /// Compares everything in these workspaces.
@@ -125,6 +124,9 @@ impl<'a> Verifier<'a> {
         let (mut points, mut registered, mut versions) = (Pair::default(), Pair::default(), Pair::default());
         let (mut traces, mut datasets) = (Pair::default(), Pair::default());
         let (mut records, mut scorers) = (Pair::default(), Pair::default());
+        let (mut assessments, mut issues, mut webhooks) = (Pair::default(), Pair::default(), Pair::default());
+        let (mut secrets, mut definitions, mut endpoints) =
+            (Pair::default(), Pair::default(), Pair::default());
         for workspace in workspaces {
             self.experiments(workspace, &mut experiments).await?;
             self.runs(workspace, &mut runs).await?;
@@ -132,10 +134,15 @@ impl<'a> Verifier<'a> {
             self.logged_models(workspace, &mut models).await?;
             self.models(workspace, &mut registered).await?;
             self.versions(workspace, &mut versions).await?;
-            self.traces(workspace, &mut traces).await?;
+            self.traces(workspace, &mut traces, &mut assessments).await?;
             self.datasets(workspace, &mut datasets).await?;
             self.records(workspace, &mut records).await?;
+            self.secrets(workspace, &mut secrets).await?;
+            self.model_definitions(workspace, &mut definitions).await?;
+            self.endpoints(workspace, &mut endpoints).await?;
             self.scorers(workspace, &mut scorers).await?;
+            self.issues(workspace, &mut issues).await?;
+            self.webhooks(workspace, &mut webhooks).await?;
         }
         let kinds = [
             ("experiments", experiments),
@@ -148,6 +155,12 @@ impl<'a> Verifier<'a> {
             ("evaluation datasets", datasets),
             ("evaluation records", records),
             ("scorers", scorers),
+            ("assessments", assessments),
+            ("issues", issues),
+            ("gateway secrets", secrets),
+            ("gateway model definitions", definitions),
+            ("gateway endpoints", endpoints),
+            ("webhooks", webhooks),
         ];
         self.comparison.kinds = kinds.into_iter().map(|(kind, pair)| (kind, pair.end())).collect();
         Ok(self.comparison)
@@ -269,30 +282,6 @@ impl<'a> Verifier<'a> {
         }
     }
 
-    async fn traces(&mut self, workspace: &Name, pair: &mut Pair) -> Result<(), ImportError> {
-        let mut after = None;
-        loop {
-            let page = self.stock.traces(workspace, after).await?;
-            let Some(last) = page.last else { return Ok(()) };
-            after = Some(last);
-            for there in &page.items {
-                let id = &there.info.id;
-                let here = match self.reader.trace_with_spans(workspace, id).await? {
-                    Some((AssessedTrace { info, .. }, spans)) => {
-                        let spans = spans.owned()?;
-                        let indexed = self.reader.indexed(std::slice::from_ref(id)).await?;
-                        let links = indexed.into_iter().map(|trace| (trace.runs, trace.prompts)).next();
-                        let (runs, prompts) = links.unwrap_or_default();
-                        Some(canonical::trace(&ImportedTrace { info, spans, runs, prompts }))
-                    }
-                    None => None,
-                };
-                self.note(pair, || format!("trace {id}"), &canonical::trace(there), here.as_ref());
-            }
-            (self.tell)("traces", page.items.len() as u64);
-        }
-    }
-
     async fn datasets(&mut self, workspace: &Name, pair: &mut Pair) -> Result<(), ImportError> {
         let mut after = None;
         loop {
@@ -339,26 +328,6 @@ impl<'a> Verifier<'a> {
                 }
             }
             (self.tell)("evaluation records", page.items.len() as u64);
-        }
-    }
-
-    async fn scorers(&mut self, workspace: &Name, pair: &mut Pair) -> Result<(), ImportError> {
-        let mut after = None;
-        loop {
-            let page = self.stock.scorers(workspace, after).await?;
-            let Some(last) = page.last else { return Ok(()) };
-            after = Some(last);
-            for there in &page.items {
-                let of = &there.scorer;
-                let here = self.reader.scorer_versions(workspace, of.experiment, &of.name).await?;
-                let mut versions: Vec<_> = here.iter().map(|one| one.version.clone()).collect();
-                versions.sort_by_key(|version| version.number);
-                let here = here.into_iter().next();
-                let here =
-                    here.map(|one| canonical::scorer(&ImportedScorer { scorer: one.scorer, versions }));
-                self.note(pair, || format!("scorer {:?}", of.name), &canonical::scorer(there), here.as_ref());
-            }
-            (self.tell)("scorers", page.items.len() as u64);
         }
     }
 }

@@ -58,6 +58,10 @@ fn stays_below(path: &ObjectPath) {
 }
 
 /// A path is refused, or stays where it is, whoever decodes it again; so does what a location means.
+///
+/// # Panics
+///
+/// If it is otherwise.
 pub fn artifact_path(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     if let Ok(Some(path)) = artifact_directory(text) {

@@ -15,7 +15,7 @@ use mainstay_governance::command::{CreateWebhook, DeleteWebhook, NewSecret, Upda
 use mainstay_governance::error::GovernanceError;
 use mainstay_governance::port::Probed;
 use mainstay_governance::webhook::mlflow::{
-    InvalidWebhook, MlflowEvent, check_description, check_name, check_secret, check_url,
+    InvalidWebhook, MlflowEvent, check_description, check_name, check_secret, check_url, webhook_id,
 };
 use mainstay_governance::webhook::{Definition, Dialect, Subscription, Webhook, WebhookId};
 use serde::{Deserialize, Serialize};
@@ -61,7 +61,7 @@ async fn all(state: &Mlflow, workspace: &Name) -> Result<impl Iterator<Item = We
 /// The webhook that a path names.
 async fn existing(state: &Mlflow, workspace: &Name, id: &str) -> Result<Webhook, Error> {
     let none = || MlflowError::NoWebhook(clip(id));
-    let wanted: WebhookId = id.parse().map_err(|_| none())?;
+    let wanted = webhook_id(id).map_err(|_| none())?;
     let found = all(state, workspace).await?.find(|webhook| webhook.id == wanted);
     Ok(found.ok_or_else(none)?)
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use mainstay_core::digest::Digest;
 use mainstay_core::error::StorageError;
 use mainstay_core::event::Event;
 use mainstay_core::id::PipelineRunId;
@@ -11,6 +10,7 @@ use mainstay_core::scope::{ResourceKind, Subject};
 use serde_json::{Value, json};
 
 use crate::approval::{Approval, ApprovalState};
+use crate::circumstances::Provenance;
 use crate::definition::{Definition, StepName};
 use crate::port::{LedgerEntry, PipelineTx};
 use crate::refusal::PipelineError;
@@ -28,8 +28,8 @@ pub struct Acceptance {
     pub token: u64,
     /// The result.
     pub output: StepOutput,
-    /// The key under which it may stand for an equal step.
-    pub cache_key: Option<Digest>,
+    /// Where it comes from.
+    pub provenance: Provenance,
 }
 
 /// Accepts a step's result inside the caller's own transaction: verifies token and state, writes the
@@ -43,8 +43,7 @@ pub async fn accept(tx: &mut dyn PipelineTx, acceptance: &Acceptance) -> Result<
         step: acceptance.step.clone(),
         token: acceptance.token,
         output: acceptance.output.clone(),
-        cache_key: acceptance.cache_key,
-        reused_from: None,
+        provenance: acceptance.provenance.clone(),
     };
     forward(tx, acceptance.run, input).await
 }

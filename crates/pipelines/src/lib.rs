@@ -24,6 +24,7 @@
 
 pub mod approval;
 pub mod cache;
+pub mod circumstances;
 pub mod commands;
 pub mod definition;
 pub mod engine;
@@ -31,6 +32,7 @@ pub mod expression;
 mod lease;
 pub mod port;
 pub mod refusal;
+pub mod reproduction;
 pub mod run;
 pub mod transition;
 pub mod trigger;

@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use crate::approval::ApprovalState;
 use crate::definition::{DefinitionError, StepName};
+use crate::reproduction::NotReproducible;
 use crate::run::{MAX_OUTPUT, RunState, StepState};
 
 /// The state machine refuses an input.
@@ -109,6 +110,9 @@ pub enum PipelineError {
     /// The state machine refuses.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// It cannot be done again.
+    #[error(transparent)]
+    NotReproducible(#[from] NotReproducible),
     /// The store failed.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -122,6 +126,7 @@ impl Coded for PipelineError {
             Self::GroupFull { .. } => ErrorCode::WrongState,
             Self::Definition(error) => error.code(),
             Self::Refused(refusal) => refusal.code(),
+            Self::NotReproducible(reason) => reason.code(),
             Self::Storage(error) => error.code(),
         }
     }

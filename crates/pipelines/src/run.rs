@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::approval::Approval;
+use crate::circumstances::Circumstances;
 use crate::definition::{Definition, RuntimeValues, StepName};
 
 macro_rules! states {
@@ -253,6 +254,10 @@ pub struct StepResult {
     pub reused_from: Option<PipelineRunId>,
     /// What it gave.
     pub output: StepOutput,
+    /// What the step found where it ran; of results that are older than this field, and of steps that nobody
+    /// executed, nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub circumstances: Option<Box<Circumstances>>,
     /// When it was accepted.
     pub at: MachineTime,
 }

@@ -12,11 +12,11 @@ use std::collections::{BTreeSet, VecDeque};
 
 use mainstay_core::digest::Digest;
 use mainstay_core::fault::{Fault, is_planted};
-use mainstay_core::id::PipelineRunId;
 use mainstay_core::time::MachineTime;
 use serde_json::{Value, json};
 
 use crate::approval::{Approval, ApprovalState};
+use crate::circumstances::Provenance;
 use crate::definition::{Approve, Definition, OnTimeout, Retries, Stage, StepName, Work};
 use crate::refusal::Refusal;
 use crate::run::{Fact, MAX_OUTPUT, RunState, Snapshot, Step, StepOutput, StepResult, StepState};
@@ -92,7 +92,7 @@ impl Machine<'_> {
                 let renewed = self.step(&step)?.renewed(token, lease, self.now)?;
                 self.put(renewed);
             }
-            Input::Accept { step, token, output, cache_key, reused_from } => {
+            Input::Accept { step, token, output, provenance } => {
                 let held = match self.held(&step, token) {
                     Err(Refusal::StepState { state: StepState::Accepted, .. })
                         if is_planted(Fault::DoubleAccept) =>
@@ -104,7 +104,7 @@ impl Machine<'_> {
                 if output_size(&output) > MAX_OUTPUT {
                     return Err(Refusal::OutputTooLarge(step));
                 }
-                self.accept(held, output, cache_key, reused_from);
+                self.accept(held, output, provenance);
                 self.advance([step]);
             }
             Input::Fail { step, token, reason, retryable, draw } => {
@@ -163,13 +163,8 @@ impl Machine<'_> {
         self.advance(ended);
     }
 
-    fn accept(
-        &mut self,
-        step: Step,
-        output: StepOutput,
-        cache_key: Option<Digest>,
-        reused_from: Option<PipelineRunId>,
-    ) {
+    fn accept(&mut self, step: Step, output: StepOutput, provenance: Provenance) {
+        let Provenance { cache_key, reused_from, circumstances } = provenance;
         let result = StepResult {
             run: step.run,
             step: step.name.clone(),
@@ -178,6 +173,7 @@ impl Machine<'_> {
             cache_key,
             reused_from,
             output,
+            circumstances,
             at: self.now,
         };
         self.outcome.snapshot.outputs.insert(step.name.clone(), result.output.clone());
@@ -265,7 +261,7 @@ impl Machine<'_> {
                 let only_approval = |stage: &Stage| stage.work == Work::Nothing;
                 if self.definition.stages.get(&name).is_some_and(only_approval) {
                     let value = json!({ "approved": approval.digest, "by": decider });
-                    self.accept(step, StepOutput { value, ..StepOutput::default() }, None, None);
+                    self.accept(step, StepOutput { value, ..StepOutput::default() }, Provenance::default());
                 } else {
                     self.ready(step, self.now);
                 }
@@ -395,7 +391,7 @@ impl Machine<'_> {
     /// Lets a step go: it is frozen and thus done, waits for approval, or may be claimed.
     fn release(&mut self, step: Step, stage: &Stage) {
         if stage.frozen {
-            return self.accept(step, StepOutput::default(), None, None);
+            return self.accept(step, StepOutput::default(), Provenance::default());
         }
         let Some(terms) = &stage.approve else { return self.ready(step, self.now) };
         match self.digest_to_approve(stage, terms) {

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use mainstay_core::action::Action;
 use mainstay_core::command::{BoxFuture, Command, Context, Job, Refused, Unit};
-use mainstay_core::digest::Digest;
 use mainstay_core::error::{Coded, ErrorCode, Failure, StorageError};
 use mainstay_core::id::PipelineRunId;
 use mainstay_core::name::Name;
@@ -15,6 +14,7 @@ use mainstay_core::time::MachineTime;
 use mainstay_data::ports::DataTx;
 use mainstay_features::port::FeaturesTx;
 use mainstay_governance::port::GovernanceTx;
+use mainstay_pipelines::circumstances::Provenance;
 use mainstay_pipelines::commands::{FailStep, ParkStep};
 use mainstay_pipelines::definition::StepName;
 use mainstay_pipelines::engine::{Acceptance, accept};
@@ -107,8 +107,8 @@ pub struct ConcludeStep {
     pub step: StepName,
     /// The token of the claim.
     pub token: u64,
-    /// The key under which the result may stand for an equal step.
-    pub cache_key: Option<Digest>,
+    /// Where the result comes from.
+    pub provenance: Provenance,
     /// The effect.
     pub effect: Arc<dyn Effect>,
 }
@@ -135,7 +135,7 @@ impl Command for ConcludeStep {
         let (run, step, token) = (self.run, self.step.clone(), self.token);
         let done = match self.effect.apply(tx).await? {
             Conclusion::Accepted(output) => {
-                let acceptance = Acceptance { run, step, token, output, cache_key: self.cache_key };
+                let acceptance = Acceptance { run, step, token, output, provenance: self.provenance.clone() };
                 accept(tx, &acceptance).await.map(drop)
             }
             Conclusion::Parked { until, memo } => {

@@ -7,15 +7,17 @@ use std::time::Duration;
 use async_trait::async_trait;
 use mainstay_core::error::StorageError;
 use mainstay_core::event::{EventLog as _, EventQuery, EventSeq};
+use mainstay_core::experiment::ExperimentId;
+use mainstay_core::name::Name;
 use mainstay_core::page::{Page, PageRequest};
 use mainstay_store::Database;
 use mainstay_traces::correlation::{Counts, Overlap};
 use mainstay_traces::error::TraceError;
 use mainstay_traces::id::TraceId;
-use mainstay_traces::index::{TraceIndex, touched_by};
+use mainstay_traces::index::{ColumnKind, TraceIndex, Values, Vocabulary, touched_by};
 use mainstay_traces::metrics::{DataPoint, MetricQuery, Table, View};
-use mainstay_traces::port::{TraceQuery, TraceReader as _, TraceScope, TraceSearch};
-use mainstay_traces::search::TraceFilter;
+use mainstay_traces::port::{TraceQuery, TraceReader as _, TraceScope, TraceSearch, TraceTable};
+use mainstay_traces::search::{TraceFilter, ValueColumn};
 use tokio::sync::{Notify, watch};
 
 use crate::span_scan::{SpanScan, blocking};
@@ -149,6 +151,43 @@ impl TraceSearch for TraceIndexKeeper {
             table = observing.await??;
         }
         Ok(table.points(query))
+    }
+}
+
+#[async_trait]
+impl TraceTable for TraceIndexKeeper {
+    async fn experiments_with_traces(&self, workspace: &Name) -> Result<Vec<ExperimentId>, StorageError> {
+        self.ask(|index| index.experiments_of(workspace)).await
+    }
+
+    async fn count(&self, scope: &TraceScope, filter: &TraceFilter) -> Result<Option<usize>, StorageError> {
+        if filter.spans().is_empty() {
+            self.ask(|index| Some(index.count(scope, filter))).await
+        } else {
+            Ok(None)
+        }
+    }
+
+    async fn vocabulary(
+        &self,
+        scope: &TraceScope,
+        filter: &TraceFilter,
+        kinds: &[ColumnKind],
+        prefix: &str,
+        limit: usize,
+    ) -> Result<Vocabulary, StorageError> {
+        self.ask(|index| index.vocabulary(scope, filter, kinds, prefix, limit)).await
+    }
+
+    async fn values(
+        &self,
+        scope: &TraceScope,
+        filter: &TraceFilter,
+        column: &ValueColumn,
+        prefix: &str,
+        limit: usize,
+    ) -> Result<Values, StorageError> {
+        self.ask(|index| index.values(scope, filter, column, prefix, limit)).await
     }
 }
 

@@ -1,5 +1,7 @@
 //! Prompts: registered models whose tags say so. There is no other kind of thing.
 
+use std::collections::BTreeMap;
+
 use mainstay_core::error::StorageError;
 
 use crate::name::ModelName;
@@ -17,7 +19,12 @@ pub fn says_prompt(value: &str) -> bool {
     value.eq_ignore_ascii_case("true")
 }
 
+/// Whether the tags of a model, or of a version, make it a prompt.
+pub fn is_prompt(tags: &BTreeMap<String, String>) -> bool {
+    tags.get(IS_PROMPT).is_some_and(|value| says_prompt(value))
+}
+
 /// Whether a model is a prompt, as of this transaction.
-pub(crate) async fn is_prompt(tx: &mut dyn RegistryTx, name: &ModelName) -> Result<bool, StorageError> {
+pub(crate) async fn is_prompt_now(tx: &mut dyn RegistryTx, name: &ModelName) -> Result<bool, StorageError> {
     Ok(tx.model_tag(name, IS_PROMPT).await?.is_some_and(|value| says_prompt(&value)))
 }

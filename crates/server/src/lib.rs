@@ -2,15 +2,14 @@
 //! meet. The binary `mainstay` is [`cli::main`].
 
 pub mod cli;
-mod client;
 pub mod engine;
-mod exit;
+mod here;
 mod running;
 pub mod serve;
-mod terminal;
 pub mod triggers;
 mod unfinished;
 pub mod watch;
 
-pub use exit::Exit;
+pub use mainstay_cli::Exit;
+use mainstay_cli::terminal;
 pub use mainstay_core::failed::Failed;

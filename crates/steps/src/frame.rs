@@ -15,6 +15,7 @@ use mainstay_data::ports::DataReader as _;
 use mainstay_data::table::Manifest;
 use mainstay_features::definition::{Definitions, EVENT_TIMESTAMP, FeatureService};
 use mainstay_features::rule::CreatedCutoff;
+use mainstay_pipelines::circumstances::{Circumstances, DataVersion};
 use mainstay_query::features::{Examples, JoinedView, LABEL, TrainingSet, Visible, emit, training_frame};
 use mainstay_query::import::Target;
 use mainstay_query::scan::Table;
@@ -56,21 +57,48 @@ impl FrameOrder {
     pub(super) async fn look_up(
         platform: &Platform,
         workspace: &Name,
+        wanted: (&Name, &str),
+        times: (DataTime, DataTime, DataTime),
+    ) -> Result<Self, StepError> {
+        Self::look_up_as(platform, workspace, wanted, times, None).await
+    }
+
+    /// As [`FrameOrder::look_up`]; if the step read something before that it is to read again, that and no other.
+    pub(super) async fn look_up_as(
+        platform: &Platform,
+        workspace: &Name,
         (project, service): (&Name, &str),
         (from, until, known_at): (DataTime, DataTime, DataTime),
+        before: Option<&Circumstances>,
     ) -> Result<Self, StepError> {
+        let gone = |what: String| StepError::refused(ErrorCode::NotReproducible, what);
         let reader = &platform.database.reader;
         let stored = reader.feature_definitions(workspace, project).await.map_err(StepError::of)?;
         let unknown = |what: String| StepError::refused(ErrorCode::NotFound, what);
         let stored =
             stored.ok_or_else(|| unknown(format!("there are no feature definitions named {project}")))?;
+        let read = before.and_then(|before| before.features.get(project.as_str()));
+        if let Some(read) = read.filter(|read| read.digest != stored.digest) {
+            let message = format!(
+                "revision {} of the feature definitions of {project} is no longer in force",
+                read.version
+            );
+            return Err(gone(message));
+        }
         let definitions = Definitions::parse(&stored.text).map_err(StepError::of)?;
         let found = definitions.service(service);
         let found = found.ok_or_else(|| unknown(format!("{project} has no feature service {service:?}")))?;
         let mut tables = BTreeMap::new();
         for dataset in datasets(&definitions, found) {
             let name = Name::new(dataset.clone()).map_err(StepError::of)?;
-            let version = reader.version(workspace, &name, None).await.map_err(StepError::of)?;
+            let read = before.and_then(|before| before.data.get(&dataset));
+            let number = read.map(|read| read.version);
+            let version = reader.version(workspace, &name, number).await.map_err(StepError::of)?;
+            if let Some(read) = read.filter(|read| version.as_ref().is_none_or(|v| v.digest != read.digest)) {
+                let message =
+                    format!("version {} of dataset {dataset} is no longer there as it was", read.version);
+                return Err(gone(message));
+            }
             let version = version
                 .ok_or_else(|| unknown(format!("dataset {dataset} has no version; import it first")))?;
             tables.insert(dataset, (version.version, version.manifest));
@@ -94,6 +122,16 @@ impl FrameOrder {
     /// The definitions that it was looked up in, as the record knows them.
     pub(super) fn source(&self) -> DefinitionsRef {
         self.source.clone()
+    }
+
+    /// The table versions and the feature definitions that are read.
+    pub(super) fn reads(&self) -> (BTreeMap<String, DataVersion>, BTreeMap<String, DataVersion>) {
+        let tables = self.tables.iter().map(|(name, (version, manifest))| {
+            (name.clone(), DataVersion { version: *version, digest: manifest.digest() })
+        });
+        let DefinitionsRef { project, revision, digest, .. } = &self.source;
+        let definitions = DataVersion { version: *revision, digest: *digest };
+        (tables.collect(), [(project.to_string(), definitions)].into())
     }
 
     /// The versions that are read, by dataset.

@@ -28,8 +28,11 @@ use async_trait::async_trait;
 use mainstay_core::error::{Coded, ErrorClass, ErrorCode, Failure, causes};
 use mainstay_core::name::Name;
 use mainstay_core::time::{DAY, DataTime, MachineTime};
+use mainstay_pipelines::circumstances::{Circumstances, DataVersion};
 use mainstay_pipelines::commands::Claim;
 use mainstay_pipelines::definition::BuiltIns;
+use mainstay_pipelines::port::PipelineReader as _;
+use mainstay_pipelines::reproduction::{NotReproducible, reproduces};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -140,6 +143,19 @@ impl Held {
         })
     }
 
+    /// What the step found when it ran first, if its run does another again.
+    async fn before(&self, platform: &Platform) -> Result<Option<Circumstances>, StepError> {
+        let Some(first) = reproduces(&self.claim.run) else { return Ok(None) };
+        let results =
+            platform.database.reader.results(&self.workspace, first).await.map_err(StepError::of)?;
+        let step = &self.claim.step.name;
+        let found = results.into_iter().find(|result| result.step == *step);
+        let known = found.and_then(|result| result.circumstances);
+        known
+            .map(|known| Some(*known))
+            .ok_or_else(|| StepError::of(NotReproducible::NotRecorded(step.clone())))
+    }
+
     /// The data time up to which the step may look: the argument, or else the run's own.
     fn until(&self, argument: Option<&str>) -> Result<DataTime, StepError> {
         match (argument, self.claim.run.data_time) {
@@ -192,6 +208,17 @@ fn data_time(name: &str, text: &str) -> Result<DataTime, StepError> {
     })
 }
 
+/// What a step read, so that it can be done again.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Reads {
+    /// The table versions, by dataset.
+    pub data: BTreeMap<String, DataVersion>,
+    /// The feature definitions, by project.
+    pub features: BTreeMap<String, DataVersion>,
+    /// What its randomness was drawn from.
+    pub seed: Option<Value>,
+}
+
 /// How a prepared step goes on.
 pub enum Prepared {
     /// A child process performs it, with this order.
@@ -226,6 +253,11 @@ pub trait BuiltIn: Send + Sync {
     /// In a child process whose working directory is `directory`, if it was prepared for one.
     fn perform(&self, _order: Value, _directory: &Path) -> Result<Value, StepError> {
         Ok(Value::Null)
+    }
+
+    /// What a result that it performed was computed from; nothing, if it looks at what is there when it is concluded.
+    fn reads(&self, _result: &Value) -> Result<Reads, StepError> {
+        Ok(Reads::default())
     }
 
     /// In the server: what the result does to the record.

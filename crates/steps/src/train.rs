@@ -25,7 +25,7 @@ use self::package::{Interface, Origin};
 use self::reference::reference;
 use self::tracked::{Ids, Tracked, artifacts, experiment};
 use crate::frame::{Frame, FrameOrder};
-use crate::{BuiltIn, Held, Prepared, Span, StepError, read, write};
+use crate::{BuiltIn, Held, Prepared, Reads, Span, StepError, read, write};
 use mainstay_platform::Platform;
 use mainstay_platform::loop_tx::Effect;
 
@@ -114,7 +114,10 @@ impl BuiltIn for Train {
             return Err(StepError::refused(ErrorCode::InvalidDefinition, message));
         }
         let wanted = (&arguments.project, arguments.service.as_str());
-        let frame = FrameOrder::look_up(platform, &held.workspace, wanted, (from, until, until)).await?;
+        let before = held.before(platform).await?;
+        let frame =
+            FrameOrder::look_up_as(platform, &held.workspace, wanted, (from, until, until), before.as_ref())
+                .await?;
         let mut params = Params::new(arguments.task, arguments.seed, arguments.threads);
         params.candidates = arguments.candidates.unwrap_or(params.candidates);
         params.max_trees = arguments.max_trees;
@@ -138,6 +141,12 @@ impl BuiltIn for Train {
         let digest = Digest::of(&trained.onnx);
         let interface = Interface::of(&trained.onnx, &data)?;
         write(&Outcome { order, interface, digest, bytes: trained.onnx.len(), rows, report: trained.report })
+    }
+
+    fn reads(&self, result: &Value) -> Result<Reads, StepError> {
+        let Outcome { order, .. } = read(result.clone())?;
+        let (data, features) = order.frame.reads();
+        Ok(Reads { data, features, seed: Some(order.params.seed.into()) })
     }
 
     async fn conclude(

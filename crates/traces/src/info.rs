@@ -144,6 +144,36 @@ impl TraceInfo {
         self.duration_ms.map(|duration| self.request_ms.saturating_add(duration))
     }
 
+    /// What it is called.
+    pub fn name(&self) -> Option<&str> {
+        self.tags.get(key::NAME).map(String::as_str)
+    }
+
+    /// The conversation that it belongs to.
+    pub fn session(&self) -> Option<&str> {
+        self.metadata.get(key::SESSION).map(String::as_str)
+    }
+
+    /// Whom it served.
+    pub fn user(&self) -> Option<&str> {
+        self.metadata.get(key::USER).map(String::as_str)
+    }
+
+    /// How many tokens it used in all, as its metadata says.
+    pub fn total_tokens(&self) -> Option<u64> {
+        self.amount(key::TOKEN_USAGE, "total_tokens")?.as_u64()
+    }
+
+    /// What they cost in all, in US dollars, as its metadata says.
+    pub fn total_cost(&self) -> Option<f64> {
+        self.amount(key::COST, "total_cost")?.as_f64()
+    }
+
+    fn amount(&self, key: &str, name: &str) -> Option<Value> {
+        let amounts: Value = serde_json::from_str(self.metadata.get(key)?).ok()?;
+        amounts.get(name).cloned()
+    }
+
     /// Whether the client has told all that it knows, so that spans change none of it.
     pub fn is_finalized(&self) -> bool {
         self.metadata.get(key::FINALIZED).is_some_and(|value| value == "true")
@@ -227,6 +257,19 @@ mod tests {
         for odd in ["", "[]", "{}", r#"{"num_spans": "3"}"#] {
             assert!(info(&[(key::SIZE_STATS, odd)]).is_complete(1), "{odd}");
         }
+    }
+
+    #[test]
+    fn amounts_are_what_metadata_says() {
+        let noted = info(&[
+            (key::TOKEN_USAGE, r#"{"input_tokens": 3, "total_tokens": 7}"#),
+            (key::COST, r#"{"total_cost": 0.25}"#),
+            (key::SESSION, "s"),
+        ]);
+        assert_eq!((noted.total_tokens(), noted.total_cost()), (Some(7), Some(0.25)));
+        assert_eq!((noted.session(), noted.user(), noted.name()), (Some("s"), None, None));
+        let odd = info(&[(key::TOKEN_USAGE, "[]"), (key::COST, "x")]);
+        assert_eq!((odd.total_tokens(), odd.total_cost()), (None, None));
     }
 
     #[test]

@@ -11,10 +11,10 @@ use crate::batch::Block;
 use crate::correlation::{Counts, Overlap};
 use crate::error::TraceError;
 use crate::id::TraceId;
-use crate::index::IndexedTrace;
+use crate::index::{ColumnKind, IndexedTrace, Values, Vocabulary};
 use crate::info::{Pairs, TraceInfo};
 use crate::metrics::{DataPoint, MetricQuery};
-use crate::search::{TraceFilter, TraceOrder};
+use crate::search::{TraceFilter, TraceOrder, ValueColumn};
 use crate::stored::StoredSpans;
 use crate::usage::Node;
 use mainstay_core::experiment::ExperimentId;
@@ -122,4 +122,31 @@ pub trait TraceSearch: Send + Sync {
     async fn overlap(&self, question: &Overlap) -> Result<Counts, TraceError>;
     /// Sums over traces, spans or assessments.
     async fn metrics(&self, query: &MetricQuery) -> Result<Vec<DataPoint>, TraceError>;
+}
+
+/// Searches over all traces, and what a search box completes; what is asked of spans is not looked at there.
+#[async_trait]
+pub trait TraceTable: TraceSearch {
+    /// The experiments of a workspace that have traces.
+    async fn experiments_with_traces(&self, workspace: &Name) -> Result<Vec<ExperimentId>, StorageError>;
+    /// How many traces are wanted; `None` if spans would have to be read to know.
+    async fn count(&self, scope: &TraceScope, filter: &TraceFilter) -> Result<Option<usize>, StorageError>;
+    /// The columns of these kinds that wanted traces have, whose keys begin so; at most so many.
+    async fn vocabulary(
+        &self,
+        scope: &TraceScope,
+        filter: &TraceFilter,
+        kinds: &[ColumnKind],
+        prefix: &str,
+        limit: usize,
+    ) -> Result<Vocabulary, StorageError>;
+    /// The values of a column that wanted traces have and that begin so; at most so many.
+    async fn values(
+        &self,
+        scope: &TraceScope,
+        filter: &TraceFilter,
+        column: &ValueColumn,
+        prefix: &str,
+        limit: usize,
+    ) -> Result<Values, StorageError>;
 }

@@ -16,7 +16,8 @@
 use std::mem;
 
 use mainstay_core::search::{
-    Column, Comparison, Extra, Filter, NumberTest, Op, Operand, Term, TextTest, parse_filter, parse_orders,
+    Column, Comparison, Extra, Filter, NumberTest, Op, Operand, Term, TextTest, parse_column, parse_filter,
+    parse_orders,
 };
 use mainstay_core::text::clip;
 
@@ -254,6 +255,56 @@ impl TraceOrder {
             columns.push((start, false));
         }
         Ok(Self { columns })
+    }
+}
+
+/// A column whose values a search box completes: texts, or what is said under a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ValueColumn {
+    column: Column,
+    pub(crate) of: Valued,
+}
+
+/// Where those values stand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Valued {
+    Text(TextAttribute),
+    Tag(String),
+    Metadata(String),
+    Assessment(Kind, String),
+    Prompt,
+}
+
+impl ValueColumn {
+    /// Reads a column.
+    pub fn parse(text: &str) -> Result<Self, SearchError> {
+        let column = parse_column(text)?;
+        let of = match named(column.clone(), ATTRIBUTES)? {
+            Named::Column(TraceColumn::Text(attribute)) => Valued::Text(attribute),
+            Named::Column(TraceColumn::Tag(key)) => Valued::Tag(key),
+            Named::Column(TraceColumn::Metadata(key)) => Valued::Metadata(key),
+            Named::Run => Valued::Metadata(reserved::SOURCE_RUN.to_owned()),
+            Named::Prompt => Valued::Prompt,
+            Named::Assessment(kind, name) => Valued::Assessment(kind, name),
+            Named::Column(TraceColumn::Experiment | TraceColumn::Time(_)) | Named::Span(_) | Named::Issue => {
+                return Err(SearchError::Column {
+                    column: clip(text),
+                    valid: "a tag, metadata, feedback, an expectation or a text attribute such as status or name",
+                });
+            }
+        };
+        Ok(Self { column, of })
+    }
+
+    /// As it is written in a filter.
+    pub fn name(&self) -> String {
+        self.column.to_string()
+    }
+
+    /// The filter that a trace passes if this is its value.
+    pub fn is(&self, value: &str) -> String {
+        let value = Operand::Text(value.to_owned());
+        Filter::Test(Comparison { column: self.column.clone(), op: Op::Eq, value }).to_string()
     }
 }
 

@@ -6,10 +6,14 @@
 const PLACES = [
   [/^#\/compare-runs\?runs=([^&]*)/, (ids) => `/runs?show=compare&${(decodeURIComponent(ids).match(/[0-9a-f]{32}/g) ?? []).map((id) => `run=${id}`).join("&")}`],
   [/^#\/experiments\/[^/?]+\/runs\/([^/?]+)/, (run) => `/runs/${run}`],
+  [/^#\/experiments\/[^/?]+\/(?:traces|evaluation-runs|chat-sessions)\?(?:.*&)?(?:selectedEvaluationId|selectedTraceId|traceId)=([^&]+)/, (trace) => `/traces/${trace}`],
+  [/^#\/experiments\/([^/?]+)\/traces/, (id) => `/experiments/${id}/traces`],
+  [/^#\/experiments\/[^/?]+\/prompts\/([^/?]+)/, (name) => `/prompts/${name}`],
+  [/^#\/prompts\/([^/?]+)/, (name) => `/prompts/${name}`],
   [/^#\/experiments\/([^/?]+)/, (id) => `/experiments/${id}`],
   [/^#\/models\/([^/?]+)\/versions\/([^/?]+)/, (name, version) => `/models/${name}/${version}`],
   [/^#\/models\/([^/?]+)/, (name) => `/models/${name}`],
-  [/^#\/(experiments|models)\/?$/, (list) => `/${list}`],
+  [/^#\/(experiments|models|prompts)\/?$/, (list) => `/${list}`],
 ];
 
 function goThere() {
@@ -45,7 +49,7 @@ document.addEventListener("keydown", (event) => {
   const field = event.target.closest?.("input, textarea");
   if (event.key === "/" && !field && !event.ctrlKey && !event.metaKey) {
     event.preventDefault();
-    (document.querySelector("#run-filter") ?? document.querySelector(".search input"))?.focus();
+    (document.querySelector("[data-find]") ?? document.querySelector("form.finder input") ?? document.querySelector(".search input"))?.focus();
   } else if (event.key === "Escape" && field) {
     field.blur();
   }

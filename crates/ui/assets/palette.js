@@ -1,4 +1,4 @@
-// Ctrl-K: pages, experiments, runs and models by name, from everywhere.
+// Ctrl-K: pages, experiments, runs, models and prompts by name, traces by name and id, from everywhere.
 
 import { later, make } from "./dom.js";
 import { ask } from "./run-api.js";
@@ -23,22 +23,27 @@ async function found(text, signal) {
     if (error.name === "AbortError") throw error;
     return null;
   });
-  const [experiments, runs, models] = await Promise.all([
+  const registered = (filter) => ask(`/api/2.0/mlflow/registered-models/search?max_results=${EACH}&filter=${encodeURIComponent(filter)}`, undefined, { method: "GET", signal });
+  const [experiments, runs, models, prompts, traces] = await Promise.all([
     quiet(ask("/api/2.0/mlflow/experiments/search", { filter: `name ILIKE ${like}`, max_results: EACH }, { signal })),
     quiet(ask("/api/v1/runs/search", { filter: `run_name ILIKE ${like}`, columns: ["run_name"], limit: EACH }, { signal })),
-    quiet(ask(`/api/2.0/mlflow/registered-models/search?max_results=${EACH}&filter=${encodeURIComponent(`name ILIKE ${like}`)}`, undefined, { method: "GET", signal })),
+    quiet(registered(`name ILIKE ${like}`)),
+    quiet(registered(`name ILIKE ${like} AND tags.\`mlflow.prompt.is_prompt\` = 'true'`)),
+    quiet(ask("/api/v1/traces/search", { filter: `request_id ILIKE ${like} OR name ILIKE ${like}`, limit: EACH }, { signal })),
   ]);
   return [
     ...pages,
     ...(experiments?.experiments ?? []).map((one) => ({ kind: "experiment", name: one.name, href: `/experiments/${one.experiment_id}` })),
     ...(models?.registered_models ?? []).map((one) => ({ kind: "model", name: one.name, href: `/models/${encodeURIComponent(one.name)}` })),
+    ...(prompts?.registered_models ?? []).map((one) => ({ kind: "prompt", name: one.name, href: `/prompts/${encodeURIComponent(one.name)}` })),
+    ...(traces?.traces ?? []).map((one) => ({ kind: "trace", name: one.name ? `${one.name} ${one.trace_id}` : one.trace_id, href: `/traces/${encodeURIComponent(one.trace_id)}` })),
     ...(runs?.runs ?? []).map((one) => ({ kind: "run", name: one.run_name, href: `/runs/${one.run_id}` })),
   ];
 }
 
 export function open() {
   if (dialog) return;
-  const field = make("input", { type: "search", role: "combobox", "aria-expanded": "true", "aria-controls": "palette-list", "aria-label": "Go to", placeholder: "Go to a page, experiment, model or run", autocomplete: "off" });
+  const field = make("input", { type: "search", role: "combobox", "aria-expanded": "true", "aria-controls": "palette-list", "aria-label": "Go to", placeholder: "Go to a page, experiment, model, prompt, trace or run", autocomplete: "off" });
   const list = make("ul", { id: "palette-list", role: "listbox", class: "offers still", "aria-label": "Found" });
   dialog = make("dialog", { class: "dialog palette", "aria-label": "Go to" }, field, list);
   let [chosen, leaving] = [0, new AbortController()];

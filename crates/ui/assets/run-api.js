@@ -23,6 +23,9 @@ export async function ask(path, body, { method = "POST", signal } = {}) {
   return read;
 }
 
+// Rows of an answer, where all are wanted.
+const PART = 5000;
+
 // Only what is about runs; `experiments` is null for all of them.
 export class RunApi {
   constructor(state) {
@@ -47,6 +50,16 @@ export class RunApi {
 
   values(asked, signal) {
     return ask("/api/v1/runs/columns/values", { ...this.of, ...asked }, { signal });
+  }
+
+  // All of a search, part by part; the list stays the same meanwhile.
+  async* all(query) {
+    let [offset, total, snapshot] = [0, 1, undefined];
+    for (; offset < total; offset += PART) {
+      const answer = await this.rows({ ...query, limit: PART, count: true, offset, snapshot });
+      ({ total, snapshot } = answer);
+      yield { things: answer.runs.filter((run) => run !== null), total };
+    }
   }
 
   // Whole runs by their ids, in the order of the ids.

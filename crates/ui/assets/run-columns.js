@@ -2,13 +2,15 @@
 
 import { button, later, make, popover } from "./dom.js";
 import { count } from "./figure.js";
-import { ATTRIBUTES, part, title } from "./run-api.js";
+import { part } from "./run-api.js";
 import { moved } from "./run-head.js";
 
-const KINDS = [["attributes", "About the run"], ["metrics", "Metrics"], ["params", "Parameters"], ["tags", "Tags"]];
 const MOST = 300;
 
 export function chooser(state, api, tools) {
+  const { subject } = state;
+  const { title } = subject;
+  const kinds = [["attributes", subject.about], ...subject.kinds];
   const owner = button("Columns", () => {});
   tools.append(owner);
   const field = make("input", { type: "search", "aria-label": "Find a column", placeholder: "Find a column", autocomplete: "off" });
@@ -26,7 +28,7 @@ export function chooser(state, api, tools) {
     const prefix = field.value.trim();
     try {
       const found = await api.columns({ prefix, limit: MOST }, leaving.signal);
-      const own = ATTRIBUTES.filter((name) => name !== "run_name" && title(name).toLowerCase().startsWith(prefix.toLowerCase()));
+      const own = subject.attributes.filter((name) => name !== subject.first && title(name).toLowerCase().startsWith(prefix.toLowerCase()));
       fill([...own.map((column) => ({ column, kind: "attributes" })), ...found.columns], found);
     } catch (error) {
       if (error.name !== "AbortError") list.replaceChildren(make("p", { class: "soft" }, error.message));
@@ -34,7 +36,7 @@ export function chooser(state, api, tools) {
   };
 
   const fill = (columns, found) => {
-    const parts = KINDS.map(([kind, words]) => {
+    const parts = kinds.map(([kind, words]) => {
       const those = columns.filter((one) => one.kind === kind);
       if (those.length === 0) return null;
       return make("fieldset", {}, make("legend", {}, words), ...those.map(choice));
@@ -43,7 +45,7 @@ export function chooser(state, api, tools) {
     list.replaceChildren(...parts.filter((one) => one !== null), ...more);
   };
 
-  const choice = ({ column, runs }) => {
+  const choice = ({ column, [subject.many]: known }) => {
     const box = make("input", { type: "checkbox" });
     box.checked = state.columns.some(({ name }) => name === column);
     box.addEventListener("change", () => {
@@ -51,7 +53,7 @@ export function chooser(state, api, tools) {
       const columns = box.checked ? [...others, { name: column, pinned: false, width: null }] : others;
       state.set({ columns: moved(columns, 0, 0) });
     });
-    const said = runs === undefined ? null : make("span", { class: "soft mono" }, count(runs));
+    const said = known === undefined ? null : make("span", { class: "soft mono" }, count(known));
     return make("label", { class: "choice" }, box, make("span", { title: column }, part(column).kind === "attributes" ? title(column) : part(column).key), said);
   };
 
@@ -65,6 +67,7 @@ export function chooser(state, api, tools) {
 
 // By what the runs are grouped: chips that go away when pressed.
 export function grouping(state, tools) {
+  const { title } = state.subject;
   const place = make("span", { class: "chips" });
   tools.append(place);
   const drawn = () => {

@@ -2,12 +2,9 @@
 
 import { later, make } from "./dom.js";
 import { count } from "./figure.js";
-import { ATTRIBUTES, columnOf, part } from "./run-api.js";
+import { columnOf } from "./run-api.js";
 
-const COLUMN = /(?:(?:metrics|params|tags|attributes|datasets)\.)?(?:[A-Za-z_][\w.]*|`[^`]*`)/.source;
-const NAME = `(?:(?:metrics|params|tags|attributes|datasets)\\.(?:[\\w.]+|\`[^\`]*\`)|[A-Za-z_][\\w]*)`;
-const NUMBERS = ["<", "<=", ">", ">=", "=", "!="];
-const TEXTS = ["=", "!=", "LIKE", "ILIKE", "RLIKE", "IN", "IS NULL", "IS NOT NULL"];
+const RUN_ENTITIES = ["metrics", "params", "tags", "attributes", "datasets"];
 
 // What of the text before the cursor is still open: the part behind the last AND, OR, NOT or parenthesis that stands
 // outside of quotes.
@@ -35,7 +32,9 @@ export function clause(text) {
 }
 
 // What is wanted at the end of a clause: a column, a comparator, a value, or a word that joins.
-export function wanted(text) {
+export function wanted(text, entities = RUN_ENTITIES) {
+  const COLUMN = `(?:(?:${entities.join("|")})\\.)?(?:[A-Za-z_][\\w.]*|\`[^\`]*\`)`;
+  const NAME = `(?:(?:${entities.join("|")})\\.(?:[\\w.]+|\`[^\`]*\`)|[A-Za-z_][\\w]*)`;
   const list = text.match(new RegExp(`^(${NAME})\\s+(?:NOT\\s+)?IN\\s*\\((?:.*,)?\\s*('[^']*|[^',\\s]*)$`, "i"));
   const value = list ?? text.match(new RegExp(`^(${NAME})\\s*(?:<=|>=|!=|=|<|>|(?:NOT\\s+)?(?:LIKE|ILIKE|RLIKE)\\s)\\s*('[^']*|[^'\\s]*)$`, "i"));
   if (value) return { what: "value", column: value[1], at: text.length - value[2].length, typed: value[2].replace(/^'/, "") };
@@ -83,7 +82,7 @@ export class FilterField {
     this.state.set({ filter: this.input.value.trim() }, { isStep: true });
   }
 
-  // The way back to all runs, where there is a search.
+  // The way back to all, where there is a search.
   clearing() {
     let clear = this.form.querySelector('[data-part="clear"]');
     if (this.state.filter === "") {
@@ -105,7 +104,7 @@ export class FilterField {
     if (document.activeElement !== this.input) return;
     const text = this.input.value.slice(0, this.input.selectionStart);
     const open = clause(text);
-    const want = wanted(open.text);
+    const want = wanted(open.text, this.state.subject.entities);
     this.leaving?.abort();
     this.leaving = new AbortController();
     let offers = [];
@@ -122,24 +121,25 @@ export class FilterField {
   async answers(want) {
     const { signal } = this.leaving;
     if (want.what === "join") return begins(["AND", "OR"], want.typed).map((word) => ({ text: `${word} `, says: word }));
+    const { subject } = this.state;
     if (want.what === "comparator") {
-      const { kind, key } = part(want.column);
-      const numeric = kind === "metrics" || ["start_time", "end_time", "duration"].includes(key);
-      return begins(numeric ? [...NUMBERS, "IS NULL", "IS NOT NULL"] : TEXTS, want.typed).map((word) => ({ text: `${word} `, says: word }));
+      return begins(subject.comparators(want.column), want.typed).map((word) => ({ text: `${word} `, says: word }));
     }
     if (want.what === "value") {
-      const { kind } = part(want.column);
-      if (kind === "metrics" || want.column.endsWith("_time") || want.column === "duration") return [];
+      const fixed = subject.valuesOf?.(want.column);
+      if (fixed) return begins(fixed, want.typed).map((value) => ({ text: `'${value}' `, says: value }));
+      if (!subject.hasValues(want.column)) return [];
       const found = await this.api.values({ column: want.column, prefix: want.typed, limit: 20 }, signal);
       const head = `${found.column} = `;
       const literal = ({ value, filter }) => (filter.startsWith(head) ? filter.slice(head.length) : `'${value}'`);
-      return found.values.map((one) => ({ text: `${literal(one)} `, says: one.value, hint: count(one.runs) }));
+      return found.values.map((one) => ({ text: `${literal(one)} `, says: one.value, hint: count(one[subject.many]) }));
     }
-    const [, kind, typed] = want.typed.match(/^(metrics|params|tags)\.`?(.*)$/s) ?? [null, null, want.typed];
+    const named = subject.kinds.map(([name]) => name).join("|");
+    const [, kind, typed] = want.typed.match(new RegExp(`^(${named})\\.\`?(.*)$`, "s")) ?? [null, null, want.typed];
     const asked = kind ? { kinds: [kind], prefix: typed.replace(/`$/, "") } : { prefix: typed };
     const found = await this.api.columns({ ...asked, limit: 12 }, signal);
-    const own = kind ? [] : begins(ATTRIBUTES, typed).map((name) => ({ text: `${name} `, says: name, hint: "about the run" }));
-    const keys = found.columns.map((one) => ({ text: `${columnOf(one.kind, one.key)} `, says: one.column, hint: count(one.runs) }));
+    const own = kind ? [] : begins(subject.searched ?? subject.attributes, typed).map((name) => ({ text: `${name} `, says: name, hint: subject.about.toLowerCase() }));
+    const keys = found.columns.map((one) => ({ text: `${columnOf(one.kind, one.key)} `, says: one.column, hint: count(one[subject.many]) }));
     return typed === "" ? [...keys, ...own] : [...own, ...keys];
   }
 

@@ -2,25 +2,28 @@
 // the menu of each does the same for the keyboard.
 
 import { below, make } from "./dom.js";
-import { isNumber, part, title } from "./run-api.js";
 
 export function drawHead(table) {
   const { state } = table;
-  const all = [{ name: "run_name", pinned: true }, ...state.columns];
+  const all = [{ name: state.subject.first, pinned: true }, ...state.columns];
   const heads = all.map((column, at) => head(table, column, at - 1));
   table.head.replaceChildren(make("tr", { "aria-rowindex": "1" }, ...heads, make("td", { class: "rest", "aria-hidden": "true" })));
 }
 
-function wayOf(state, name) {
+function wayOf(state, column) {
+  const name = state.subject.orderOf(column);
   const found = state.orderTexts.findIndex((text) => text.replace(/ (ASC|DESC)$/, "") === name);
   if (found < 0) return null;
   return { at: found, descending: state.orderTexts[found].endsWith(" DESC") };
 }
 
 // Orders by a column, up and then down; with others before it if it is added.
-export function order(state, name, { descending, add = false } = {}) {
-  const way = wayOf(state, name);
-  const down = descending ?? (way ? !way.descending : isNumber(name) ? false : name.endsWith("_time"));
+export function order(state, column, { descending, add = false } = {}) {
+  const way = wayOf(state, column);
+  const { subject } = state;
+  const name = subject.orderOf(column);
+  if (name === null) return;
+  const down = descending ?? (way ? !way.descending : subject.isTime(column));
   const text = `${name} ${down ? "DESC" : "ASC"}`;
   const others = state.orders.filter((other) => other.replace(/ (ASC|DESC)$/, "") !== name);
   state.set({ orders: add ? [...others, text] : [text] }, { isStep: true });
@@ -29,8 +32,10 @@ export function order(state, name, { descending, add = false } = {}) {
 function head(table, column, at) {
   const { state } = table;
   const way = wayOf(state, column.name);
+  const { title, isNumber, orderOf } = state.subject;
+  const isOrdered = orderOf(column.name) !== null;
   const mark = way ? (way.descending ? " ↓" : " ↑") : "";
-  const sort = make("button", { type: "button", class: "sort", tabindex: "-1", title: `Order by ${column.name}; with Shift as a further order` },
+  const sort = make("button", { type: "button", class: "sort", tabindex: "-1", title: isOrdered ? `Order by ${column.name}; with Shift as a further order` : column.name, disabled: !isOrdered },
     make("span", { class: "what" }, title(column.name)), make("span", { class: "way", "aria-hidden": "true" }, mark));
   sort.addEventListener("click", (event) => order(state, column.name, { add: event.shiftKey }));
   const more = make("button", { type: "button", class: "more", tabindex: "-1", "aria-label": `Column ${title(column.name)}: more` }, "⋮");
@@ -99,12 +104,11 @@ function movable(table, cell, at) {
   });
 }
 
-const GROUPED = ["status", "user_id", "run_name", "experiment_id", "artifact_uri", "run_id"];
-
 function menu(table, column, at, owner) {
   const { state } = table;
   const { name } = column;
-  const entries = [
+  const { title, isGrouped, orderOf } = state.subject;
+  const entries = orderOf(name) === null ? [] : [
     ["Order upwards", () => order(state, name, { descending: false })],
     ["Order downwards", () => order(state, name, { descending: true })],
   ];
@@ -118,8 +122,7 @@ function menu(table, column, at, owner) {
     entries.push(["Narrower", () => change(state, at, { width: Math.max(48, (column.width ?? owner.parentElement.offsetWidth) - 40) })]);
     entries.push(["Hide", () => state.set({ columns: columns.filter((_, place) => place !== at) })]);
   }
-  const { kind } = part(name);
-  if (kind === "params" || kind === "tags" || GROUPED.includes(name)) {
+  if (isGrouped(name)) {
     const grouped = state.groups.includes(name);
     const groups = grouped ? state.groups.filter((other) => other !== name) : [...state.groups, name].slice(0, 4);
     entries.push([grouped ? "Do not group by it" : "Group by it", () => state.set({ groups }, { isStep: true })]);

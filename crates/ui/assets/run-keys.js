@@ -3,21 +3,20 @@
 import { make } from "./dom.js";
 import { ROW } from "./run-table.js";
 
-const KEYS = [
-  ["↑ ↓", "the run above, the run below"],
+const keys = ({ one, isSelectable, keys: own }) => [
+  ["↑ ↓", `the ${one} above, the ${one} below`],
   ["Page ↑ ↓", "a window up, a window down"],
-  ["Home, End", "the first run, the last run"],
-  ["Space", "select it, or not; with Shift and ↑ ↓ a stretch"],
+  ["Home, End", `the first ${one}, the last ${one}`],
+  ...(isSelectable ? [["Space", "select it, or not; with Shift and ↑ ↓ a stretch"]] : []),
   ["Enter", "open its page, or its group"],
-  ["← →", "close and open a group; else move sideways"],
-  ["/", "search runs"],
-  ["t c v", "table, charts, comparison"],
-  ["Ctrl K", "find experiments, runs, models and pages"],
+  ...own,
+  ["/", "search"],
+  ["Ctrl K", "find experiments, runs, traces, models, prompts and pages"],
   ["?", "these keys"],
 ];
 
-function help() {
-  const rows = KEYS.map(([key, words]) => make("tr", {}, make("th", { scope: "row" }, make("kbd", {}, key)), make("td", { class: "wrap" }, words)));
+export function help(all) {
+  const rows = all.map(([key, words]) => make("tr", {}, make("th", { scope: "row" }, make("kbd", {}, key)), make("td", { class: "wrap" }, words)));
   const dialog = make("dialog", { class: "dialog", "aria-label": "Keys" },
     make("header", {}, make("h2", {}, "Keys"), make("button", { type: "button", class: "btn small", onclick: () => dialog.close() }, "Close")),
     make("table", { class: "keys" }, make("tbody", {}, ...rows)));
@@ -37,8 +36,8 @@ export function listen(table, state, show) {
     const busy = event.target.closest?.("input, textarea, select, dialog, [popover]");
     if (busy || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
     const tab = { t: "table", c: "charts", v: "compare" }[event.key];
-    if (event.key === "?") help();
-    else if (tab) show(tab);
+    if (event.key === "?") help(keys(state.subject));
+    else if (tab && show) show(tab);
     else return;
     event.preventDefault();
   });
@@ -53,18 +52,18 @@ function step(table, event) {
     const from = table.cursor;
     const to = moves[event.key] === -Infinity ? 0 : moves[event.key] === Infinity ? table.total - 1 : from + moves[event.key];
     table.go(to);
-    if (event.shiftKey) table.selectBetween(from, table.cursor, true);
+    if (event.shiftKey && table.subject.isSelectable) table.selectBetween(from, table.cursor, true);
     return true;
   }
   const item = rows?.at(table.cursor);
   if (!item) return false;
   if (event.key === " ") {
-    if (item.run) table.state.select([item.run.run_id]);
+    if (item.thing && table.subject.isSelectable) table.state.select([table.subject.id(item.thing)]);
     else if (item.group) rows.toggle(item.group).then(() => table.redraw());
     return true;
   }
   if (event.key === "Enter") {
-    if (item.run) location.assign(`/runs/${item.run.run_id}`);
+    if (item.thing) location.assign(table.subject.href(item.thing));
     else if (item.group) rows.toggle(item.group).then(() => table.redraw());
     return true;
   }

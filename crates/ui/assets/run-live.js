@@ -18,9 +18,9 @@ export function follow(table, state, charts) {
 
   const tell = () => {
     const parts = [];
-    if (fresh.size > 0) parts.push(counted(fresh.size, "new run", "new runs"));
-    const byValue = state.orderTexts.some((text) => !text.startsWith("start_time"));
-    if (stale.size > 0 && (byValue || state.filter !== "")) parts.push(`${counted(stale.size, "run has", "runs have")} changed`);
+    if (fresh.size > 0) parts.push(counted(fresh.size, `new ${state.subject.one}`, `new ${state.subject.many}`));
+    const byValue = state.orderTexts.some((text) => !text.startsWith(state.subject.order.split(" ")[0]));
+    if (stale.size > 0 && (byValue || state.filter !== "")) parts.push(`${counted(stale.size, `${state.subject.one} has`, `${state.subject.many} have`)} changed`);
     const waits = parts.length > 0;
     button.hidden = !waits;
     says.textContent = waits ? `${parts.join(", ")}: the list may be another now` : "following the record";
@@ -34,25 +34,20 @@ export function follow(table, state, charts) {
     tell();
     try {
       await table.refresh(ids);
-      charts.changed(ids);
+      charts?.changed(ids);
     } catch {
       says.textContent = "the server does not answer";
     }
   };
 
   document.addEventListener("mainstay:event", ({ detail }) => {
-    const [kind, id] = detail.subject.split(":");
-    if (kind !== "run") return;
-    if (detail.kind === "run.created") {
-      const here = state.experiments === null || state.experiments.includes(String(detail.body?.experiment));
-      if (!here) return;
-      fresh.add(id);
-    } else {
-      if (fresh.has(id)) return;
-      if (!table.rows?.holds(id) && !state.selected.includes(id)) return;
-      changed.add(id);
+    const heard = state.subject.heard(detail, state, table);
+    if (!heard) return;
+    for (const id of heard.ids) {
+      if (heard.isNew && !table.rows?.holds(id)) fresh.add(id);
+      else if (!fresh.has(id) && (table.rows?.holds(id) || state.selected.includes(id))) changed.add(id);
     }
-    planned ??= setTimeout(look, PAUSE);
+    if (fresh.size > 0 || changed.size > 0) planned ??= setTimeout(look, PAUSE);
   });
   document.addEventListener("mainstay:following", ({ detail }) => {
     bar.classList.toggle("lost", !detail);

@@ -45,7 +45,7 @@ export class RunRows extends EventTarget {
     const known = this.blocks.get(block);
     if (known) {
       const run = known[index % BLOCK];
-      return run === null ? { isGone: true } : run && { run };
+      return run === null ? { isGone: true } : run && { thing: run };
     }
     this.fetch(block);
     return undefined;

@@ -1,7 +1,9 @@
 // What the page shows, as the address says it: everything that a person chose stands there, so that an address
 // that is sent to somebody shows them the same.
 
-const SINGLE = ["filter", "show", "x", "smooth", "log", "zoom", "metric", "band", "all", "sx", "sy", "sc", "view"];
+import { RUNS } from "./run-subject.js";
+
+const SINGLE = ["filter", "since", "show", "x", "smooth", "log", "zoom", "metric", "band", "all", "sx", "sy", "sc", "view"];
 const LISTS = { order: "orders", group: "groups", run: "selected", pin: "pins", axis: "axes", experiment: "named" };
 
 // A column: a `!` if it is pinned, its width with a colon, and its name in the search language.
@@ -15,13 +17,14 @@ export function writeColumn({ name, pinned, width }) {
 }
 
 export class RunState extends EventTarget {
-  constructor(root) {
+  constructor(root, subject = RUNS) {
     super();
+    this.subject = subject;
     this.root = root;
     this.here = root.dataset.here;
     this.experiments = root.dataset.experiments ? root.dataset.experiments.split(" ") : null;
     const heads = [...root.querySelectorAll("th[data-column]")];
-    this.usual = heads.map((head) => readColumn(head.dataset.column)).filter(({ name }) => name !== "run_name");
+    this.usual = heads.map((head) => readColumn(head.dataset.column)).filter(({ name }) => name !== subject.first);
     this.read();
     addEventListener("popstate", () => {
       this.read();
@@ -34,8 +37,9 @@ export class RunState extends EventTarget {
     for (const name of SINGLE) this[name] = asked.get(name) ?? "";
     for (const [name, field] of Object.entries(LISTS)) this[field] = asked.getAll(name);
     const columns = asked.getAll("col").map(readColumn);
-    this.nameWidth = columns.find(({ name }) => name === "run_name")?.width ?? null;
-    const chosen = columns.filter(({ name }) => name !== "run_name" && name !== "");
+    const { first } = this.subject;
+    this.nameWidth = columns.find(({ name }) => name === first)?.width ?? null;
+    const chosen = columns.filter(({ name }) => name !== first && name !== "");
     this.columns = chosen.length > 0 ? chosen : this.usual.map((column) => ({ ...column }));
     this.isUsual = chosen.length === 0;
     this.show ||= "table";
@@ -48,7 +52,7 @@ export class RunState extends EventTarget {
     for (const [name, field] of Object.entries(LISTS)) {
       if (name !== "experiment") for (const value of this[field]) asked.append(name, value);
     }
-    if (this.nameWidth) asked.append("col", `${this.nameWidth}:run_name`);
+    if (this.nameWidth) asked.append("col", `${this.nameWidth}:${this.subject.first}`);
     if (!this.isUsual) for (const column of this.columns) asked.append("col", writeColumn(column));
     // A space as %20, so that the text is the same as the server writes.
     return asked.toString().replaceAll("+", "%20");
@@ -94,7 +98,7 @@ export class RunState extends EventTarget {
   }
 
   get orderTexts() {
-    return this.orders.length > 0 ? this.orders : ["start_time DESC"];
+    return this.orders.length > 0 ? this.orders : [this.subject.order];
   }
 }
 

@@ -1,11 +1,10 @@
-// The table of runs: as many rows as there are, of which those in sight are drawn. Rows come from the server as they
-// are reached (run-rows.js); the columns are the person's own (run-head.js).
+// The table of runs, or of traces: as many rows as there are, of which those in sight are drawn. Rows come from the
+// server as they are reached (run-rows.js); the columns are the person's own (run-head.js).
 
 import { make } from "./dom.js";
-import { ago, asNumber, count, counted, exact, instant, number, span, state as stateOf } from "./figure.js";
-import { isNumber, part, title, valueOf } from "./run-api.js";
+import { count, counted } from "./figure.js";
 import { drawHead } from "./run-head.js";
-import { GROUPS, GroupedRows, RunRows } from "./run-rows.js";
+import { GROUPS, GroupedRows } from "./run-rows.js";
 
 export const ROW = 32;
 // Rows beyond the window's edges that are drawn as well.
@@ -15,13 +14,13 @@ const MOST_ROWS = 500_000;
 
 export class RunTable {
   constructor(root, state, api, say) {
-    Object.assign(this, { root, state, api, say });
+    Object.assign(this, { root, state, api, say, subject: state.subject });
     this.card = root.querySelector('[data-part="table"]');
     this.rows = null;
     this.drawn = new Map();
     this.cursor = 0;
     this.lay();
-    state.when(["filter", "orders", "groups"], () => this.open());
+    state.when(["filter", "since", "orders", "groups"], () => this.open());
     state.when(["columns"], () => (this.needs() ? this.open() : this.redraw()));
     state.when(["selected"], () => this.mark());
   }
@@ -31,9 +30,9 @@ export class RunTable {
     this.body = make("tbody");
     this.sheet = new CSSStyleSheet();
     document.adoptedStyleSheets.push(this.sheet);
-    this.table = make("table", { class: "runtable whole", role: "grid", "aria-multiselectable": "true", "aria-label": "Runs" },
+    this.table = make("table", { class: "runtable whole", role: "grid", "aria-multiselectable": this.subject.isSelectable ? "true" : null, "aria-label": this.subject.label },
       this.head, this.body);
-    this.grid = make("div", { class: "grid", "data-part": "grid", tabindex: "0", "aria-label": "Runs; ? shows the keys", role: "group" }, this.table);
+    this.grid = make("div", { class: "grid", "data-part": "grid", tabindex: "0", "aria-label": `${this.subject.label}; ? shows the keys`, role: "group" }, this.table);
     this.foot = make("p", { class: "tally soft" });
     this.grid.addEventListener("scroll", () => this.plan(), { passive: true });
     new ResizeObserver(() => this.plan()).observe(this.grid);
@@ -42,7 +41,7 @@ export class RunTable {
 
   // What the answers must hold besides ids.
   wanted() {
-    const names = new Set(["run_name", "status", ...this.state.columns.map(({ name }) => name)]);
+    const names = new Set([...this.subject.always, ...this.state.columns.map(({ name }) => name)]);
     return [...names];
   }
 
@@ -55,8 +54,7 @@ export class RunTable {
     const { state, api } = this;
     this.asked = this.wanted();
     const query = { filter: state.filter, orders: state.orderTexts, columns: this.asked };
-    const aggregates = this.asked.filter(isNumber).slice(0, 32);
-    const rows = state.groups.length > 0 ? new GroupedRows(api, query, aggregates) : new RunRows(api, query);
+    const rows = this.subject.rows(api, query, { groups: state.groups, names: this.asked });
     this.opening?.close();
     this.opening = rows;
     this.root.setAttribute("aria-busy", "true");
@@ -74,6 +72,7 @@ export class RunTable {
     this.rows?.close();
     this.rows = rows;
     rows.addEventListener("loaded", () => this.plan(true));
+    rows.addEventListener("grown", () => this.grow());
     rows.addEventListener("anew", () => this.plan(true));
     rows.addEventListener("failed", ({ detail }) => this.say(detail));
     this.settle(keepPlace);
@@ -96,25 +95,34 @@ export class RunTable {
     this.root.dataset.total = String(this.total);
   }
 
+  // More rows are known than before, behind those that were.
+  grow() {
+    this.table.setAttribute("aria-rowcount", String(this.total + 1));
+    this.root.dataset.total = String(this.total);
+    this.tally();
+    this.plan(true);
+  }
+
   get total() {
     return Math.min(this.rows?.total ?? 0, MOST_ROWS);
   }
 
   tally() {
     const { rows } = this;
+    const { one, many } = this.subject;
     const parts = [];
     if (rows instanceof GroupedRows) {
-      parts.push(`${counted(rows.runsInAll, "run", "runs")} in ${counted(rows.groupsInAll, "group", "groups")}`);
+      parts.push(`${counted(rows.runsInAll, one, many)} in ${counted(rows.groupsInAll, "group", "groups")}`);
       if (rows.groupsInAll > GROUPS) parts.push(`the first ${count(GROUPS)} groups are shown`);
     } else {
-      parts.push(counted(rows.total, "run", "runs"));
+      parts.push(rows.says?.() ?? counted(rows.total, one, many));
       if (rows.total > MOST_ROWS) parts.push(`the first ${count(MOST_ROWS)} are shown: search for fewer`);
     }
     if (this.state.selected.length > 0) parts.push(`${count(this.state.selected.length)} selected`);
     this.foot.textContent = parts.join(" · ");
     const none = rows.total === 0;
     this.grid.classList.toggle("none", none);
-    if (none) this.foot.textContent = "No run fits this search.";
+    if (none) this.foot.textContent = `No ${one} fits this search.`;
   }
 
   // Columns have changed: everything is drawn again.
@@ -130,7 +138,7 @@ export class RunTable {
 
   // Widths, and where pinned columns stand still.
   measure() {
-    const widths = [this.state.nameWidth ?? 220, ...this.state.columns.map((column) => column.width ?? usual(column.name))];
+    const widths = [this.state.nameWidth ?? 220, ...this.state.columns.map((column) => column.width ?? this.subject.width(column.name))];
     const fixed = [0, ...this.state.columns.flatMap(({ pinned }, at) => (pinned ? [at + 1] : []))];
     const rules = widths.map((width, at) => `.runtable.whole tr>:nth-child(${at + 1}){width:${width}px}`);
     let left = 0;
@@ -191,7 +199,7 @@ export class RunTable {
     row.setAttribute("aria-rowindex", String(index + 2));
     row.id = `row-${index}`;
     row.dataset.index = String(index);
-    delete row.dataset.run;
+    delete row.dataset[this.subject.one];
     row.removeAttribute("aria-expanded");
     if (item === undefined || item.isGone) {
       row.classList.add(item ? "gone" : "coming");
@@ -200,45 +208,47 @@ export class RunTable {
     } else if (item.group) {
       this.drawGroup(row, item.group);
     } else {
-      this.drawRun(row, item.run);
+      this.drawOne(row, item.thing);
     }
     row.classList.toggle("current", index === this.cursor && this.isUsed);
     return row;
   }
 
-  drawRun(row, run) {
-    const id = run.run_id;
-    row.dataset.run = id;
-    const chosen = this.state.selected.includes(id);
-    const box = make("input", { type: "checkbox", tabindex: "-1", "aria-label": `Select ${run.run_name}` });
-    box.checked = chosen;
-    const dot = make("i", { class: `dot ${chosen ? `c${this.state.colour(id)}` : ""}`, "aria-hidden": "true" });
-    const link = make("a", { href: `/runs/${id}`, tabindex: "-1", title: run.run_name }, run.run_name || id);
-    row.setAttribute("aria-selected", String(chosen));
+  drawOne(row, thing) {
+    const { subject } = this;
+    const [id, caption] = [subject.id(thing), subject.caption(thing)];
+    row.dataset[subject.one] = id;
+    const marks = [];
+    if (subject.isSelectable) {
+      const chosen = this.state.selected.includes(id);
+      const box = make("input", { type: "checkbox", tabindex: "-1", "aria-label": `Select ${caption}` });
+      box.checked = chosen;
+      marks.push(box, make("i", { class: `dot ${chosen ? `c${this.state.colour(id)}` : ""}`, "aria-hidden": "true" }));
+      row.setAttribute("aria-selected", String(chosen));
+    }
+    const link = make("a", { href: subject.href(thing), tabindex: "-1", title: caption }, caption);
     if (this.state.groups.length > 0) row.setAttribute("aria-level", "2");
-    row.replaceChildren(make("th", { scope: "row" }, box, dot, link), ...this.state.columns.map(({ name }) => cell(name, valueOf(run, name))), rest());
+    row.replaceChildren(make("th", { scope: "row" }, ...marks, link), ...this.state.columns.map(({ name }) => subject.cell(name, thing)), rest());
   }
 
   drawGroup(row, group) {
     row.classList.add("group");
     row.setAttribute("aria-level", "1");
     row.setAttribute("aria-expanded", String(group.rows !== null));
-    const says = group.key.map((value, at) => `${title(this.state.groups[at])}: ${value ?? "none"}`).join(" · ");
+    const says = group.key.map((value, at) => `${this.subject.title(this.state.groups[at])}: ${value ?? "none"}`).join(" · ");
     const turn = make("button", { type: "button", class: "turn", tabindex: "-1", "aria-label": `${group.rows ? "Close" : "Open"} ${says}` }, group.rows ? "▾" : "▸");
     const name = make("th", { scope: "row", title: says }, turn, make("b", {}, says), make("span", { class: "count" }, count(group.runs)));
     const cells = this.state.columns.map(({ name: column }) => {
       const found = group.aggregates[column];
       if (!found || found.mean === null) return make("td");
-      const shown = column === "duration" ? span(asNumber(found.mean)) : number(found.mean);
-      const words = column === "duration" ? span : exact;
-      const range = `mean of ${count(found.count)}; from ${words(asNumber(found.min))} to ${words(asNumber(found.max))}`;
-      return make("td", { class: "num mono mean", title: range }, shown);
+      return this.subject.mean(column, found);
     });
     row.replaceChildren(name, ...cells, rest());
   }
 
   // Selected runs have changed: marks only.
   mark() {
+    if (!this.subject.isSelectable) return;
     for (const row of this.body.querySelectorAll("tr[data-run]")) {
       const chosen = this.state.selected.includes(row.dataset.run);
       row.setAttribute("aria-selected", String(chosen));
@@ -265,8 +275,8 @@ export class RunTable {
   selectBetween(from, to, chosen) {
     const ids = [];
     for (let index = Math.min(from, to); index <= Math.max(from, to); index += 1) {
-      const run = this.rows.at(index)?.run;
-      if (run) ids.push(run.run_id);
+      const thing = this.rows.at(index)?.thing;
+      if (thing) ids.push(this.subject.id(thing));
     }
     this.state.select(ids, chosen);
   }
@@ -297,28 +307,7 @@ export class RunTable {
   }
 }
 
-const WIDTHS = { status: 104, start_time: 112, end_time: 112, duration: 104, user_id: 110, run_id: 250, experiment_id: 100, artifact_uri: 260 };
-
-function usual(name) {
-  const { kind, key } = part(name);
-  return WIDTHS[name] ?? (kind === "metrics" ? Math.min(220, Math.max(96, 30 + key.length * 8)) : 130);
-}
-
 // What is left of the window beside the columns.
 export function rest() {
   return make("td", { class: "rest", "aria-hidden": "true" });
-}
-
-export function cell(name, value) {
-  if (value === undefined || value === null) return make("td");
-  if (name === "status") {
-    const [word, look] = stateOf(value);
-    return make("td", {}, make("span", { class: `state ${look}` }, word));
-  }
-  if (name === "start_time" || name === "end_time") {
-    return make("td", { class: "soft" }, make("time", { datetime: instant(value), title: instant(value) }, ago(value)));
-  }
-  if (name === "duration") return make("td", { class: "num mono", title: `${count(value)} ms` }, span(value));
-  if (isNumber(name)) return make("td", { class: "num mono", title: exact(value) }, number(value));
-  return make("td", { title: value }, String(value));
 }

@@ -2,7 +2,7 @@
 
 import { button, make, popover, saveAs } from "./dom.js";
 import { counted } from "./figure.js";
-import { ask, valueOf } from "./run-api.js";
+import { ask } from "./run-api.js";
 
 export function savedViews(state, place) {
   const owner = button(state.view ? `View: ${state.view}` : "Views", () => {});
@@ -47,6 +47,7 @@ export function savedViews(state, place) {
     tell(async () => {
       const asked = new URLSearchParams(state.query());
       for (const other of ["view", "experiment"]) asked.delete(other);
+      if (state.subject.views) asked.set("of", state.subject.views);
       const query = asked.toString().replaceAll("+", "%20");
       await ask(`/api/v1/saved-views/${encodeURIComponent(which)}`, { experiments: state.experiments ?? [], query }, { method: "PUT" });
       state.set({ view: which });
@@ -58,42 +59,37 @@ export function savedViews(state, place) {
   });
 }
 
-// Rows of an answer.
-const PART = 5000;
-
 export function exporting(table, state, api, place) {
   const owner = button("Export", () => {});
   place.append(owner);
-  const says = make("p", { class: "soft", role: "status" }, "Every run of the search, with the columns that you see, in this order.");
+  const says = make("p", { class: "soft", role: "status" }, `Every ${state.subject.one} of the search, with the columns that you see, in this order.`);
   const panel = popover(owner, make("div", { class: "views" }, says,
     make("p", { class: "links" }, button("CSV", () => give("csv")), button("JSON", () => give("json")))), "Export");
 
   const give = async (format) => {
-    const names = ["run_id", ...table.wanted().filter((name) => name !== "run_id")];
-    const query = { order_by: state.orderTexts, columns: names, limit: PART, count: true };
+    const { subject } = state;
+    const key = subject.key ?? "run_id";
+    const names = [key, ...table.wanted().filter((name) => name !== key)];
     const parts = format === "csv" ? [`${names.map(field).join(",")}\n`] : ["["];
-    let [offset, total, snapshot] = [0, 1, undefined];
+    let told = 0;
     try {
-      while (offset < total) {
-        const answer = await api.rows({ ...query, offset, snapshot });
-        ({ total, snapshot } = answer);
-        const runs = answer.runs.filter((run) => run !== null);
-        const lines = runs.map((run) => (format === "csv" ? line(names, run) : JSON.stringify(run)));
-        parts.push(format === "csv" ? lines.map((text) => `${text}\n`).join("") : (offset > 0 && lines.length > 0 ? ",\n" : "\n") + lines.join(",\n"));
-        offset += PART;
-        says.textContent = `${counted(Math.min(offset, total), "run", "runs")} of ${total}`;
+      for await (const { things, total } of api.all({ order_by: state.orderTexts, columns: names })) {
+        const lines = things.map((thing) => (format === "csv" ? line(subject, names, thing) : JSON.stringify(thing)));
+        parts.push(format === "csv" ? lines.map((text) => `${text}\n`).join("") : (told > 0 && lines.length > 0 ? ",\n" : "\n") + lines.join(",\n"));
+        told += things.length;
+        says.textContent = `${counted(told, subject.one, subject.many)}${total === undefined ? "" : ` of ${total}`}`;
         if (!panel.matches(":popover-open")) return;
       }
       if (format === "json") parts.push("\n]\n");
-      saveAs(`runs.${format}`, format === "csv" ? "text/csv" : "application/json", parts);
+      saveAs(`${subject.many}.${format}`, format === "csv" ? "text/csv" : "application/json", parts);
     } catch (error) {
       says.textContent = error.message;
     }
   };
 }
 
-function line(names, run) {
-  return names.map((name) => field(valueOf(run, name) ?? "")).join(",");
+function line(subject, names, thing) {
+  return names.map((name) => field(subject.valueOf(thing, name) ?? "")).join(",");
 }
 
 // RFC 4180. What a spreadsheet would take for a formula is kept from it by a leading apostrophe.

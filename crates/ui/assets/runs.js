@@ -42,7 +42,7 @@ function start() {
   const shown = { table, charts, compare: comparison };
   const draw = () => {
     for (const name of Object.keys(shown)) place(name).hidden = name !== state.show;
-    for (const tab of root.querySelectorAll(".tabs a")) {
+    for (const tab of root.querySelectorAll(".tabs a[data-show]")) {
       if (tab.dataset.show === state.show) tab.setAttribute("aria-current", "page");
       else tab.removeAttribute("aria-current");
     }
@@ -55,7 +55,7 @@ function start() {
     if (name === "table") table.grid.focus({ preventScroll: true });
   };
   state.when(["show"], draw);
-  for (const tab of root.querySelectorAll(".tabs a")) {
+  for (const tab of root.querySelectorAll(".tabs a[data-show]")) {
     tab.addEventListener("click", (event) => {
       if (event.ctrlKey || event.metaKey || event.shiftKey) return;
       event.preventDefault();

@@ -37,6 +37,17 @@ const ASSETS: &[Asset] = assets! {
     "live-events.js", "assets/live-events.js", "text/javascript; charset=utf-8";
     "live-page.js", "assets/live-page.js", "text/javascript; charset=utf-8";
     "run-page.js", "assets/run-page.js", "text/javascript; charset=utf-8";
+    "traces.css", "assets/traces.css", "text/css; charset=utf-8";
+    "traces.js", "assets/traces.js", "text/javascript; charset=utf-8";
+    "trace-page.js", "assets/trace-page.js", "text/javascript; charset=utf-8";
+    "trace-tree.js", "assets/trace-tree.js", "text/javascript; charset=utf-8";
+    "trace-waterfall.js", "assets/trace-waterfall.js", "text/javascript; charset=utf-8";
+    "trace-value.js", "assets/trace-value.js", "text/javascript; charset=utf-8";
+    "trace-span.js", "assets/trace-span.js", "text/javascript; charset=utf-8";
+    "trace-said.js", "assets/trace-said.js", "text/javascript; charset=utf-8";
+    "trace-api.js", "assets/trace-api.js", "text/javascript; charset=utf-8";
+    "trace-subject.js", "assets/trace-subject.js", "text/javascript; charset=utf-8";
+    "run-subject.js", "assets/run-subject.js", "text/javascript; charset=utf-8";
     "runs.js", "assets/runs.js", "text/javascript; charset=utf-8";
     "run-state.js", "assets/run-state.js", "text/javascript; charset=utf-8";
     "run-api.js", "assets/run-api.js", "text/javascript; charset=utf-8";
@@ -108,7 +119,8 @@ mod tests {
     #[test]
     fn files_name_files_that_are_there_and_nothing_from_elsewhere() {
         let mut named = 0;
-        let written = |file: &&Asset| ["console.css", "runs.css"].contains(&file.name) || is_module(file);
+        let written =
+            |file: &&Asset| ["console.css", "runs.css", "traces.css"].contains(&file.name) || is_module(file);
         for file in ASSETS.iter().filter(written) {
             let text = std::str::from_utf8(file.bytes).unwrap();
             let imported = text.split("from \"./").skip(1).map(|rest| rest.split('"').next().unwrap());

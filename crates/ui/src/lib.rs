@@ -36,6 +36,7 @@ use mainstay_monitoring::port::MonitoringReader;
 use mainstay_pipelines::port::{PipelineReader, PipelineTx};
 use mainstay_registry::port::RegistryReader;
 use mainstay_serving::port::ServingStore;
+use mainstay_traces::port::{TraceReader, TraceTable};
 use mainstay_tracking::port::{RunSearch, TrackingReader};
 use mainstay_tracking::saved_view::port::SavedViewReader;
 use mainstay_tracking::series::port::SeriesReader;
@@ -48,6 +49,10 @@ pub struct Console {
     pub tracked: Arc<dyn TrackingReader>,
     /// Finds runs.
     pub runs: Arc<dyn RunSearch>,
+    /// Traces and their spans.
+    pub traced: Arc<dyn TraceReader>,
+    /// Finds traces.
+    pub traces: Arc<dyn TraceTable>,
     /// Models and versions.
     pub registered: Arc<dyn RegistryReader>,
     /// Gate reports.

@@ -7,6 +7,7 @@ import urllib.request
 
 import mlflow
 import pytest
+import xgboost
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from sklearn.datasets import load_iris
@@ -82,6 +83,28 @@ def test_autolog(client, experiment):
     logged = client.get_run(active.info.run_id)
     assert logged.data.params["max_iter"] == "50"
     assert logged.data.metrics["training_accuracy_score"] > 0.9
+
+
+def test_autolog_of_boosted_trees(client, experiment):
+    rounds, matrix = 5, xgboost.DMatrix(X, Y)
+    settings = {"objective": "multi:softprob", "num_class": 3, "max_depth": 2}
+    mlflow.xgboost.autolog()
+    try:
+        with mlflow.start_run() as active:
+            trained = xgboost.train(settings, matrix, num_boost_round=rounds, evals=[(matrix, "train")])
+    finally:
+        mlflow.xgboost.autolog(disable=True)
+    logged = client.get_run(active.info.run_id)
+    assert logged.data.params["max_depth"] == "2"
+    history = client.get_metric_history(active.info.run_id, "train-mlogloss")
+    assert [point.step for point in history] == list(range(rounds))
+    losses = [point.value for point in history]
+    assert losses == sorted(losses, reverse=True) and losses[-1] == logged.data.metrics["train-mlogloss"]
+    files = {file.path for file in client.list_artifacts(active.info.run_id)}
+    assert {"feature_importance_weight.json", "feature_importance_weight.png"} <= files
+    (made,) = logged.outputs.model_outputs
+    loaded = mlflow.xgboost.load_model(client.get_logged_model(made.model_id).model_uri)
+    assert (loaded.predict(matrix) == trained.predict(matrix)).all()
 
 
 def test_search(client, experiment, run):

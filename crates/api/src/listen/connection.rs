@@ -1,6 +1,7 @@
 //! One connection, from its first byte to its last.
 
 use std::convert::Infallible;
+use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -83,11 +84,27 @@ impl Driver {
         }
         if error.is_none_or(|error| error.is_timeout()) {
             let parts = connection.into_parts();
-            // Who has sent nothing of a request expects no answer.
-            if !parts.read_buf.is_empty() {
-                self.farewells.dismiss(parts.io.into_inner(), TooSlow::Head).await;
+            match to_be_told(parts.io.into_inner(), !parts.read_buf.is_empty()) {
+                Ok(Some(stream)) => self.farewells.dismiss(stream, TooSlow::Head).await,
+                Ok(None) => {}
+                Err(error) => tracing::debug!(%peer, %error, "connection ended"),
             }
         }
+    }
+}
+
+/// The stream, if the client has sent something of a request, read or not: who has sent nothing expects no answer.
+fn to_be_told(stream: TcpStream, was_read: bool) -> io::Result<Option<TcpStream>> {
+    if was_read {
+        return Ok(Some(stream));
+    }
+    // The kernel is asked: what it has may not have been noticed here yet.
+    let stream = stream.into_std()?;
+    match stream.peek(&mut [0]) {
+        Ok(0) => Ok(None),
+        Ok(_) => TcpStream::from_std(stream).map(Some),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

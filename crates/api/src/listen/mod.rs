@@ -82,10 +82,8 @@ pub fn start(
     stop: watch::Receiver<bool>,
 ) -> io::Result<impl Future<Output = ()> + Send + use<>> {
     let mut http = hyper::server::conn::http1::Builder::new();
-    http.timer(TokioTimer::new())
-        .header_read_timeout(limits.head)
-        .pipeline_flush(true)
-        .max_buf_size(64 << 10);
+    // Not `pipeline_flush`: with it, what a client is slow to take is gathered in memory without a bound.
+    http.timer(TokioTimer::new()).header_read_timeout(limits.head).max_buf_size(64 << 10);
     let farewells = Farewells::default();
     let driver = Driver { http, router, pace: limits.body, farewells: farewells.clone(), stop: stop.clone() };
     let edges = Edges::start(limits.edges.max(1), &driver)?;

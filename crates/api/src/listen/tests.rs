@@ -1,12 +1,15 @@
 //! What clients can do to the sockets of a server, and what it tells them.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::Request;
+use futures::StreamExt as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
@@ -19,9 +22,15 @@ const LONG: Duration = Duration::from_mins(1);
 /// What tests wait for to happen by itself.
 const SHORT: Duration = Duration::from_millis(50);
 
+/// Pieces of what is asked under `/long`.
+const PIECES: usize = 4_000;
+static PIECE: [u8; 512 << 10] = [0; 512 << 10];
+
 /// A server that echoes bodies. What is asked under `/held` is answered once there is a permit for it.
 struct Server {
     address: SocketAddr,
+    /// How many pieces of `/long` were made.
+    made: Arc<AtomicUsize>,
     /// One permit for each request that is held.
     entered: Arc<Semaphore>,
     permits: Arc<Semaphore>,
@@ -36,17 +45,25 @@ impl Server {
         let permits = Arc::new(Semaphore::new(0));
         let entered = Arc::new(Semaphore::new(0));
         let (held, enters) = (Arc::clone(&permits), Arc::clone(&entered));
+        let made = Arc::new(AtomicUsize::new(0));
+        let making = Arc::clone(&made);
         let router = Router::new().fallback(async move |request: Request| {
+            if request.uri().path() == "/long" {
+                return Body::from_stream(futures::stream::iter(0..PIECES).map(move |_| {
+                    making.fetch_add(1, Ordering::Relaxed);
+                    Ok::<_, Infallible>(Bytes::from_static(&PIECE))
+                }));
+            }
             if request.uri().path() == "/held" {
                 enters.add_permits(1);
                 held.acquire().await.unwrap().forget();
             }
             let read = axum::body::to_bytes(request.into_body(), 1 << 20).await;
-            read.unwrap_or_else(|error| Bytes::from(error.to_string()))
+            Body::from(read.unwrap_or_else(|error| Bytes::from(error.to_string())))
         });
         let (stop, stopping) = watch::channel(false);
         let task = tokio::spawn(start(listener, router, limits, stopping).unwrap());
-        Self { address, entered, permits, stop, task }
+        Self { address, made, entered, permits, stop, task }
     }
 
     /// A connection on which so much was sent.
@@ -142,6 +159,21 @@ async fn bytes_that_come_give_a_body_more_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_client_is_slow_to_take_is_not_made_yet() {
+    let server = Server::start(HttpLimits { edges: 1, ..patient() }).await;
+    let mut slow = server.send("GET /long HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    slow.read_exact(&mut [0; 12]).await.unwrap();
+    // The thread that writes to it comes back to others, with no more made than fits into what the kernel keeps.
+    for _ in 0..3 {
+        assert!(server.ask("/").await.starts_with("HTTP/1.1 200 OK"));
+    }
+    let made = server.made.load(Ordering::Relaxed);
+    assert!((1..PIECES / 10).contains(&made), "{made} pieces");
+    drop(slow);
+    server.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn heads_that_never_end_keep_nobody_out() {
     let server = Server::start(HttpLimits { connections: 20, from_here: 8, ..patient() }).await;
     let mut halves = Vec::new();
@@ -151,7 +183,7 @@ async fn heads_that_never_end_keep_nobody_out() {
     for _ in 0..3 {
         assert!(server.ask("/").await.starts_with("HTTP/1.1 200 OK"));
     }
-    // Those that were first made room, and were told; one that had not been read yet may find a closed door.
+    // Those that were first made room, and were told; one whose bytes came too late may find a closed door.
     let mut told = 0;
     for mut half in halves.drain(..20) {
         let mut text = String::new();

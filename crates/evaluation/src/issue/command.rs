@@ -201,7 +201,7 @@ impl Command for CreateIssue {
 }
 
 /// The event that says what an issue is now; of its long texts the digest.
-fn told(kind: &'static str, Issue { head, detail }: &Issue) -> Event {
+pub(super) fn told(kind: &'static str, Issue { head, detail }: &Issue) -> Event {
     let long = json!([detail.description, detail.root_causes, detail.metadata]).to_string();
     let body = json!({
         "experiment": head.experiment,

@@ -5,6 +5,7 @@
 
 pub mod command;
 pub mod error;
+pub mod import;
 pub mod port;
 pub mod search;
 

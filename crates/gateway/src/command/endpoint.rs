@@ -17,7 +17,7 @@ use crate::error::GatewayError;
 use crate::id::EndpointId;
 use crate::port::GatewayTx;
 
-pub(super) fn told(detail: &EndpointDetail) -> Value {
+pub(crate) fn told(detail: &EndpointDetail) -> Value {
     let endpoint = &detail.endpoint;
     let models = detail.mappings.iter().map(|mapping| {
         json!({

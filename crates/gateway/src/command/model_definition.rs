@@ -20,7 +20,7 @@ fn scope(workspace: &Name, id: ModelDefinitionId) -> Scope {
     Scope::new(workspace.clone(), model_definition_subject(id))
 }
 
-fn told(definition: &ModelDefinition) -> Value {
+pub(crate) fn told(definition: &ModelDefinition) -> Value {
     json!({
         "name": definition.card.name,
         "provider": definition.card.provider,

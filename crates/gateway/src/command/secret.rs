@@ -24,7 +24,7 @@ fn scope(workspace: &Name, id: SecretId) -> Scope {
 
 /// What an event says: which fields there are, and under which key they are sealed; nothing of their values, and
 /// nothing of what stands beside them but the names.
-fn told(secret: &Secret, sealed: Option<&Sealed>) -> Value {
+pub(crate) fn told(secret: &Secret, sealed: Option<&Sealed>) -> Value {
     json!({
         "name": secret.name.as_str(),
         "provider": secret.provider,

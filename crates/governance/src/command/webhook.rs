@@ -178,8 +178,13 @@ impl Command for DeleteWebhook {
     }
 }
 
+/// How the record names a webhook.
+pub(crate) fn subject(id: WebhookId) -> Subject {
+    Subject::new(ResourceKind::Webhook, id)
+}
+
 fn webhook_scope(workspace: &Name, id: WebhookId) -> Scope {
-    Scope::new(workspace.clone(), Subject::new(ResourceKind::Webhook, id))
+    Scope::new(workspace.clone(), subject(id))
 }
 
 fn events(definition: &Definition) -> &[MlflowEvent] {
@@ -198,7 +203,7 @@ fn origin(url: &str) -> &str {
 
 /// What the record says of a definition: all but secrets. A path is often one, as with the URLs that chats give out,
 /// and the record has more readers than there are admins; its digest tells one from another.
-fn told(definition: &Definition) -> Value {
+pub(crate) fn told(definition: &Definition) -> Value {
     let Definition { name, description, url, is_active, subscription } = definition;
     let (origin, url) = (origin(url), Digest::of(url.as_bytes()));
     match subscription {

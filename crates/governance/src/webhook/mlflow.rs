@@ -15,12 +15,13 @@ use std::str::FromStr;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use mainstay_core::error::{Coded, ErrorCode, StorageError};
+use mainstay_core::id::InvalidId;
 use mainstay_core::name::Name;
 use mainstay_core::text::{clip, exceeds};
 use mainstay_core::time::MachineTime;
 use thiserror::Error;
 
-use super::WebhookSecret;
+use super::{WebhookId, WebhookSecret};
 
 pub use self::url::check_url;
 
@@ -289,6 +290,14 @@ pub fn check_name(text: &str) -> Result<Name, InvalidWebhook> {
     Name::new(text).map_err(|_| invalid())
 }
 
+/// The webhook that a text names: as ids are shown here, or as a stock server showed them, with the dashes of a UUID
+/// (RFC 9562), so that those that were brought over from one are still found.
+pub fn webhook_id(text: &str) -> Result<WebhookId, InvalidId> {
+    let has_dashes =
+        text.len() == 36 && [8, 13, 18, 23].iter().all(|at| text.as_bytes().get(*at) == Some(&b'-'));
+    if has_dashes { text.replace('-', "").parse() } else { text.parse() }
+}
+
 /// Checks a description: at most 1000 characters, no U+0000.
 pub fn check_description(text: String) -> Result<String, InvalidWebhook> {
     let field = "description";
@@ -339,6 +348,17 @@ mod tests {
         let body = "{\"data\":{\"name\":\"é\"}}".as_bytes();
         let signature = secret.sign_for_mlflow(id, &timestamp(at), body).unwrap();
         assert_eq!(signature, include_str!("../../tests/reference/webhook_mlflow.txt").trim());
+    }
+
+    #[test]
+    fn an_id_may_have_the_dashes_that_it_had_elsewhere() {
+        let id = "0d6f6a2e5f9b4d9a8a531b1f0a9d2c77";
+        assert_eq!(webhook_id("0d6f6a2e-5f9b-4d9a-8a53-1b1f0a9d2c77"), id.parse());
+        assert_eq!(webhook_id(id), id.parse());
+        for bad in ["0d6f6a2e5-f9b-4d9a-8a53-1b1f0a9d2c77", "0d6f6a2e-5f9b-4d9a-8a53-1b1f0a9d2c7-", "", "é"]
+        {
+            assert_eq!(webhook_id(bad), Err(InvalidId), "{bad}");
+        }
     }
 
     #[test]

@@ -4,9 +4,12 @@
 //! Every page turns rows into the things of our own domains, with the rules of [`Rules`] for what does not fit.
 //! The comparison at the end reads the same pages, so what is compared is what these tables say.
 
+mod assessments;
 pub mod evaluation;
 pub mod experiments;
+pub mod gateway;
 pub mod inventory;
+pub mod issues;
 pub mod logged_models;
 pub mod points;
 pub mod registry;
@@ -14,6 +17,7 @@ pub mod runs;
 pub mod scorers;
 mod spans;
 pub mod traces;
+pub mod webhooks;
 
 use mainstay_core::error::StorageError;
 use mainstay_core::name::Name;
@@ -27,6 +31,7 @@ use crate::address::Address;
 use crate::artifacts::Artifacts;
 use crate::error::ImportError;
 use crate::finding::Finding;
+use crate::unsealing::Unsealing;
 
 /// The revisions of the schema that this was tried with, and the releases that have them.
 pub const ACCEPTED: [(&str, &str); 2] = [("dc11669786a5", "3.17"), ("f4a9b2c7d1e6", "3.18")];
@@ -34,7 +39,9 @@ pub const ACCEPTED: [(&str, &str); 2] = [("dc11669786a5", "3.17"), ("f4a9b2c7d1e
 /// The table in which a stock server keeps its revision.
 const REVISION: &str = "SELECT version_num FROM alembic_version";
 const WORKSPACES: &str = "SELECT workspace FROM experiments UNION SELECT workspace FROM registered_models \
-    UNION SELECT workspace FROM evaluation_datasets ORDER BY 1";
+    UNION SELECT workspace FROM evaluation_datasets UNION SELECT workspace FROM secrets \
+    UNION SELECT workspace FROM model_definitions UNION SELECT workspace FROM endpoints \
+    UNION SELECT workspace FROM webhooks WHERE deleted_timestamp IS NULL ORDER BY 1";
 
 /// What is made of what does not fit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,11 +78,12 @@ pub struct Stock {
     pub revision: String,
     /// What is made of what does not fit.
     pub rules: Rules,
+    unsealing: Unsealing,
 }
 
 impl Stock {
-    /// Opens it, and refuses a schema that was not tried.
-    pub async fn open(address: &Address, rules: Rules) -> Result<Self, ImportError> {
+    /// Opens it, and refuses a schema that was not tried. What it sealed is opened with `unsealing`.
+    pub async fn open(address: &Address, rules: Rules, unsealing: Unsealing) -> Result<Self, ImportError> {
         let database = match address {
             Address::Sqlite(path) if !path.is_file() => {
                 return Err(ImportError::NoFile(path.display().to_string()));
@@ -94,7 +102,7 @@ impl Stock {
         if !ACCEPTED.iter().any(|(accepted, _)| *accepted == revision) {
             return Err(ImportError::Revision(revision));
         }
-        Ok(Self { database, name: address.name(), revision, rules })
+        Ok(Self { database, name: address.name(), revision, rules, unsealing })
     }
 
     /// The workspaces that have anything.

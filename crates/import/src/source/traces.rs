@@ -1,4 +1,4 @@
-//! `trace_info` with `trace_tags`, `trace_request_metadata`, `spans` and `entity_associations`.
+//! `trace_info` with `trace_tags`, `trace_request_metadata`, `spans`, `assessments` and `entity_associations`.
 
 use std::collections::BTreeMap;
 
@@ -14,17 +14,19 @@ use mainstay_traces::usage::{Amount, Amounts};
 use mainstay_tracking::experiment::ExperimentId;
 use serde_json::{Map, Value};
 
-use super::{Page, Stock, has_nul, spans};
+use super::{Page, Stock, assessments, has_nul, spans};
 use crate::error::ImportError;
 use crate::finding::Finding;
 
 /// Most traces of a page.
 const PAGE: u64 = 100;
-/// Most characters of spans of a page, but for those of its last trace.
+/// Most characters of spans and assessments of a page, but for those of its last trace.
 const CONTENT: i64 = 64 << 20;
 
 const IDS: &str = "SELECT t.request_id, CAST((SELECT COALESCE(SUM(LENGTH(s.content)), 0) FROM spans s \
-    WHERE s.trace_id = t.request_id) AS BIGINT) FROM trace_info t JOIN experiments e \
+    WHERE s.trace_id = t.request_id) + (SELECT COALESCE(SUM(LENGTH(a.value) + LENGTH(COALESCE(a.rationale, '')) + \
+    LENGTH(COALESCE(a.assessment_metadata, ''))), 0) FROM assessments a \
+    WHERE a.trace_id = t.request_id) AS BIGINT) FROM trace_info t JOIN experiments e \
     ON e.experiment_id = t.experiment_id WHERE e.workspace = $1 AND t.request_id > $2 \
     ORDER BY t.request_id LIMIT $3";
 const ROWS: &str = "SELECT t.request_id, t.experiment_id, t.timestamp_ms, t.execution_time_ms, t.status, \
@@ -53,10 +55,12 @@ struct Children {
     metadata: Vec<Row>,
     spans: Vec<Row>,
     links: Vec<Row>,
+    assessments: Vec<Row>,
 }
 
 impl Stock {
-    /// The traces of a workspace behind the one of that id: so many that their spans fit into memory.
+    /// The traces of a workspace behind the one of that id: so many that their spans, and what is said of
+    /// them, fit into memory.
     pub async fn traces(&mut self, workspace: &Name, after: Option<String>) -> Result<Traces, ImportError> {
         let after = after.unwrap_or_default();
         let ids = self.query(IDS, params![workspace.as_str(), &after, PAGE]).await?;
@@ -68,6 +72,7 @@ impl Stock {
             metadata: self.query(METADATA, range).await?,
             spans: self.query(SPANS, range).await?,
             links: self.query(LINKS, range).await?,
+            assessments: self.query(assessments::ROWS, range).await?,
         };
         let mut page = traces(&rows, &children, last).map_err(ImportError::Source)?;
         for trace in &mut page.items {
@@ -97,8 +102,8 @@ fn traces(rows: &[Row], children: &Children, last: String) -> Result<Traces, Sto
         let id = row.text(0)?;
         match info(row)? {
             Ok(info) => {
-                let (spans, runs, prompts) = (Vec::new(), Vec::new(), Vec::new());
-                found.insert(id.to_owned(), ImportedTrace { info, spans, runs, prompts });
+                let (spans, runs, prompts, assessments) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+                found.insert(id.to_owned(), ImportedTrace { info, spans, runs, prompts, assessments });
             }
             Err(reason) => findings.push(Finding::new(format!("trace {id:?}"), reason)),
         }
@@ -123,6 +128,13 @@ fn traces(rows: &[Row], children: &Children, last: String) -> Result<Traces, Sto
         let Some(trace) = found.get_mut(row.text(0)?) else { continue };
         let of_kind = if row.text(1)? == "run" { &mut trace.runs } else { &mut trace.prompts };
         of_kind.push(row.text(2)?.to_owned());
+    }
+    for row in &children.assessments {
+        let Some(trace) = found.get_mut(row.text(0)?) else { continue };
+        match assessments::read(row, &trace.info.id)? {
+            Ok(assessment) => trace.assessments.push(assessment),
+            Err(finding) => findings.push(finding),
+        }
     }
     let in_order = |mut trace: ImportedTrace| {
         trace.spans = in_order(trace.spans);
@@ -238,6 +250,7 @@ mod tests {
             metadata: vec![pair(key::SESSION, "gone"), pair("m", "1")],
             spans: Vec::new(),
             links: vec![pair("run", "b"), pair("prompt_version", "p/1"), pair("run", "a")],
+            assessments: Vec::new(),
         };
         let rows = [row("tr-1", 0.5.into()), row("tr/2", Cell::Null)];
         let page = traces(&rows, &children, "z".into()).unwrap();

@@ -207,6 +207,10 @@ fn read(body: Bytes, packing: Option<&str>, encoding: Encoding) -> Result<Vec<Sp
 }
 
 /// A request is read or refused, the same each time, and built of no more parts than were counted before.
+///
+/// # Panics
+///
+/// If it is otherwise.
 #[cfg(any(test, fuzzing))]
 pub fn fuzzed(data: &[u8]) {
     let Some((first, body)) = data.split_first() else { return };

@@ -128,6 +128,10 @@ fn operation<'a>(document: &'a Document, name: Option<&str>) -> Result<&'a Opera
 }
 
 /// A document is read or refused, the same with a comment behind it; what is asked for is bounded.
+///
+/// # Panics
+///
+/// If it is otherwise.
 #[cfg(any(test, fuzzing))]
 pub fn fuzzed(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };

@@ -9,6 +9,7 @@ use mainstay_core::name::Name;
 use mainstay_core::scope::Scope;
 
 use super::on_run;
+use crate::circumstances::Provenance;
 use crate::definition::StepName;
 use crate::engine::{Acceptance, accept, forward};
 use crate::port::PipelineTx;
@@ -80,8 +81,11 @@ impl Command for AcceptCached {
             step: self.step.clone(),
             token: self.token,
             output: found.output.clone(),
-            cache_key: Some(self.key),
-            reused_from: Some(found.reused_from.unwrap_or(found.run)),
+            provenance: Provenance {
+                cache_key: Some(self.key),
+                reused_from: Some(found.reused_from.unwrap_or(found.run)),
+                circumstances: found.circumstances.clone(),
+            },
         };
         forward(tx, self.run, input).await?;
         Ok(found)

@@ -29,6 +29,7 @@ use mainstay_core::scope::Scope;
 use mainstay_core::time::ManualClock;
 use serde_json::{Map, Value, json};
 
+use crate::circumstances::Provenance;
 use crate::commands::{AcceptStep, Claim, ClaimStep, ExpireDue, FailStep, How, StartRun, Started};
 use crate::definition::{Parameters, Source, StepName};
 use crate::engine::Acceptance;
@@ -166,8 +167,13 @@ impl Bench {
 
     async fn accept(&self, step: &Step, value: Value) -> Answer<()> {
         let output = StepOutput { value, ..StepOutput::default() };
-        let acceptance =
-            Acceptance { run: step.run, step: step.name.clone(), token: step.token, output, cache_key: None };
+        let acceptance = Acceptance {
+            run: step.run,
+            step: step.name.clone(),
+            token: step.token,
+            output,
+            provenance: Provenance::default(),
+        };
         self.run(AcceptStep { workspace: self.workspace.clone(), acceptance }).await
     }
 

@@ -8,6 +8,7 @@ use mainstay_core::page::PageRequest;
 use serde_json::json;
 
 use super::{Bench, Checked, chain, refused};
+use crate::circumstances::Provenance;
 use crate::commands::{
     AcceptCached, AcceptStep, DefinePipeline, FireSchedule, How, KeepPosition, RefuseFiring,
 };
@@ -206,7 +207,7 @@ pub(super) async fn results_are_found_by_their_key(bench: Bench) -> Checked {
         step: claim.step.name.clone(),
         token: claim.step.token,
         output: output.clone(),
-        cache_key: Some(key),
+        provenance: Provenance { cache_key: Some(key), ..Provenance::default() },
     };
     bench.run(AcceptStep { workspace: bench.workspace.clone(), acceptance }).await?;
     for _ in 0..2 {

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use mainstay_core::digest::Digest;
-use mainstay_core::id::PipelineRunId;
 use mainstay_core::time::MachineTime;
 use serde_json::Value;
 
 use crate::approval::Approval;
+use crate::circumstances::Provenance;
 use crate::definition::{Approve, StepName};
 use crate::run::StepOutput;
 
@@ -42,10 +42,8 @@ pub enum Input {
         token: u64,
         /// The result.
         output: StepOutput,
-        /// The key under which it may stand for an equal step.
-        cache_key: Option<Digest>,
-        /// The run that computed it, if it was taken over.
-        reused_from: Option<PipelineRunId>,
+        /// Where it comes from.
+        provenance: Provenance,
     },
     /// An attempt failed.
     Fail {

@@ -8,6 +8,7 @@ use mainstay_core::id::PipelineRunId;
 use mainstay_core::name::Name;
 use mainstay_core::principal::Actor;
 use mainstay_core::time::MachineTime;
+use mainstay_pipelines::circumstances::Provenance;
 use mainstay_pipelines::definition::{Definition, Parameters, Source, StepName};
 use mainstay_pipelines::refusal::Refusal;
 use mainstay_pipelines::run::{
@@ -203,7 +204,7 @@ impl World {
 
     fn accept(&mut self, (step, token): (StepName, u64)) -> Result<(), Refusal> {
         let output = StepOutput { value: json!({ "by": token }), ..StepOutput::default() };
-        self.feed(Input::Accept { step, token, output, cache_key: None, reused_from: None })
+        self.feed(Input::Accept { step, token, output, provenance: Provenance::default() })
     }
 
     /// Works everything off; the run must come to its end.
@@ -272,6 +273,6 @@ fn an_output_that_is_too_large_is_refused() {
         value: json!("x".repeat(70_000)),
         artifacts: [("a".to_owned(), Digest::of(b""))].into(),
     };
-    let input = Input::Accept { step: step.clone(), token: 1, output, cache_key: None, reused_from: None };
+    let input = Input::Accept { step: step.clone(), token: 1, output, provenance: Provenance::default() };
     assert_eq!(world.feed(input), Err(Refusal::OutputTooLarge(step)));
 }

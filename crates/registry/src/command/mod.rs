@@ -18,7 +18,7 @@ use crate::error::RegistryError;
 use crate::model::{Model, ModelVersion};
 use crate::name::{Alias, ModelName, VersionNumber};
 use crate::port::{GateStatus, RegistryTx};
-use crate::prompt::is_prompt;
+use crate::prompt::is_prompt_now;
 
 async fn existing_model(tx: &mut dyn RegistryTx, name: &ModelName) -> Result<Model, RegistryError> {
     tx.model(name).await?.ok_or_else(|| RegistryError::NoModel(name.clone()))
@@ -80,7 +80,7 @@ async fn note_prompt(
     name: &ModelName,
     mut body: Value,
 ) -> Result<Value, StorageError> {
-    if is_prompt(tx, name).await?
+    if is_prompt_now(tx, name).await?
         && let Some(members) = body.as_object_mut()
     {
         members.insert("prompt".to_owned(), Value::Bool(true));

@@ -13,7 +13,7 @@ use mainstay_runner::{Spawner, SpawnerConfig};
 use mainstay_webhooks::DeliveryOptions;
 
 use super::audit::Audit;
-use super::{DataArgs, at, environment};
+use super::{DataArgs, environment};
 use crate::Failed;
 use crate::running::Running;
 use crate::terminal::{note, say};
@@ -47,7 +47,7 @@ impl Demo {
     pub(super) async fn run(self, json: bool) -> Result<ExitCode, Failed> {
         let wishes = Wishes { shuffled: self.shuffle_days.then_some(self.seed), days: self.days };
         if let Some(url) = self.server {
-            let server = Server::named(&url, at::token())?;
+            let server = Server::named(&url, mainstay_cli::token())?;
             let replay = Replay::load(&self.folder, wishes).await?;
             let is_good = replay.run(server, &|line| say(line)).await?;
             return Ok(if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE });

@@ -1,5 +1,6 @@
 //! `mainstay import`: what other servers kept.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -13,16 +14,22 @@ use mainstay_governance::port::{GovernanceReader as _, GovernanceTx};
 use mainstay_import::address::Address;
 use mainstay_import::artifacts::Artifacts;
 use mainstay_import::command::ImportUnit;
+use mainstay_import::error::ImportError;
 use mainstay_import::source::{Rules, Stock};
+use mainstay_import::unsealing::Unsealing;
 use mainstay_import::{Importer, Preview, Summary, Target};
 use mainstay_tracking::text::Overlong;
 use serde_json::{Value, json};
 
+use super::up::{GATEWAY_PASSPHRASE, environment_text};
 use super::{DataArgs, environment};
 use crate::Failed;
 use crate::terminal::{note, say};
 use mainstay_platform::Platform;
 use mainstay_platform::authority::local_user;
+
+/// What the stock server's secrets of webhooks are sealed with.
+const WEBHOOK_KEY: &str = "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY";
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Import {
@@ -42,6 +49,10 @@ pub(super) struct Mlflow {
     /// repeated.
     #[arg(long, value_name = "DIR|FROM=DIR|keep")]
     artifacts: Vec<String>,
+    /// A file with what the stock server had as `MLFLOW_CRYPTO_KEK_PASSPHRASE`, which opens the secrets of its
+    /// gateway. Without it that variable is read, which also seals them here, as it does for `mainstay up`.
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: Option<std::path::PathBuf>,
     /// Tell what would come and what cannot be kept, and write nothing.
     #[arg(long)]
     check: bool,
@@ -72,7 +83,9 @@ impl Mlflow {
     async fn run(self, json: bool) -> Result<ExitCode, Failed> {
         let overlong = if self.truncate { Overlong::Truncate } else { Overlong::Refuse };
         let rules = Rules { overlong, artifacts: Artifacts::parse(&self.artifacts)? };
-        let mut stock = Stock::open(&self.db.parse::<Address>()?, rules).await?;
+        let passphrase = environment_text(GATEWAY_PASSPHRASE)?;
+        let unsealing = unsealing(self.passphrase_file.as_deref(), passphrase.clone())?;
+        let mut stock = Stock::open(&self.db.parse::<Address>()?, rules, unsealing).await?;
         if self.check {
             let workspaces = stock.workspaces().await?;
             let preview = stock.preview(&workspaces).await?;
@@ -80,12 +93,28 @@ impl Mlflow {
             return Ok(if preview.findings.count == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
         let data = DataArgs { data: self.data, db: self.into_db };
-        let platform = Platform::open(&data.data, data.db.as_deref(), environment(Mode::Local)).await?;
+        let mut platform = Platform::open(&data.data, data.db.as_deref(), environment(Mode::Local)).await?;
+        if let Some(passphrase) = passphrase {
+            platform = platform.with_gateway_passphrase(passphrase);
+        }
         let done = Box::pin(bring(&platform, stock, self.leave_out)).await;
         platform.close().await;
         show_summary(&done?, json);
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// With which keys the stock server's secrets are opened.
+fn unsealing(file: Option<&Path>, passphrase: Option<String>) -> Result<Unsealing, Failed> {
+    let passphrase = match file {
+        Some(file) => {
+            let text = std::fs::read_to_string(file).map_err(|error| Failed::file(file, error))?;
+            Some(text.trim_end_matches(['\r', '\n']).to_owned())
+        }
+        None => passphrase,
+    };
+    let webhooks = environment_text(WEBHOOK_KEY)?;
+    Ok(Unsealing::new(passphrase, webhooks.as_deref()).ok_or(ImportError::WebhookKey)?)
 }
 
 async fn bring(platform: &Platform, stock: Stock, leave_out: bool) -> Result<Summary, Failed> {
@@ -95,6 +124,8 @@ async fn bring(platform: &Platform, stock: Stock, leave_out: bool) -> Result<Sum
         commands: Commands::new(Arc::new(ImportUnit(writer)), platform.authority.clone()),
         objects: platform.objects.clone(),
         clock: platform.clock.clone(),
+        keys: platform.gateway_keys.clone(),
+        entropy: platform.entropy.clone(),
         principal: local_user(),
     };
     let tell = |line: String| note(line);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use mainstay_cli::overrides;
 use mainstay_core::event::{EventLog as _, EventQuery, EventSeq};
 use mainstay_core::id::PipelineRunId;
 use mainstay_core::name::Name;
@@ -20,15 +21,15 @@ use mainstay_pipelines::definition::{
 use mainstay_pipelines::port::PipelineReader as _;
 use mainstay_pipelines::run::{Cause, CauseKind, RunState, Step, StepState};
 use mainstay_runner::{Spawner, SpawnerConfig};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::run_logs::RunLogs;
 use super::up::StopSignals;
 use super::{DataArgs, environment};
+use crate::Exit;
 use crate::Failed;
 use crate::engine::{Engine, EngineOptions};
-use crate::exit::Exit;
 use crate::terminal::{note, say};
 use mainstay_platform::Platform;
 use mainstay_platform::authority::local_user;
@@ -146,26 +147,6 @@ impl Run {
 
 fn read(path: &Path) -> Result<String, Failed> {
     std::fs::read_to_string(path).map_err(|error| Failed::file(path, error))
-}
-
-/// `a.b=1` becomes `{"a": {"b": 1}}`; a value that is no JSON is text.
-pub(super) fn overrides(params: &[String]) -> Result<Map<String, Value>, Failed> {
-    let mut all = Map::new();
-    for param in params {
-        let (name, text) =
-            param.split_once('=').ok_or_else(|| Failed::Usage(format!("write {param:?} as NAME=VALUE")))?;
-        let value = serde_json::from_str(text).unwrap_or_else(|_| Value::from(text));
-        let mut place = &mut all;
-        let mut path: Vec<&str> = name.split('.').collect();
-        let last = path.pop().unwrap_or_default();
-        for part in path {
-            let below = place.entry(part).or_insert_with(|| Value::Object(Map::new()));
-            let clash = || Failed::Usage(format!("{name} is both a value and a mapping"));
-            place = below.as_object_mut().ok_or_else(clash)?;
-        }
-        place.insert(last.to_owned(), value);
-    }
-    Ok(all)
 }
 
 fn show(definition: &Definition) -> ExitCode {

@@ -70,12 +70,12 @@ pub(super) struct Up {
 }
 
 /// The passphrase of the gateway's secrets, as MLflow's server names it. Never an argument: those are seen by all.
-const GATEWAY_PASSPHRASE: &str = "MLFLOW_CRYPTO_KEK_PASSPHRASE";
+pub(super) const GATEWAY_PASSPHRASE: &str = "MLFLOW_CRYPTO_KEK_PASSPHRASE";
 /// Where MLflow's server passes requests of its deployments API on to.
 const DEPLOYMENTS_TARGET: &str = "MLFLOW_DEPLOYMENTS_TARGET";
 
 /// What stands in a variable of the environment, unless it is empty.
-fn environment_text(name: &str) -> Result<Option<String>, Failed> {
+pub(super) fn environment_text(name: &str) -> Result<Option<String>, Failed> {
     match std::env::var(name) {
         Ok(text) => Ok(Some(text).filter(|text| !text.is_empty())),
         Err(VarError::NotPresent) => Ok(None),

@@ -5,20 +5,23 @@ use std::path::{Path, PathBuf};
 
 use mainstay_core::command::{Command, CommandError, Commands, Journal};
 use mainstay_core::error::{Coded as _, ErrorCode, Failure};
+use mainstay_core::id::PipelineRunId;
 use mainstay_core::name::Name;
 use mainstay_pipelines::cache::cache_key;
+use mainstay_pipelines::circumstances::{Circumstances, Provenance};
 use mainstay_pipelines::commands::{AcceptCached, Claim, FailStep, Heartbeat, ParkStep};
 use mainstay_pipelines::definition::{ROOT, Stage, Work};
 use mainstay_pipelines::port::PipelineReader as _;
+use mainstay_pipelines::reproduction::{NotReproducible, computes, reproduces};
 use mainstay_pipelines::run::StepOutput;
 use mainstay_runner::{Cause, Exit, Program, StepCommand, read_log};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::{Engine, PAUSE, outputs};
+use super::{Engine, PAUSE, outputs, surroundings};
 use mainstay_platform::loop_tx::{ConcludeStep, Effect, OutputOnly};
-use mainstay_steps::{BuiltIn, Held, Prepared, StepError, is_store_away};
+use mainstay_steps::{BuiltIn, Held, Prepared, Reads, StepError, is_store_away};
 
 /// The files between the server and a step's child.
 const ORDER_FILE: &str = "order.json";
@@ -39,8 +42,8 @@ enum Answer {
 
 /// How an attempt went on.
 enum Progress {
-    /// It is done; this is its effect, and the key under which it may stand for an equal one.
-    Effect(Box<dyn Effect>, Option<mainstay_core::digest::Digest>),
+    /// It is done; this is its effect, and where its result comes from.
+    Effect(Box<dyn Effect>, Provenance),
     /// An equal earlier result stands for it.
     Cached(mainstay_core::digest::Digest),
     /// It looks again later.
@@ -112,7 +115,7 @@ impl Attempt<'_> {
         }
     }
 
-    fn key(&self) -> (mainstay_core::id::PipelineRunId, mainstay_pipelines::definition::StepName, u64) {
+    fn key(&self) -> (PipelineRunId, mainstay_pipelines::definition::StepName, u64) {
         (self.claim.run.id, self.claim.step.name.clone(), self.claim.step.token)
     }
 
@@ -141,8 +144,13 @@ impl Attempt<'_> {
         for directory in [Some(self.directory().as_path()), self.log().parent()].into_iter().flatten() {
             std::fs::create_dir_all(directory).map_err(|error| StepError::lost(error.to_string()))?;
         }
+        if let Some(first) = reproduces(&self.claim.run).filter(|_| !computes(&stage)) {
+            return self.taken_over(first).await;
+        }
         match &stage.work {
-            Work::Nothing => Ok(Progress::Effect(Box::new(OutputOnly(StepOutput::default())), None)),
+            Work::Nothing => {
+                Ok(Progress::Effect(Box::new(OutputOnly(StepOutput::default())), Provenance::default()))
+            }
             Work::Commands(lines) => self.commands(&stage, lines).await,
             Work::BuiltIn { uses, with } => {
                 let unknown = || {
@@ -170,8 +178,34 @@ impl Attempt<'_> {
             Prepared::Wait { until, memo } => return Ok(Progress::Park(until, memo)),
             Prepared::Child(order) => self.child(stage, step.name(), &order).await?,
         };
+        let Reads { data, features, seed } = step.reads(&result)?;
+        let circumstances = Circumstances {
+            program: env!("CARGO_PKG_VERSION").to_owned(),
+            hardware: self.engine.hardware.clone(),
+            data,
+            features,
+            seed,
+            ..Circumstances::default()
+        };
         let effect = self.asked(|| step.conclude(platform, held, result.clone())).await?;
-        Ok(Progress::Effect(effect, None))
+        let provenance = Provenance { circumstances: Some(Box::new(circumstances)), ..Provenance::default() };
+        Ok(Progress::Effect(effect, provenance))
+    }
+
+    /// In a run that does another again: what a step did to the record there stands, and is not done twice.
+    async fn taken_over(&self, first: PipelineRunId) -> Result<Progress, StepError> {
+        let step = &self.claim.step.name;
+        let reader = &self.engine.platform.database.reader;
+        let find = || async { reader.results(&self.workspace, first).await.map_err(StepError::of) };
+        let results = self.asked(find).await?;
+        let found = results.into_iter().find(|result| result.step == *step);
+        let found = found.ok_or_else(|| StepError::of(NotReproducible::NotRecorded(step.clone())))?;
+        let provenance = Provenance {
+            reused_from: Some(found.reused_from.unwrap_or(first)),
+            circumstances: found.circumstances,
+            cache_key: None,
+        };
+        Ok(Progress::Effect(Box::new(OutputOnly(found.output)), provenance))
     }
 
     /// Performs a built-in step in a process of its own: this program's `__step`.
@@ -199,6 +233,12 @@ impl Attempt<'_> {
             let (root, deps) = (root.clone(), stage.deps.clone());
             off_the_reactor(move || outputs::digests(&root, deps.iter())).await??
         };
+        let found = {
+            let (root, stage, definition) = (root.clone(), stage.clone(), self.claim.definition.clone());
+            let (files, hardware) = (deps.clone(), self.engine.hardware.clone());
+            off_the_reactor(move || surroundings::of_commands(&root, &stage, &definition, files, hardware))
+                .await?
+        };
         let key = cache_key(stage, &deps, env!("CARGO_PKG_VERSION"));
         if let Some(key) = key {
             let reader = &self.engine.platform.database.reader;
@@ -222,7 +262,9 @@ impl Attempt<'_> {
             let stage = stage.clone();
             off_the_reactor(move || outputs::collect(&root, &stage)).await??
         };
-        Ok(Progress::Effect(Box::new(OutputOnly(output)), key))
+        let provenance =
+            Provenance { cache_key: key, reused_from: None, circumstances: Some(Box::new(found)) };
+        Ok(Progress::Effect(Box::new(OutputOnly(output)), provenance))
     }
 
     async fn spawn(&self, stage: &Stage, program: Program, directory: &Path) -> Result<Exit, StepError> {
@@ -232,8 +274,14 @@ impl Attempt<'_> {
         command
             .env
             .extend(self.engine.options.url.clone().map(|url| ("MLFLOW_TRACKING_URI".to_owned(), url)));
-        command.env.extend(stage.env.clone());
         let step = &self.claim.step;
+        // MLflow's clients put these tags on the runs that they make, so that it is known where those come from.
+        let tags = json!({
+            "mainstay.pipeline": self.claim.run.pipeline, "mainstay.pipeline_run": self.claim.run.id,
+            "mainstay.step": step.name,
+        });
+        command.env.insert("MLFLOW_RUN_CONTEXT".to_owned(), tags.to_string());
+        command.env.extend(stage.env.clone());
         command.env.insert("STEP_IDEMPOTENCY_KEY".to_owned(), step.idempotency_key());
         command.env.insert("LEASE_TOKEN".to_owned(), step.token.to_string());
         command.timeout = stage.timeout.map(mainstay_pipelines::definition::Span::duration);
@@ -269,9 +317,9 @@ impl Attempt<'_> {
         let workspace = self.workspace.clone();
         let platform = &self.engine.platform;
         match performed {
-            Ok(Progress::Effect(effect, cache_key)) => {
+            Ok(Progress::Effect(effect, provenance)) => {
                 let effect = effect.into();
-                let conclude = ConcludeStep { workspace, run, step, token, cache_key, effect };
+                let conclude = ConcludeStep { workspace, run, step, token, provenance, effect };
                 match self.report(&platform.looped, conclude).await {
                     Ok(()) => Ok(()),
                     Err(error) if error.code() == ErrorCode::StaleToken => Ok(()),

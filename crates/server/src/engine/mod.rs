@@ -8,8 +8,10 @@
 mod away;
 mod execution;
 mod outputs;
+mod surroundings;
 
 pub use execution::step_main;
+pub(crate) use surroundings::Reproductions;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +19,7 @@ use std::time::Duration;
 use mainstay_core::name::Name;
 use mainstay_core::principal::Principal;
 use mainstay_core::time::MachineTime;
+use mainstay_pipelines::circumstances::Hardware;
 use mainstay_pipelines::commands::{Claim, ClaimStep, ExpireDue, TakeBack};
 use mainstay_pipelines::port::PipelineReader as _;
 use mainstay_runner::Spawner;
@@ -54,6 +57,7 @@ pub struct Engine {
     options: EngineOptions,
     worker: String,
     principal: Principal,
+    hardware: Hardware,
 }
 
 /// How often it looks for work in a store that other processes may share: what they do, nothing tells it.
@@ -65,7 +69,8 @@ impl Engine {
     /// Wires an engine. Nothing happens until [`Engine::run`].
     pub fn new(platform: Arc<Platform>, spawner: Arc<Spawner>, steps: Steps, options: EngineOptions) -> Self {
         let worker = format!("engine-{}", std::process::id());
-        Self { platform, spawner, steps, options, worker, principal: Principal::system("engine") }
+        let (principal, hardware) = (Principal::system("engine"), surroundings::hardware());
+        Self { platform, spawner, steps, options, worker, principal, hardware }
     }
 
     /// Works until `stop` turns true, then lets running steps end for a while.

@@ -60,7 +60,7 @@ pub(super) fn collect(root: &Path, stage: &Stage) -> Result<StepOutput, StepErro
 
 /// The digest of a file's bytes, or of a directory's names and digests in order. Nothing else has one: a
 /// device has no end, and links in a directory may form a circle.
-fn digest_of(path: &Path) -> io::Result<Digest> {
+pub(super) fn digest_of(path: &Path) -> io::Result<Digest> {
     digest_of_known(path, &fs::metadata(path)?)
 }
 

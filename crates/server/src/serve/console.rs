@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use mainstay_predictor::Predictor;
+use mainstay_traces::port::TraceTable;
 use mainstay_tracking::port::RunSearch;
 use mainstay_ui::Console;
 
@@ -11,13 +12,20 @@ use super::step_logs::StepLogFiles;
 use mainstay_platform::Platform;
 use mainstay_platform::endpoint_commands::EndpointLoop;
 
-/// The console over this platform; `runs` is shared with the protocol that finds runs too.
-pub(super) fn console(platform: &Platform, predictor: &Predictor, runs: Arc<dyn RunSearch>) -> Console {
+/// The console over this platform; `runs` and `traces` are shared with the protocols that find them too.
+pub(super) fn console(
+    platform: &Platform,
+    predictor: &Predictor,
+    runs: Arc<dyn RunSearch>,
+    traces: Arc<dyn TraceTable>,
+) -> Console {
     let reader = Arc::new(platform.database.reader.clone());
     Console {
         events: Arc::new(platform.database.clone()),
         tracked: reader.clone(),
         runs,
+        traced: reader.clone(),
+        traces,
         registered: reader.clone(),
         governed: reader.clone(),
         pipelines: reader.clone(),

@@ -33,6 +33,7 @@ use mainstay_core::command::Commands;
 use super::console::console;
 use super::process::Process;
 use super::step_logs::StepLogFiles;
+use crate::engine::Reproductions;
 use mainstay_mlflow::{self as mlflow_api, Mlflow, MlflowState, People};
 use mainstay_platform::Platform;
 use mainstay_platform::artifact_places::ArtifactPlaces;
@@ -59,7 +60,8 @@ pub fn router(platform: &Platform, predictor: &Predictor, app: &App, webhooks: &
         predictor: predictor.clone(),
     });
     let status = StatusState { process: process.clone(), version: VERSION };
-    let mlflow = mlflow(platform, runs.clone(), webhooks);
+    let traced = Arc::new(TraceIndexKeeper::start(&platform.database));
+    let mlflow = mlflow(platform, runs.clone(), traced.clone(), webhooks);
     let metrics = MetricsState { meter, sources: vec![process] };
     let router = routed(app, native::routes(), native)
         .merge(routed(app, labels::routes(), labels))
@@ -70,7 +72,7 @@ pub fn router(platform: &Platform, predictor: &Predictor, app: &App, webhooks: &
         .merge(routed(app, dataset::routes(), datasets(platform)))
         .merge(routed(app, feature::routes(), features(platform)))
         .merge(routed(app, alarm::routes(), alarms(platform)))
-        .merge(routed(app, trace::routes(), traces(platform)))
+        .merge(routed(app, trace::routes(), traces(platform, traced.clone())))
         .merge(routed(app, access::routes(), access(platform)))
         .merge(routed(app, saved_view::routes(), saved_views(platform)))
         .merge(routed(app, retention::routes(), retention(platform)))
@@ -82,7 +84,7 @@ pub fn router(platform: &Platform, predictor: &Predictor, app: &App, webhooks: &
         .merge(routed(app, mlflow_api::routes(), mlflow.clone()))
         .merge(routed(app, mainstay_mlflow_gateway::routes(), mlflow.clone()))
         .merge(routed(app, mainstay_mlflow_traces::routes(), mlflow))
-        .merge(mainstay_ui::router(app, console(platform, predictor, runs)));
+        .merge(mainstay_ui::router(app, console(platform, predictor, runs, traced)));
     mainstay_ui::refusing_other_methods(router)
 }
 
@@ -137,6 +139,10 @@ fn pipelines(platform: &Platform) -> PipelineState {
         commands: platform.pipelines.clone(),
         built_ins: Arc::new(mainstay_steps::all()),
         logs: Arc::new(StepLogFiles(platform.layout.clone())),
+        surroundings: Arc::new(Reproductions {
+            reader: platform.database.reader.clone(),
+            layout: platform.layout.clone(),
+        }),
         entropy: platform.entropy.clone(),
     }
 }
@@ -182,8 +188,8 @@ fn alarms(platform: &Platform) -> AlarmState {
 }
 
 /// What the routes on traces work on.
-fn traces(platform: &Platform) -> TraceState {
-    TraceState { reader: Arc::new(platform.database.reader.clone()) }
+fn traces(platform: &Platform, table: Arc<TraceIndexKeeper>) -> TraceState {
+    TraceState { reader: Arc::new(platform.database.reader.clone()), table }
 }
 
 /// What the routes on tokens, grants, webhooks, users and workspaces work on.
@@ -224,7 +230,12 @@ pub(super) fn retention(platform: &Platform) -> RetentionState {
 }
 
 /// What MLflow's protocol works on.
-fn mlflow(platform: &Platform, runs: Arc<RunIndexKeeper>, webhooks: &DeliveryOptions) -> MlflowState {
+fn mlflow(
+    platform: &Platform,
+    runs: Arc<RunIndexKeeper>,
+    traced: Arc<TraceIndexKeeper>,
+    webhooks: &DeliveryOptions,
+) -> MlflowState {
     let reader = Arc::new(platform.database.reader.clone());
     let (clock, entropy) = (platform.clock.clone(), platform.entropy.clone());
     Arc::new(Mlflow {
@@ -242,7 +253,7 @@ fn mlflow(platform: &Platform, runs: Arc<RunIndexKeeper>, webhooks: &DeliveryOpt
         gateway_keys: platform.gateway_keys.clone(),
         traces: Commands::new(Arc::new(platform.database.writer.clone()), platform.authority.clone()),
         traced: reader.clone(),
-        trace_search: Arc::new(TraceIndexKeeper::start(&platform.database)),
+        trace_search: traced,
         events: Arc::new(platform.database.clone()),
         registry: platform.registry.clone(),
         registered: reader.clone(),

@@ -13,6 +13,7 @@ use mainstay_core::principal::Principal;
 use mainstay_core::scope::default_workspace;
 use mainstay_core::time::{DataTime, HOUR, MachineTime, ManualClock};
 use mainstay_governance::policy::Mode;
+use mainstay_pipelines::circumstances::Provenance;
 use mainstay_pipelines::commands::{
     CancelRun, Claim, ClaimStep, ExpireDue, FailStep, ParkStep, StartRun, WakeRun,
 };
@@ -163,7 +164,7 @@ impl Bench {
             run: claim.run.id,
             step: claim.step.name.clone(),
             token: claim.step.token,
-            cache_key: None,
+            provenance: Provenance::default(),
             effect: effect.into(),
         };
         self.platform.looped.run(&self.system, conclude).await.unwrap();

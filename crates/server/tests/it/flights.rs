@@ -99,6 +99,19 @@ async fn a_week_of_flights_becomes_a_judged_model_and_the_record_holds() {
     assert_eq!(gates["data_checks"], "passed");
     assert!(gates.contains_key("better_than_trivial") && gates.contains_key("calibration"));
 
+    let again = data.output(&["runs", "reproduce", summary["run"].as_str().unwrap(), "--json"]);
+    assert!(again.status.success(), "{}", String::from_utf8_lossy(&again.stderr));
+    let again: serde_json::Value = serde_json::from_slice(&again.stdout).unwrap();
+    assert_eq!((again["outcome"].as_str(), again["computed"][0].as_str()), (Some("equal"), Some("train")));
+    assert_eq!(again["taken_over"].as_array().unwrap().len(), STEPS.len() - 1);
+    let model = data.output(&["models", "show", "flight-delay", "--json"]);
+    let model: serde_json::Value = serde_json::from_slice(&model.stdout).unwrap();
+    assert_eq!(
+        model["versions"].as_array().unwrap().len(),
+        1,
+        "what the run did to the record is not done twice"
+    );
+
     let verify = data.output(&["audit", "verify", data.path().to_str().unwrap()]);
     assert!(verify.status.success(), "{}", String::from_utf8_lossy(&verify.stdout));
 }

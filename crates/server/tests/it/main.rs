@@ -9,6 +9,7 @@ mod demo;
 mod endpoints;
 mod exit_codes;
 mod flights;
+mod from_the_terminal;
 mod gateway;
 mod graphql;
 mod init;

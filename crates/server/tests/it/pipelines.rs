@@ -3,6 +3,7 @@
 use http::{Method, header};
 use mainstay_core::principal::{Principal, Role};
 use mainstay_core::scope::default_workspace;
+use mainstay_pipelines::circumstances::Provenance;
 use mainstay_pipelines::commands::AcceptStep;
 use mainstay_pipelines::commands::ClaimStep;
 use mainstay_pipelines::engine::Acceptance;
@@ -42,7 +43,7 @@ async fn work(app: &TestApp, value: Value) {
     let claim = app.platform.pipelines.run(&engine, claim).await.unwrap().unwrap();
     let output = StepOutput { value, ..StepOutput::default() };
     let (run, step, token) = (claim.run.id, claim.step.name, claim.step.token);
-    let acceptance = Acceptance { run, step, token, output, cache_key: None };
+    let acceptance = Acceptance { run, step, token, output, provenance: Provenance::default() };
     app.platform.pipelines.run(&engine, AcceptStep { workspace, acceptance }).await.unwrap();
 }
 

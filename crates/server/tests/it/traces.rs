@@ -331,3 +331,70 @@ async fn spans_are_searched_and_summed_up() {
     );
     app.platform.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_reads_rows_and_what_a_search_can_name() {
+    let app = started().await;
+    let kind = |kind: &str| text("mlflow.spanType", &format!("\"{kind}\""));
+    let spans = [
+        span(1, 1, None, &json!([kind("AGENT"), text("mlflow.traceTag.team", "ops")])),
+        span(
+            2,
+            1,
+            None,
+            &json!([
+                kind("TOOL"),
+                text("mlflow.traceTag.team", "ops"),
+                text("mlflow.spanInputs", "\"a Needle\"")
+            ]),
+        ),
+        span(3, 1, None, &json!([kind("TOOL"), text("mlflow.traceTag.team", "research")])),
+    ];
+    log(&app, &[JSON, EXPERIMENT], &spans).await.expect(200);
+    let said = json!({"assessment": {"assessment_name": "correct", "feedback": {"value": "yes"},
+        "source": {"source_type": "HUMAN", "source_id": "ada"}}});
+    app.post(&format!("/api/3.0/mlflow/traces/{}/assessments", named(2)), &said).await.expect(200);
+
+    let search = async |body: Value| app.post("/api/v1/traces/search", &body).await;
+    let ids = |found: &Value| -> Vec<String> {
+        let rows = found["traces"].as_array().unwrap().iter();
+        rows.map(|row| row["trace_id"].as_str().unwrap().to_owned()).collect()
+    };
+    let all = search(json!({"count": true, "limit": 2, "columns": ["tags.team"]})).await.expect(200);
+    assert_eq!((&all["total"], ids(&all)), (&json!(3), vec![named(1), named(2)]));
+    let row = &all["traces"][1];
+    assert_eq!((&row["status"], &row["execution_time_ms"]), (&json!("OK"), &json!(1_500)));
+    assert_eq!((&row["tags"], &row["metadata"]), (&json!({"team": "ops"}), &json!({})));
+    assert_eq!(
+        row["assessments"],
+        json!([{"name": "correct", "kind": "feedback", "value": "\"yes\"", "source": "HUMAN"}])
+    );
+    let rest = search(json!({"limit": 2, "page_token": all["next_page_token"]})).await.expect(200);
+    assert_eq!((ids(&rest), &rest["next_page_token"]), (vec![named(3)], &Value::Null));
+    let tools = search(json!({"filter": "span.type = 'TOOL'", "count": true})).await.expect(200);
+    assert_eq!((ids(&tools), tools.get("total")), (vec![named(2), named(3)], None));
+    let late = search(json!({"since_ms": 1_700_000_000_001_i64})).await.expect(200);
+    assert_eq!(ids(&late), Vec::<String>::new());
+    let in_time = json!({"since_ms": 1_700_000_000_000_i64, "until_ms": 1_700_000_000_001_i64,
+        "filter": "tags.team = 'ops' OR tags.team = 'sales'", "experiments": ["0"]});
+    assert_eq!(ids(&search(in_time).await.expect(200)).len(), 2);
+    assert_eq!(search(json!({"filter": "nothing = 1"})).await.problem(400), "invalid-filter");
+    assert_eq!(search(json!({"limit": 0})).await.problem(400), "invalid-argument");
+    assert_eq!(search(json!({"columns": ["span.name"]})).await.problem(400), "invalid-filter");
+
+    let columns = json!({"kinds": ["tags", "feedback"], "prefix": ""});
+    let known = app.post("/api/v1/traces/columns", &columns).await.expect(200);
+    let named_so =
+        |name: &str| known["columns"].as_array().unwrap().iter().find(|one| one["column"] == name).cloned();
+    assert_eq!(named_so("tags.team").unwrap()["traces"], 3);
+    assert_eq!(named_so("feedback.correct").unwrap()["traces"], 1);
+    let values = json!({"column": "tags.team"});
+    let known = app.post("/api/v1/traces/columns/values", &values).await.expect(200);
+    assert_eq!(known["values"][0], json!({"value": "ops", "traces": 2, "filter": "tags.team = 'ops'"}));
+    let values = json!({"column": "span.name"});
+    assert_eq!(app.post("/api/v1/traces/columns/values", &values).await.problem(400), "invalid-filter");
+
+    let path = format!("/api/v1/traces/{}/spans?columns=status&contains=needle", named(2));
+    assert_eq!(app.get(&path).await.expect(200)["matches"], json!([0]));
+    app.platform.close().await;
+}

@@ -13,6 +13,7 @@ use mainstay_core::scope::default_workspace;
 use mainstay_core::time::{DataTime, MachineTime, ManualClock};
 use mainstay_governance::command::GrantRole;
 use mainstay_governance::port::GovernanceTx;
+use mainstay_pipelines::circumstances::Provenance;
 use mainstay_pipelines::commands::{AcceptStep, Claim, ClaimStep};
 use mainstay_pipelines::engine::Acceptance;
 use mainstay_pipelines::port::PipelineReader as _;
@@ -87,7 +88,8 @@ async fn claim(app: &TestApp) -> Claim {
 async fn finish(app: &TestApp) -> String {
     let claim = claim(app).await;
     let (run, step, token) = (claim.run.id, claim.step.name, claim.step.token);
-    let acceptance = Acceptance { run, step, token, output: StepOutput::default(), cache_key: None };
+    let acceptance =
+        Acceptance { run, step, token, output: StepOutput::default(), provenance: Provenance::default() };
     let accept = AcceptStep { workspace: default_workspace(), acceptance };
     app.platform.pipelines.run(&Principal::system("engine"), accept).await.unwrap();
     claim.run.pipeline.to_string()
@@ -220,7 +222,7 @@ async fn conclude_with_a_grant(app: &TestApp, person: &str) {
         run: claim.run.id,
         step: claim.step.name,
         token: claim.step.token,
-        cache_key: None,
+        provenance: Provenance::default(),
         effect: Arc::new(Grants(grant_to(person))),
     };
     app.platform.looped.run(&Principal::system("engine"), conclude).await.unwrap();

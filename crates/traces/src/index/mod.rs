@@ -8,6 +8,7 @@
 mod assessed;
 mod order;
 mod select;
+mod vocabulary;
 
 use std::collections::HashMap;
 
@@ -25,6 +26,8 @@ use super::search::TraceFilter;
 use mainstay_columns::column::{Sparse, TextColumn};
 use mainstay_core::experiment::ExperimentId;
 use mainstay_core::search::SearchError;
+
+pub use vocabulary::{ColumnKind, KnownColumn, KnownValue, Values, Vocabulary};
 
 /// Everything that a search can ask of a trace.
 #[derive(Debug, Clone, PartialEq, Eq)]

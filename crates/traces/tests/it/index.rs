@@ -9,10 +9,10 @@ use mainstay_core::scope::default_workspace;
 use mainstay_core::search::SearchError;
 use mainstay_traces::assessment::AssessedTrace;
 use mainstay_traces::id::TraceId;
-use mainstay_traces::index::{IndexedTrace, TraceIndex};
+use mainstay_traces::index::{ColumnKind, IndexedTrace, TraceIndex};
 use mainstay_traces::info::{Pairs, TraceInfo, TraceState};
 use mainstay_traces::port::{TraceQuery, TraceScope};
-use mainstay_traces::search::{TraceFilter, TraceOrder};
+use mainstay_traces::search::{TraceFilter, TraceOrder, ValueColumn};
 use proptest::prelude::*;
 
 fn pairs(pairs: &[(&str, &str)]) -> Pairs {
@@ -244,4 +244,40 @@ proptest! {
         let expected: Vec<String> = expected.into_iter().map(|(n, _)| format!("t{n:02}")).collect();
         prop_assert_eq!(pages(&index, &["tag.topic"], limit).concat(), expected.concat());
     }
+}
+
+#[test]
+fn what_a_search_can_name_is_counted() {
+    let index = filled();
+    let scope = query("", &[], 1).unwrap().scope;
+    let named = |filter: &str, kinds: &[ColumnKind], prefix: &str, limit| {
+        let found = index.vocabulary(&scope, &TraceFilter::parse(filter).unwrap(), kinds, prefix, limit);
+        let columns = found.columns.iter().map(|column| format!("{} {}", column.name(), column.traces));
+        (columns.collect::<Vec<_>>().join(", "), found.total, found.traces)
+    };
+    assert_eq!(
+        named("", &[ColumnKind::Tag], "", 10),
+        ("tags.mlflow.traceName 2, tags.topic 2".to_owned(), 2, 4)
+    );
+    assert_eq!(named("", &ColumnKind::ALL, "MLFLOW.s", 1), ("metadata.mlflow.sourceRun 2".to_owned(), 1, 4));
+    assert_eq!(named("status = 'ERROR'", &ColumnKind::ALL, "to", 9), ("tags.topic 1".to_owned(), 1, 1));
+    let values = |column: &str, prefix: &str| {
+        let column = ValueColumn::parse(column).unwrap();
+        let found = index.values(&scope, &TraceFilter::default(), &column, prefix, 10);
+        found
+            .values
+            .iter()
+            .map(|known| format!("{} {}", known.value, known.traces))
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    assert_eq!(values("name", "p"), "Predict 1, predict 1");
+    assert_eq!(values("status", ""), "OK 2, ERROR 1, IN_PROGRESS 1");
+    assert_eq!(values("prompt", "gr"), "greet/3 1");
+    assert_eq!(values("run_id", ""), "r1 1, r2 1");
+    assert_eq!(values("tags.nothing", ""), "");
+    assert!(ValueColumn::parse("timestamp").is_err() && ValueColumn::parse("span.name").is_err());
+    assert_eq!(ValueColumn::parse("tags.topic").unwrap().is("a'b"), "tags.topic = \"a'b\"");
+    assert_eq!(index.count(&scope, &TraceFilter::parse("tags.topic = 'news'").unwrap()), 1);
+    assert_eq!(index.experiments_of(&default_workspace()), [ExperimentId(1), ExperimentId(2)]);
 }

@@ -14,6 +14,8 @@ mod monitor;
 mod overview;
 mod pipeline;
 mod pipeline_run;
+mod prompt;
+mod prompt_text;
 mod retention;
 mod rollout;
 mod run;
@@ -24,6 +26,12 @@ mod run_columns;
 mod run_view;
 mod runs;
 mod step_log;
+mod table_page;
+mod trace;
+mod trace_columns;
+mod traces;
+mod version_compare;
+mod version_facts;
 mod why;
 
 use std::sync::Arc;
@@ -61,7 +69,11 @@ pub(crate) fn routes() -> Vec<Row> {
         run_artifact::routes,
         run_view::routes,
         metric_points::routes,
+        traces::routes,
+        trace::routes,
+        prompt::routes,
         model::routes,
+        version_compare::routes,
         model_version::routes,
         why::routes,
         endpoint::routes,

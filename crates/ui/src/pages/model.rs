@@ -1,7 +1,9 @@
 //! `/models` and `/models/{name}`: registered models and their versions.
 
 use askama::Template;
-use axum::extract::Path;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query};
+use axum::response::{IntoResponse as _, Redirect, Response};
 use mainstay_api::Caller;
 use mainstay_api::route::RouteScope;
 use mainstay_core::action::Action;
@@ -12,9 +14,11 @@ use mainstay_core::scope::ResourceKind;
 use mainstay_governance::gate::{GateReport, Verdict};
 use mainstay_registry::model::VersionDetail;
 use mainstay_registry::name::ModelName;
+use mainstay_registry::prompt::is_prompt;
+use serde::Deserialize;
 
-use super::{Row, reads};
-use crate::frame::{Missing, Page, page};
+use super::{Row, asked, reads};
+use crate::frame::{Error, Missing, Page, page};
 use crate::show::figure::{counted, short};
 use crate::show::link;
 use crate::show::moment::Moment;
@@ -22,7 +26,9 @@ use crate::show::shell::{Section, Shell};
 use crate::show::source_run::SourceRun;
 use crate::{Console, State, asset};
 
-/// Most versions on a page, the newest.
+/// Models on a page.
+const MODELS: usize = 100;
+/// Versions on a page, the newest first.
 const VERSIONS: usize = 100;
 
 pub(super) fn routes() -> Vec<Row> {
@@ -47,17 +53,38 @@ struct ListRow {
 #[template(path = "models.html")]
 struct ModelsPage {
     shell: Shell,
+    search: String,
     rows: Vec<ListRow>,
+    total: String,
+    next: Option<String>,
 }
 
-async fn list(axum::extract::State(console): State, caller: Caller) -> Page {
-    let models = console.registered.models(&caller.workspace).await?;
-    let versions = console.registered.versions(&caller.workspace, None).await?;
-    let now = console.now();
-    let rows = models.into_iter().map(|detail| {
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Wanted {
+    search: String,
+    page: usize,
+}
+
+async fn list(
+    axum::extract::State(console): State,
+    caller: Caller,
+    query: Result<Query<Wanted>, QueryRejection>,
+) -> Page {
+    let Wanted { search, page: at } = asked(query)?;
+    let readable = caller.readable();
+    let looked = search.trim().to_lowercase();
+    let mut models = console.registered.models(&caller.workspace).await?;
+    models.retain(|one| {
+        let name = &one.model.name;
+        !is_prompt(&one.tags) && readable.has(name) && name.as_str().to_lowercase().contains(&looked)
+    });
+    let (total, now) = (models.len(), console.now());
+    let mut rows = Vec::new();
+    for detail in models.into_iter().skip(at.saturating_mul(MODELS)).take(MODELS) {
         let name = &detail.model.name;
-        let own: Vec<_> = versions.iter().filter(|v| v.version.model == *name).collect();
-        ListRow {
+        let own = console.registered.versions(&caller.workspace, Some(name)).await?;
+        rows.push(ListRow {
             href: link::model(name),
             versions: counted(own.len(), "version", "versions"),
             newest: own.last().map(|v| (v.version.number.0, link::version(name, v.version.number))),
@@ -65,9 +92,17 @@ async fn list(axum::extract::State(console): State, caller: Caller) -> Page {
             updated: Moment::ago(detail.model.updated, now),
             description: detail.model.description.clone(),
             name: name.to_string(),
-        }
-    });
-    page(&ModelsPage { shell: Shell::new("Models", Section::Models), rows: rows.collect() })
+        });
+    }
+    let next = (at.saturating_add(1).saturating_mul(MODELS) < total)
+        .then(|| format!("/models?search={}&page={}", link::segment(&search), at + 1));
+    page(&ModelsPage {
+        shell: Shell::new("Models", Section::Models),
+        rows,
+        total: counted(total, "model", "models"),
+        next,
+        search,
+    })
 }
 
 /// What the gates of an artifact say, in one word.
@@ -127,31 +162,46 @@ struct ModelPage {
     description: String,
     tags: Vec<(String, String)>,
     created: Moment,
+    here: String,
     rows: Vec<VersionRow>,
-    left_out: usize,
+    total: usize,
+    next: Option<String>,
 }
 
-async fn show(axum::extract::State(console): State, caller: Caller, Path(name): Path<String>) -> Page {
+async fn show(
+    axum::extract::State(console): State,
+    caller: Caller,
+    Path(name): Path<String>,
+    query: Result<Query<Wanted>, QueryRejection>,
+) -> Result<Response, Error> {
+    let Wanted { page: at, .. } = asked(query)?;
     let name = ModelName::new(name)?;
     let detail = console.registered.model(&caller.workspace, &name).await?;
     let detail = detail.ok_or_else(|| Missing(format!("model {name}")))?;
+    if is_prompt(&detail.tags) {
+        return Ok(Redirect::to(&link::prompt(&name)).into_response());
+    }
     let mut versions = console.registered.versions(&caller.workspace, Some(&name)).await?;
     versions.reverse();
-    let left_out = versions.len().saturating_sub(VERSIONS);
+    let total = versions.len();
     let mut rows = Vec::new();
-    for version in versions.iter().take(VERSIONS) {
+    for version in versions.iter().skip(at.saturating_mul(VERSIONS)).take(VERSIONS) {
         let report = console.judged(&caller.workspace, version.version.digest).await?;
         rows.push(version_row(version, report.as_ref(), &console));
     }
-    page(&ModelPage {
+    let drawn = page(&ModelPage {
         shell: Shell::new(name.to_string(), Section::Models).under("Models", "/models"),
         name: name.to_string(),
         description: detail.model.description,
         tags: detail.tags.into_iter().collect(),
         created: Moment::ago(detail.model.created, console.now()),
+        next: (at.saturating_add(1).saturating_mul(VERSIONS) < total)
+            .then(|| format!("{}?page={}", link::model(&name), at + 1)),
+        here: link::model(&name),
         rows,
-        left_out,
-    })
+        total,
+    })?;
+    Ok(drawn.into_response())
 }
 
 fn version_row(detail: &VersionDetail, report: Option<&GateReport>, console: &Console) -> VersionRow {

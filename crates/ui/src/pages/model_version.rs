@@ -2,6 +2,7 @@
 
 use askama::Template;
 use axum::extract::Path;
+use axum::response::{IntoResponse as _, Redirect, Response};
 use mainstay_api::Caller;
 use mainstay_api::route::RouteScope;
 use mainstay_core::action::Action;
@@ -10,10 +11,11 @@ use mainstay_core::scope::ResourceKind;
 use mainstay_governance::gate::{Figure, GateReport, GateResult, Verdict};
 use mainstay_registry::model::{VersionDetail, version_subject};
 use mainstay_registry::name::{ModelName, VersionNumber};
+use mainstay_registry::prompt::is_prompt;
 
 use super::model::Judged;
 use super::{Row, reads};
-use crate::frame::{Error, Missing, Page, page};
+use crate::frame::{Error, Missing, page};
 use crate::show::figure::{counted, number, short, words};
 use crate::show::link;
 use crate::show::moment::Moment;
@@ -137,6 +139,8 @@ struct VersionPage {
     report: Option<Report>,
     reports: String,
     deleted: bool,
+    /// The version before, and the address of what differs from it.
+    compared: Option<(u32, String)>,
 }
 
 /// The version that a path names.
@@ -155,15 +159,21 @@ async fn show(
     axum::extract::State(console): State,
     caller: Caller,
     Path((name, number)): Path<(String, String)>,
-) -> Page {
+) -> Result<Response, Error> {
     let detail = find(&console, &caller.workspace, &name, &number).await?;
+    if is_prompt(&detail.tags) {
+        let prompt = format!("{}?version={}", link::prompt(&detail.version.model), detail.version.number);
+        return Ok(Redirect::to(&prompt).into_response());
+    }
     let version = &detail.version;
     let reports = match version.digest {
         Some(digest) => console.governed.reports(&caller.workspace, &digest).await?,
         None => Vec::new(),
     };
     let model = &version.model;
-    page(&VersionPage {
+    let others = console.registered.versions(&caller.workspace, Some(model)).await?;
+    let before = others.iter().rev().map(|one| one.version.number).find(|number| *number < version.number);
+    let drawn = page(&VersionPage {
         shell: Shell::new(format!("{model} v{}", version.number), Section::Models)
             .under("Models", "/models")
             .under(model.to_string(), link::model(model)),
@@ -183,5 +193,9 @@ async fn show(
         report: reports.first().map(|report| Report::of(report, &console)),
         reports: counted(reports.len(), "report", "reports"),
         deleted: version.is_deleted(),
-    })
+        compared: before.map(|before| {
+            (before.0, format!("{}/compare?from={before}&to={}", link::model(model), version.number))
+        }),
+    })?;
+    Ok(drawn.into_response())
 }

@@ -7,7 +7,9 @@ use mainstay_api::route::RouteScope;
 use mainstay_core::action::Action;
 use mainstay_core::id::RunId;
 use mainstay_core::scope::ResourceKind;
+use mainstay_tracking::logged_model::{LoggedModelDetail, LoggedModelId};
 use mainstay_tracking::run::RunStatus;
+use serde_json::Value;
 
 use super::run_charts::{Drawn, charts};
 use super::run_columns::{Status, lasted};
@@ -28,6 +30,13 @@ struct Metric {
     key_in_query: String,
     value: String,
     step: i64,
+}
+
+/// A model that the run logged, and the versions that were registered of it.
+struct Made {
+    id: String,
+    name: Option<String>,
+    versions: Vec<(String, String)>,
 }
 
 struct Input {
@@ -54,7 +63,8 @@ struct RunPage {
     params: Vec<(String, String)>,
     tags: Vec<(String, String)>,
     inputs: Vec<Input>,
-    models: Vec<String>,
+    models: Vec<Made>,
+    traces: String,
     artifacts: String,
 }
 
@@ -66,6 +76,9 @@ async fn show(axum::extract::State(console): State, caller: Caller, Path(id): Pa
     let group = experiment.map_or_else(|| run.run.experiment.to_string(), |e| e.experiment.name.to_string());
     let (charts, more_charts) = charts(&console, &caller.workspace, &run).await?;
     let own = |key: &str| !key.starts_with("mlflow.");
+    let ids: Vec<LoggedModelId> = run.attached.model_outputs.iter().map(|output| output.model).collect();
+    let logged = console.tracked.logged_models(&caller.workspace, &ids).await?;
+    let models = ids.iter().map(|id| made(*id, logged.iter().find(|known| known.model.id == *id))).collect();
     let inputs = run.attached.datasets.iter().map(|input| Input {
         name: input.dataset.name.clone(),
         digest: short(&input.dataset.digest),
@@ -89,9 +102,26 @@ async fn show(axum::extract::State(console): State, caller: Caller, Path(id): Pa
         params: run.params.clone().into_iter().collect(),
         tags: run.tags.iter().filter(|(key, _)| own(key)).map(|(k, v)| (k.clone(), v.clone())).collect(),
         inputs: inputs.collect(),
-        models: run.attached.model_outputs.iter().map(|output| output.model.to_string()).collect(),
+        models,
+        traces: format!("/traces?filter={}", segment(format!("run_id = '{id}'"))),
         artifacts: run.run.artifact_uri.clone(),
     })
+}
+
+/// The versions stand in a tag: a list of `{"name": …, "version": …}`, as clients read it.
+fn made(id: LoggedModelId, logged: Option<&LoggedModelDetail>) -> Made {
+    let said = logged.and_then(|logged| logged.tags.get("mlflow.modelVersions"));
+    let all: Vec<Value> = said.and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default();
+    let version = |one: &Value| {
+        let (name, number) = (one.get("name")?.as_str()?, one.get("version")?);
+        let number = number.as_str().map_or_else(|| number.to_string(), str::to_owned);
+        Some((link::version(name, segment(&number)), format!("{name} v{number}")))
+    };
+    Made {
+        id: id.to_string(),
+        name: logged.map(|logged| logged.model.name.clone()),
+        versions: all.iter().filter_map(version).collect(),
+    }
 }
 
 fn metric(key: &str, value: f64, step: i64) -> Metric {

@@ -7,6 +7,7 @@ use mainstay_core::time::MachineTime;
 use mainstay_tracking::index::RunSummary;
 use mainstay_tracking::run::{Run, RunStatus};
 
+use super::table_page::TableColumn;
 use crate::show::figure::number;
 use crate::show::moment::{Moment, span};
 
@@ -163,6 +164,28 @@ impl Column {
         columns.extend(metrics.into_iter().map(|key| Self::new(Kind::Metric, key)));
         columns.extend(params.into_iter().map(|key| Self::new(Kind::Param, key)));
         columns
+    }
+}
+
+impl TableColumn for Column {
+    fn parse(text: &str) -> Option<Self> {
+        Self::parse(text)
+    }
+
+    fn title(&self) -> &str {
+        self.title()
+    }
+
+    fn is_number(&self) -> bool {
+        self.is_number()
+    }
+
+    fn written(&self) -> String {
+        self.written()
+    }
+
+    fn ordered_by(&self) -> Option<String> {
+        Some(self.to_string())
     }
 }
 

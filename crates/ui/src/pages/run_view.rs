@@ -18,6 +18,9 @@ pub(super) fn routes() -> Vec<Row> {
     vec![reads("/views/{name}", Action::RunRead, view, follow)]
 }
 
+/// What the query of a view says that is of traces.
+const OF_TRACES: &str = "of=traces";
+
 async fn follow(
     axum::extract::State(console): State,
     caller: Caller,
@@ -26,16 +29,18 @@ async fn follow(
     let name: Name = name.parse()?;
     let view = console.saved_views.saved_view(&caller.workspace, &name).await?;
     let view = view.ok_or_else(|| Missing(format!("saved view {name}")))?;
-    let page = match view.experiments.as_slice() {
-        [one] => format!("{}?", link::experiment(one)),
-        several => {
+    let mut pairs: Vec<&str> = view.query.as_str().split('&').filter(|pair| !pair.is_empty()).collect();
+    let of_traces = pairs.extract_if(.., |pair| *pair == OF_TRACES).count() > 0;
+    let page = match (view.experiments.as_slice(), of_traces) {
+        ([one], false) => format!("{}?", link::experiment(one)),
+        ([one], true) => format!("{}?", link::traces_of(one)),
+        (several, _) => {
             let named = several.iter().map(|id| format!("experiment={id}&"));
-            format!("/runs?{}", named.collect::<String>())
+            let page = if of_traces { "/traces" } else { "/runs" };
+            format!("{page}?{}", named.collect::<String>())
         }
     };
-    let query = match view.query.as_str() {
-        "" => String::new(),
-        query => format!("{query}&"),
-    };
-    Ok(Redirect::to(&format!("{page}{query}view={}", segment(name))))
+    let view = format!("view={}", segment(name));
+    pairs.push(&view);
+    Ok(Redirect::to(&format!("{page}{}", pairs.join("&"))))
 }

@@ -57,6 +57,11 @@ pub(crate) fn bytes(value: u64) -> String {
     if unit == 0 || size >= 100.0 { format!("{size:.0} {name}") } else { format!("{size:.1} {name}") }
 }
 
+/// US dollars: two digits of cents, more where that would say nothing.
+pub(crate) fn money(dollars: f64) -> String {
+    if dollars >= 1.0 { format!("${dollars:.2}") } else { format!("${}", number(dollars)) }
+}
+
 /// `1 run`, `2 runs`.
 pub(crate) fn counted(value: usize, one: &str, many: &str) -> String {
     let number = grouped(&value.to_string());

@@ -21,6 +21,19 @@ pub(crate) fn run(id: impl Display) -> String {
     format!("/runs/{id}")
 }
 
+pub(crate) fn trace(id: impl Display) -> String {
+    format!("/traces/{}", segment(id))
+}
+
+/// The traces of an experiment.
+pub(crate) fn traces_of(id: impl Display) -> String {
+    format!("/experiments/{id}/traces")
+}
+
+pub(crate) fn prompt(name: impl Display) -> String {
+    format!("/prompts/{}", segment(name))
+}
+
 pub(crate) fn model(name: impl Display) -> String {
     format!("/models/{}", segment(name))
 }
@@ -69,6 +82,7 @@ pub(crate) fn subject(subject: &Subject) -> String {
     match subject.kind {
         ResourceKind::Experiment => experiment(segment(id)),
         ResourceKind::Run if !id.starts_with("m-") => run(segment(id)),
+        ResourceKind::Trace => trace(id),
         ResourceKind::Model => model(id),
         ResourceKind::ModelVersion => match id.rsplit_once('/') {
             Some((name, number)) => version(name, segment(number)),

@@ -1,6 +1,7 @@
 //! How things are shown: the same everywhere.
 
 pub(crate) mod chart;
+pub(crate) mod diff;
 pub(crate) mod figure;
 pub(crate) mod graph;
 pub(crate) mod link;

@@ -8,7 +8,9 @@ pub(crate) enum Section {
     Data,
     Features,
     Experiments,
+    Traces,
     Models,
+    Prompts,
     Endpoints,
     Pipelines,
     Approvals,
@@ -26,12 +28,14 @@ const fn entry(section: Section, name: &'static str, href: &'static str) -> Entr
     Entry { section, name, href }
 }
 
-const ENTRIES: [Entry; 9] = [
+const ENTRIES: [Entry; 11] = [
     entry(Section::Overview, "Overview", "/"),
     entry(Section::Data, "Data", "/datasets"),
     entry(Section::Features, "Features", "/features"),
     entry(Section::Experiments, "Experiments", "/experiments"),
+    entry(Section::Traces, "Traces", "/traces"),
     entry(Section::Models, "Models", "/models"),
+    entry(Section::Prompts, "Prompts", "/prompts"),
     entry(Section::Endpoints, "Endpoints", "/endpoints"),
     entry(Section::Pipelines, "Pipelines", "/pipelines"),
     entry(Section::Approvals, "Approvals", "/approvals"),

@@ -79,6 +79,8 @@ pub(crate) const LAYERS: &[Layer] = &[
     adapter("steps", May::Domains(&["inference", "platform", "predictor", "query", "segments", "training"])),
     adapter("webhooks", May::Domains(&["store"])),
     adapter("import", May::Domains(&["store"])),
+    // A client of the HTTP API: it knows what is on the wire, and nothing of who answers.
+    adapter("cli", May::Only(&["core"])),
     adapter("server", May::All),
     adapter(TESTKIT, May::All),
     // It plants the faults that the core names.
@@ -118,6 +120,7 @@ pub(crate) const OWNED: &[(&str, &[&str])] = &[
         "http",
         &[
             "api",
+            "cli",
             "mlflow",
             "mlflow-gateway",
             "mlflow-traces",
@@ -130,8 +133,8 @@ pub(crate) const OWNED: &[(&str, &[&str])] = &[
             TESTKIT,
         ],
     ),
-    ("http-body*", &["api", "server", TESTKIT]),
-    ("hyper*", &["api", "replay", "server", "webhooks", TESTKIT]),
+    ("http-body*", &["api", "cli", "server", TESTKIT]),
+    ("hyper*", &["api", "cli", "replay", "webhooks", TESTKIT]),
     ("tower*", &["api", "ui", "server", TESTKIT]),
     ("reqwest", &["server", TESTKIT]),
     ("tonic*", &["api", "server", TESTKIT]),

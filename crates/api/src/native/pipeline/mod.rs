@@ -9,11 +9,13 @@
 //! | `GET /api/v1/pipeline-runs` | runs, newest first |
 //! | `GET /api/v1/pipeline-runs/{id}` | one with its steps |
 //! | `POST /api/v1/pipeline-runs/{id}/cancel` | stops it |
+//! | `POST /api/v1/pipeline-runs/{id}/reproduce` | does it again |
 //! | `GET /api/v1/pipeline-runs/{id}/steps/{step}/log` | a part of a step's log |
 //! | `GET /api/v1/approvals`, `POST /api/v1/approvals/{id}` | what waits for a person; their decision |
 
 mod approval;
 mod define;
+mod reproduce;
 mod run;
 mod start;
 mod step_log;
@@ -32,6 +34,7 @@ use mainstay_pipelines::refusal::PipelineError;
 use mainstay_pipelines::run::PipelineRun;
 use thiserror::Error as ThisError;
 
+pub use reproduce::Surroundings;
 pub use step_log::{LogPart, StepLogs};
 
 use super::Error;
@@ -49,14 +52,17 @@ pub struct PipelineState {
     pub built_ins: Arc<dyn BuiltIns>,
     /// Logs of steps.
     pub logs: Arc<dyn StepLogs>,
+    /// What runs found, and what is there now.
+    pub surroundings: Arc<dyn Surroundings>,
     /// Ids of runs.
     pub entropy: Arc<dyn Entropy>,
 }
 
 /// The table.
 pub fn routes() -> Vec<Route<PipelineState>> {
-    let parts = [define::routes(), start::routes(), run::routes(), step_log::routes(), approval::routes()];
-    parts.into_iter().flatten().collect()
+    let about_runs = [run::routes(), reproduce::routes(), step_log::routes()];
+    let parts = [define::routes(), start::routes()].into_iter().chain(about_runs).chain([approval::routes()]);
+    parts.flatten().collect()
 }
 
 /// The scope of a route on one pipeline.

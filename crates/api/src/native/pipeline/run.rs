@@ -13,6 +13,7 @@ use mainstay_core::id::{ApprovalId, PipelineRunId};
 use mainstay_core::name::Name;
 use mainstay_core::principal::Actor;
 use mainstay_core::time::MachineTime;
+use mainstay_pipelines::circumstances::Circumstances;
 use mainstay_pipelines::commands::CancelRun;
 use mainstay_pipelines::definition::{Stage, StepName, Work};
 use mainstay_pipelines::port::RunFilter;
@@ -141,6 +142,8 @@ struct OutputBody {
     attempt: u32,
     /// The run that computed it, if it was taken over from there.
     reused_from: Option<PipelineRunId>,
+    /// What the step found where it ran, if that is recorded.
+    circumstances: Option<Box<Circumstances>>,
     accepted: String,
 }
 
@@ -170,6 +173,7 @@ impl StepBody {
                 artifacts: result.output.artifacts,
                 attempt: result.attempt,
                 reused_from: result.reused_from,
+                circumstances: result.circumstances,
                 accepted: result.at.to_string(),
             }),
         }

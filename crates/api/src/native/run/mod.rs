@@ -31,7 +31,7 @@ use crate::dialect::Protocol;
 use crate::route::{Route, RouteScope};
 
 /// Most experiments that are named.
-const MAX_EXPERIMENTS: usize = 1_000;
+pub(super) const MAX_EXPERIMENTS: usize = 1_000;
 
 /// What the handlers here need.
 #[derive(Clone)]
@@ -53,7 +53,7 @@ pub fn routes() -> Vec<Route<RunState>> {
 
 /// What is wrong with a request.
 #[derive(Debug, ThisError)]
-enum RequestError {
+pub(super) enum RequestError {
     /// A text in this field cannot be read.
     #[error("{field}: {error}")]
     Text {
@@ -110,12 +110,12 @@ impl Coded for RequestError {
 }
 
 /// Says in which field a text stands that cannot be read.
-fn in_field(field: &'static str) -> impl Fn(SearchError) -> RequestError {
+pub(super) fn in_field(field: &'static str) -> impl Fn(SearchError) -> RequestError {
     move |error| RequestError::Text { field, error }
 }
 
 /// A number that was sent, or another one; within a range.
-fn within(
+pub(super) fn within(
     field: &'static str,
     sent: Option<usize>,
     default: usize,

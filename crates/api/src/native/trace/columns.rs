@@ -8,6 +8,7 @@ use mainstay_core::text::clip;
 use mainstay_traces::id::{SpanId, TraceId};
 use mainstay_traces::info::TraceInfo;
 use mainstay_traces::span::{Span, StatusCode};
+use mainstay_traces::span_text::write_span;
 use mainstay_traces::stored::StoredSpans;
 use serde::{Serialize, Serializer};
 
@@ -52,6 +53,9 @@ pub(super) struct SpanList<'a> {
     is_complete: bool,
     origin_ns: String,
     columns: Listed<'a>,
+    /// The places of the spans whose text was looked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    matches: Option<Vec<usize>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -123,6 +127,7 @@ impl SpanList<'_> {
         info: &TraceInfo,
         spans: &StoredSpans,
         wanted: Columns,
+        contains: Option<&str>,
     ) -> Result<Vec<u8>, StorageError> {
         let unpacked = spans.unpack()?;
         let spans: Vec<Span<&str>> = unpacked.read()?;
@@ -143,9 +148,21 @@ impl SpanList<'_> {
             is_complete: info.is_complete(spans.len()),
             origin_ns: origin.to_string(),
             columns,
+            matches: contains.map(|text| holding(&info.id, &spans, text)),
         };
         serde_json::to_vec(&list).map_err(|error| StorageError::Failed(error.into()))
     }
+}
+
+/// The places of the spans whose [text](mainstay_traces::span_text) holds another, whatever the case.
+fn holding(trace: &TraceId, spans: &[Span<&str>], text: &str) -> Vec<usize> {
+    let (text, mut whole) = (text.to_lowercase(), String::new());
+    let mut holds = |span: &Span<&str>| {
+        whole.clear();
+        write_span(&mut whole, trace, span);
+        whole.to_lowercase().contains(&text)
+    };
+    spans.iter().enumerate().filter(|(_, span)| holds(span)).map(|(at, _)| at).collect()
 }
 
 /// The places of the parents.
@@ -205,7 +222,7 @@ mod tests {
             metadata: Pairs::new(),
         };
         let told = |columns| -> Value {
-            let written = SpanList::read(&info, &stored, Columns::parse(columns).unwrap()).unwrap();
+            let written = SpanList::read(&info, &stored, Columns::parse(columns).unwrap(), None).unwrap();
             serde_json::from_slice(&written).unwrap()
         };
         let expected = json!({
@@ -223,6 +240,9 @@ mod tests {
         assert_eq!(told(None), expected);
         let some = told(Some("start,parent"));
         assert_eq!(some["columns"], json!({"parent": [-1, 0, -2], "start": [0, 100, 200]}));
+        let looked = SpanList::read(&info, &stored, Columns::parse(None).unwrap(), Some("Agent")).unwrap();
+        let looked: Value = serde_json::from_slice(&looked).unwrap();
+        assert_eq!(looked["matches"], json!([0]));
         assert!(Columns::parse(Some("start,end")).is_err() && Columns::parse(Some("")).is_err());
     }
 }

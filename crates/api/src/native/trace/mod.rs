@@ -1,14 +1,21 @@
-//! `/api/v1/traces/{trace}/spans`: the spans of a trace, for a page that draws them.
+//! `/api/v1/traces`: search over traces, and the spans of one, for pages and scripts.
 //!
 //! | route | what it gives |
 //! |---|---|
-//! | `GET /api/v1/traces/{trace}/spans?columns=` | all spans, column by column: what a timeline needs |
+//! | `POST /api/v1/traces/search` | rows, of which only some columns |
+//! | `POST /api/v1/traces/columns` | which tags, metadata and assessments there are |
+//! | `POST /api/v1/traces/columns/values` | which values one of them, or a text attribute, has |
+//! | `GET /api/v1/traces/{trace}/spans?columns=&contains=` | all spans, column by column: what a timeline needs |
 //! | `GET /api/v1/traces/{trace}/spans/{span}` | one, whole |
 //!
-//! They are logged through OpenTelemetry's and `MLflow`'s protocols.
+//! They are logged through OpenTelemetry's and `MLflow`'s protocols. The language of filters and orders is that of
+//! [`mainstay_traces::search`].
 
 mod columns;
+mod row;
+mod search;
 mod span;
+mod vocabulary;
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -19,11 +26,13 @@ use axum::response::{IntoResponse as _, Response};
 use http::{Method, header};
 use mainstay_core::action::Action;
 use mainstay_core::error::{Coded, ErrorCode, StorageError};
+use mainstay_core::experiment::ExperimentId;
 use mainstay_core::scope::ResourceKind;
 use mainstay_traces::assessment::AssessedTrace;
 use mainstay_traces::error::TraceError;
 use mainstay_traces::id::{SpanId, TraceId};
-use mainstay_traces::port::TraceReader;
+use mainstay_traces::port::{TraceReader, TraceScope, TraceTable};
+use mainstay_traces::search::TraceFilter;
 use mainstay_traces::stored::StoredSpans;
 use serde::Deserialize;
 use thiserror::Error as ThisError;
@@ -31,6 +40,7 @@ use thiserror::Error as ThisError;
 use self::columns::{Columns, SpanList};
 use super::Error;
 use super::request::{One, Params, Two};
+use super::run::{MAX_EXPERIMENTS, RequestError, in_field};
 use crate::caller::Caller;
 use crate::dialect::Protocol;
 use crate::route::{Route, RouteScope};
@@ -40,6 +50,8 @@ use crate::route::{Route, RouteScope};
 pub struct TraceState {
     /// Traces and their spans.
     pub reader: Arc<dyn TraceReader>,
+    /// The index of traces.
+    pub table: Arc<dyn TraceTable>,
 }
 
 /// The table.
@@ -47,6 +59,9 @@ pub fn routes() -> Vec<Route<TraceState>> {
     let read = (Action::RunRead, RouteScope::Workspace);
     let (native, one) = (Protocol::Native, "/api/v1/traces/{trace}/spans/{span}");
     vec![
+        Route::new(native, (Method::POST, "/api/v1/traces/search"), read, search::search),
+        Route::new(native, (Method::POST, "/api/v1/traces/columns"), read, vocabulary::columns),
+        Route::new(native, (Method::POST, "/api/v1/traces/columns/values"), read, vocabulary::values),
         Route::new(native, (Method::GET, "/api/v1/traces/{trace}/spans"), read, list),
         Route::new(native, (Method::GET, one), read, show),
     ]
@@ -72,6 +87,30 @@ impl Coded for SpanError {
             Self::Id | Self::Column(_) => ErrorCode::InvalidArgument,
         }
     }
+}
+
+/// Among which traces is looked, and which of them are wanted: of those experiments that the caller may read, that
+/// began within a time in milliseconds since the Unix epoch.
+async fn selection(
+    state: &TraceState,
+    caller: &Caller,
+    experiments: Option<Vec<String>>,
+    filter: Option<&str>,
+    (since, until): (Option<i64>, Option<i64>),
+) -> Result<(TraceScope, TraceFilter), Error> {
+    let since = since.map(|since| format!("timestamp_ms >= {}", since.max(0)));
+    let until = until.map(|until| format!("timestamp_ms < {}", until.max(0)));
+    let within: Vec<String> = since.into_iter().chain(until).collect();
+    let filter = TraceFilter::parse_both(filter.unwrap_or_default(), &within.join(" AND "));
+    let mut experiments = match experiments {
+        Some(ids) if ids.len() > MAX_EXPERIMENTS => return Err(RequestError::Experiments.into()),
+        Some(ids) => ids.iter().map(|id| ExperimentId::parse(id)).collect::<Result<Vec<_>, _>>()?,
+        None => state.table.experiments_with_traces(&caller.workspace).await?,
+    };
+    let readable = caller.readable();
+    experiments.retain(|id| readable.has(id));
+    let scope = TraceScope { workspace: caller.workspace.clone(), experiments };
+    Ok((scope, filter.map_err(in_field("filter"))?))
 }
 
 /// A span's name in a path.
@@ -113,6 +152,7 @@ async fn found(
 #[derive(Debug, Deserialize)]
 struct ListParams {
     columns: Option<String>,
+    contains: Option<String>,
 }
 
 async fn list(
@@ -123,7 +163,8 @@ async fn list(
 ) -> Result<Response, Error> {
     let wanted = Columns::parse(params.columns.as_deref())?;
     let (trace, spans) = found(&state, &caller, id).await?;
-    let body = written(move || SpanList::read(&trace.info, &spans, wanted)).await?;
+    let body =
+        written(move || SpanList::read(&trace.info, &spans, wanted, params.contains.as_deref())).await?;
     Ok(json(body))
 }
 

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::Record;
+use crate::Exit;
 use crate::Failed;
-use crate::exit::Exit;
 use crate::terminal::{note, say};
 
 #[derive(Debug, Args)]

@@ -1,0 +1,124 @@
+//! `mainstay runs`: runs of experiments, as scripts and pipelines logged them.
+
+mod compare;
+mod difference;
+mod list;
+mod reproduce;
+mod show;
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+use mainstay_core::error::{Coded, ErrorCode};
+use serde_json::{Value, json};
+use thiserror::Error;
+
+use crate::client::Client;
+use crate::{Failed, Session};
+
+#[derive(Debug, Subcommand)]
+pub enum Runs {
+    /// Runs, the newest first.
+    #[command(after_help = list::EXAMPLES)]
+    List(list::List),
+    /// One: state, parameters, the last value of each metric, tags, code, what went in and what came out.
+    #[command(after_help = show::EXAMPLES)]
+    Show(show::Show),
+    /// Several side by side: in which parameters and metrics they differ.
+    #[command(after_help = compare::EXAMPLES)]
+    Compare(compare::Compare),
+    /// Do one again, with the recorded code, parameters, data and seed, and say what comes to something else.
+    #[command(after_help = reproduce::EXAMPLES)]
+    Reproduce(reproduce::Reproduce),
+}
+
+impl Runs {
+    pub(crate) async fn run(self, session: Session<'_>) -> Result<ExitCode, Failed> {
+        match self {
+            Self::List(list) => list.run(session).await?,
+            Self::Show(show) => show.run(session).await?,
+            Self::Compare(compare) => compare.run(session).await?,
+            Self::Reproduce(reproduce) => return reproduce.run(session).await,
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+const SEARCH: &str = "/api/v1/runs/search";
+
+/// Why a run was not found by what it was called.
+#[derive(Debug, Error)]
+enum NotOne {
+    #[error(
+        "there is no run '{0}': give its id, the first characters of it, or its name; `mainstay runs list` shows them"
+    )]
+    None(String),
+    #[error("'{0}' is several runs ({1}, …); give the id of one")]
+    Several(String, String),
+}
+
+impl Coded for NotOne {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::None(_) => ErrorCode::NotFound,
+            Self::Several(..) => ErrorCode::InvalidArgument,
+        }
+    }
+}
+
+/// The id of the run that a person means: by its id, by the first characters of it, or by its name.
+async fn resolve(client: &Client, text: &str) -> Result<String, Failed> {
+    let is_id = text.len() <= 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let by_id = (is_id && !text.is_empty()).then(|| format!("run_id LIKE '{}%'", text.to_lowercase()));
+    for filter in by_id.into_iter().chain([format!("run_name = {}", quoted(text))]) {
+        let wanted = json!({ "filter": filter, "columns": [], "limit": 2, "view": "all" });
+        let found = client.post(SEARCH, &wanted).await?;
+        let ids: Vec<&str> =
+            found["runs"].as_array().into_iter().flatten().filter_map(|run| run["run_id"].as_str()).collect();
+        match ids.as_slice() {
+            [] => {}
+            [one] => return Ok((*one).to_owned()),
+            [one, other, ..] => {
+                let several = NotOne::Several(text.to_owned(), format!("{one}, {other}"));
+                return Err(several.into());
+            }
+        }
+    }
+    Err(NotOne::None(text.to_owned()).into())
+}
+
+/// A text as a string of the search language.
+pub(crate) fn quoted(text: &str) -> String {
+    format!("E'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))
+}
+
+/// The value of a column in a row of the search: an attribute, or `metrics.KEY`, `params.KEY`, `tags.KEY`.
+fn value_at<'a>(row: &'a Value, column: &str) -> &'a Value {
+    match column.split_once('.') {
+        Some((kind @ ("metrics" | "params" | "tags"), key)) => &row[kind][unquoted(key)],
+        Some(("attributes", key)) => &row[key],
+        _ => &row[column],
+    }
+}
+
+/// A key without the quotes that it may stand in.
+fn unquoted(key: &str) -> &str {
+    let inner = |quote| key.strip_prefix(quote)?.strip_suffix(quote);
+    inner('`').or_else(|| inner('"')).unwrap_or(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_found_by_the_names_of_the_search_language() {
+        let row = json!({ "run_name": "a", "metrics": { "val/loss": 0.5 }, "params": { "a.b": "1" } });
+        assert_eq!(value_at(&row, "run_name"), "a");
+        assert_eq!(value_at(&row, "attributes.run_name"), "a");
+        assert_eq!(value_at(&row, "metrics.`val/loss`"), 0.5);
+        assert_eq!(value_at(&row, "params.a.b"), "1");
+        assert_eq!(value_at(&row, "tags.none"), &Value::Null);
+        assert_eq!(quoted("it's \\"), "E'it\\'s \\\\'");
+    }
+}

@@ -1,0 +1,247 @@
+//! `mainstay traces`: what applications and models did, and where their time went.
+
+mod waterfall;
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use crate::at::At;
+use crate::client::{Client, part};
+use crate::experiments;
+use crate::render::{self, Page, cell};
+use crate::terminal::say;
+use crate::{Failed, Session};
+
+#[derive(Debug, Subcommand)]
+pub enum Traces {
+    /// Traces, the newest first.
+    #[command(after_help = LIST_EXAMPLES)]
+    List(List),
+    /// One: its spans as a waterfall, with how long each took and its tokens.
+    #[command(
+        after_help = "Examples:\n  mainstay traces show tr-8f2c…\n  mainstay traces show tr-8f2c… --json | jq .spans.count"
+    )]
+    Show(Show),
+}
+
+const LIST_EXAMPLES: &str = "\
+Examples:
+  mainstay traces list --experiment support --limit 10
+  mainstay traces list --filter \"trace.status = 'ERROR'\"
+  mainstay traces list --order-by \"execution_time DESC\"";
+
+#[derive(Debug, Args)]
+pub struct List {
+    /// Only of this experiment, by its name or id; of all, if left out. May be repeated.
+    #[arg(long, value_name = "NAME|ID")]
+    experiment: Vec<String>,
+    /// Only those for which this holds, in the search language, such as "trace.status = 'ERROR'".
+    #[arg(long, default_value = "")]
+    filter: String,
+    /// By what they are ordered, such as `"execution_time DESC"`. May be repeated.
+    #[arg(long, value_name = "COLUMN")]
+    order_by: Vec<String>,
+    /// At most so many.
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    limit: u32,
+    #[command(flatten)]
+    at: At,
+}
+
+#[derive(Debug, Args)]
+pub struct Show {
+    /// Its id.
+    trace: String,
+    #[command(flatten)]
+    at: At,
+}
+
+const API: &str = "/api/3.0/mlflow/traces";
+/// The metadata of a trace with the tokens of all its spans, and the attribute of one span.
+const TOKENS: [&str; 2] = ["mlflow.trace.tokenUsage", "mlflow.chat.tokenUsage"];
+/// Most spans whose tokens are looked up one by one.
+const ASKED: usize = 50;
+
+impl Traces {
+    pub(crate) async fn run(self, session: Session<'_>) -> Result<ExitCode, Failed> {
+        match self {
+            Self::List(list) => list.run(session).await?,
+            Self::Show(show) => show.run(session).await?,
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl List {
+    async fn run(self, session: Session<'_>) -> Result<(), Failed> {
+        let client = self.at.clone().connect(session).await?;
+        let found = self.find(&client).await;
+        client.close().await;
+        let items = found?;
+        if session.json {
+            say(json!({ "items": items }).to_string());
+        } else {
+            let titles = ["trace", "state", "started", "duration", "tokens", "name", "request"];
+            render::rows(&titles, items.iter().map(row).collect());
+        }
+        Ok(())
+    }
+
+    async fn find(&self, client: &Client) -> Result<Vec<Value>, Failed> {
+        let ids = if let Some(ids) = experiments::ids(client, &self.experiment).await? {
+            ids
+        } else {
+            let all = experiments::all(client).await?;
+            all.into_iter().map(|mut experiment| experiment["experiment_id"].take()).collect()
+        };
+        let location =
+            |id: Value| json!({ "type": "MLFLOW_EXPERIMENT", "mlflow_experiment": { "experiment_id": id } });
+        let body = json!({
+            "locations": ids.into_iter().map(location).collect::<Vec<_>>(), "filter": self.filter,
+            "order_by": self.order_by,
+        });
+        client.search(&format!("{API}/search"), body, "traces", self.limit as usize).await
+    }
+}
+
+fn row(trace: &Value) -> Vec<String> {
+    vec![
+        cell(&trace["trace_id"]),
+        cell(&trace["state"]),
+        started(trace).unwrap_or_else(|| "-".to_owned()),
+        duration(trace).unwrap_or_else(|| "-".to_owned()),
+        tokens(&trace["trace_metadata"][TOKENS[0]]).unwrap_or_else(|| "-".to_owned()),
+        cell(&trace["tags"]["mlflow.traceName"]),
+        cell(&trace["request_preview"]),
+    ]
+}
+
+/// When it began, to the second.
+fn started(trace: &Value) -> Option<String> {
+    let text = trace["request_time"].as_str()?;
+    let seconds = text.get(..19).filter(|_| text.ends_with('Z'));
+    Some(seconds.map_or_else(|| text.to_owned(), |seconds| format!("{seconds}Z")))
+}
+
+/// How long it took; on the wire that is seconds, such as `1.5s`.
+fn duration(trace: &Value) -> Option<String> {
+    let seconds: f64 = trace["execution_duration"].as_str()?.strip_suffix('s')?.parse().ok()?;
+    Some(render::span(seconds * 1_000.0))
+}
+
+/// `12 in, 34 out` of the JSON that MLflow's clients write of tokens, as a text or as an object.
+fn tokens(usage: &Value) -> Option<String> {
+    let parsed = usage.as_str().and_then(|text| serde_json::from_str(text).ok());
+    let usage: &Value = parsed.as_ref().unwrap_or(usage);
+    let count = |key: &str| usage[key].as_u64();
+    match (count("input_tokens"), count("output_tokens"), count("total_tokens")) {
+        (None, None, None) => None,
+        (None, None, Some(total)) => Some(total.to_string()),
+        (input, output, _) => {
+            Some(format!("{} in, {} out", input.unwrap_or_default(), output.unwrap_or_default()))
+        }
+    }
+}
+
+impl Show {
+    async fn run(self, session: Session<'_>) -> Result<(), Failed> {
+        let client = self.at.connect(session).await?;
+        let found = find(&client, &self.trace, session.json).await;
+        client.close().await;
+        let found = found?;
+        if session.json {
+            say(found.to_string());
+        } else {
+            page(&found, render::width().unwrap_or(WIDTH)).print();
+        }
+        Ok(())
+    }
+}
+
+/// How wide a waterfall is where there is no terminal.
+const WIDTH: usize = 100;
+
+/// The trace as MLflow tells it, with its `spans` column by column; for people also the `tokens` of those spans that
+/// have some, by the place of the span.
+async fn find(client: &Client, id: &str, is_for_programs: bool) -> Result<Value, Failed> {
+    let mut found = client.get(&format!("{API}/{}", part(id))).await?;
+    let mut trace = found["trace"]["trace_info"].take();
+    let path = format!("/api/v1/traces/{}/spans", part(id));
+    trace["spans"] = client.get(&path).await?;
+    if is_for_programs {
+        return Ok(trace);
+    }
+    let columns = &trace["spans"]["columns"];
+    let models: Vec<(usize, String)> = waterfall::spans(columns)
+        .filter(|span| matches!(span.kind, "LLM" | "CHAT_MODEL" | "EMBEDDING"))
+        .map(|span| (span.place, span.id.to_owned()))
+        .take(ASKED)
+        .collect();
+    let mut counted = serde_json::Map::new();
+    for (place, id) in models {
+        let span = client.get(&format!("{path}/{id}")).await?;
+        if let Some(text) = tokens(&span["attributes"][TOKENS[1]]) {
+            counted.insert(place.to_string(), text.into());
+        }
+    }
+    trace["tokens"] = counted.into();
+    Ok(trace)
+}
+
+fn page(trace: &Value, width: usize) -> Page {
+    let mut page = Page::titled(&format!("trace {}", cell(&trace["trace_id"])));
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    page.fields(&[
+        ("name", text(&trace["tags"]["mlflow.traceName"])),
+        ("state", text(&trace["state"])),
+        ("experiment", text(&trace["trace_location"]["mlflow_experiment"]["experiment_id"])),
+        ("started", started(trace)),
+        ("duration", duration(trace)),
+        ("tokens", tokens(&trace["trace_metadata"][TOKENS[0]])),
+        ("session", text(&trace["trace_metadata"]["mlflow.trace.session"])),
+        ("user", text(&trace["trace_metadata"]["mlflow.trace.user"])),
+        ("request", text(&trace["request_preview"]).map(|text| render::cut(&text, 200))),
+        ("response", text(&trace["response_preview"]).map(|text| render::cut(&text, 200))),
+    ]);
+    let lines = waterfall::lines(&trace["spans"], &trace["tokens"], width);
+    if !lines.is_empty() {
+        page.heading("Spans");
+        for line in &lines {
+            page.line(line);
+        }
+    }
+    let assessment = |one: &Value| {
+        let value =
+            ["feedback", "expectation"].into_iter().map(|kind| &one[kind]["value"]).find(|v| !v.is_null());
+        vec![
+            cell(&one["assessment_name"]),
+            value.map_or_else(|| "-".into(), cell),
+            cell(&one["source"]["source_id"]),
+        ]
+    };
+    let said = trace["assessments"].as_array().into_iter().flatten().map(assessment).collect();
+    page.table("Assessments", &["name", "value", "by"], said);
+    page
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_the_list_tells_how_long_and_how_many_tokens() {
+        let trace = json!({
+            "trace_id": "tr-1", "state": "OK", "request_time": "2026-01-01T00:00:00.123Z", "execution_duration": "1.5s",
+            "trace_metadata": { "mlflow.trace.tokenUsage": "{\"input_tokens\": 12, \"output_tokens\": 30}" },
+            "tags": { "mlflow.traceName": "chat" }, "request_preview": "hi",
+        });
+        assert_eq!(
+            row(&trace),
+            ["tr-1", "OK", "2026-01-01T00:00:00Z", "1.5 s", "12 in, 30 out", "chat", "hi"]
+        );
+        assert_eq!(row(&json!({ "trace_id": "tr-2" }))[1..], ["-", "-", "-", "-", "-", "-"]);
+        assert_eq!(tokens(&json!({ "total_tokens": 9 })).as_deref(), Some("9"));
+    }
+}

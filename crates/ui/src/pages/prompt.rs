@@ -1,0 +1,337 @@
+//! `/prompts`, `/prompts/{name}?version=…` and `/prompts/{name}/compare?from=…&to=…`: prompts, their versions, and what
+//! differs between two of them. In the registry they are models whose tags say so; they are hidden from `/models`.
+
+use askama::Template;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query};
+use mainstay_api::Caller;
+use mainstay_api::route::RouteScope;
+use mainstay_core::action::Action;
+use mainstay_core::name::Name;
+use mainstay_core::scope::ResourceKind;
+use mainstay_registry::model::{ModelDetail, VersionDetail, model_subject};
+use mainstay_registry::name::{ModelName, VersionNumber};
+use mainstay_registry::prompt::is_prompt;
+use serde::Deserialize;
+
+use super::prompt_text::{Body, Message, Part, body_of, plain, variables};
+use super::{Row, asked, reads};
+use crate::frame::{Error, Missing, Page, page};
+use crate::show::diff::{DiffLine, Piece, lines};
+use crate::show::figure::counted;
+use crate::show::link;
+use crate::show::moment::Moment;
+use crate::show::shell::{Section, Shell};
+use crate::{Console, State, asset};
+
+/// Prompts on a page.
+const PROMPTS: usize = 100;
+/// Most versions on a page, the newest.
+const VERSIONS: usize = 200;
+
+pub(super) fn routes() -> Vec<Row> {
+    let prompt = || RouteScope::Path(ResourceKind::Model, "name");
+    vec![
+        reads("/prompts", Action::ModelRead, RouteScope::Workspace, list),
+        reads("/prompts/{name}", Action::ModelRead, prompt(), show),
+        reads("/prompts/{name}/compare", Action::ModelRead, prompt(), compare),
+    ]
+}
+
+struct ListRow {
+    href: String,
+    name: String,
+    versions: String,
+    newest: Option<String>,
+    aliases: Vec<(String, u32)>,
+    description: String,
+    tags: Vec<(String, String)>,
+    updated: Moment,
+}
+
+#[derive(Template)]
+#[template(path = "prompts.html")]
+struct PromptsPage {
+    shell: Shell,
+    search: String,
+    rows: Vec<ListRow>,
+    total: String,
+    next: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Wanted {
+    search: String,
+    page: usize,
+}
+
+async fn list(
+    axum::extract::State(console): State,
+    caller: Caller,
+    query: Result<Query<Wanted>, QueryRejection>,
+) -> Page {
+    let Wanted { search, page: at } = asked(query)?;
+    let readable = caller.readable();
+    let mut prompts = console.registered.models(&caller.workspace).await?;
+    let looked = search.trim().to_lowercase();
+    prompts.retain(|one| {
+        let name = one.model.name.as_str();
+        is_prompt(&one.tags) && readable.has(&one.model.name) && name.to_lowercase().contains(&looked)
+    });
+    let (total, now) = (prompts.len(), console.now());
+    let mut rows = Vec::new();
+    for detail in prompts.into_iter().skip(at.saturating_mul(PROMPTS)).take(PROMPTS) {
+        let versions = console.registered.versions(&caller.workspace, Some(&detail.model.name)).await?;
+        rows.push(ListRow {
+            href: link::prompt(&detail.model.name),
+            versions: counted(versions.len(), "version", "versions"),
+            newest: versions.last().map(|newest| plain(&body_of(&newest.tags), 160)),
+            aliases: detail.aliases.iter().map(|(alias, to)| (alias.to_string(), to.0)).collect(),
+            tags: own(&detail.tags),
+            updated: Moment::ago(detail.model.updated, now),
+            description: detail.model.description,
+            name: detail.model.name.to_string(),
+        });
+    }
+    let next = (at.saturating_add(1).saturating_mul(PROMPTS) < total)
+        .then(|| format!("/prompts?search={}&page={}", link::segment(&search), at + 1));
+    page(&PromptsPage {
+        shell: Shell::new("Prompts", Section::Prompts),
+        rows,
+        total: counted(total, "prompt", "prompts"),
+        next,
+        search,
+    })
+}
+
+/// Tags that are not the client's own.
+fn own(tags: &std::collections::BTreeMap<String, String>) -> Vec<(String, String)> {
+    let is_own = |key: &str| !key.starts_with("mlflow.") && !key.starts_with("_mlflow_");
+    tags.iter().filter(|(key, _)| is_own(key)).map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
+struct VersionRow {
+    number: u32,
+    href: String,
+    is_here: bool,
+    /// Whether it is the one that the present one is compared with first.
+    is_before: bool,
+    aliases: Vec<String>,
+    message: String,
+    creator: String,
+    created: Moment,
+}
+
+#[derive(Template)]
+#[template(path = "prompt.html")]
+struct PromptPage {
+    shell: Shell,
+    name: String,
+    here: String,
+    description: String,
+    tags: Vec<(String, String)>,
+    aliases: Vec<(String, u32)>,
+    versions: Vec<VersionRow>,
+    left_out: usize,
+    /// The version that is shown, if there is one.
+    number: Option<u32>,
+    body: Option<Body>,
+    variables: Vec<String>,
+    config: Option<String>,
+    version_tags: Vec<(String, String)>,
+    /// The version before, with which it is compared first.
+    before: Option<u32>,
+    traces: String,
+    audit: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Which {
+    version: String,
+}
+
+/// The prompt of a name, and its versions, the newest first.
+async fn found(
+    console: &Console,
+    workspace: &Name,
+    name: &str,
+) -> Result<(ModelDetail, Vec<VersionDetail>), Error> {
+    let name = ModelName::new(name)?;
+    let detail = console.registered.model(workspace, &name).await?.filter(|one| is_prompt(&one.tags));
+    let detail = detail.ok_or_else(|| Missing(format!("prompt {name}")))?;
+    let mut versions = console.registered.versions(workspace, Some(&name)).await?;
+    versions.reverse();
+    Ok((detail, versions))
+}
+
+/// The version that a query names: by number or alias, the newest if it names none.
+fn chosen<'v>(
+    versions: &'v [VersionDetail],
+    named: &str,
+    (name, usual): (&ModelName, usize),
+) -> Result<Option<&'v VersionDetail>, Error> {
+    if named.is_empty() {
+        return Ok(versions.get(usual));
+    }
+    let by_alias = |one: &&VersionDetail| one.aliases.iter().any(|alias| alias.as_str() == named);
+    let mut found = versions.iter().find(by_alias);
+    if found.is_none() {
+        let number = VersionNumber::parse(named)?;
+        found = versions.iter().find(|one| one.version.number == number);
+    }
+    Ok(Some(found.ok_or_else(|| Missing(format!("version {named} of prompt {name}")))?))
+}
+
+async fn show(
+    axum::extract::State(console): State,
+    caller: Caller,
+    Path(name): Path<String>,
+    query: Result<Query<Which>, QueryRejection>,
+) -> Page {
+    let Which { version } = asked(query)?;
+    let (detail, versions) = found(&console, &caller.workspace, &name).await?;
+    let name = &detail.model.name;
+    let shown = chosen(&versions, &version, (name, 0))?;
+    let number = shown.map(|one| one.version.number);
+    let body = shown.map(|one| body_of(&one.tags));
+    let before = number.and_then(|number| versions.iter().find(|one| one.version.number < number));
+    let before = before.map(|one| one.version.number);
+    let row = |one: &VersionDetail| VersionRow {
+        number: one.version.number.0,
+        href: format!("{}?version={}", link::prompt(name), one.version.number),
+        is_here: Some(one.version.number) == number,
+        is_before: Some(one.version.number) == before,
+        aliases: one.aliases.iter().map(ToString::to_string).collect(),
+        message: one.version.description.clone(),
+        creator: one.version.creator.as_ref().map_or_else(String::new, ToString::to_string),
+        created: Moment::ago(one.version.created, console.now()),
+    };
+    let filter = number.map(|number| format!("prompt = '{name}/{number}'")).unwrap_or_default();
+    page(&PromptPage {
+        shell: Shell::new(name.to_string(), Section::Prompts).under("Prompts", "/prompts"),
+        here: link::prompt(name),
+        audit: link::audit_of(model_subject(name)),
+        tags: own(&detail.tags),
+        aliases: detail.aliases.iter().map(|(alias, to)| (alias.to_string(), to.0)).collect(),
+        left_out: versions.len().saturating_sub(VERSIONS),
+        versions: versions.iter().take(VERSIONS).map(row).collect(),
+        variables: body.as_ref().map(variables).unwrap_or_default(),
+        config: shown.and_then(|one| one.tags.get(CONFIG)).map(|json| indented(json)),
+        version_tags: shown.map(|one| own(&one.tags)).unwrap_or_default(),
+        before: before.map(|number| number.0),
+        traces: format!("/traces?filter={}", link::segment(filter)),
+        number: number.map(|number| number.0),
+        body,
+        description: detail.model.description.clone(),
+        name: name.to_string(),
+    })
+}
+
+/// The tag of a version with the settings of the model that it is meant for (`PROMPT_MODEL_CONFIG_TAG_KEY` of
+/// MLflow).
+const CONFIG: &str = "_mlflow_prompt_model_config";
+
+/// JSON as it reads well; what is none stays as it is.
+fn indented(json: &str) -> String {
+    let read = serde_json::from_str::<serde_json::Value>(json);
+    read.and_then(|value| serde_json::to_string_pretty(&value)).unwrap_or_else(|_| json.to_owned())
+}
+
+/// A part of the comparison: the text, or one of the messages.
+struct Compared {
+    title: String,
+    lines: Vec<DiffLine>,
+}
+
+#[derive(Template)]
+#[template(path = "prompt_compare.html")]
+struct ComparePage {
+    shell: Shell,
+    name: String,
+    here: String,
+    numbers: Vec<u32>,
+    from: u32,
+    to: u32,
+    parts: Vec<Compared>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Two {
+    from: String,
+    to: String,
+}
+
+async fn compare(
+    axum::extract::State(console): State,
+    caller: Caller,
+    Path(name): Path<String>,
+    query: Result<Query<Two>, QueryRejection>,
+) -> Page {
+    let Two { from, to } = asked(query)?;
+    let (detail, versions) = found(&console, &caller.workspace, &name).await?;
+    let name = &detail.model.name;
+    let none = || Missing(format!("version of prompt {name} to compare with"));
+    let from = chosen(&versions, &from, (name, versions.len().min(2).saturating_sub(1)))?.ok_or_else(none)?;
+    let to = chosen(&versions, &to, (name, 0))?.ok_or_else(none)?;
+    let mut parts = compared(&body_of(&from.tags), &body_of(&to.tags));
+    let config = |one: &VersionDetail| one.tags.get(CONFIG).map(|json| indented(json)).unwrap_or_default();
+    parts.push(Compared { title: "Model settings".to_owned(), lines: lines(&config(from), &config(to)) });
+    parts.retain(|part| !part.lines.is_empty());
+    page(&ComparePage {
+        shell: Shell::new(format!("{name}: what differs"), Section::Prompts)
+            .under("Prompts", "/prompts")
+            .under(name.to_string(), link::prompt(name)),
+        here: link::prompt(name),
+        numbers: versions.iter().map(|one| one.version.number.0).collect(),
+        from: from.version.number.0,
+        to: to.version.number.0,
+        parts,
+        name: name.to_string(),
+    })
+}
+
+/// A text against a text, and message against message.
+fn compared(from: &Body, to: &Body) -> Vec<Compared> {
+    match (from, to) {
+        (Body::Chat(old), Body::Chat(new)) => {
+            let title = |at: usize, one: Option<&Message>| {
+                format!("Message {}: {}", at + 1, one.map_or("", |one| one.role.as_str()))
+            };
+            let said = |one: Option<&Message>| {
+                one.map(|one| format!("{}: {}", one.role, one.text())).unwrap_or_default()
+            };
+            let most = old.len().max(new.len());
+            let part = |at: usize| Compared {
+                title: title(at, new.get(at).or_else(|| old.get(at))),
+                lines: lines(&said(old.get(at)), &said(new.get(at))),
+            };
+            (0..most).map(part).collect()
+        }
+        _ => vec![Compared { title: "Text".to_owned(), lines: lines(&from.whole(), &to.whole()) }],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chats_are_compared_message_by_message() {
+        let chat = |texts: &[(&str, &str)]| {
+            Body::Chat(texts.iter().map(|(role, text)| Message::new(role, text)).collect())
+        };
+        let parts = compared(
+            &chat(&[("system", "Be kind."), ("user", "{{q}}")]),
+            &chat(&[("system", "Be terse."), ("user", "{{q}}"), ("assistant", "Yes")]),
+        );
+        let told: Vec<(&str, bool)> =
+            parts.iter().map(|part| (part.title.as_str(), part.lines.is_empty())).collect();
+        assert_eq!(
+            told,
+            [("Message 1: system", false), ("Message 2: user", true), ("Message 3: assistant", false)]
+        );
+    }
+}
