@@ -74,7 +74,7 @@ def test_the_first_rows_need_no_javascript(browser, traced):
 
 def test_every_trace_is_there_and_few_are_drawn(page, traced):
     opened(page, traced.page)
-    assert page.evaluate(f"{ROWS}[0].querySelector('a').textContent") == f"answer-{(COUNT - 1) % 3}", "the latest began last"
+    assert page.evaluate(f"{ROWS}[0].dataset.trace") == f"tr-{COUNT:032x}", "the latest began last"
     assert f"{COUNT + 2} traces" in page.evaluate("document.querySelector('.tally').textContent")
     page.evaluate("document.querySelector('.runs .grid').scrollTop = 1e9")
     page.wait_for("Number(document.querySelector('[data-island=traces]').dataset.total) > 201")
@@ -104,6 +104,9 @@ def test_a_search_is_completed_and_kept_in_the_address(page, traced):
     typed(page, "#trace-filter", "span.name = 'ask")
     page.evaluate("document.querySelector('form.finder button').click()")
     page.wait_for("!document.querySelector('[data-part=fault]').hidden")
+    # The refusal itself, which the browser tells of, too.
+    assert all("status of 400" in fault for fault in page.settle())
+    page.faults.clear()
 
 
 def test_columns_are_chosen_and_views_kept(page, traced):
@@ -191,8 +194,9 @@ def test_traces_are_found_from_everywhere(page, traced):
     page.open(traced.url + "/models")
     key(page, "k", "document", ctrlKey=True)
     typed(page, ".palette input", traced.huge[-6:])
-    page.wait_for("[...document.querySelectorAll('#palette-list [role=option]')].some((line) => line.textContent.includes('marathon'))")
-    page.follow("[...document.querySelectorAll('#palette-list [role=option]')].find((line) => line.textContent.includes('marathon')).click()")
+    line = f"[...document.querySelectorAll('#palette-list [role=option]')].find((line) => line.textContent.includes('{traced.huge}'))"
+    page.wait_for(f"{line} !== undefined")
+    page.follow(f"{line}.click()")
     assert page.evaluate("location.pathname") == f"/traces/{traced.huge}"
 
 

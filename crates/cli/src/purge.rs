@@ -210,8 +210,12 @@ pub(crate) fn show(looked: &[Value], json: bool) {
         say(json!({ "items": looked }).to_string());
         return;
     }
+    let sample: Vec<Value> =
+        looked.iter().filter_map(|one| one["sample"].as_array()).flatten().cloned().collect();
+    if !sample.is_empty() {
+        render::table(&sample, SAMPLE);
+    }
     for one in looked {
-        render::table(one["sample"].as_array().map_or(&[][..], Vec::as_slice), SAMPLE);
         for held in one["held"].as_array().into_iter().flatten() {
             let by = held["by"].as_array().into_iter().flatten();
             let by: Vec<String> = by

@@ -3,14 +3,14 @@
 import { make } from "./dom.js";
 import { ROW } from "./run-table.js";
 
-const keys = ({ one, isSelectable, keys: own }) => [
+const keys = ({ one, many, isSelectable, keys: own }) => [
   ["↑ ↓", `the ${one} above, the ${one} below`],
   ["Page ↑ ↓", "a window up, a window down"],
   ["Home, End", `the first ${one}, the last ${one}`],
   ...(isSelectable ? [["Space", "select it, or not; with Shift and ↑ ↓ a stretch"]] : []),
   ["Enter", "open its page, or its group"],
   ...own,
-  ["/", "search"],
+  ["/", `search ${many}`],
   ["Ctrl K", "find experiments, runs, traces, models, prompts and pages"],
   ["?", "these keys"],
 ];

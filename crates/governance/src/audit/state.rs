@@ -5,7 +5,7 @@ use std::fmt;
 use mainstay_core::event::EventSeq;
 
 /// Differences kept in a [`StateReport`]; further ones are only counted.
-pub const MAX_DIFFERENCES: usize = 16;
+pub const MAX_DIFFERENCES: usize = 32;
 
 /// One place where tables and events do not agree.
 #[derive(Debug, Clone, PartialEq, Eq)]

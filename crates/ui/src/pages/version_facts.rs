@@ -7,6 +7,7 @@ use futures::StreamExt as _;
 use mainstay_api::Caller;
 use mainstay_core::action::Action;
 use mainstay_core::error::StorageError;
+use mainstay_core::id::RunId;
 use mainstay_core::object::{ModelFile, ObjectPath};
 use mainstay_core::scope::ResourceKind;
 use mainstay_registry::model::VersionDetail;
@@ -96,9 +97,10 @@ pub(super) async fn facts(
             say(Topic::Data, &format!("judged on {table}"), version.clone());
         }
     }
-    of_run(console, caller, detail, &mut facts).await?;
+    let artifacts = of_run(console, caller, detail, &mut facts).await?;
     of_logged_model(console, caller, detail, &mut facts).await?;
-    if let Some(root) = (console.locate)(&version.location) {
+    let location = in_run(&version.location, artifacts.as_ref());
+    if let Some(root) = (console.locate)(location.as_deref().unwrap_or(&version.location)) {
         of_files(console, &root, &mut facts).await?;
     } else if let Some(digest) = &version.digest {
         let files = [
@@ -115,19 +117,26 @@ pub(super) async fn facts(
     Ok(facts)
 }
 
-/// What the run that made it was given, and what it measured.
+/// Where files lie that are named by their run, `runs:/ID/PATH`, if it is this one with its artifacts.
+fn in_run(location: &str, of: Option<&(RunId, String)>) -> Option<String> {
+    let (named, path) = location.strip_prefix("runs:/")?.trim_start_matches('/').split_once('/')?;
+    let (_, artifacts) = of.filter(|(id, _)| id.to_string() == named)?;
+    Some(format!("{}/{path}", artifacts.trim_end_matches('/')))
+}
+
+/// What the run that made it was given, and what it measured. Gives where its artifacts lie.
 async fn of_run(
     console: &Console,
     caller: &Caller,
     detail: &VersionDetail,
     facts: &mut Facts,
-) -> Result<(), Error> {
+) -> Result<Option<(RunId, String)>, Error> {
     let Some(id) = detail.version.run.as_ref().and_then(mainstay_core::run_ref::RunRef::id) else {
-        return Ok(());
+        return Ok(None);
     };
     let found = console.tracked.runs(&caller.workspace, &[id]).await?.into_iter().next();
     let may = |of| caller.may(Action::RunRead, ResourceKind::Experiment, of).is_ok();
-    let Some(run) = found.filter(|run| may(run.run.experiment)) else { return Ok(()) };
+    let Some(run) = found.filter(|run| may(run.run.experiment)) else { return Ok(None) };
     facts.extend(run.params.into_iter().map(|(key, value)| ((Topic::Params, key), value)));
     let metrics = run.metrics.into_iter();
     facts.extend(metrics.map(|(key, latest)| ((Topic::Metrics, key), number(latest.value))));
@@ -135,7 +144,7 @@ async fn of_run(
         let context = input.context().map_or_else(String::new, |context| format!(" ({context})"));
         facts.insert((Topic::Data, format!("{}{context}", input.dataset.name)), input.dataset.digest);
     }
-    Ok(())
+    Ok(Some((id, run.run.artifact_uri)))
 }
 
 /// What was logged for the model itself.
@@ -294,6 +303,20 @@ signature:
         );
         described("a: [", &mut facts);
         assert_eq!(facts.len(), 6);
+    }
+
+    #[test]
+    fn files_named_by_their_run_lie_below_its_artifacts() {
+        let run = RunId::from_bytes([7; 16]);
+        let own = (run, "mlflow-artifacts:/0/r/artifacts/".to_owned());
+        let at = |location: &str| in_run(location, Some(&own));
+        let found = at(&format!("runs:/{run}/model/a"));
+        assert_eq!(found.as_deref(), Some("mlflow-artifacts:/0/r/artifacts/model/a"));
+        assert_eq!(
+            (at("runs:/other/a"), at(&format!("runs:/{run}")), at("s3://b/model")),
+            (None, None, None)
+        );
+        assert_eq!(in_run(&format!("runs:/{run}/model"), None), None);
     }
 
     #[test]
