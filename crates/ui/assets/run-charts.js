@@ -99,8 +99,8 @@ export class RunCharts {
     const names = new Set();
     for (const id of state.selected) for (const name of Object.keys(this.runs.get(id)?.metrics ?? {})) if (!this.only || this.only.has(name)) names.add(name);
     const typed = state.metric.toLowerCase();
-    const all = [...names].sort().filter((name) => name.toLowerCase().includes(typed) || state.pins.includes(name));
-    const ordered = [...state.pins.filter((name) => names.has(name)), ...all.filter((name) => !state.pins.includes(name))];
+    const fitting = [...names].sort().filter((name) => name.toLowerCase().includes(typed) || state.pins.includes(name));
+    const ordered = [...state.pins.filter((name) => names.has(name)), ...fitting.filter((name) => !state.pins.includes(name))];
     const shown = ordered.slice(0, MOST);
     for (const name of [...this.charts.keys()]) if (!shown.includes(name)) this.forget(name);
     for (const name of shown) {
@@ -117,7 +117,10 @@ export class RunCharts {
     }
     const more = ordered.length > MOST ? [make("p", { class: "soft" }, `${counted(ordered.length - MOST, "more metric", "more metrics")}: find them by name`)] : [];
     const none = shown.length === 0 ? [make("div", { class: "card empty" }, make("p", {}, names.size === 0 ? "The selected runs have logged no metric." : "No metric has this in its name."))] : [];
-    this.list.replaceChildren(...shown.map((name) => this.charts.get(name).figure), ...more, ...none);
+    const all = [...shown.map((name) => this.charts.get(name).figure), ...more, ...none];
+    // What stands there already is left: taken out for a moment, a chart would lose the keyboard.
+    const stands = all.length === this.list.childNodes.length && all.every((node, at) => node === this.list.childNodes[at]);
+    if (!stands) this.list.replaceChildren(...all);
   }
 
   forget(name) {
