@@ -1,7 +1,7 @@
 // One span, whole: what went in and came out, what failed, and all that is known of it.
 
 import { make } from "./dom.js";
-import { count, grouped } from "./figure.js";
+import { count, grouped, instant } from "./figure.js";
 import { ask } from "./run-api.js";
 import { took } from "./trace-tree.js";
 import { titled, valueView } from "./trace-value.js";
@@ -57,7 +57,7 @@ export class SpanPane {
       ...(events.length > 0 ? [section("Events", make("dl", { class: "tree" }, ...events.flatMap((event) => [make("dt", {}, event.name, make("span", { class: "soft" }, ` after ${this.since(event.time_ns)}`)), make("dd", {}, valueView(event.attributes, 2))])))] : []),
       ...(span.links.length > 0 ? [section("Links", make("ul", { class: "plainlist" }, ...span.links.map(({ trace, span: other }) => make("li", {}, make("a", { class: "mono", href: `/traces/${encodeURIComponent(trace)}?span=${other}` }, `${trace} ${other}`)))))] : []),
       section("Names", make("dl", { class: "tree" }, make("dt", {}, "span"), make("dd", { class: "mono" }, span.id), make("dt", {}, "kind"), make("dd", { class: "mono" }, span.kind),
-        make("dt", {}, "began"), make("dd", { class: "mono" }, `${grouped(span.start_ns)} ns`))));
+        make("dt", {}, "began"), make("dd", { class: "mono", title: `${grouped(span.start_ns)} ns` }, instant(Number(BigInt(span.start_ns) / 1_000_000n))))));
   }
 
   since(ns) {

@@ -115,7 +115,7 @@ export class SpanTree {
 export function took(ns) {
   if (ns === null || ns === undefined) return "goes on";
   if (ns < 1_000) return `${ns} ns`;
-  if (ns < 1_000_000) return `${(ns / 1_000).toPrecision(3)} µs`;
+  if (ns < 999_500) return `${Number((ns / 1_000).toPrecision(3))} µs`;
   if (ns < 1_000_000_000) return `${Number((ns / 1_000_000).toPrecision(3))} ms`;
   if (ns < 60_000_000_000) return `${(ns / 1_000_000_000).toFixed(2)} s`;
   const seconds = Math.round(ns / 1_000_000_000);

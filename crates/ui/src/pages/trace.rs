@@ -81,6 +81,8 @@ struct TracePage {
     /// Who looks at it, as the source of what they say.
     who: String,
     spans: usize,
+    /// That number, as it is told.
+    told: String,
     is_complete: bool,
     steps: Vec<Step>,
     request: Option<String>,
@@ -111,7 +113,10 @@ async fn show(axum::extract::State(console): State, caller: Caller, Path(id): Pa
     let experiment = console.tracked.experiment(&caller.workspace, info.experiment).await?;
     let group = experiment.map_or_else(|| info.experiment.to_string(), |e| e.experiment.name.to_string());
     let now = console.now();
-    let name = info.name().filter(|name| !name.is_empty()).unwrap_or(info.id.as_str()).to_owned();
+    // Only MLflow's clients name traces; what came over OTLP is known by its first span.
+    let first = steps.first().map(|step| step.name.as_str());
+    let named = info.name().or(first).filter(|name| !name.is_empty());
+    let name = named.unwrap_or(info.id.as_str()).to_owned();
     let own = |key: &str| !key.starts_with("mlflow.");
     let pairs = |pairs: &mainstay_traces::info::Pairs| -> Vec<(String, String)> {
         pairs.iter().filter(|(key, _)| own(key)).map(|(k, v)| (k.clone(), v.clone())).collect()
@@ -128,6 +133,7 @@ async fn show(axum::extract::State(console): State, caller: Caller, Path(id): Pa
         cost: info.total_cost().map(money),
         experiment: info.experiment.to_string(),
         who: caller.principal.actor.to_string(),
+        told: count(spans as u64),
         spans,
         is_complete: info.is_complete(spans),
         steps,
