@@ -33,6 +33,8 @@ class Stock(Server):
         self.data, self.port = pathlib.Path(data), free_port()
         self.data.mkdir()
         command = [python, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(self.port)]
+        # By its driver: SQLAlchemy would take another one.
+        database = database and database.replace("postgresql://", "postgresql+psycopg2://", 1)
         command += ["--backend-store-uri", database or f"sqlite:///{self.data}/mlflow.db"]
         command += ["--artifacts-destination", str(self.data / "artifacts")]
         environment = dict(os.environ, MLFLOW_DISABLE_TELEMETRY="true", MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false")

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use mainstay_core::command::{Command, CommandError, Commands, Journal};
 use mainstay_core::error::{Coded as _, ErrorCode, Failure};
@@ -233,12 +234,6 @@ impl Attempt<'_> {
             let (root, deps) = (root.clone(), stage.deps.clone());
             off_the_reactor(move || outputs::digests(&root, deps.iter())).await??
         };
-        let found = {
-            let (root, stage, definition) = (root.clone(), stage.clone(), self.claim.definition.clone());
-            let (files, hardware) = (deps.clone(), self.engine.hardware.clone());
-            off_the_reactor(move || surroundings::of_commands(&root, &stage, &definition, files, hardware))
-                .await?
-        };
         let key = cache_key(stage, &deps, env!("CARGO_PKG_VERSION"));
         if let Some(key) = key {
             let reader = &self.engine.platform.database.reader;
@@ -251,6 +246,15 @@ impl Attempt<'_> {
                 }
             }
         }
+        let found = {
+            let (root, stage, definition) = (root.clone(), stage.clone(), self.claim.definition.clone());
+            let (hardware, last) = (self.engine.hardware.clone(), Arc::clone(&self.engine.last_look));
+            let now = self.engine.platform.clock.now();
+            off_the_reactor(move || {
+                surroundings::of_commands(&root, (&stage, &definition), deps, hardware, (&last, now))
+            })
+            .await?
+        };
         let directory = stage.wdir.as_ref().map_or_else(|| root.clone(), |below| root.join(below));
         let exit = self.spawn(stage, Program::shell(lines), &directory).await?;
         if !exit.succeeded() {

@@ -58,6 +58,7 @@ pub struct Engine {
     worker: String,
     principal: Principal,
     hardware: Hardware,
+    last_look: Arc<surroundings::LastLook>,
 }
 
 /// How often it looks for work in a store that other processes may share: what they do, nothing tells it.
@@ -70,7 +71,8 @@ impl Engine {
     pub fn new(platform: Arc<Platform>, spawner: Arc<Spawner>, steps: Steps, options: EngineOptions) -> Self {
         let worker = format!("engine-{}", std::process::id());
         let (principal, hardware) = (Principal::system("engine"), surroundings::hardware());
-        Self { platform, spawner, steps, options, worker, principal, hardware }
+        let last_look = Arc::default();
+        Self { platform, spawner, steps, options, worker, principal, hardware, last_look }
     }
 
     /// Works until `stop` turns true, then lets running steps end for a while.

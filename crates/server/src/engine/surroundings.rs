@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 use mainstay_api::native::pipeline::Surroundings;
 use mainstay_core::digest::Digest;
 use mainstay_core::name::Name;
+use mainstay_core::time::MachineTime;
 use mainstay_data::ports::DataReader as _;
 use mainstay_pipelines::circumstances::{Circumstances, CodeVersion, Hardware};
 use mainstay_pipelines::definition::{Definition, ROOT, Stage, StepName};
@@ -44,17 +46,48 @@ const LARGEST_LOCK: u64 = 64 << 20;
 /// Most of what Git says that is read, in bytes.
 const SAID: u64 = 64 << 10;
 
+/// How long what Git said holds, in microseconds. A chain of brief steps asks it once a second; it takes as long as many
+/// of them.
+const HOLDS: i64 = 1_000_000;
+
+/// What Git said last: of which folder, without which outputs, and when.
+#[derive(Default)]
+pub(super) struct LastLook(Mutex<Option<Look>>);
+
+struct Look {
+    root: PathBuf,
+    outs: Vec<String>,
+    at: MachineTime,
+    code: Option<CodeVersion>,
+}
+
+impl LastLook {
+    fn code(&self, root: &Path, definition: &Definition, now: MachineTime) -> Option<CodeVersion> {
+        let outs: Vec<String> = outs(definition).cloned().collect();
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let holds = last.as_ref().filter(|look| {
+            look.root == root && look.outs == outs && (0..HOLDS).contains(&now.since(look.at))
+        });
+        if let Some(look) = holds {
+            return look.code.clone();
+        }
+        let code = code(root, definition);
+        *last = Some(Look { root: root.to_owned(), outs, at: now, code: code.clone() });
+        code
+    }
+}
+
 /// What the commands of a stage find, before they run.
 pub(super) fn of_commands(
     root: &Path,
-    stage: &Stage,
-    definition: &Definition,
+    (stage, definition): (&Stage, &Definition),
     files: BTreeMap<String, Digest>,
     hardware: Hardware,
+    (last, now): (&LastLook, MachineTime),
 ) -> Circumstances {
     Circumstances {
         program: env!("CARGO_PKG_VERSION").to_owned(),
-        code: code(root, definition),
+        code: last.code(root, definition, now),
         locks: locks(root),
         hardware,
         seed: seed(stage, definition),
@@ -86,8 +119,7 @@ fn code(root: &Path, definition: &Definition) -> Option<CodeVersion> {
     if !root.ancestors().any(|folder| folder.join(".git").exists()) {
         return None;
     }
-    let outs = definition.stages.values().flat_map(|stage| stage.outs.keys());
-    let left_out = outs.map(|path| format!(":(exclude,literal){path}"));
+    let left_out = outs(definition).map(|path| format!(":(exclude,literal){path}"));
     let mut git = Command::new("git")
         // A repository says nothing of what is run to look at it, and nobody's lock is waited for.
         .args(["-c", "core.fsmonitor=false", "-C"])
@@ -107,6 +139,11 @@ fn code(root: &Path, definition: &Definition) -> Option<CodeVersion> {
     drop(git.wait());
     read.ok()?;
     status(&String::from_utf8_lossy(&said))
+}
+
+/// Whatever the steps of a pipeline write.
+fn outs(definition: &Definition) -> impl Iterator<Item = &String> {
+    definition.stages.values().flat_map(|stage| stage.outs.keys())
 }
 
 /// Reads what `git status --porcelain=v2 --branch` prints.
@@ -206,8 +243,7 @@ fn check_files(root: &Path, plan: &Plan) -> Result<(), NotReproducible> {
     }
     let here = code(root, &plan.definition);
     let written = |path: &String| {
-        let mut outs = plan.definition.stages.values().flat_map(|stage| stage.outs.keys());
-        outs.any(|out| {
+        outs(&plan.definition).any(|out| {
             out == path || path.strip_prefix(out.as_str()).is_some_and(|below| below.starts_with('/'))
         })
     };
@@ -253,6 +289,29 @@ mod tests {
         assert!(status(&changed).unwrap().dirty);
         assert_eq!(status("# branch.oid (initial)\n"), None, "nothing is committed");
         assert_eq!(status(""), None);
+    }
+
+    #[test]
+    fn what_git_said_holds_for_a_second() {
+        let folder = tempfile::tempdir().unwrap();
+        let git = |words: &[&str]| {
+            let who = ["-c", "user.name=a", "-c", "user.email=a@b"];
+            let done =
+                Command::new("git").arg("-C").arg(folder.path()).args(who).args(words).output().unwrap();
+            assert!(done.status.success(), "{done:?}");
+        };
+        git(&["init", "-q"]);
+        git(&["commit", "-q", "--allow-empty", "-m", "first"]);
+        let (last, silent) = (LastLook::default(), definition("stages: {a: {cmd: echo}}"));
+        let at = |micros| last.code(folder.path(), &silent, MachineTime::from_micros(micros));
+        let first = at(0);
+        assert!(first.as_ref().is_some_and(|code| !code.dirty));
+        git(&["commit", "-q", "--allow-empty", "-m", "second"]);
+        assert_eq!(at(HOLDS - 1), first);
+        let second = at(HOLDS);
+        assert!(second.is_some() && second != first);
+        let writes = definition("stages: {a: {cmd: echo, outs: [m]}}");
+        assert_eq!(last.code(folder.path(), &writes, MachineTime::from_micros(HOLDS + 1)), second);
     }
 
     #[test]
