@@ -9,10 +9,10 @@ use mainstay_core::time::MachineTime;
 use mainstay_governance::audit::{Entry, Frontier, body_digest, draw_salt};
 
 use crate::driver::Connection;
-use crate::params;
 use crate::reader::{ReadTx, Reader};
 use crate::tx::{Pending, StoreTx};
 use crate::value::{Row, Value, json_text};
+use crate::{params, row};
 
 const INSERT: &str = "INSERT INTO events \
     (seq, at, kind, actor, workspace, subject, body, salt, body_digest, leaf) \
@@ -32,6 +32,7 @@ pub(crate) async fn append(
     }
     let mut tree = frontier(&mut tx.connection).await?;
     let at = tx.now;
+    let (mut rows, mut runs) = (Vec::with_capacity(pending.len()), Vec::new());
     for Pending { event, context } in pending {
         let seq = tree.size() + 1;
         let salt = draw_salt(entropy);
@@ -48,7 +49,7 @@ pub(crate) async fn append(
             body: digest,
         };
         let leaf = entry.leaf();
-        let row = params![
+        rows.push(row![
             seq,
             at.micros(),
             event.kind,
@@ -59,13 +60,12 @@ pub(crate) async fn append(
             salt.to_vec(),
             digest.as_bytes().to_vec(),
             leaf.as_bytes().to_vec(),
-        ];
-        tx.execute(INSERT, row).await?;
-        if let Some(run) = context.run {
-            tx.execute(INSERT_RUN, params![seq, run.to_string()]).await?;
-        }
+        ]);
+        runs.extend(context.run.map(|run| row![seq, run.to_string()]));
         tree.append(leaf);
     }
+    tx.execute_rows(INSERT, &rows).await?;
+    tx.execute_rows(INSERT_RUN, &runs).await?;
     let row = params![tree.size(), tree.to_bytes()];
     tx.execute("UPDATE audit_tree SET size = $1, frontier = $2 WHERE id = 1", row).await?;
     Ok(Some(EventSeq(tree.size())))

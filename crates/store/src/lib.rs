@@ -46,6 +46,7 @@ mod registry;
 mod retention;
 mod scorers;
 mod serving;
+mod several;
 pub mod tables;
 #[doc(hidden)]
 pub mod testing;

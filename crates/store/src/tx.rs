@@ -29,6 +29,8 @@ pub(crate) enum Trouble {
     Group(StorageError),
     /// Only the command at hand fails.
     Command(StorageError),
+    /// The command was refused, and what it wrote cannot be taken back by itself: once more, with savepoints.
+    Guard,
 }
 
 /// A transaction of the writer. Commands see it through their domain's port only.
@@ -40,6 +42,8 @@ pub struct StoreTx {
     /// A run or step of a pipeline was written since the group began.
     pub(crate) has_moved_steps: bool,
     pub(crate) definitions: KnownDefinitions,
+    /// The command at hand wrote something.
+    pub(crate) has_written: bool,
     trouble: Option<Trouble>,
 }
 
@@ -52,6 +56,7 @@ impl StoreTx {
             pending: Vec::new(),
             has_moved_steps: false,
             definitions: KnownDefinitions::default(),
+            has_written: false,
             trouble: None,
         }
     }
@@ -68,6 +73,7 @@ impl StoreTx {
 
     /// Runs a statement; gives the number of rows that it changed.
     pub(crate) async fn execute(&mut self, sql: &'static str, values: &[Value]) -> Result<u64, StorageError> {
+        self.has_written = true;
         let done = self.connection.execute(sql, values).await;
         done.inspect_err(|error| self.note(error))
     }
@@ -78,6 +84,8 @@ impl StoreTx {
         sql: &'static str,
         values: &[Value],
     ) -> Result<Vec<Row>, StorageError> {
+        // What returns rows may have written them.
+        self.has_written |= !sql.starts_with("SELECT");
         let rows = self.connection.query(sql, values).await;
         rows.inspect_err(|error| self.note(error))
     }

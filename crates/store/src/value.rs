@@ -55,7 +55,15 @@ impl<T: Into<Self>> From<Option<T>> for Value {
 #[macro_export]
 macro_rules! params {
     ($($value:expr),* $(,)?) => {
-        &[$($crate::value::Value::from($value)),*]
+        &$crate::row![$($value),*]
+    };
+}
+
+/// Builds one row for a statement that writes several: `row![run_id, 3, "text"]`.
+#[macro_export]
+macro_rules! row {
+    ($($value:expr),* $(,)?) => {
+        [$($crate::value::Value::from($value)),*]
     };
 }
 

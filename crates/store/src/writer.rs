@@ -161,7 +161,20 @@ impl Unit<StoreTx> for Writer {
 enum Ended {
     Committed,
     Replay,
+    /// A command was refused that has written, and there was no savepoint before it.
+    Guard,
     Failed(StorageError),
+}
+
+/// What takes back what a refused command wrote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Guard {
+    /// A savepoint before each command.
+    Savepoints,
+    /// The end of the transaction, which is then begun anew with savepoints; or, if the command is the only one,
+    /// just that. Few commands are refused once they have written, and to PostgreSQL savepoints are two questions
+    /// more for each.
+    Transaction,
 }
 
 struct Group {
@@ -207,14 +220,26 @@ impl Group {
         if jobs.is_empty() {
             return;
         }
-        match self.attempt(&mut jobs).await {
+        let guard = self.guard(jobs.len());
+        let mut ended = self.attempt(&mut jobs, guard).await;
+        if matches!(ended, Ended::Guard) {
+            ended = self.attempt(&mut jobs, Guard::Savepoints).await;
+        }
+        match ended {
             Ended::Committed => self.settle(jobs),
             Ended::Failed(error) => self.fail(jobs, &error),
-            Ended::Replay => {
+            Ended::Replay | Ended::Guard => {
                 for job in jobs {
                     self.commit_alone(job).await;
                 }
             }
+        }
+    }
+
+    const fn guard(&self, jobs: usize) -> Guard {
+        match self.tx.connection {
+            Connection::Sqlite(_) if jobs > 1 => Guard::Savepoints,
+            _ => Guard::Transaction,
         }
     }
 
@@ -239,17 +264,17 @@ impl Group {
     async fn commit_alone(&mut self, job: AnyJob) {
         let mut jobs = vec![job];
         for _ in 0..REPLAYS {
-            match self.attempt(&mut jobs).await {
+            match self.attempt(&mut jobs, Guard::Transaction).await {
                 Ended::Committed => return self.settle(jobs),
                 Ended::Failed(error) => return self.fail(jobs, &error),
-                Ended::Replay => {}
+                Ended::Replay | Ended::Guard => {}
             }
         }
         self.fail(jobs, &StorageError::Contended("the database could not serialise the command".into()));
     }
 
     /// One transaction. Jobs that failed for themselves alone are settled and taken out.
-    async fn attempt(&mut self, jobs: &mut Vec<AnyJob>) -> Ended {
+    async fn attempt(&mut self, jobs: &mut Vec<AnyJob>, guard: Guard) -> Ended {
         self.tx.pending.clear();
         // What befell an earlier group, as it was sealed, says nothing about this one.
         drop(self.tx.take_trouble());
@@ -264,10 +289,11 @@ impl Group {
         let mut broken = Vec::new();
         let mut changed = false;
         for (index, job) in jobs.iter_mut().enumerate() {
-            match self.apply(job, alone).await {
+            match self.apply(job, guard, alone).await {
                 Ok(applied) => changed |= applied,
                 Err(Trouble::Command(error)) => broken.push((index, error)),
                 Err(Trouble::Replay) => return self.abandon(Ended::Replay).await,
+                Err(Trouble::Guard) => return self.abandon(Ended::Guard).await,
                 Err(Trouble::Group(error)) => return self.abandon(Ended::Failed(error)).await,
             }
         }
@@ -295,20 +321,15 @@ impl Group {
         if let Connection::Postgres(connection) = &mut self.tx.connection {
             connection.revive().await?;
         }
-        self.tx.connection.begin().await?;
-        if let Connection::Postgres(_) = &self.tx.connection {
-            // A lock of the table, not of its row: it is taken before the snapshot is, so whoever waited
-            // sees what went before and need not be replayed. Readers are not held up.
-            self.tx.connection.batch("LOCK TABLE audit_tree IN SHARE ROW EXCLUSIVE MODE").await?;
-        }
-        Ok(())
+        self.tx.connection.begin_group().await
     }
 
     /// Runs one command. `Ok(true)` if it went through, `Ok(false)` if its own rules refused it.
-    async fn apply(&mut self, job: &mut AnyJob, alone: bool) -> Result<bool, Trouble> {
+    async fn apply(&mut self, job: &mut AnyJob, guard: Guard, alone: bool) -> Result<bool, Trouble> {
         let events_before = self.tx.pending.len();
         self.tx.context = job.context().clone();
-        if !alone {
+        self.tx.has_written = false;
+        if guard == Guard::Savepoints {
             self.savepoint("SAVEPOINT command").await?;
         }
         let applied = job.apply(&mut self.tx).await;
@@ -319,7 +340,7 @@ impl Group {
         }
         match trouble {
             None if applied.is_ok() => {
-                if !alone {
+                if guard == Guard::Savepoints {
                     self.savepoint("RELEASE SAVEPOINT command").await?;
                 }
                 return Ok(true);
@@ -328,7 +349,11 @@ impl Group {
             _ => {}
         }
         self.tx.pending.truncate(events_before);
-        if !alone {
+        let leaves_something = self.tx.has_written || trouble.is_some();
+        if guard == Guard::Transaction && leaves_something && !alone {
+            return Err(Trouble::Guard);
+        }
+        if guard == Guard::Savepoints {
             self.savepoint("ROLLBACK TO SAVEPOINT command").await?;
             self.savepoint("RELEASE SAVEPOINT command").await?;
         }

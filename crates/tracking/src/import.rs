@@ -5,6 +5,8 @@
 //! Whoever calls has checked names, keys and values by the rules of this crate; what is there already is
 //! [`StorageError::Contended`], as in every insert.
 
+use std::collections::BTreeMap;
+
 use mainstay_core::digest::Digest;
 use mainstay_core::error::StorageError;
 use mainstay_core::event::Event;
@@ -16,7 +18,7 @@ use crate::experiment::{ExperimentDetail, experiment_subject};
 use crate::index::DatasetRef;
 use crate::logged_model::{LoggedModelDetail, logged_model_subject};
 use crate::metric::Point;
-use crate::port::TrackingTx;
+use crate::port::{EncodedBlock, Texts, TrackingTx};
 use crate::run::{RunDetail, run_subject};
 use crate::text::Pair;
 
@@ -42,6 +44,10 @@ pub struct Series {
 
 fn pair((key, value): (&String, &String)) -> Pair {
     Pair { key: key.clone(), value: value.clone() }
+}
+
+fn texts(of: &BTreeMap<String, String>) -> Texts<'_> {
+    of.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect()
 }
 
 /// Adds an experiment. Event: `experiment.imported`.
@@ -72,15 +78,10 @@ pub async fn put_experiment(
 pub async fn put_run(tx: &mut dyn TrackingTx, imported: &Imported<RunDetail>) -> Result<(), StorageError> {
     let RunDetail { run, metrics, params, tags, attached } = &imported.detail;
     tx.insert_run(run).await?;
-    for param in params.iter().map(pair) {
-        tx.insert_param(run.id, &param).await?;
-    }
-    for tag in tags.iter().map(pair) {
-        tx.put_run_tag(run.id, &tag).await?;
-    }
-    for (key, latest) in metrics {
-        tx.put_latest(run.id, key, *latest).await?;
-    }
+    tx.insert_params(run.id, &texts(params)).await?;
+    tx.put_run_tags(run.id, &texts(tags)).await?;
+    let latest = metrics.iter().map(|(key, latest)| (key.as_str(), *latest));
+    tx.put_latest(run.id, &latest.collect()).await?;
     for input in &attached.datasets {
         tx.put_dataset_input(run, input).await?;
     }
@@ -124,9 +125,11 @@ pub async fn put_points(tx: &mut dyn TrackingTx, series: &[Series]) -> Result<()
         let (mut blocks, mut count) = (Vec::new(), 0);
         for Series { key, points, .. } in of_run {
             for (chunk, encoded) in points.chunks(block::MAX_POINTS).zip(block::encode(points)) {
-                tx.append_block(run, key, chunk.len(), &encoded).await?;
+                // One by one, since several may be of one metric.
+                let block = EncodedBlock { key, points: chunk.len(), bytes: encoded };
+                tx.append_blocks(run, std::slice::from_ref(&block)).await?;
                 count += chunk.len();
-                blocks.push(encoded);
+                blocks.push(block.bytes);
             }
         }
         let digest = Digest::of_parts(blocks.iter().map(Vec::as_slice));
@@ -143,15 +146,9 @@ pub async fn put_logged_model(
 ) -> Result<(), StorageError> {
     let LoggedModelDetail { model, params, tags, metrics } = &imported.detail;
     tx.insert_logged_model(model).await?;
-    for param in params.iter().map(pair) {
-        tx.put_logged_model_param(model.id, &param).await?;
-    }
-    for tag in tags.iter().map(pair) {
-        tx.put_logged_model_tag(model.id, &tag).await?;
-    }
-    for metric in metrics {
-        tx.put_model_metric(metric).await?;
-    }
+    tx.put_logged_model_params(model.id, &texts(params)).await?;
+    tx.put_logged_model_tags(model.id, &texts(tags)).await?;
+    tx.put_model_metrics(metrics).await?;
     let measured = metrics.iter().map(|metric| {
         json!({"run": metric.run, "key": metric.key, "dataset": metric.dataset, "point": metric.point})
     });

@@ -1,6 +1,8 @@
 //! What tracking needs of a store. `None` means that there is no such thing. Experiments belong to
 //! the transaction's workspace, or the one given; runs and logged models to their experiment.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use mainstay_core::error::StorageError;
 use mainstay_core::event::EventSeq;
@@ -18,6 +20,25 @@ use crate::metric::{Latest, Point};
 use crate::run::{Attachments, Lifecycle, Run, RunDetail};
 use crate::search::{GroupColumn, RunFilter, RunGrouping, RunOrder, RunProjection, View};
 use crate::text::Pair;
+
+/// Texts by key: each key once, of those given twice the last.
+pub type Texts<'a> = BTreeMap<&'a str, &'a str>;
+
+/// The texts of pairs.
+pub(crate) fn texts<'a>(pairs: impl IntoIterator<Item = &'a Pair>) -> Texts<'a> {
+    pairs.into_iter().map(|pair| (pair.key.as_str(), pair.value.as_str())).collect()
+}
+
+/// Points of a metric on their way to the store, as a [`block`](crate::block).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EncodedBlock<'a> {
+    /// The metric.
+    pub key: &'a str,
+    /// How many points there are.
+    pub points: usize,
+    /// The points.
+    pub bytes: Vec<u8>,
+}
 
 /// What the commands of tracking write through.
 ///
@@ -50,28 +71,22 @@ pub trait TrackingTx: ExperimentTx {
     async fn insert_run(&mut self, run: &Run) -> Result<(), StorageError>;
     /// Replaces name, status, end and lifecycle.
     async fn update_run(&mut self, run: &Run) -> Result<(), StorageError>;
-    /// The value of a parameter.
-    async fn param(&mut self, run: RunId, key: &str) -> Result<Option<String>, StorageError>;
-    /// Adds a parameter.
-    async fn insert_param(&mut self, run: RunId, param: &Pair) -> Result<(), StorageError>;
+    /// The values of some parameters; those that there are not are left out.
+    async fn params(&mut self, run: RunId, keys: &[&str]) -> Result<BTreeMap<String, String>, StorageError>;
+    /// Adds parameters.
+    async fn insert_params(&mut self, run: RunId, params: &Texts<'_>) -> Result<(), StorageError>;
     /// The value of a tag.
     async fn run_tag(&mut self, run: RunId, key: &str) -> Result<Option<String>, StorageError>;
-    /// Sets a tag.
-    async fn put_run_tag(&mut self, run: RunId, tag: &Pair) -> Result<(), StorageError>;
+    /// Sets tags.
+    async fn put_run_tags(&mut self, run: RunId, tags: &Texts<'_>) -> Result<(), StorageError>;
     /// Removes a tag; `false` if there was none.
     async fn delete_run_tag(&mut self, run: RunId, key: &str) -> Result<bool, StorageError>;
-    /// The latest point of a metric.
-    async fn latest(&mut self, run: RunId, key: &str) -> Result<Option<Latest>, StorageError>;
-    /// Replaces the latest point of a metric.
-    async fn put_latest(&mut self, run: RunId, key: &str, latest: Latest) -> Result<(), StorageError>;
-    /// Appends an encoded [`block`](crate::block) of `count` points.
-    async fn append_block(
-        &mut self,
-        run: RunId,
-        key: &str,
-        count: usize,
-        block: &[u8],
-    ) -> Result<(), StorageError>;
+    /// The latest points of some metrics; those that have none are left out.
+    async fn latest(&mut self, run: RunId, keys: &[&str]) -> Result<BTreeMap<String, Latest>, StorageError>;
+    /// Replaces the latest points of metrics.
+    async fn put_latest(&mut self, run: RunId, latest: &BTreeMap<&str, Latest>) -> Result<(), StorageError>;
+    /// Appends blocks, each of another metric.
+    async fn append_blocks(&mut self, run: RunId, blocks: &[EncodedBlock<'_>]) -> Result<(), StorageError>;
     /// Notes that a dataset went into a run; a dataset that is known by name and digest is not stored
     /// again, and an input that is known gets the new tags.
     async fn put_dataset_input(&mut self, run: &Run, input: &DatasetInput) -> Result<(), StorageError>;
@@ -86,14 +101,22 @@ pub trait TrackingTx: ExperimentTx {
     async fn insert_logged_model(&mut self, model: &LoggedModel) -> Result<(), StorageError>;
     /// Replaces status, lifecycle and update time.
     async fn update_logged_model(&mut self, model: &LoggedModel) -> Result<(), StorageError>;
-    /// Sets a parameter of a logged model.
-    async fn put_logged_model_param(&mut self, id: LoggedModelId, param: &Pair) -> Result<(), StorageError>;
-    /// Sets a tag of a logged model.
-    async fn put_logged_model_tag(&mut self, id: LoggedModelId, tag: &Pair) -> Result<(), StorageError>;
+    /// Sets parameters of a logged model.
+    async fn put_logged_model_params(
+        &mut self,
+        id: LoggedModelId,
+        params: &Texts<'_>,
+    ) -> Result<(), StorageError>;
+    /// Sets tags of a logged model.
+    async fn put_logged_model_tags(
+        &mut self,
+        id: LoggedModelId,
+        tags: &Texts<'_>,
+    ) -> Result<(), StorageError>;
     /// Removes a tag of a logged model; `false` if there was none.
     async fn delete_logged_model_tag(&mut self, id: LoggedModelId, key: &str) -> Result<bool, StorageError>;
-    /// Adds a point of a logged model's metric; one that is there already is left alone.
-    async fn put_model_metric(&mut self, metric: &ModelMetric) -> Result<(), StorageError>;
+    /// Adds points of logged models' metrics; those that are there already are left alone.
+    async fn put_model_metrics(&mut self, metrics: &[ModelMetric]) -> Result<(), StorageError>;
 }
 
 /// What readers of tracking ask.

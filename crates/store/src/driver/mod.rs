@@ -56,6 +56,20 @@ impl Connection {
         }
     }
 
+    /// Opens the transaction of a group of commands, behind those of all other processes.
+    pub(crate) async fn begin_group(&mut self) -> Result<(), StorageError> {
+        match self {
+            Self::Sqlite(_) => self.begin().await,
+            // A lock of the table, not of its row: it is taken before the snapshot is, so whoever waited
+            // sees what went before and need not be replayed. Readers are not held up.
+            Self::Postgres(c) => {
+                let sql =
+                    "BEGIN ISOLATION LEVEL SERIALIZABLE; LOCK TABLE audit_tree IN SHARE ROW EXCLUSIVE MODE";
+                c.batch(sql).await
+            }
+        }
+    }
+
     /// Opens a transaction that reads one state of the database.
     pub(crate) async fn begin_read(&mut self) -> Result<(), StorageError> {
         match self {

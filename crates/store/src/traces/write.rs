@@ -13,9 +13,8 @@ use mainstay_traces::usage::Node;
 use mainstay_tracking::experiment::ExperimentId;
 
 use super::{bare_trace, pair, trace_id};
-use crate::params;
 use crate::tx::StoreTx;
-use crate::value::Value;
+use crate::{params, row};
 
 const TRACE: &str = "SELECT id, experiment, request_ms, duration_ms, state, client_request_id, \
     request_preview, response_preview FROM traces WHERE id = $1";
@@ -30,49 +29,10 @@ const UNTIL: &str = "SELECT id FROM traces WHERE experiment = $1 AND request_ms 
     ORDER BY request_ms, id LIMIT $3";
 const BLOCKS: &str = "SELECT block FROM span_blocks WHERE trace = $1 ORDER BY number";
 
-/// The texts that set pairs, by how many they set at once, from one to eight.
-type PutTexts = [&'static str; 8];
-
-macro_rules! put_text {
-    ($table:literal, $rows:literal) => {
-        concat!(
-            "INSERT INTO ",
-            $table,
-            " (trace, key, value) VALUES ",
-            $rows,
-            " ON CONFLICT (trace, key) DO UPDATE SET value = excluded.value"
-        )
-    };
-}
-
-macro_rules! put_texts {
-    ($table:literal) => {
-        [
-            put_text!($table, "($1, $2, $3)"),
-            put_text!($table, "($1, $2, $3), ($1, $4, $5)"),
-            put_text!($table, "($1, $2, $3), ($1, $4, $5), ($1, $6, $7)"),
-            put_text!($table, "($1, $2, $3), ($1, $4, $5), ($1, $6, $7), ($1, $8, $9)"),
-            put_text!($table, "($1, $2, $3), ($1, $4, $5), ($1, $6, $7), ($1, $8, $9), ($1, $10, $11)"),
-            put_text!(
-                $table,
-                "($1, $2, $3), ($1, $4, $5), ($1, $6, $7), ($1, $8, $9), ($1, $10, $11), ($1, $12, $13)"
-            ),
-            put_text!(
-                $table,
-                "($1, $2, $3), ($1, $4, $5), ($1, $6, $7), ($1, $8, $9), ($1, $10, $11), ($1, $12, $13), \
-                 ($1, $14, $15)"
-            ),
-            put_text!(
-                $table,
-                "($1, $2, $3), ($1, $4, $5), ($1, $6, $7), ($1, $8, $9), ($1, $10, $11), ($1, $12, $13), \
-                 ($1, $14, $15), ($1, $16, $17)"
-            ),
-        ]
-    };
-}
-
-static PUT_TAGS: PutTexts = put_texts!("trace_tags");
-static PUT_METADATA: PutTexts = put_texts!("trace_metadata");
+const PUT_TAG: &str = "INSERT INTO trace_tags (trace, key, value) VALUES ($1, $2, $3) \
+    ON CONFLICT (trace, key) DO UPDATE SET value = excluded.value";
+const PUT_METADATA: &str = "INSERT INTO trace_metadata (trace, key, value) VALUES ($1, $2, $3) \
+    ON CONFLICT (trace, key) DO UPDATE SET value = excluded.value";
 
 #[async_trait]
 impl TraceTx for StoreTx {
@@ -108,7 +68,7 @@ impl TraceTx for StoreTx {
     }
 
     async fn put_trace_tags(&mut self, id: &TraceId, tags: &Pairs) -> Result<(), StorageError> {
-        self.put_pairs(&PUT_TAGS, id, tags).await
+        self.put_pairs(PUT_TAG, id, tags).await
     }
 
     async fn delete_trace_tag(&mut self, id: &TraceId, key: &str) -> Result<bool, StorageError> {
@@ -117,7 +77,7 @@ impl TraceTx for StoreTx {
     }
 
     async fn put_trace_metadata(&mut self, id: &TraceId, metadata: &Pairs) -> Result<(), StorageError> {
-        self.put_pairs(&PUT_METADATA, id, metadata).await
+        self.put_pairs(PUT_METADATA, id, metadata).await
     }
 
     async fn append_spans(&mut self, id: &TraceId, block: &Block) -> Result<(), StorageError> {
@@ -198,17 +158,11 @@ impl TraceTx for StoreTx {
 impl StoreTx {
     async fn put_pairs(
         &mut self,
-        texts: &'static PutTexts,
+        sql: &'static str,
         id: &TraceId,
         pairs: &Pairs,
     ) -> Result<(), StorageError> {
-        let pairs: Vec<_> = pairs.iter().collect();
-        for some in pairs.chunks(texts.len()) {
-            let cells = some.iter().flat_map(|(key, value)| [Value::from(*key), Value::from(*value)]);
-            let row: Vec<Value> = [Value::from(id.as_str())].into_iter().chain(cells).collect();
-            let Some(text) = texts.get(some.len() - 1) else { continue };
-            self.execute(text, &row).await?;
-        }
-        Ok(())
+        let rows = pairs.iter().map(|(key, value)| row![id.as_str(), key, value]);
+        self.execute_rows(sql, &rows.collect::<Vec<_>>()).await
     }
 }

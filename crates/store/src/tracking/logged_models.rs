@@ -6,8 +6,8 @@ use mainstay_core::run_ref::RunRef;
 use mainstay_tracking::logged_model::{LoggedModel, LoggedModelId, ModelMetric};
 
 use super::{bits, logged_model};
-use crate::params;
 use crate::tx::StoreTx;
+use crate::{params, row};
 
 const MODEL: &str = "SELECT id, experiment, name, model_type, source_run, artifact_uri, status, lifecycle, \
     created, updated FROM logged_models WHERE id = $1 AND workspace = $2 \
@@ -61,18 +61,20 @@ impl StoreTx {
         self.execute(sql, row).await.map(drop)
     }
 
-    pub(super) async fn add_model_metric(&mut self, metric: &ModelMetric) -> Result<(), StorageError> {
-        let (name, digest) = dataset(metric);
-        let row = params![
-            metric.model.to_string(),
-            metric.run.to_string(),
-            &metric.key,
-            name,
-            digest,
-            metric.point.step,
-            metric.point.timestamp_ms,
-            bits(metric.point.value),
-        ];
-        self.execute(ADD_METRIC, row).await.map(drop)
+    pub(super) async fn add_model_metrics(&mut self, metrics: &[ModelMetric]) -> Result<(), StorageError> {
+        let rows = metrics.iter().map(|metric| {
+            let (name, digest) = dataset(metric);
+            row![
+                metric.model.to_string(),
+                metric.run.to_string(),
+                &metric.key,
+                name,
+                digest,
+                metric.point.step,
+                metric.point.timestamp_ms,
+                bits(metric.point.value),
+            ]
+        });
+        self.execute_rows(ADD_METRIC, &rows.collect::<Vec<_>>()).await
     }
 }

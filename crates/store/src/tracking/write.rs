@@ -1,6 +1,8 @@
 //! The writing side: experiments, runs and what is logged to them. Logged models are in
 //! [`logged_models`](super::logged_models).
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use mainstay_core::command::Journal as _;
 use mainstay_core::error::StorageError;
@@ -10,16 +12,16 @@ use mainstay_tracking::experiment::{Experiment, ExperimentId, ExperimentName};
 use mainstay_tracking::input::{DatasetInput, ModelOutput};
 use mainstay_tracking::logged_model::{LoggedModel, LoggedModelId, ModelMetric};
 use mainstay_tracking::metric::Latest;
-use mainstay_tracking::port::TrackingTx;
+use mainstay_tracking::port::{EncodedBlock, Texts, TrackingTx};
 use mainstay_tracking::run::{Lifecycle, Run};
 use mainstay_tracking::series::compaction::is_due;
 use mainstay_tracking::text::Pair;
 
 use super::{bits, experiment, point, run};
-use crate::params;
 use crate::quotas::Counted;
 use crate::tx::StoreTx;
 use crate::value::json_text;
+use crate::{params, row};
 
 const EXPERIMENT: &str = "SELECT id, name, artifact_location, lifecycle, created, updated FROM experiments \
     WHERE workspace = $1 AND id = $2";
@@ -32,7 +34,7 @@ const LAST_EXPERIMENT: &str = "SELECT MAX(x.id) FROM (SELECT MAX(id) AS id FROM 
     UNION ALL SELECT MAX(id) AS id FROM purged_experiments) x";
 const APPEND_BLOCK: &str = "INSERT INTO metric_blocks (run, key, number, points, block) \
     VALUES ($1, $2, (SELECT COALESCE(MAX(number), 0) + 1 FROM metric_blocks WHERE run = $1 AND key = $2), $3, $4) \
-    RETURNING number";
+    RETURNING key, number, points";
 const MARK_DUE: &str = "INSERT INTO metric_due (run, key) VALUES ($1, $2) ON CONFLICT (run, key) DO NOTHING";
 
 #[async_trait]
@@ -141,25 +143,27 @@ impl TrackingTx for StoreTx {
         self.execute(sql, row).await.map(drop)
     }
 
-    async fn param(&mut self, run: RunId, key: &str) -> Result<Option<String>, StorageError> {
-        let sql = "SELECT value FROM run_params WHERE run = $1 AND key = $2";
-        self.one_text(sql, run, key).await
+    async fn params(&mut self, run: RunId, keys: &[&str]) -> Result<BTreeMap<String, String>, StorageError> {
+        let sql = "SELECT key, value FROM run_params WHERE run = $1 AND key IN ($2)";
+        let rows = self.query_keys(sql, params![run.to_string()], keys).await?;
+        rows.iter().map(|row| Ok((row.text(0)?.to_owned(), row.text(1)?.to_owned()))).collect()
     }
 
-    async fn insert_param(&mut self, run: RunId, param: &Pair) -> Result<(), StorageError> {
+    async fn insert_params(&mut self, run: RunId, params: &Texts<'_>) -> Result<(), StorageError> {
         let sql = "INSERT INTO run_params (run, key, value) VALUES ($1, $2, $3)";
-        self.execute(sql, params![run.to_string(), &param.key, &param.value]).await.map(drop)
+        self.put_texts(sql, run.to_string(), params).await
     }
 
     async fn run_tag(&mut self, run: RunId, key: &str) -> Result<Option<String>, StorageError> {
         let sql = "SELECT value FROM run_tags WHERE run = $1 AND key = $2";
-        self.one_text(sql, run, key).await
+        let row = self.query_one(sql, params![run.to_string(), key]).await?;
+        row.map(|row| row.text(0).map(str::to_owned)).transpose()
     }
 
-    async fn put_run_tag(&mut self, run: RunId, tag: &Pair) -> Result<(), StorageError> {
+    async fn put_run_tags(&mut self, run: RunId, tags: &Texts<'_>) -> Result<(), StorageError> {
         let sql = "INSERT INTO run_tags (run, key, value) VALUES ($1, $2, $3) \
             ON CONFLICT (run, key) DO UPDATE SET value = excluded.value";
-        self.execute(sql, params![run.to_string(), &tag.key, &tag.value]).await.map(drop)
+        self.put_texts(sql, run.to_string(), tags).await
     }
 
     async fn delete_run_tag(&mut self, run: RunId, key: &str) -> Result<bool, StorageError> {
@@ -167,34 +171,35 @@ impl TrackingTx for StoreTx {
         Ok(self.execute(sql, params![run.to_string(), key]).await? > 0)
     }
 
-    async fn latest(&mut self, run: RunId, key: &str) -> Result<Option<Latest>, StorageError> {
-        let sql = "SELECT step, timestamp_ms, value FROM run_metrics WHERE run = $1 AND key = $2";
-        let row = self.query_one(sql, params![run.to_string(), key]).await?;
-        row.map(|row| point(&row, 0)).transpose()
+    async fn latest(&mut self, run: RunId, keys: &[&str]) -> Result<BTreeMap<String, Latest>, StorageError> {
+        let sql = "SELECT key, step, timestamp_ms, value FROM run_metrics WHERE run = $1 AND key IN ($2)";
+        let rows = self.query_keys(sql, params![run.to_string()], keys).await?;
+        rows.iter().map(|row| Ok((row.text(0)?.to_owned(), point(row, 1)?))).collect()
     }
 
-    async fn put_latest(&mut self, run: RunId, key: &str, latest: Latest) -> Result<(), StorageError> {
+    async fn put_latest(&mut self, run: RunId, latest: &BTreeMap<&str, Latest>) -> Result<(), StorageError> {
         let sql = "INSERT INTO run_metrics (run, key, step, timestamp_ms, value) VALUES ($1, $2, $3, $4, $5) \
             ON CONFLICT (run, key) DO UPDATE SET step = excluded.step, timestamp_ms = excluded.timestamp_ms, \
             value = excluded.value";
-        let row = params![run.to_string(), key, latest.step, latest.timestamp_ms, bits(latest.value)];
-        self.execute(sql, row).await.map(drop)
+        let rows = latest.iter().map(|(key, latest)| {
+            row![run.to_string(), *key, latest.step, latest.timestamp_ms, bits(latest.value)]
+        });
+        self.execute_rows(sql, &rows.collect::<Vec<_>>()).await
     }
 
-    async fn append_block(
-        &mut self,
-        run: RunId,
-        key: &str,
-        count: usize,
-        block: &[u8],
-    ) -> Result<(), StorageError> {
-        let row = params![run.to_string(), key, count as u64, block];
-        let appended = self.query_one(APPEND_BLOCK, row).await?;
-        let number = appended.map_or(Ok(0), |row| row.count(0))?;
-        if is_due(number, count) {
-            self.execute(MARK_DUE, params![run.to_string(), key]).await?;
+    async fn append_blocks(&mut self, run: RunId, blocks: &[EncodedBlock<'_>]) -> Result<(), StorageError> {
+        let rows = blocks.iter().map(|block| {
+            let bytes = block.bytes.as_slice();
+            row![run.to_string(), block.key, block.points as u64, bytes]
+        });
+        let mut due = Vec::new();
+        for appended in self.query_rows(APPEND_BLOCK, &rows.collect::<Vec<_>>()).await? {
+            let (key, number, points) = (appended.text(0)?, appended.count(1)?, appended.count(2)?);
+            if is_due(number, usize::try_from(points).unwrap_or(usize::MAX)) {
+                due.push(row![run.to_string(), key]);
+            }
         }
-        Ok(())
+        self.execute_rows(MARK_DUE, &due).await
     }
 
     async fn put_dataset_input(&mut self, run: &Run, input: &DatasetInput) -> Result<(), StorageError> {
@@ -239,16 +244,24 @@ impl TrackingTx for StoreTx {
         self.replace_logged_model(model).await
     }
 
-    async fn put_logged_model_param(&mut self, id: LoggedModelId, param: &Pair) -> Result<(), StorageError> {
+    async fn put_logged_model_params(
+        &mut self,
+        id: LoggedModelId,
+        params: &Texts<'_>,
+    ) -> Result<(), StorageError> {
         let sql = "INSERT INTO logged_model_params (model, key, value) VALUES ($1, $2, $3) \
             ON CONFLICT (model, key) DO UPDATE SET value = excluded.value";
-        self.execute(sql, params![id.to_string(), &param.key, &param.value]).await.map(drop)
+        self.put_texts(sql, id.to_string(), params).await
     }
 
-    async fn put_logged_model_tag(&mut self, id: LoggedModelId, tag: &Pair) -> Result<(), StorageError> {
+    async fn put_logged_model_tags(
+        &mut self,
+        id: LoggedModelId,
+        tags: &Texts<'_>,
+    ) -> Result<(), StorageError> {
         let sql = "INSERT INTO logged_model_tags (model, key, value) VALUES ($1, $2, $3) \
             ON CONFLICT (model, key) DO UPDATE SET value = excluded.value";
-        self.execute(sql, params![id.to_string(), &tag.key, &tag.value]).await.map(drop)
+        self.put_texts(sql, id.to_string(), tags).await
     }
 
     async fn delete_logged_model_tag(&mut self, id: LoggedModelId, key: &str) -> Result<bool, StorageError> {
@@ -256,19 +269,20 @@ impl TrackingTx for StoreTx {
         Ok(self.execute(sql, params![id.to_string(), key]).await? > 0)
     }
 
-    async fn put_model_metric(&mut self, metric: &ModelMetric) -> Result<(), StorageError> {
-        self.add_model_metric(metric).await
+    async fn put_model_metrics(&mut self, metrics: &[ModelMetric]) -> Result<(), StorageError> {
+        self.add_model_metrics(metrics).await
     }
 }
 
 impl StoreTx {
-    async fn one_text(
+    /// Writes texts by key below an id.
+    async fn put_texts(
         &mut self,
         sql: &'static str,
-        run: RunId,
-        key: &str,
-    ) -> Result<Option<String>, StorageError> {
-        let row = self.query_one(sql, params![run.to_string(), key]).await?;
-        row.map(|row| row.text(0).map(str::to_owned)).transpose()
+        id: String,
+        texts: &Texts<'_>,
+    ) -> Result<(), StorageError> {
+        let rows = texts.iter().map(|(key, value)| row![&id, *key, *value]);
+        self.execute_rows(sql, &rows.collect::<Vec<_>>()).await
     }
 }

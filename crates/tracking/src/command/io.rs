@@ -13,7 +13,7 @@ use super::{active_run, known_logged_model};
 use crate::error::TrackingError;
 use crate::input::{DatasetInput, MAX_INPUTS, ModelOutput};
 use crate::logged_model::LoggedModelId;
-use crate::port::TrackingTx;
+use crate::port::{TrackingTx, texts};
 use crate::run::run_subject;
 use crate::text::{Overlong, Pair};
 
@@ -159,7 +159,7 @@ impl Command for RecordModelHistory {
             old.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
         history.push(self.model.clone());
         let tag = Pair::tag(HISTORY_TAG, Value::from(history).to_string(), Overlong::Refuse)?;
-        tx.put_run_tag(self.run, &tag).await?;
+        tx.put_run_tags(self.run, &texts([&tag])).await?;
         let body = json!({"params": {}, "tags": {HISTORY_TAG: tag.value}, "metrics": {}});
         tx.record(Event::new("run.logged", run_subject(self.run), body));
         Ok(())

@@ -1,6 +1,6 @@
 //! Logging: metric points, parameters and tags of a run, whole or not at all.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use mainstay_core::action::Action;
@@ -18,7 +18,7 @@ use crate::block;
 use crate::error::TrackingError;
 use crate::logged_model::ModelMetric;
 use crate::metric::{Latest, fold_latest};
-use crate::port::TrackingTx;
+use crate::port::{EncodedBlock, Texts, TrackingTx, texts};
 use crate::run::{RUN_NAME_TAG, Run, run_subject};
 use crate::text::checked_key;
 
@@ -36,34 +36,27 @@ pub struct LogBatch {
 }
 
 impl LogBatch {
-    async fn log_params(&self, tx: &mut dyn TrackingTx) -> Result<BTreeMap<&str, &str>, TrackingError> {
-        let mut logged = BTreeMap::new();
+    async fn log_params(&self, tx: &mut dyn TrackingTx) -> Result<Texts<'_>, TrackingError> {
+        let mut logged = texts(self.batch.params());
+        let keys: Vec<&str> = self.batch.params().iter().map(|param| param.key.as_str()).collect();
+        let mut known = tx.params(self.run, &keys).await?;
         for param in self.batch.params() {
-            match tx.param(self.run, &param.key).await? {
-                None => {
-                    tx.insert_param(self.run, param).await?;
-                    logged.insert(param.key.as_str(), param.value.as_str());
-                }
-                Some(old) if old == param.value => {}
+            match known.remove(&param.key) {
+                None => {}
+                Some(old) if old == param.value => drop(logged.remove(param.key.as_str())),
                 Some(old) => {
                     let (run, key, new) = (self.run, param.key.clone(), param.value.clone());
                     return Err(TrackingError::ParamChanged { run, key, old, new });
                 }
             }
         }
+        tx.insert_params(self.run, &logged).await?;
         Ok(logged)
     }
 
-    async fn log_tags(
-        &self,
-        tx: &mut dyn TrackingTx,
-        mut run: Run,
-    ) -> Result<BTreeMap<&str, &str>, TrackingError> {
-        let mut logged = BTreeMap::new();
-        for tag in self.batch.tags() {
-            logged.insert(tag.key.as_str(), tag.value.as_str());
-            tx.put_run_tag(self.run, tag).await?;
-        }
+    async fn log_tags(&self, tx: &mut dyn TrackingTx, mut run: Run) -> Result<Texts<'_>, TrackingError> {
+        let logged = texts(self.batch.tags());
+        tx.put_run_tags(self.run, &logged).await?;
         if let Some(name) = logged.get(RUN_NAME_TAG) {
             (*name).clone_into(&mut run.name);
             tx.update_run(&run).await?;
@@ -78,32 +71,35 @@ impl LogBatch {
         tx: &mut dyn TrackingTx,
     ) -> Result<(BTreeMap<&str, Latest>, Digest), TrackingError> {
         let (mut moved, mut blocks) = (BTreeMap::new(), Vec::new());
-        for (key, points) in self.batch.series() {
+        let series = self.batch.series();
+        let keys: Vec<&str> = series.keys().copied().collect();
+        let known = tx.latest(self.run, &keys).await?;
+        for (key, points) in series {
             // A batch is smaller than a block, so this is one.
-            for encoded in block::encode(&points) {
-                tx.append_block(self.run, key, points.len(), &encoded).await?;
-                blocks.push(encoded);
-            }
-            let old = tx.latest(self.run, key).await?;
+            let encoded = block::encode(&points).into_iter();
+            blocks.extend(encoded.map(|bytes| EncodedBlock { key, points: points.len(), bytes }));
+            let old = known.get(key).copied();
             if let Some(latest) = fold_latest(old, &points).filter(|latest| Some(*latest) != old) {
-                tx.put_latest(self.run, key, latest).await?;
                 moved.insert(key, latest);
             }
         }
+        tx.append_blocks(self.run, &blocks).await?;
+        tx.put_latest(self.run, &moved).await?;
         self.judge_models(tx).await?;
-        Ok((moved, Digest::of_parts(blocks.iter().map(Vec::as_slice))))
+        Ok((moved, Digest::of_parts(blocks.iter().map(|block| block.bytes.as_slice()))))
     }
 
     /// Notes the points that judge logged models.
     async fn judge_models(&self, tx: &mut dyn TrackingTx) -> Result<(), TrackingError> {
-        for metric in self.batch.metrics() {
-            let Some(model) = metric.model else { continue };
+        let judged = self.batch.metrics().iter().filter_map(|metric| {
+            let (model, run, key) = (metric.model?, self.run, metric.key.clone());
+            Some(ModelMetric { model, run, key, dataset: metric.dataset.clone(), point: metric.point })
+        });
+        let judged: Vec<ModelMetric> = judged.collect();
+        for model in judged.iter().map(|metric| metric.model).collect::<BTreeSet<_>>() {
             known_logged_model(tx, model).await?;
-            let (run, key) = (self.run, metric.key.clone());
-            let judged =
-                ModelMetric { model, run, key, dataset: metric.dataset.clone(), point: metric.point };
-            tx.put_model_metric(&judged).await?;
         }
+        tx.put_model_metrics(&judged).await?;
         Ok(())
     }
 }

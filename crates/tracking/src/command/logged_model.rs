@@ -13,7 +13,7 @@ use super::{active_experiment, known_logged_model};
 use crate::error::TrackingError;
 use crate::experiment::{ExperimentId, uri_below};
 use crate::logged_model::{LoggedModel, LoggedModelId, LoggedModelStatus, logged_model_subject};
-use crate::port::TrackingTx;
+use crate::port::{TrackingTx, texts};
 use crate::run::Lifecycle;
 use crate::text::{MAX_KEY, Overlong, Pair};
 use mainstay_core::text::{checked, free_text};
@@ -87,12 +87,8 @@ impl Command for CreateLoggedModel {
             updated: now,
         };
         tx.insert_logged_model(&model).await?;
-        for param in &self.params {
-            tx.put_logged_model_param(self.id, param).await?;
-        }
-        for tag in &self.tags {
-            tx.put_logged_model_tag(self.id, tag).await?;
-        }
+        tx.put_logged_model_params(self.id, &texts(&self.params)).await?;
+        tx.put_logged_model_tags(self.id, &texts(&self.tags)).await?;
         let body = json!({
             "experiment": model.experiment,
             "name": model.name,
@@ -196,9 +192,7 @@ impl Command for LogLoggedModelParams {
 
     async fn apply(&self, tx: &mut Self::Tx) -> Result<(), TrackingError> {
         existing(tx, self.id).await?;
-        for param in &self.params {
-            tx.put_logged_model_param(self.id, param).await?;
-        }
+        tx.put_logged_model_params(self.id, &texts(&self.params)).await?;
         let body = json!({"params": self.params});
         tx.record(Event::new("logged_model.params_logged", logged_model_subject(self.id), body));
         Ok(())
@@ -232,9 +226,7 @@ impl Command for SetLoggedModelTags {
 
     async fn apply(&self, tx: &mut Self::Tx) -> Result<LoggedModel, TrackingError> {
         let mut model = existing(tx, self.id).await?;
-        for tag in &self.tags {
-            tx.put_logged_model_tag(self.id, tag).await?;
-        }
+        tx.put_logged_model_tags(self.id, &texts(&self.tags)).await?;
         model.updated = tx.now();
         tx.update_logged_model(&model).await?;
         let body = json!({"tags": self.tags});

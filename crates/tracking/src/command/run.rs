@@ -1,7 +1,5 @@
 //! Creating, updating, deleting and restoring a run.
 
-use std::collections::BTreeMap;
-
 use async_trait::async_trait;
 use mainstay_core::action::Action;
 use mainstay_core::command::Command;
@@ -15,7 +13,7 @@ use serde_json::json;
 use super::{active_experiment, active_run, existing_run};
 use crate::error::TrackingError;
 use crate::experiment::{ExperimentId, uri_below};
-use crate::port::TrackingTx;
+use crate::port::{TrackingTx, texts};
 use crate::run::{Lifecycle, RUN_NAME_TAG, Run, RunStatus, run_subject};
 use crate::run_name;
 use crate::text::{Overlong, Pair};
@@ -87,11 +85,8 @@ impl Command for CreateRun {
             artifact_uri: uri_below(&experiment.artifact_location, &format!("{}/artifacts", self.id)),
         };
         tx.insert_run(&run).await?;
-        let mut tags: BTreeMap<&str, &str> = BTreeMap::new();
-        for tag in self.tags.iter().chain([&name_tag]) {
-            tags.insert(&tag.key, &tag.value);
-            tx.put_run_tag(self.id, tag).await?;
-        }
+        let tags = texts(self.tags.iter().chain([&name_tag]));
+        tx.put_run_tags(self.id, &tags).await?;
         let body = json!({
             "experiment": run.experiment,
             "name": run.name,
@@ -142,7 +137,7 @@ impl Command for UpdateRun {
         let renamed = self.name.as_ref().filter(|name| !name.is_empty());
         if let Some(name) = renamed {
             let tag = Pair::tag(RUN_NAME_TAG, name.as_str(), Overlong::Refuse)?;
-            tx.put_run_tag(self.id, &tag).await?;
+            tx.put_run_tags(self.id, &texts([&tag])).await?;
             run.name = tag.value;
         }
         tx.update_run(&run).await?;

@@ -21,7 +21,7 @@ use mainstay_tracking::index::{DatasetRef, RunSummary};
 use mainstay_tracking::input::{DatasetInput, ModelOutput};
 use mainstay_tracking::logged_model::{LoggedModel, LoggedModelId, ModelMetric};
 use mainstay_tracking::metric::{Latest, Point};
-use mainstay_tracking::port::TrackingTx;
+use mainstay_tracking::port::{EncodedBlock, Texts, TrackingTx};
 use mainstay_tracking::run::{Lifecycle, Run};
 use mainstay_tracking::text::Pair;
 
@@ -175,38 +175,39 @@ impl TrackingTx for Tx {
         assert!(self.state.runs.insert(run.id, run.clone()).is_some());
         Ok(())
     }
-    async fn param(&mut self, run: RunId, key: &str) -> Result<Option<String>, StorageError> {
-        Ok(self.state.params.get(&(run, key.to_owned())).cloned())
+    async fn params(&mut self, run: RunId, keys: &[&str]) -> Result<BTreeMap<String, String>, StorageError> {
+        let of =
+            |key: &&str| Some(((*key).to_owned(), self.state.params.get(&(run, (*key).to_owned()))?.clone()));
+        Ok(keys.iter().filter_map(of).collect())
     }
-    async fn insert_param(&mut self, run: RunId, param: &Pair) -> Result<(), StorageError> {
-        assert!(self.state.params.insert((run, param.key.clone()), param.value.clone()).is_none());
+    async fn insert_params(&mut self, run: RunId, params: &Texts<'_>) -> Result<(), StorageError> {
+        for (key, value) in params {
+            assert!(self.state.params.insert((run, (*key).to_owned()), (*value).to_owned()).is_none());
+        }
         Ok(())
     }
     async fn run_tag(&mut self, run: RunId, key: &str) -> Result<Option<String>, StorageError> {
         Ok(self.state.tags.get(&(run, key.to_owned())).cloned())
     }
-    async fn put_run_tag(&mut self, run: RunId, tag: &Pair) -> Result<(), StorageError> {
-        self.state.tags.insert((run, tag.key.clone()), tag.value.clone());
+    async fn put_run_tags(&mut self, run: RunId, tags: &Texts<'_>) -> Result<(), StorageError> {
+        self.state
+            .tags
+            .extend(tags.iter().map(|(key, value)| ((run, (*key).to_owned()), (*value).to_owned())));
         Ok(())
     }
     async fn delete_run_tag(&mut self, run: RunId, key: &str) -> Result<bool, StorageError> {
         Ok(self.state.tags.remove(&(run, key.to_owned())).is_some())
     }
-    async fn latest(&mut self, run: RunId, key: &str) -> Result<Option<Latest>, StorageError> {
-        Ok(self.state.latest.get(&(run, key.to_owned())).copied())
+    async fn latest(&mut self, run: RunId, keys: &[&str]) -> Result<BTreeMap<String, Latest>, StorageError> {
+        let of = |key: &&str| Some(((*key).to_owned(), *self.state.latest.get(&(run, (*key).to_owned()))?));
+        Ok(keys.iter().filter_map(of).collect())
     }
-    async fn put_latest(&mut self, run: RunId, key: &str, latest: Latest) -> Result<(), StorageError> {
-        self.state.latest.insert((run, key.to_owned()), latest);
+    async fn put_latest(&mut self, run: RunId, latest: &BTreeMap<&str, Latest>) -> Result<(), StorageError> {
+        self.state.latest.extend(latest.iter().map(|(key, latest)| ((run, (*key).to_owned()), *latest)));
         Ok(())
     }
-    async fn append_block(
-        &mut self,
-        run: RunId,
-        key: &str,
-        _: usize,
-        block: &[u8],
-    ) -> Result<(), StorageError> {
-        self.state.blocks.push((run, key.to_owned(), block.to_vec()));
+    async fn append_blocks(&mut self, run: RunId, blocks: &[EncodedBlock<'_>]) -> Result<(), StorageError> {
+        self.state.blocks.extend(blocks.iter().map(|block| (run, block.key.to_owned(), block.bytes.clone())));
         Ok(())
     }
     async fn put_dataset_input(&mut self, run: &Run, input: &DatasetInput) -> Result<(), StorageError> {
@@ -233,21 +234,28 @@ impl TrackingTx for Tx {
         assert!(self.state.models.insert(model.id, model.clone()).is_some());
         Ok(())
     }
-    async fn put_logged_model_param(&mut self, _: LoggedModelId, _: &Pair) -> Result<(), StorageError> {
+    async fn put_logged_model_params(&mut self, _: LoggedModelId, _: &Texts<'_>) -> Result<(), StorageError> {
         Ok(())
     }
-    async fn put_logged_model_tag(&mut self, id: LoggedModelId, tag: &Pair) -> Result<(), StorageError> {
-        self.state.model_tags.insert((id, tag.key.clone()), tag.value.clone());
+    async fn put_logged_model_tags(
+        &mut self,
+        id: LoggedModelId,
+        tags: &Texts<'_>,
+    ) -> Result<(), StorageError> {
+        let tags = tags.iter().map(|(key, value)| ((id, (*key).to_owned()), (*value).to_owned()));
+        self.state.model_tags.extend(tags);
         Ok(())
     }
     async fn delete_logged_model_tag(&mut self, id: LoggedModelId, key: &str) -> Result<bool, StorageError> {
         Ok(self.state.model_tags.remove(&(id, key.to_owned())).is_some())
     }
-    async fn put_model_metric(&mut self, metric: &ModelMetric) -> Result<(), StorageError> {
-        let key = (metric.model, metric.run, metric.key.clone(), metric.dataset.clone());
-        let points = self.state.model_metrics.entry(key).or_default();
-        if !points.contains(&metric.point) {
-            points.push(metric.point);
+    async fn put_model_metrics(&mut self, metrics: &[ModelMetric]) -> Result<(), StorageError> {
+        for metric in metrics {
+            let key = (metric.model, metric.run, metric.key.clone(), metric.dataset.clone());
+            let points = self.state.model_metrics.entry(key).or_default();
+            if !points.contains(&metric.point) {
+                points.push(metric.point);
+            }
         }
         Ok(())
     }
