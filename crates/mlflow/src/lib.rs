@@ -36,6 +36,7 @@ mod json_text;
 mod logged_model;
 mod logged_model_body;
 mod logged_model_search;
+mod long;
 mod metric_history;
 mod metric_history_bulk;
 mod model_body;

@@ -1,6 +1,5 @@
 //! `GET metrics/get-history`: all points of a metric, or pages of them. A run that is not there has none.
 
-use axum::Json;
 use axum::extract::State;
 use mainstay_core::action::Action;
 use mainstay_core::page::Page;
@@ -8,6 +7,7 @@ use mainstay_tracking::metric::Point;
 use serde::{Deserialize, Serialize};
 
 use crate::body::Call;
+use crate::long::Long;
 use crate::run::{admit, run_named};
 use crate::run_body::MetricBody;
 use crate::table::Table;
@@ -58,7 +58,7 @@ async fn get_history(
     State(state): State<MlflowState>,
     caller: Caller,
     Call(request): Call<GetHistory>,
-) -> Result<Json<History>, Error> {
+) -> Result<Long<History>, Error> {
     let run = run_named(request.run_id, request.run_uuid)?;
     let metric = required("metric_key", request.metric_key)?;
     // Without a limit a client wants them all.
@@ -74,7 +74,7 @@ async fn get_history(
         Err(_) => Vec::new(),
     };
     let Page { items, next } = Page::of(points, page.limit, key);
-    Ok(Json(History {
+    Ok(Long(History {
         metrics: items.into_iter().map(|point| MetricBody::new(&*metric, point)).collect(),
         next_page_token: next.map(|token| token.to_string()),
     }))

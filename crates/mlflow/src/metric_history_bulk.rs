@@ -9,6 +9,7 @@ use mainstay_tracking::metric::{Point, history, sampled};
 use serde::{Deserialize, Serialize};
 
 use crate::body::Call;
+use crate::long::Long;
 use crate::run::admit;
 use crate::run_body::MetricBody;
 use crate::table::Table;
@@ -56,7 +57,7 @@ async fn get_history_bulk(
     State(state): State<MlflowState>,
     caller: Caller,
     Call(request): Call<GetHistoryBulk>,
-) -> Result<Json<Histories>, Error> {
+) -> Result<Long<Histories>, Error> {
     let wrong = |rule: String| MlflowError::Bulk { call: "GetMetricHistoryBulk", rule };
     let asked = request.run_id.len();
     if asked == 0 {
@@ -84,7 +85,7 @@ async fn get_history_bulk(
         metrics.extend(shown);
         left -= metrics.len() - before;
     }
-    Ok(Json(Histories { metrics }))
+    Ok(Long(Histories { metrics }))
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -231,7 +231,7 @@ async fn create(
         start_ms: request.start_time.unwrap_or_else(|| state.clock.now().millis()),
         tags,
     };
-    let run = state.tracking.run(&caller.principal, run).await?;
+    let run = state.tracking.run(&caller.principal, run).await?.run;
     let filled = fill(&state, &caller, &run, &prompt, batch).await;
     let end = UpdateRun {
         workspace: caller.workspace.clone(),

@@ -136,8 +136,8 @@ async fn create(
         start_ms: request.start_time.unwrap_or_else(|| state.clock.now().millis()),
         tags,
     };
-    let run = state.tracking.run(&caller.principal, command).await?;
-    shown(&state, &caller, run.id).await
+    let made = state.tracking.run(&caller.principal, command).await?;
+    Ok(Json(One { run: made.into() }))
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -1,11 +1,13 @@
 //! A run on the wire.
 
-use mainstay_tracking::input::{Dataset, DatasetInput, ModelOutput};
-use mainstay_tracking::metric::Point;
-use mainstay_tracking::run::{Attachments, Run, RunDetail};
-use serde::Serialize;
+use std::collections::BTreeMap;
 
-use crate::wire::{KeyValue, metric_value, pairs};
+use mainstay_tracking::input::{Dataset, DatasetInput, ModelOutput};
+use mainstay_tracking::metric::{Latest, Point};
+use mainstay_tracking::run::{Attachments, Run, RunDetail};
+use serde::{Serialize, Serializer};
+
+use crate::wire::{KeyValue, metric_value};
 
 /// `Run`.
 #[derive(Debug, Serialize)]
@@ -34,12 +36,40 @@ pub(crate) struct RunInfo {
 
 #[derive(Debug, Serialize)]
 struct RunData {
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    metrics: Vec<MetricBody>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    params: Vec<KeyValue>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    tags: Vec<KeyValue>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", serialize_with = "latest_list")]
+    metrics: BTreeMap<String, Latest>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", serialize_with = "pair_list")]
+    params: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", serialize_with = "pair_list")]
+    tags: BTreeMap<String, String>,
+}
+
+/// A map as the list of `KeyValue` that it stands for.
+fn pair_list<S: Serializer>(pairs: &BTreeMap<String, String>, serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Pair<'a> {
+        key: &'a str,
+        value: &'a str,
+    }
+    serializer.collect_seq(pairs.iter().map(|(key, value)| Pair { key, value }))
+}
+
+/// The latest points as the list of `Metric` that they stand for.
+fn latest_list<S: Serializer>(metrics: &BTreeMap<String, Latest>, serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Metric<'a> {
+        key: &'a str,
+        #[serde(serialize_with = "metric_value")]
+        value: f64,
+        timestamp: i64,
+        step: i64,
+    }
+    serializer.collect_seq(metrics.iter().map(|(key, latest)| Metric {
+        key,
+        value: latest.value,
+        timestamp: latest.timestamp_ms,
+        step: latest.step,
+    }))
 }
 
 /// `Metric`.
@@ -156,16 +186,11 @@ impl From<ModelOutput> for ModelOutputBody {
 
 impl From<RunDetail> for RunBody {
     fn from(detail: RunDetail) -> Self {
-        let metrics = detail.metrics.into_iter().map(|(key, point)| MetricBody::new(key, point));
         let Attachments { datasets, model_inputs, model_outputs } = detail.attached;
         let models = model_inputs.into_iter();
         Self {
             info: detail.run.into(),
-            data: RunData {
-                metrics: metrics.collect(),
-                params: pairs(detail.params),
-                tags: pairs(detail.tags),
-            },
+            data: RunData { metrics: detail.metrics, params: detail.params, tags: detail.tags },
             inputs: RunInputs {
                 dataset_inputs: datasets.into_iter().map(Into::into).collect(),
                 model_inputs: models.map(|model| ModelInputBody { model_id: model.to_string() }).collect(),

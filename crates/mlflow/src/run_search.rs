@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use axum::Json;
 use axum::extract::State;
 use mainstay_core::action::Action;
 use mainstay_core::id::RunId;
@@ -14,6 +13,7 @@ use mainstay_tracking::search::{RunFilter, RunOrder};
 use serde::{Deserialize, Serialize};
 
 use crate::body::Call;
+use crate::long::Long;
 use crate::run_body::RunBody;
 use crate::table::Table;
 use crate::wire::{Choice, int64, list, page, view};
@@ -56,7 +56,7 @@ pub(crate) async fn search(
     State(state): State<MlflowState>,
     caller: Caller,
     Call(request): Call<Search>,
-) -> Result<Json<Found>, Error> {
+) -> Result<Long<Found>, Error> {
     let experiments = request.experiment_ids.iter().map(|id| ExperimentId::parse(id));
     let mut experiments: Vec<ExperimentId> = experiments.collect::<Result<_, _>>()?;
     let readable = caller.readable();
@@ -82,7 +82,7 @@ pub(crate) async fn search(
         let attached = attached.remove(&run.id).unwrap_or_default();
         RunBody::from(RunDetail { run, metrics, params, tags, attached })
     };
-    Ok(Json(Found {
+    Ok(Long(Found {
         runs: found.items.into_iter().map(body).collect(),
         next_page_token: found.next.map(|token| token.to_string()),
     }))

@@ -92,6 +92,19 @@ pub struct RunDetail {
     pub attached: Attachments,
 }
 
+impl RunDetail {
+    /// A run on which nothing hangs.
+    pub fn bare(run: Run) -> Self {
+        Self {
+            run,
+            metrics: BTreeMap::new(),
+            params: BTreeMap::new(),
+            tags: BTreeMap::new(),
+            attached: Attachments::default(),
+        }
+    }
+}
+
 /// What went into a run, and what came out of it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Attachments {

@@ -70,7 +70,7 @@ pub(super) async fn run(
         }
         Call::SearchRuns => {
             let asked = request(paged(argument, RUNS_PAGE.1))?;
-            let mut answer = written(run_search::search(server, who, asked).await?)?;
+            let mut answer = written(Json(run_search::search(server, who, asked).await?.0))?;
             let runs = answer.get_mut("runs").and_then(Value::as_array_mut);
             extend(state, caller, runs.into_iter().flatten().collect(), children).await?;
             Ok(answer)

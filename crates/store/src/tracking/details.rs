@@ -129,23 +129,13 @@ pub(super) async fn runs(
         for row in tx.query(texts.runs, &key).await? {
             if workspace.is_none_or(|workspace| row.text(9).is_ok_and(|of| of == workspace.as_str())) {
                 let run = run(&row)?;
-                found.insert(run.id, bare(run));
+                found.insert(run.id, RunDetail::bare(run));
             }
         }
         fill(tx, texts, &key, &mut found).await?;
         attach(tx, texts, &key, &mut found, |detail| &mut detail.attached).await?;
     }
     Ok(ids.iter().filter_map(|id| found.remove(id)).collect())
-}
-
-fn bare(run: mainstay_tracking::run::Run) -> RunDetail {
-    RunDetail {
-        run,
-        metrics: BTreeMap::new(),
-        params: BTreeMap::new(),
-        tags: BTreeMap::new(),
-        attached: Attachments::default(),
-    }
 }
 
 /// What went into the runs of a workspace, and what came out; those of which that is nothing are left out.

@@ -48,7 +48,7 @@ async fn run_in(tracking: &Commands<dyn TrackingTx>, experiment: ExperimentId) -
         start_ms: 0,
         tags: Vec::new(),
     };
-    tracking.run(&caller(), create).await.unwrap().id
+    tracking.run(&caller(), create).await.unwrap().run.id
 }
 
 fn id(text: &str) -> IssueId {

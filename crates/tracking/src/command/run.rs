@@ -14,7 +14,7 @@ use super::{active_experiment, active_run, existing_run};
 use crate::error::TrackingError;
 use crate::experiment::{ExperimentId, uri_below};
 use crate::port::{TrackingTx, texts};
-use crate::run::{Lifecycle, RUN_NAME_TAG, Run, RunStatus, run_subject};
+use crate::run::{Lifecycle, RUN_NAME_TAG, Run, RunDetail, RunStatus, run_subject};
 use crate::run_name;
 use crate::text::{Overlong, Pair};
 use mainstay_core::text::free_text;
@@ -59,7 +59,7 @@ pub struct CreateRun {
 #[async_trait]
 impl Command for CreateRun {
     type Tx = dyn TrackingTx;
-    type Out = Run;
+    type Out = RunDetail;
     type Error = TrackingError;
 
     fn action(&self) -> Action {
@@ -70,7 +70,7 @@ impl Command for CreateRun {
         Scope::new(self.workspace.clone(), run_subject(self.id))
     }
 
-    async fn apply(&self, tx: &mut Self::Tx) -> Result<Run, TrackingError> {
+    async fn apply(&self, tx: &mut Self::Tx) -> Result<RunDetail, TrackingError> {
         let experiment = active_experiment(tx, self.experiment).await?;
         let name_tag = Pair::tag(RUN_NAME_TAG, self.name.as_str(), Overlong::Refuse)?;
         let run = Run {
@@ -97,7 +97,8 @@ impl Command for CreateRun {
             "tags": tags,
         });
         tx.record(Event::new("run.created", run_subject(self.id), body));
-        Ok(run)
+        let tags = tags.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+        Ok(RunDetail { tags, ..RunDetail::bare(run) })
     }
 }
 
