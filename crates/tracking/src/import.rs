@@ -8,6 +8,7 @@
 use mainstay_core::digest::Digest;
 use mainstay_core::error::StorageError;
 use mainstay_core::event::Event;
+use mainstay_core::experiment::ExperimentError;
 use mainstay_core::id::RunId;
 use serde_json::{Map, Value, json};
 
@@ -48,7 +49,7 @@ fn pair((key, value): (&String, &String)) -> Pair {
 pub async fn put_experiment(
     tx: &mut dyn TrackingTx,
     imported: &Imported<ExperimentDetail>,
-) -> Result<(), StorageError> {
+) -> Result<(), ExperimentError> {
     let ExperimentDetail { experiment, tags } = &imported.detail;
     tx.insert_experiment(experiment).await?;
     for tag in tags.iter().map(pair) {
@@ -69,7 +70,7 @@ pub async fn put_experiment(
 
 /// Adds a run with the latest points of its metrics, its parameters and tags, what went in and what came out; its
 /// points come by [`put_points`]. Event: `run.imported`.
-pub async fn put_run(tx: &mut dyn TrackingTx, imported: &Imported<RunDetail>) -> Result<(), StorageError> {
+pub async fn put_run(tx: &mut dyn TrackingTx, imported: &Imported<RunDetail>) -> Result<(), ExperimentError> {
     let RunDetail { run, metrics, params, tags, attached } = &imported.detail;
     tx.insert_run(run).await?;
     for param in params.iter().map(pair) {
