@@ -3,7 +3,7 @@
 //!
 //! A *slot* is the position of a thing in its columns. [`column`] holds what not every thing has: [`Sparse`] values and
 //! [texts](TextColumn), each different one once. [`narrow`] leaves the rows that pass a filter, [`ordered`] puts them
-//! in order and cuts pages; [`codec`] writes and reads columns with a checksum, [`varint`] the numbers of blocks.
+//! in order and cuts pages; [`vocabulary`] tells which columns and values there are; [`codec`] writes and reads columns with a checksum, [`varint`] the numbers of blocks.
 //!
 //! Nothing here knows what the things are.
 //!
@@ -17,3 +17,4 @@ pub mod ordered;
 pub mod presence;
 mod texts;
 pub mod varint;
+pub mod vocabulary;

@@ -211,17 +211,6 @@ pub enum StorageError {
     /// A stored row or file is not what it must be.
     #[error("stored data is damaged ({0}); see the log, and `mainstay audit verify`")]
     Corrupt(String),
-    /// The workspace has as much as it may have.
-    #[error(
-        "the workspace has reached its quota of {limit} {what}; purge what is no longer needed, or ask an admin of the \
-         server to raise it"
-    )]
-    OverQuota {
-        /// Of what, in words.
-        what: &'static str,
-        /// How many it may have.
-        limit: u64,
-    },
     /// A text holds U+0000, which PostgreSQL cannot keep; refused on every database before it is asked.
     #[error("a text holds the character U+0000, which is neither stored nor found; remove it")]
     Nul,
@@ -237,7 +226,6 @@ impl Coded for StorageError {
             Self::Full(_) => ErrorCode::StorageFull,
             Self::Corrupt(_) => ErrorCode::Corrupt,
             Self::Nul => ErrorCode::InvalidArgument,
-            Self::OverQuota { .. } => ErrorCode::QuotaExceeded,
             Self::Failed(_) => ErrorCode::Internal,
         }
     }

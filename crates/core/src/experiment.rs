@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::command::Ownership;
-use crate::error::{Coded, ErrorCode, StorageError};
+use crate::error::{Coded, ErrorCode, Failure, StorageError};
 use crate::id::RunId;
 use crate::lifecycle::{Lifecycle, WrongLifecycle};
 use crate::scope::{ResourceKind, Subject};
@@ -122,6 +122,9 @@ pub enum ExperimentError {
     /// The name is too long.
     #[error(transparent)]
     Text(#[from] TextError),
+    /// The workspace may have no more of what lives in experiments, or of them.
+    #[error("{0}")]
+    Quota(Failure),
     /// The store failed.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -135,6 +138,7 @@ impl Coded for ExperimentError {
             Self::Missing(_) => ErrorCode::NotFound,
             Self::Lifecycle(error) => error.code(),
             Self::Text(error) => error.code(),
+            Self::Quota(error) => error.code(),
             Self::Storage(error) => error.code(),
         }
     }

@@ -3,7 +3,6 @@
 use mainstay_core::error::{Coded, ErrorCode, StorageError};
 use mainstay_core::experiment::ExperimentError;
 use mainstay_core::page::InvalidPageToken;
-use mainstay_core::search::Fault;
 use mainstay_core::text::TextError;
 use thiserror::Error;
 
@@ -75,12 +74,6 @@ pub enum EvaluationError {
     /// The store failed.
     #[error(transparent)]
     Storage(#[from] StorageError),
-}
-
-impl From<Fault> for EvaluationError {
-    fn from(fault: Fault) -> Self {
-        SearchError::from(fault).into()
-    }
 }
 
 impl From<InvalidPageToken> for EvaluationError {

@@ -5,6 +5,7 @@ use mainstay_core::action::Action;
 use mainstay_core::command::{BoxFuture, Command, Context, Job, Refused, Unit};
 use mainstay_core::error::StorageError;
 use mainstay_core::event::Event;
+use mainstay_core::experiment::ExperimentError;
 use mainstay_core::name::Name;
 use mainstay_core::scope::{ResourceKind, Scope, Subject};
 use mainstay_evaluation::dataset::EvaluationDatasetDetail;
@@ -131,7 +132,7 @@ pub fn import_subject(source: &str) -> Subject {
 impl Command for ImportPage {
     type Tx = dyn ImportTx;
     type Out = ();
-    type Error = StorageError;
+    type Error = ExperimentError;
 
     fn action(&self) -> Action {
         // Whatever is brought in, users and webhooks among it, could be made by nobody else at one stroke.
@@ -142,7 +143,7 @@ impl Command for ImportPage {
         Scope::new(self.workspace.clone(), import_subject(&self.source))
     }
 
-    async fn apply(&self, tx: &mut Self::Tx) -> Result<(), StorageError> {
+    async fn apply(&self, tx: &mut Self::Tx) -> Result<(), ExperimentError> {
         let subject = || import_subject(&self.source);
         match &self.contents {
             Contents::Milestone(None) => {}
@@ -158,12 +159,12 @@ impl Command for ImportPage {
         if !self.left_out.is_empty() {
             tx.record(Event::new("import.left_out", subject(), json!({"findings": self.left_out})));
         }
-        tx.note(&self.source, &self.state).await
+        Ok(tx.note(&self.source, &self.state).await?)
     }
 }
 
 /// Writes the things of a page.
-async fn put(tx: &mut dyn ImportTx, things: &Contents) -> Result<(), StorageError> {
+async fn put(tx: &mut dyn ImportTx, things: &Contents) -> Result<(), ExperimentError> {
     macro_rules! each {
         ($put:path, $all:ident) => {{
             for one in $all {

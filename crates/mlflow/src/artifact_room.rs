@@ -3,9 +3,13 @@
 use mainstay_core::name::Name;
 use mainstay_core::object::{ObjectError, ObjectPath, Objects};
 use mainstay_core::principal::Principal;
-use mainstay_retention::quota::{Bytes, CountBytes, NoRoom, Usage};
+use mainstay_retention::quota::{Bytes, CountBytes, OverQuota, Quota, Usage};
 
 use crate::{Error, Mlflow};
+
+fn no_room(limit: u64) -> Error {
+    OverQuota { quota: Quota::ArtifactBytes, limit }.into()
+}
 
 /// What a workspace has left.
 pub(crate) struct Room {
@@ -21,7 +25,7 @@ impl Room {
         let limited =
             usage.and_then(|usage: Usage| Some((usage.bytes_left()?, usage.limits.artifact_bytes?)));
         match limited {
-            Some((0, limit)) => Err(NoRoom(limit).into()),
+            Some((0, limit)) => Err(no_room(limit)),
             _ => Ok(Self { workspace: workspace.clone(), limited }),
         }
     }
@@ -35,7 +39,7 @@ impl Room {
     pub(crate) fn told(&self, stored: Result<(), ObjectError>) -> Result<(), Error> {
         match (stored, self.limited) {
             (Err(ObjectError::TooLarge { limit: at }), Some((left, limit))) if at == left => {
-                Err(NoRoom(limit).into())
+                Err(no_room(limit))
             }
             (stored, _) => Ok(stored?),
         }

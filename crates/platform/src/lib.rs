@@ -11,6 +11,7 @@ pub mod decisions;
 pub mod endpoint_commands;
 pub mod gateway_keys;
 pub mod heads;
+mod kept_index;
 pub mod loop_tx;
 mod open;
 pub mod rollout_memo;

@@ -4,6 +4,8 @@
 //! many. Bytes of artifacts are measured every hour, and what is uploaded through the server meanwhile is added; an
 //! upload is refused once there is no room, and uploads that are under way together may go over by what is in them.
 
+use std::fmt;
+
 use async_trait::async_trait;
 use mainstay_core::action::Action;
 use mainstay_core::command::{Command, Journal};
@@ -75,15 +77,54 @@ impl Usage {
     }
 }
 
-/// There is no room for more artifacts.
+/// What a workspace may have a limit of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Quota {
+    /// [`Limits::experiments`].
+    Experiments,
+    /// [`Limits::runs`].
+    Runs,
+    /// [`Limits::traces_per_day`].
+    TracesPerDay,
+    /// [`Limits::artifact_bytes`].
+    ArtifactBytes,
+}
+
+impl Quota {
+    /// Whether a workspace may have so many, what is just being added among them.
+    pub fn admits(self, used: u64, limit: Option<u64>) -> Result<(), OverQuota> {
+        match limit {
+            Some(limit) if used > limit => Err(OverQuota { quota: self, limit }),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Quota {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Experiments => "experiments",
+            Self::Runs => "runs",
+            Self::TracesPerDay => "new traces a day",
+            Self::ArtifactBytes => "bytes of artifacts",
+        })
+    }
+}
+
+/// The workspace has as much as it may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error(
-    "the workspace has reached its quota of {0} bytes of artifacts; purge what is no longer needed, or ask an admin of \
-     the server to raise it"
+    "the workspace has reached its quota of {limit} {quota}; purge what is no longer needed, or ask an admin of the \
+     server to raise it"
 )]
-pub struct NoRoom(pub u64);
+pub struct OverQuota {
+    /// Of what.
+    pub quota: Quota,
+    /// How many it may have.
+    pub limit: u64,
+}
 
-impl Coded for NoRoom {
+impl Coded for OverQuota {
     fn code(&self) -> ErrorCode {
         ErrorCode::QuotaExceeded
     }
@@ -206,6 +247,14 @@ mod tests {
         assert_eq!(usage.bytes_left(), Some(0), "a limit may be set below what is there");
         assert_eq!((usage.traces_on(3), usage.traces_on(4)), (9, 0));
         assert!(!usage.limits.is_empty() && Limits::default().is_empty());
-        assert_eq!(NoRoom(5).code().class().http_status(), 429);
+    }
+
+    #[test]
+    fn the_last_one_that_is_allowed_is_let_in() {
+        assert_eq!(Quota::Runs.admits(5, None), Ok(()));
+        assert_eq!(Quota::Runs.admits(5, Some(5)), Ok(()));
+        let over = Quota::TracesPerDay.admits(6, Some(5)).unwrap_err();
+        assert_eq!(over.code().class().http_status(), 429);
+        assert!(over.to_string().contains("its quota of 5 new traces a day;"), "{over}");
     }
 }

@@ -1,16 +1,17 @@
-//! The port of quotas. One statement counts and compares; where a workspace has no limit, it finds no row.
+//! The port of quotas. One statement counts, and gives the limit; where a workspace has none, it finds no row.
 
 use async_trait::async_trait;
 use mainstay_core::command::Journal as _;
 use mainstay_core::error::StorageError;
+use mainstay_core::experiment::ExperimentError;
 use mainstay_core::name::Name;
 use mainstay_core::time::MachineTime;
-use mainstay_retention::quota::{Limits, QuotaReader, QuotaTx, Usage};
+use mainstay_retention::quota::{Limits, Quota, QuotaReader, QuotaTx, Usage};
 
 use crate::params;
 use crate::reader::Reader;
 use crate::tx::StoreTx;
-use crate::value::json_text;
+use crate::value::{Row, json_text};
 
 const RUNS: &str = "UPDATE quota_usage SET runs = runs + $2 WHERE workspace = $1 RETURNING runs, max_runs";
 const EXPERIMENTS: &str = "UPDATE quota_usage SET experiments = experiments + $2 WHERE workspace = $1 \
@@ -35,18 +36,32 @@ pub(crate) enum Counted {
     Runs,
 }
 
-impl StoreTx {
-    /// Counts things that come, or go; refuses if there is one too many.
-    pub(crate) async fn count(&mut self, what: Counted, by: i64) -> Result<(), StorageError> {
-        let (sql, name) = match what {
-            Counted::Experiments => (EXPERIMENTS, "experiments"),
-            Counted::Runs => (RUNS, "runs"),
-        };
-        let row = self.query_one(sql, params![self.workspace().as_str(), by]).await?;
-        match row {
-            Some(row) if by > 0 => within(row.int(0)?, row.opt_int(1)?, name),
-            _ => Ok(()),
+impl Counted {
+    const fn sql(self) -> &'static str {
+        match self {
+            Self::Experiments => EXPERIMENTS,
+            Self::Runs => RUNS,
         }
+    }
+
+    const fn quota(self) -> Quota {
+        match self {
+            Self::Experiments => Quota::Experiments,
+            Self::Runs => Quota::Runs,
+        }
+    }
+}
+
+impl StoreTx {
+    /// Counts one that comes, if it may.
+    pub(crate) async fn count(&mut self, what: Counted) -> Result<(), ExperimentError> {
+        let row = self.query_one(what.sql(), params![self.workspace().as_str(), 1_i64]).await?;
+        admit(what.quota(), row.as_ref())
+    }
+
+    /// Counts one that goes.
+    pub(crate) async fn uncount(&mut self, what: Counted) -> Result<(), StorageError> {
+        self.query_one(what.sql(), params![self.workspace().as_str(), -1_i64]).await.map(drop)
     }
 
     /// Takes bytes of artifacts that were removed from those of the workspace.
@@ -55,23 +70,23 @@ impl StoreTx {
         self.execute(sql, params![self.workspace().as_str(), bytes]).await.map(drop)
     }
 
-    /// Counts a trace, if it is new.
-    pub(crate) async fn count_trace(&mut self, id: &str) -> Result<(), StorageError> {
+    /// Counts a trace if it is new, if it may come.
+    pub(crate) async fn count_trace(&mut self, id: &str) -> Result<(), ExperimentError> {
         let key = params![self.workspace().as_str(), self.now.day(), id];
-        match self.query_one(TRACES, key).await? {
-            Some(row) => within(row.int(0)?, row.opt_int(1)?, "new traces a day"),
-            None => Ok(()),
-        }
+        let row = self.query_one(TRACES, key).await?;
+        admit(Quota::TracesPerDay, row.as_ref())
     }
 }
 
-fn within(used: i64, limit: Option<i64>, what: &'static str) -> Result<(), StorageError> {
-    match limit {
-        Some(limit) if used > limit => {
-            Err(StorageError::OverQuota { what, limit: u64::try_from(limit).unwrap_or_default() })
-        }
-        _ => Ok(()),
-    }
+/// Asks the quota about what a statement counted, and the limit beside it; without a row there is none.
+fn admit(quota: Quota, row: Option<&Row>) -> Result<(), ExperimentError> {
+    let Some(row) = row else { return Ok(()) };
+    let admitted = quota.admits(row.count(0)?, limit(row, 1)?);
+    admitted.map_err(|over| ExperimentError::Quota(over.into()))
+}
+
+fn limit(row: &Row, column: usize) -> Result<Option<u64>, StorageError> {
+    Ok(row.opt_int(column)?.and_then(|most| u64::try_from(most).ok()))
 }
 
 #[async_trait]
@@ -110,14 +125,12 @@ impl QuotaReader for Reader {
     async fn usage(&self, workspace: &Name) -> Result<Option<Usage>, StorageError> {
         let rows = self.rows(USAGE, params![workspace.as_str()]).await?;
         let Some(row) = rows.first() else { return Ok(None) };
-        let limit =
-            |column| Ok::<_, StorageError>(row.opt_int(column)?.and_then(|most| u64::try_from(most).ok()));
         Ok(Some(Usage {
             limits: Limits {
-                experiments: limit(1)?,
-                runs: limit(3)?,
-                traces_per_day: limit(6)?,
-                artifact_bytes: limit(8)?,
+                experiments: limit(row, 1)?,
+                runs: limit(row, 3)?,
+                traces_per_day: limit(row, 6)?,
+                artifact_bytes: limit(row, 8)?,
             },
             experiments: row.count(0)?,
             runs: row.count(2)?,

@@ -110,9 +110,6 @@ impl StoreTx {
             StorageError::Full(cause) => Trouble::Group(StorageError::Full(cause.to_string().into())),
             StorageError::Corrupt(what) => Trouble::Command(StorageError::Corrupt(what.clone())),
             StorageError::Nul => Trouble::Command(StorageError::Nul),
-            StorageError::OverQuota { what, limit } => {
-                Trouble::Command(StorageError::OverQuota { what, limit: *limit })
-            }
             StorageError::Failed(cause) => {
                 tracing::error!(%cause, "a statement failed");
                 Trouble::Command(StorageError::Failed(told()))

@@ -413,7 +413,6 @@ fn retold(error: &StorageError) -> StorageError {
         StorageError::Full(_) => StorageError::Full(cause()),
         StorageError::Corrupt(what) => StorageError::Corrupt(what.clone()),
         StorageError::Nul => StorageError::Nul,
-        StorageError::OverQuota { what, limit } => StorageError::OverQuota { what, limit: *limit },
         StorageError::Failed(_) => StorageError::Failed(cause()),
     }
 }

@@ -1,8 +1,8 @@
 //! Traces that another server kept, brought in whole; as they were there.
 
 use mainstay_core::digest::Digest;
-use mainstay_core::error::StorageError;
 use mainstay_core::event::Event;
+use mainstay_core::experiment::ExperimentError;
 use serde_json::{Value, json};
 
 use crate::assessment::Assessment;
@@ -49,7 +49,7 @@ fn told(ImportedAssessment { assessment, run }: &ImportedAssessment) -> Value {
 
 /// Adds a trace as it is: nothing is derived from its spans. Event: `trace.imported`, with the number of its spans
 /// and the digest of their blocks, and with what was said of it.
-pub async fn put_trace(tx: &mut dyn TraceTx, trace: &ImportedTrace) -> Result<(), StorageError> {
+pub async fn put_trace(tx: &mut dyn TraceTx, trace: &ImportedTrace) -> Result<(), ExperimentError> {
     let ImportedTrace { info, spans, runs, prompts, assessments } = trace;
     tx.put_trace(info).await?;
     tx.put_trace_tags(&info.id, &info.tags).await?;

@@ -18,7 +18,7 @@ use crate::search::{TraceFilter, TraceOrder, ValueColumn};
 use crate::stored::StoredSpans;
 use crate::usage::Node;
 use mainstay_core::experiment::ExperimentId;
-use mainstay_core::experiment::ExperimentTx;
+use mainstay_core::experiment::{ExperimentError, ExperimentTx};
 
 /// What the commands on traces write through.
 ///
@@ -28,8 +28,9 @@ use mainstay_core::experiment::ExperimentTx;
 pub trait TraceTx: ExperimentTx {
     /// A trace, with its tags and metadata.
     async fn trace(&mut self, id: &TraceId) -> Result<Option<TraceInfo>, StorageError>;
-    /// Adds or replaces a trace, but for its tags and metadata. It is one of this workspace.
-    async fn put_trace(&mut self, info: &TraceInfo) -> Result<(), StorageError>;
+    /// Adds a trace, if there may be one more, or replaces it; but for its tags and metadata. It is one of this
+    /// workspace.
+    async fn put_trace(&mut self, info: &TraceInfo) -> Result<(), ExperimentError>;
     /// Sets tags.
     async fn put_trace_tags(&mut self, id: &TraceId, tags: &Pairs) -> Result<(), StorageError>;
     /// Removes a tag; `false` if there was none.

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use mainstay_core::digest::Digest;
 use mainstay_core::error::StorageError;
 use mainstay_core::event::Event;
+use mainstay_core::experiment::ExperimentError;
 use mainstay_core::id::RunId;
 use serde_json::{Map, Value, json};
 
@@ -54,7 +55,7 @@ fn texts(of: &BTreeMap<String, String>) -> Texts<'_> {
 pub async fn put_experiment(
     tx: &mut dyn TrackingTx,
     imported: &Imported<ExperimentDetail>,
-) -> Result<(), StorageError> {
+) -> Result<(), ExperimentError> {
     let ExperimentDetail { experiment, tags } = &imported.detail;
     tx.insert_experiment(experiment).await?;
     for tag in tags.iter().map(pair) {
@@ -75,7 +76,7 @@ pub async fn put_experiment(
 
 /// Adds a run with the latest points of its metrics, its parameters and tags, what went in and what came out; its
 /// points come by [`put_points`]. Event: `run.imported`.
-pub async fn put_run(tx: &mut dyn TrackingTx, imported: &Imported<RunDetail>) -> Result<(), StorageError> {
+pub async fn put_run(tx: &mut dyn TrackingTx, imported: &Imported<RunDetail>) -> Result<(), ExperimentError> {
     let RunDetail { run, metrics, params, tags, attached } = &imported.detail;
     tx.insert_run(run).await?;
     tx.insert_params(run.id, &texts(params)).await?;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use mainstay_core::error::StorageError;
 use mainstay_core::event::EventSeq;
-use mainstay_core::experiment::ExperimentTx;
+use mainstay_core::experiment::{ExperimentError, ExperimentTx};
 use mainstay_core::id::RunId;
 use mainstay_core::name::Name;
 use mainstay_core::page::{Page, PageRequest};
@@ -50,8 +50,8 @@ pub trait TrackingTx: ExperimentTx {
     async fn experiment_named(&mut self, name: &ExperimentName) -> Result<Option<Experiment>, StorageError>;
     /// The highest id ever given, in any workspace.
     async fn last_experiment(&mut self) -> Result<Option<ExperimentId>, StorageError>;
-    /// Adds an experiment.
-    async fn insert_experiment(&mut self, experiment: &Experiment) -> Result<(), StorageError>;
+    /// Adds an experiment, if there may be one more.
+    async fn insert_experiment(&mut self, experiment: &Experiment) -> Result<(), ExperimentError>;
     /// Replaces name, lifecycle and update time.
     async fn update_experiment(&mut self, experiment: &Experiment) -> Result<(), StorageError>;
     /// Sets a tag.
@@ -67,8 +67,8 @@ pub trait TrackingTx: ExperimentTx {
 
     /// A run of this workspace.
     async fn run(&mut self, id: RunId) -> Result<Option<Run>, StorageError>;
-    /// Adds a run.
-    async fn insert_run(&mut self, run: &Run) -> Result<(), StorageError>;
+    /// Adds a run, if there may be one more.
+    async fn insert_run(&mut self, run: &Run) -> Result<(), ExperimentError>;
     /// Replaces name, status, end and lifecycle.
     async fn update_run(&mut self, run: &Run) -> Result<(), StorageError>;
     /// The values of some parameters; those that there are not are left out.

@@ -20,6 +20,7 @@ pub mod saved_view;
 pub mod series;
 pub mod status;
 pub mod trace;
+mod vocabulary;
 pub mod why;
 
 use std::sync::Arc;

@@ -1,12 +1,12 @@
-//! What is wrong with a search over what lives in experiments, in the words that clients of `MLflow` know.
+//! What is wrong with a search, in the words that clients of `MLflow` know.
 
 use thiserror::Error;
 
-use super::{Fault, MAX_DEPTH, MAX_EXPRESSIONS, MAX_ORDERS, MAX_TERMS, MAX_TEXT};
+use super::{MAX_DEPTH, MAX_EXPRESSIONS, MAX_ORDERS, MAX_TERMS, MAX_TEXT};
 use crate::error::{Coded, ErrorCode};
 use crate::page::InvalidPageToken;
 
-/// Why a filter, order or page token is refused.
+/// Why a filter, order or page token is refused. Places are numbers of characters from the start of the text.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum SearchError {
     /// Longer than [`MAX_TEXT`] or [`MAX_ORDERS`].
@@ -161,26 +161,20 @@ pub enum SearchError {
 }
 
 impl SearchError {
+    /// This column is compared with a quoted string, or a list of them.
+    pub(super) fn not_text(key: &str) -> Self {
+        Self::Value { key: key.to_owned(), expected: "a quoted string value" }
+    }
+
+    /// This column is compared with a number, or a list of them.
+    pub(super) fn not_number(key: &str) -> Self {
+        Self::Value { key: key.to_owned(), expected: "a numeric value" }
+    }
+
     /// Says which comparison is wrong, by where it begins.
     #[must_use]
     pub fn of_comparison_at(self, at: usize) -> Self {
         Self::Located { at, error: Box::new(self) }
-    }
-}
-
-impl From<Fault> for SearchError {
-    fn from(fault: Fault) -> Self {
-        match fault {
-            Fault::TooLong => Self::TooLong,
-            Fault::TooMany { at } => Self::TooMany { at },
-            Fault::TooDeep { at } => Self::TooDeep { at },
-            Fault::Syntax { at, near, expected } => Self::Syntax { at, near, expected },
-            Fault::Comparator { key, op } => Self::Comparator { key, op },
-            Fault::NotText(key) => Self::Value { key, expected: "a quoted string value" },
-            Fault::NotNumber(key) => Self::Value { key, expected: "a numeric value" },
-            Fault::Expression { expression, reason } => Self::Expression { expression, reason },
-            Fault::Twice(key) => Self::Twice(key),
-        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use regex::{Regex, RegexBuilder};
 
-use super::Fault;
+use super::SearchError;
 use crate::text::{clip, exceeds};
 
 /// Most memory of one compiled expression, in bytes, and of what it remembers while it searches.
@@ -26,10 +26,10 @@ impl Expression {
     }
 
     /// Compiles an expression, or says why it cannot be compiled.
-    pub fn checked(text: &str) -> Result<Self, Fault> {
+    pub fn checked(text: &str) -> Result<Self, SearchError> {
         match compiled(text) {
             Ok(regex) => Ok(Self { text: text.to_owned(), regex: Some(regex) }),
-            Err(reason) => Err(Fault::Expression { expression: clip(text), reason }),
+            Err(reason) => Err(SearchError::Expression { expression: clip(text), reason }),
         }
     }
 
@@ -84,7 +84,7 @@ mod tests {
             (&long, "it is longer than 1000 characters"),
         ] {
             assert!(!Expression::new(text).is_in("a(("), "{text}");
-            let refused = Fault::Expression { expression: clip(text), reason: why.to_owned() };
+            let refused = SearchError::Expression { expression: clip(text), reason: why.to_owned() };
             assert_eq!(Expression::checked(text), Err(refused));
         }
     }

@@ -7,8 +7,7 @@
 //! `E'…'`. The whole grammar stands in `docs/reference/search.md`.
 //!
 //! [`parse_filter`] gives [`Term`]s, joined by a [`Filter`]. A domain looks up the column of each and makes a
-//! [`TextTest`] or a [`NumberTest`] of the rest. Each refusal is a [`Fault`], which the domain says in the words that
-//! its clients know. What was read is written by `Display` so that it is read again as the same.
+//! [`TextTest`] or a [`NumberTest`] of the rest. Each refusal is a [`SearchError`]. What was read is written by `Display` so that it is read again as the same.
 
 mod comparison;
 mod error;
@@ -36,52 +35,6 @@ pub const MAX_EXPRESSIONS: usize = 10;
 pub const MAX_DEPTH: usize = 32;
 /// Most columns in one order.
 pub const MAX_ORDERS: usize = 16;
-
-/// Why a text is refused. Places are numbers of characters from the start of the text.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fault {
-    /// Longer than [`MAX_TEXT`] or [`MAX_ORDERS`].
-    TooLong,
-    /// More than [`MAX_TERMS`] comparisons or [`MAX_EXPRESSIONS`].
-    TooMany {
-        /// Where the first one too many stands.
-        at: usize,
-    },
-    /// Deeper than [`MAX_DEPTH`].
-    TooDeep {
-        /// Where it becomes too deep.
-        at: usize,
-    },
-    /// It does not follow the grammar.
-    Syntax {
-        /// Where.
-        at: usize,
-        /// The start of what could not be read.
-        near: String,
-        /// What should stand there.
-        expected: &'static str,
-    },
-    /// The column does not have this comparator.
-    Comparator {
-        /// The column.
-        key: String,
-        /// The comparator.
-        op: &'static str,
-    },
-    /// This column is compared with a quoted string, or a list of them.
-    NotText(String),
-    /// This column is compared with a number, or a list of them.
-    NotNumber(String),
-    /// A regular expression cannot be compiled.
-    Expression {
-        /// Its start.
-        expression: String,
-        /// Why not.
-        reason: String,
-    },
-    /// This column stands twice in an order.
-    Twice(String),
-}
 
 #[cfg(test)]
 mod tests {
@@ -131,7 +84,7 @@ mod tests {
         })
     }
 
-    fn read(text: &str) -> Result<Filter<Comparison>, Fault> {
+    fn read(text: &str) -> Result<Filter<Comparison>, SearchError> {
         parse_filter(text)?.try_map(&mut |term: Term| Ok(term.comparison))
     }
 
@@ -154,7 +107,7 @@ mod tests {
         }
     }
 
-    fn refused(text: &str) -> Fault {
+    fn refused(text: &str) -> SearchError {
         parse_filter(text).unwrap_err()
     }
 
@@ -179,7 +132,7 @@ mod tests {
     #[test]
     fn a_refusal_says_where() {
         let syntax = |text: &str| match refused(text) {
-            Fault::Syntax { at, near, expected } => (at, near, expected),
+            SearchError::Syntax { at, near, expected } => (at, near, expected),
             other => panic!("{text}: {other:?}"),
         };
         assert_eq!(syntax("é = 'x' junk"), (8, "junk".into(), "AND, OR or the end"));
@@ -197,13 +150,13 @@ mod tests {
     fn everything_is_bounded() {
         let nested = |n: usize| format!("{}a = 1{}", "(".repeat(n), ")".repeat(n));
         assert!(parse_filter(&nested(MAX_DEPTH)).is_ok());
-        assert_eq!(refused(&nested(MAX_DEPTH + 1)), Fault::TooDeep { at: MAX_DEPTH + 1 });
-        assert!(matches!(refused(&"NOT ".repeat(10_000)), Fault::TooDeep { .. }));
+        assert_eq!(refused(&nested(MAX_DEPTH + 1)), SearchError::TooDeep { at: MAX_DEPTH + 1 });
+        assert!(matches!(refused(&"NOT ".repeat(10_000)), SearchError::TooDeep { .. }));
         let many = |n: usize, term: &str| vec![term; n].join(" OR ");
         assert!(parse_filter(&many(MAX_TERMS, "a = 1")).is_ok());
-        assert_eq!(refused(&many(MAX_TERMS + 1, "a = 1")), Fault::TooMany { at: 900 });
+        assert_eq!(refused(&many(MAX_TERMS + 1, "a = 1")), SearchError::TooMany { at: 900 });
         assert!(parse_filter(&many(MAX_EXPRESSIONS, "a RLIKE 'x'")).is_ok());
-        assert!(matches!(refused(&many(MAX_EXPRESSIONS + 1, "a RLIKE 'x'")), Fault::TooMany { .. }));
-        assert_eq!(refused(&" ".repeat(MAX_TEXT + 1)), Fault::TooLong);
+        assert!(matches!(refused(&many(MAX_EXPRESSIONS + 1, "a RLIKE 'x'")), SearchError::TooMany { .. }));
+        assert_eq!(refused(&" ".repeat(MAX_TEXT + 1)), SearchError::TooLong);
     }
 }

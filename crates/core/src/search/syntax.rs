@@ -1,15 +1,15 @@
 //! The grammar: texts to comparisons, before anything is known of columns.
 
 use super::{
-    Column, Comparison, Fault, Filter, MAX_DEPTH, MAX_EXPRESSIONS, MAX_ORDERS, MAX_TERMS, MAX_TEXT, Op,
-    Operand, Term,
+    Column, Comparison, Filter, MAX_DEPTH, MAX_EXPRESSIONS, MAX_ORDERS, MAX_TERMS, MAX_TEXT, Op, Operand,
+    SearchError, Term,
 };
 use crate::text::clip;
 
 /// Parses a filter; a blank text is no comparison.
-pub fn parse_filter(text: &str) -> Result<Filter<Term>, Fault> {
+pub fn parse_filter(text: &str) -> Result<Filter<Term>, SearchError> {
     if text.len() > MAX_TEXT {
-        return Err(Fault::TooLong);
+        return Err(SearchError::TooLong);
     }
     let mut parser = Parser { rest: Rest::of(text), terms: 0, expressions: 0 };
     if parser.rest.text.is_empty() {
@@ -20,9 +20,9 @@ pub fn parse_filter(text: &str) -> Result<Filter<Term>, Fault> {
 }
 
 /// Parses a column alone.
-pub fn parse_column(text: &str) -> Result<Column, Fault> {
+pub fn parse_column(text: &str) -> Result<Column, SearchError> {
     if text.len() > MAX_TEXT {
-        return Err(Fault::TooLong);
+        return Err(SearchError::TooLong);
     }
     let mut rest = Rest::of(text);
     let column = rest.column()?;
@@ -30,9 +30,9 @@ pub fn parse_column(text: &str) -> Result<Column, Fault> {
 }
 
 /// Parses `column [ASC|DESC]`; `true` for ascending.
-pub fn parse_order(text: &str) -> Result<(Column, bool), Fault> {
+pub fn parse_order(text: &str) -> Result<(Column, bool), SearchError> {
     if text.len() > MAX_TEXT {
-        return Err(Fault::TooLong);
+        return Err(SearchError::TooLong);
     }
     let mut rest = Rest::of(text);
     let column = rest.column()?;
@@ -41,12 +41,12 @@ pub fn parse_order(text: &str) -> Result<(Column, bool), Fault> {
 }
 
 /// Parses an order of several columns, none twice; `column` says which there are.
-pub fn parse_orders<C: PartialEq, E: From<Fault>>(
+pub fn parse_orders<C: PartialEq, E: From<SearchError>>(
     texts: &[String],
     column: impl Fn(Column) -> Result<C, E>,
 ) -> Result<Vec<(C, bool)>, E> {
     if texts.len() > MAX_ORDERS {
-        return Err(Fault::TooLong.into());
+        return Err(SearchError::TooLong.into());
     }
     let mut order: Vec<(C, bool)> = Vec::new();
     for text in texts {
@@ -54,7 +54,7 @@ pub fn parse_orders<C: PartialEq, E: From<Fault>>(
         let key = named.key.clone();
         let column = column(named)?;
         if order.iter().any(|(other, _)| *other == column) {
-            return Err(Fault::Twice(key).into());
+            return Err(SearchError::Twice(key).into());
         }
         order.push((column, ascending));
     }
@@ -70,7 +70,7 @@ struct Parser<'a> {
 
 impl Parser<'_> {
     /// `both (OR both)*`
-    fn either(&mut self, depth: usize) -> Result<Filter<Term>, Fault> {
+    fn either(&mut self, depth: usize) -> Result<Filter<Term>, SearchError> {
         let mut parts = vec![self.both(depth)?];
         while self.rest.keyword("OR") {
             parts.push(self.both(depth)?);
@@ -79,7 +79,7 @@ impl Parser<'_> {
     }
 
     /// `one (AND one)*`
-    fn both(&mut self, depth: usize) -> Result<Filter<Term>, Fault> {
+    fn both(&mut self, depth: usize) -> Result<Filter<Term>, SearchError> {
         let mut parts = vec![self.one(depth)?];
         while self.rest.keyword("AND") {
             parts.push(self.one(depth)?);
@@ -88,10 +88,10 @@ impl Parser<'_> {
     }
 
     /// `NOT one`, `(either)` or a comparison
-    fn one(&mut self, depth: usize) -> Result<Filter<Term>, Fault> {
+    fn one(&mut self, depth: usize) -> Result<Filter<Term>, SearchError> {
         let at = self.rest.position();
         if depth > MAX_DEPTH {
-            return Err(Fault::TooDeep { at });
+            return Err(SearchError::TooDeep { at });
         }
         if self.rest.keyword("NOT") {
             return Ok(Filter::Not(Box::new(self.one(depth + 1)?)));
@@ -104,7 +104,7 @@ impl Parser<'_> {
         self.terms += 1;
         self.expressions += usize::from(comparison.op == Op::RLike);
         if self.terms > MAX_TERMS || self.expressions > MAX_EXPRESSIONS {
-            return Err(Fault::TooMany { at });
+            return Err(SearchError::TooMany { at });
         }
         Ok(Filter::Test(Term { at, comparison }))
     }
@@ -127,8 +127,8 @@ impl<'a> Rest<'a> {
         self.whole.get(..before).unwrap_or_default().chars().count()
     }
 
-    fn wrong(&self, expected: &'static str) -> Fault {
-        Fault::Syntax { at: self.position(), near: clip(self.text), expected }
+    fn wrong(&self, expected: &'static str) -> SearchError {
+        SearchError::Syntax { at: self.position(), near: clip(self.text), expected }
     }
 
     /// Takes the first `len` bytes and the space that follows.
@@ -208,7 +208,7 @@ impl<'a> Rest<'a> {
         Some(name.to_owned())
     }
 
-    fn column(&mut self) -> Result<Column, Fault> {
+    fn column(&mut self) -> Result<Column, SearchError> {
         if let Some(entity) = self.entity() {
             let quoted = self.quoted('\'').map(str::to_owned);
             let key = quoted.or_else(|| self.key()).ok_or_else(|| self.wrong("a key"))?;
@@ -218,13 +218,13 @@ impl<'a> Rest<'a> {
         Ok(Column { entity: None, key })
     }
 
-    fn comparison(&mut self) -> Result<Comparison, Fault> {
+    fn comparison(&mut self) -> Result<Comparison, SearchError> {
         let (column, op) = (self.column()?, self.op()?);
         let value = self.operand(op)?;
         Ok(Comparison { column, op, value })
     }
 
-    fn op(&mut self) -> Result<Op, Fault> {
+    fn op(&mut self) -> Result<Op, SearchError> {
         // The longer one of two that begin alike comes first.
         let symbols =
             [("!=", Op::Ne), ("<=", Op::Le), (">=", Op::Ge), ("=", Op::Eq), ("<", Op::Lt), (">", Op::Gt)];
@@ -252,7 +252,7 @@ impl<'a> Rest<'a> {
         Err(self.wrong("a comparator"))
     }
 
-    fn text(&mut self) -> Result<Option<String>, Fault> {
+    fn text(&mut self) -> Result<Option<String>, SearchError> {
         if self.text.starts_with("E'") || self.text.starts_with("e'") {
             return self.escaped().map(Some);
         }
@@ -260,7 +260,7 @@ impl<'a> Rest<'a> {
     }
 
     /// `E'…'`, in which `\'` and `\\` stand for a quote and a backslash.
-    fn escaped(&mut self) -> Result<String, Fault> {
+    fn escaped(&mut self) -> Result<String, SearchError> {
         let mut text = String::new();
         let mut chars = self.text.char_indices().skip(2);
         while let Some((at, c)) = chars.next() {
@@ -291,7 +291,7 @@ impl<'a> Rest<'a> {
         Some(number)
     }
 
-    fn operand(&mut self, op: Op) -> Result<Operand, Fault> {
+    fn operand(&mut self, op: Op) -> Result<Operand, SearchError> {
         match op {
             Op::IsNull | Op::IsNotNull => Ok(Operand::Nothing),
             Op::In | Op::NotIn => self.list(),
@@ -305,7 +305,7 @@ impl<'a> Rest<'a> {
         }
     }
 
-    fn range(&mut self) -> Result<Operand, Fault> {
+    fn range(&mut self) -> Result<Operand, SearchError> {
         const EXPECTED: &str = "two numbers, such as 0.1 AND 0.5";
         let low = self.number().ok_or_else(|| self.wrong(EXPECTED))?;
         if !self.keyword("AND") {
@@ -315,7 +315,7 @@ impl<'a> Rest<'a> {
         Ok(Operand::Range(low, high))
     }
 
-    fn list(&mut self) -> Result<Operand, Fault> {
+    fn list(&mut self) -> Result<Operand, SearchError> {
         const EXPECTED: &str = "a list of quoted strings, such as ('a', 'b'), or of numbers";
         if !self.symbol("(") {
             return Err(self.wrong(EXPECTED));

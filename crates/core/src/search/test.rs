@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
-use super::{Expression, Fault, Op, Operand, Pattern};
+use super::{Expression, Op, Operand, Pattern, SearchError};
 
 /// Which comparators a text column has beside `= != LIKE ILIKE`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +59,7 @@ pub enum TextTest {
 
 impl TextTest {
     /// The test of a text column; the comparator is checked before the value.
-    pub fn new(key: &str, op: Op, value: Operand, extra: Extra) -> Result<Self, Fault> {
+    pub fn new(key: &str, op: Op, value: Operand, extra: Extra) -> Result<Self, SearchError> {
         let allowed = match op {
             Op::Eq | Op::Ne | Op::Like | Op::ILike => true,
             Op::RLike => extra.expressions(),
@@ -68,7 +68,7 @@ impl TextTest {
             Op::Lt | Op::Le | Op::Gt | Op::Ge | Op::Between | Op::NotBetween => false,
         };
         if !allowed {
-            return Err(Fault::Comparator { key: key.to_owned(), op: op.as_str() });
+            return Err(SearchError::Comparator { key: key.to_owned(), op: op.as_str() });
         }
         match (op, value) {
             (Op::IsNull, _) => Ok(Self::Missing),
@@ -83,7 +83,7 @@ impl TextTest {
                 Ok(Self::Matches(Expression::checked(&text)?))
             }
             (Op::RLike, Operand::Text(text)) => Ok(Self::Matches(Expression::new(&text))),
-            _ => Err(Fault::NotText(key.to_owned())),
+            _ => Err(SearchError::not_text(key)),
         }
     }
 
@@ -139,21 +139,23 @@ pub enum NumberTest {
 impl NumberTest {
     /// The test of a number column that every row has, or of which a missing one fails every test; the comparator is
     /// checked before the value.
-    pub fn new(key: &str, op: Op, value: &Operand) -> Result<Self, Fault> {
+    pub fn new(key: &str, op: Op, value: &Operand) -> Result<Self, SearchError> {
         match op {
-            Op::IsNull | Op::IsNotNull => Err(Fault::Comparator { key: key.to_owned(), op: op.as_str() }),
+            Op::IsNull | Op::IsNotNull => {
+                Err(SearchError::Comparator { key: key.to_owned(), op: op.as_str() })
+            }
             _ => Self::of_any(key, op, value),
         }
     }
 
     /// The test of a number column that may be asked for its missing values too.
-    pub fn of_any(key: &str, op: Op, value: &Operand) -> Result<Self, Fault> {
-        let not_number = || Fault::NotNumber(key.to_owned());
+    pub fn of_any(key: &str, op: Op, value: &Operand) -> Result<Self, SearchError> {
+        let not_number = || SearchError::not_number(key);
         let make: fn(f64) -> Self = match op {
             Op::IsNull => return Ok(Self::Missing),
             Op::IsNotNull => return Ok(Self::Present),
             Op::Like | Op::ILike | Op::RLike => {
-                return Err(Fault::Comparator { key: key.to_owned(), op: op.as_str() });
+                return Err(SearchError::Comparator { key: key.to_owned(), op: op.as_str() });
             }
             Op::Between | Op::NotBetween | Op::In | Op::NotIn => {
                 return match (op, value) {
@@ -249,6 +251,6 @@ mod tests {
         assert_eq!(NumberTest::of_any("k", Op::IsNull, nothing), Ok(NumberTest::Missing));
         assert!(NumberTest::of_any("k", Op::Like, &Operand::Text("x".into())).is_err());
         let list = Operand::List(vec!["1".into()]);
-        assert_eq!(NumberTest::new("k", Op::In, &list), Err(Fault::NotNumber("k".into())));
+        assert_eq!(NumberTest::new("k", Op::In, &list), Err(SearchError::not_number("k")));
     }
 }

@@ -4,7 +4,6 @@ use mainstay_core::error::{Coded, ErrorCode, StorageError};
 use mainstay_core::experiment::ExperimentError;
 use mainstay_core::id::RunId;
 use mainstay_core::page::InvalidPageToken;
-use mainstay_core::search::Fault;
 use mainstay_core::text::{TextError, clip};
 use thiserror::Error;
 
@@ -90,12 +89,6 @@ impl IssueError {
     /// Not one of the choices.
     pub(super) fn no_such(field: &'static str, value: &str) -> Self {
         Self::NoSuch { field, value: clip(value) }
-    }
-}
-
-impl From<Fault> for IssueError {
-    fn from(fault: Fault) -> Self {
-        SearchError::from(fault).into()
     }
 }
 

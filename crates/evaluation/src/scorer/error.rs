@@ -2,7 +2,6 @@
 
 use mainstay_core::error::{Coded, ErrorCode, StorageError};
 use mainstay_core::experiment::ExperimentError;
-use mainstay_core::search::Fault;
 use mainstay_core::text::TextError;
 use thiserror::Error;
 
@@ -91,12 +90,6 @@ pub enum ScorerError {
     /// The store failed.
     #[error(transparent)]
     Storage(#[from] StorageError),
-}
-
-impl From<Fault> for ScorerError {
-    fn from(fault: Fault) -> Self {
-        SearchError::from(fault).into()
-    }
 }
 
 impl Coded for ScorerError {

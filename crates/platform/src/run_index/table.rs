@@ -21,8 +21,7 @@ fn wanted<'a>(selection: &'a RunSelection, deadline: Deadline<'a>) -> Wanted<'a>
 #[async_trait]
 impl RunTable for RunIndexKeeper {
     async fn experiments_with_runs(&self, workspace: &Name) -> Result<Vec<ExperimentId>, TrackingError> {
-        self.reach().await?;
-        Ok(self.index.read().unwrap_or_else(PoisonError::into_inner).experiments_of(workspace))
+        Ok(self.index.ask(|index| index.experiments_of(workspace)).await?)
     }
 
     async fn page(

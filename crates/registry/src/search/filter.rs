@@ -46,10 +46,9 @@ fn kind(column: &Column) -> Result<Kind, SearchError> {
     match column.entity.as_deref() {
         None | Some("attribute") => Ok(Kind::Attribute),
         Some("tag" | "tags") => Ok(Kind::Tag),
-        Some(entity) => Err(SearchError::Column {
-            key: format!("{entity}.{}", column.key),
-            valid: "attribute.<key> and tags.<key>",
-        }),
+        Some(entity) => {
+            Err(SearchError::Entity { entity: entity.to_owned(), valid: "('attribute', 'tag', 'tags')" })
+        }
     }
 }
 
@@ -73,7 +72,7 @@ impl ModelTest {
         let Comparison { column: Column { key, .. }, op, value } = comparison;
         match key.as_str() {
             "name" => Ok(Self::Name(TextTest::new(&key, op, value, Extra::All)?)),
-            _ => Err(SearchError::Column { key, valid: "name" }),
+            _ => Err(SearchError::Attribute { key, valid: "name" }),
         }
     }
 
@@ -135,7 +134,12 @@ impl VersionTest {
             "run_id" => Self::Run(TextTest::new(&key, op, value, Extra::All)?),
             "source_path" => Self::Source(TextTest::new(&key, op, value, Extra::All)?),
             "version_number" => Self::Number(NumberTest::new(&key, op, &whole(&key, value)?)?),
-            _ => return Err(SearchError::Column { key, valid: "name, version_number, run_id, source_path" }),
+            _ => {
+                return Err(SearchError::Attribute {
+                    key,
+                    valid: "name, version_number, run_id, source_path",
+                });
+            }
         })
     }
 

@@ -51,7 +51,7 @@ fn parse(
     parse_orders(texts, |search::Column { entity, key }| {
         let is_attribute = matches!(entity.as_deref(), None | Some("attribute"));
         let known = columns.iter().find(|(name, _)| *name == key && is_attribute);
-        known.map(|(_, column)| *column).ok_or(SearchError::Column { key, valid })
+        known.map(|(_, column)| *column).ok_or(SearchError::Attribute { key, valid })
     })
 }
 

@@ -70,13 +70,13 @@ impl PurgeTx for StoreTx {
                     counts.add(model.kind, 1);
                 }
                 self.execute("DELETE FROM runs WHERE id = $1", params![&target.id]).await?;
-                self.count(Counted::Runs, -1).await?;
+                self.uncount(Counted::Runs).await?;
             }
             TargetKind::Experiment => {
                 let sql = "INSERT INTO purged_experiments (id, purge) VALUES ($1, $2)";
                 self.execute(sql, params![found.experiment.0, purge.to_string()]).await?;
                 self.execute("DELETE FROM experiments WHERE id = $1", params![found.experiment.0]).await?;
-                self.count(Counted::Experiments, -1).await?;
+                self.uncount(Counted::Experiments).await?;
             }
         }
         self.add_item(purge, target, &found.place).await?;
@@ -188,7 +188,7 @@ impl StoreTx {
                 let target = Target { kind, id: row.text(0)?.to_owned() };
                 self.add_item(purge, &target, row.text(1)?).await?;
                 if kind == TargetKind::Run {
-                    self.count(Counted::Runs, -1).await?;
+                    self.uncount(Counted::Runs).await?;
                 }
             }
         }

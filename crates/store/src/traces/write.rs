@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use mainstay_core::command::Journal as _;
 use mainstay_core::error::StorageError;
+use mainstay_core::experiment::ExperimentError;
 use mainstay_traces::assessment::{Assessment, AssessmentId};
 use mainstay_traces::batch::Block;
 use mainstay_traces::block;
@@ -51,7 +52,7 @@ impl TraceTx for StoreTx {
         Ok(Some(info))
     }
 
-    async fn put_trace(&mut self, info: &TraceInfo) -> Result<(), StorageError> {
+    async fn put_trace(&mut self, info: &TraceInfo) -> Result<(), ExperimentError> {
         self.count_trace(info.id.as_str()).await?;
         let row = params![
             info.id.as_str(),
@@ -64,7 +65,8 @@ impl TraceTx for StoreTx {
             info.request_preview.as_deref(),
             info.response_preview.as_deref(),
         ];
-        self.execute(PUT_TRACE, row).await.map(drop)
+        self.execute(PUT_TRACE, row).await?;
+        Ok(())
     }
 
     async fn put_trace_tags(&mut self, id: &TraceId, tags: &Pairs) -> Result<(), StorageError> {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use mainstay_core::command::Journal as _;
 use mainstay_core::error::StorageError;
-use mainstay_core::experiment::ExperimentTx;
+use mainstay_core::experiment::{ExperimentError, ExperimentTx};
 use mainstay_core::id::RunId;
 use mainstay_tracking::experiment::{Experiment, ExperimentId, ExperimentName};
 use mainstay_tracking::input::{DatasetInput, ModelOutput};
@@ -65,8 +65,8 @@ impl TrackingTx for StoreTx {
         Ok(last.map(|last| ExperimentId(last.cast_unsigned())))
     }
 
-    async fn insert_experiment(&mut self, experiment: &Experiment) -> Result<(), StorageError> {
-        self.count(Counted::Experiments, 1).await?;
+    async fn insert_experiment(&mut self, experiment: &Experiment) -> Result<(), ExperimentError> {
+        self.count(Counted::Experiments).await?;
         let sql = "INSERT INTO experiments (workspace, id, name, artifact_location, lifecycle, created, updated) \
             VALUES ($1, $2, $3, $4, $5, $6, $7)";
         let row = params![
@@ -78,7 +78,8 @@ impl TrackingTx for StoreTx {
             experiment.created.micros(),
             experiment.updated.micros(),
         ];
-        self.execute(sql, row).await.map(drop)
+        self.execute(sql, row).await?;
+        Ok(())
     }
 
     async fn update_experiment(&mut self, experiment: &Experiment) -> Result<(), StorageError> {
@@ -117,8 +118,8 @@ impl TrackingTx for StoreTx {
         row.as_ref().map(run).transpose()
     }
 
-    async fn insert_run(&mut self, run: &Run) -> Result<(), StorageError> {
-        self.count(Counted::Runs, 1).await?;
+    async fn insert_run(&mut self, run: &Run) -> Result<(), ExperimentError> {
+        self.count(Counted::Runs).await?;
         let sql = "INSERT INTO runs (id, workspace, experiment, name, user_name, status, start_ms, end_ms, \
             lifecycle, artifact_uri) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
         let row = params![
@@ -133,7 +134,8 @@ impl TrackingTx for StoreTx {
             run.lifecycle.as_str(),
             &run.artifact_uri,
         ];
-        self.execute(sql, row).await.map(drop)
+        self.execute(sql, row).await?;
+        Ok(())
     }
 
     async fn update_run(&mut self, run: &Run) -> Result<(), StorageError> {

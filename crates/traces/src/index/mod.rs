@@ -27,7 +27,8 @@ use mainstay_columns::column::{Sparse, TextColumn};
 use mainstay_core::experiment::ExperimentId;
 use mainstay_core::search::SearchError;
 
-pub use vocabulary::{ColumnKind, KnownColumn, KnownValue, Values, Vocabulary};
+pub use mainstay_columns::vocabulary::{Values, Vocabulary};
+pub use vocabulary::ColumnKind;
 
 /// Everything that a search can ask of a trace.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 
 use mainstay_columns::presence::Bits;
+use mainstay_columns::vocabulary::{Values, Vocabulary, begins};
 use mainstay_core::experiment::ExperimentId;
 use mainstay_core::name::Name;
-use mainstay_core::search::Column;
 
 use super::{Told, TraceIndex};
 use crate::assessment::{AssessmentValue, Kind};
@@ -48,53 +48,6 @@ impl ColumnKind {
             Kind::Issue => None,
         }
     }
-}
-
-/// A column, and how many traces have it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KnownColumn {
-    /// Of what kind.
-    pub kind: ColumnKind,
-    /// Its name, without the kind.
-    pub key: String,
-    /// How many of the wanted traces have a value.
-    pub traces: usize,
-}
-
-impl KnownColumn {
-    /// As it is written in a filter.
-    pub fn name(&self) -> String {
-        Column { entity: Some(self.kind.entity().to_owned()), key: self.key.clone() }.to_string()
-    }
-}
-
-/// The columns that wanted traces have.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Vocabulary {
-    /// Those that most traces have first; then by kind and key.
-    pub columns: Vec<KnownColumn>,
-    /// How many there are.
-    pub total: usize,
-    /// How many traces were looked at.
-    pub traces: usize,
-}
-
-/// A value, and how many traces have it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KnownValue {
-    /// The value.
-    pub value: String,
-    /// How many of the wanted traces have it.
-    pub traces: usize,
-}
-
-/// The values of a column that wanted traces have.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Values {
-    /// Those that most traces have first; then by value.
-    pub values: Vec<KnownValue>,
-    /// How many there are.
-    pub total: usize,
 }
 
 impl TraceIndex {
@@ -142,16 +95,7 @@ impl TraceIndex {
                 *known.entry((kind, name)).or_default() += 1;
             }
         }
-        let total = known.len();
-        let column = |((kind, key), traces): ((ColumnKind, &str), usize)| KnownColumn {
-            kind,
-            key: key.to_owned(),
-            traces,
-        };
-        let mut columns: Vec<KnownColumn> = known.into_iter().map(column).collect();
-        columns.sort_by_key(|column| std::cmp::Reverse(column.traces));
-        columns.truncate(limit);
-        Vocabulary { columns, total, traces: rows.len() }
+        Vocabulary::new(known, ColumnKind::entity, limit, rows.len())
     }
 
     /// The values of a column that wanted traces have and that begin so, whatever the case; at most `limit`.
@@ -164,16 +108,7 @@ impl TraceIndex {
         limit: usize,
     ) -> Values {
         let rows = self.select(&scope.workspace, &scope.experiments, filter);
-        let counts = self.counted(&rows, column);
-        let prefix = prefix.to_lowercase();
-        let mut matching: Vec<(String, usize)> =
-            counts.into_iter().filter(|(value, _)| begins(value, &prefix)).collect();
-        let total = matching.len();
-        matching
-            .sort_unstable_by(|(a, a_traces), (b, b_traces)| b_traces.cmp(a_traces).then_with(|| a.cmp(b)));
-        matching.truncate(limit);
-        let value = |(value, traces)| KnownValue { value, traces };
-        Values { values: matching.into_iter().map(value).collect(), total }
+        Values::new(self.counted(&rows, column), prefix, limit)
     }
 
     /// How many of the rows have each value.
@@ -227,10 +162,4 @@ fn plain(value: &AssessmentValue) -> String {
         serde_json::Value::String(text) => text,
         _ => value.as_str().to_owned(),
     }
-}
-
-/// Whether a text begins so; `prefix` is in lower case.
-fn begins(text: &str, prefix: &str) -> bool {
-    let mut text = text.chars().flat_map(char::to_lowercase);
-    prefix.chars().all(|c| text.next() == Some(c))
 }

@@ -7,7 +7,6 @@ use super::query::{MetricsError, Said};
 use crate::assessment::Kind;
 use crate::info::key;
 use crate::search::{SpanColumn, TextAttribute, TraceTest};
-use mainstay_core::search::SearchError;
 
 /// What a filter asks.
 pub(super) enum Clause {
@@ -21,7 +20,7 @@ pub(super) enum Clause {
 
 /// Understands one clause.
 pub(super) fn clause(text: &str) -> Result<Clause, MetricsError> {
-    let filter = parse_filter(text).map_err(SearchError::from)?;
+    let filter = parse_filter(text)?;
     let Filter::Test(Term { comparison: Comparison { column, op, value }, .. }) = filter else {
         return Err(MetricsError::Clauses(clip(text)));
     };

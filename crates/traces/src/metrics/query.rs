@@ -238,8 +238,7 @@ impl MetricQuery {
         if !self.is_by_span_time() {
             for (op, bound) in [(Op::Ge, self.bounds.from_ms), (Op::Le, self.bounds.to_ms)] {
                 let Some(bound) = bound else { continue };
-                let test = NumberTest::new("timestamp", op, &Operand::Number(bound as f64));
-                let test = test.map_err(SearchError::from)?;
+                let test = NumberTest::new("timestamp", op, &Operand::Number(bound as f64))?;
                 self.traces.must(Filter::Test(TraceTest::Time(TimeAttribute::Start, test)));
             }
         }

@@ -252,8 +252,8 @@ fn what_a_search_can_name_is_counted() {
     let scope = query("", &[], 1).unwrap().scope;
     let named = |filter: &str, kinds: &[ColumnKind], prefix: &str, limit| {
         let found = index.vocabulary(&scope, &TraceFilter::parse(filter).unwrap(), kinds, prefix, limit);
-        let columns = found.columns.iter().map(|column| format!("{} {}", column.name(), column.traces));
-        (columns.collect::<Vec<_>>().join(", "), found.total, found.traces)
+        let columns = found.columns.iter().map(|column| format!("{} {}", column.name(), column.count));
+        (columns.collect::<Vec<_>>().join(", "), found.total, found.looked_at)
     };
     assert_eq!(
         named("", &[ColumnKind::Tag], "", 10),
@@ -267,7 +267,7 @@ fn what_a_search_can_name_is_counted() {
         found
             .values
             .iter()
-            .map(|known| format!("{} {}", known.value, known.traces))
+            .map(|known| format!("{} {}", known.value, known.count))
             .collect::<Vec<_>>()
             .join(", ")
     };

@@ -25,9 +25,10 @@ pub use change::{DatasetRef, RunChange, RunSummary, changes_of};
 pub use file::{IndexWriter, Stamp};
 pub use group::{Aggregate, Group, Groups};
 pub use list::{ListKey, RunList, RunLists, Versions};
+pub use mainstay_columns::vocabulary::Vocabulary;
 use part::Part;
 pub use select::{Deadline, Wanted};
-pub use vocabulary::{ColumnKind, KnownColumn, KnownValue, Values, Vocabulary};
+pub use vocabulary::{ColumnKind, Values};
 
 use crate::experiment::ExperimentId;
 use crate::search::{RunOrder, RunProjection, SearchError};

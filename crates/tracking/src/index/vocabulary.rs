@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, HashMap};
 use super::group::{cells, text_of};
 use super::select::Found;
 use super::{RunIndex, Wanted};
-use crate::search::{GroupColumn, RunColumn, SearchError};
+use crate::search::{GroupColumn, SearchError};
 use mainstay_columns::presence::Bits;
+use mainstay_columns::vocabulary::{self, Vocabulary, begins};
 
 /// Of what kind a column is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,57 +20,21 @@ pub enum ColumnKind {
     Tag,
 }
 
-/// A column, and how many runs have it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KnownColumn {
-    /// Of what kind.
-    pub kind: ColumnKind,
-    /// Its name, without the kind.
-    pub key: String,
-    /// How many of the wanted runs have a value.
-    pub runs: usize,
-}
-
-impl KnownColumn {
-    /// As it is written in a filter.
-    pub fn name(&self) -> String {
-        let key = self.key.clone();
-        let column = match self.kind {
-            ColumnKind::Metric => RunColumn::Metric(key),
-            ColumnKind::Param => RunColumn::Param(key),
-            ColumnKind::Tag => RunColumn::Tag(key),
-        };
-        column.name().to_string()
+impl ColumnKind {
+    const fn entity(self) -> &'static str {
+        match self {
+            Self::Metric => "metrics",
+            Self::Param => "params",
+            Self::Tag => "tags",
+        }
     }
-}
-
-/// The columns that wanted runs have.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Vocabulary {
-    /// Those that most runs have first; then by kind and key.
-    pub columns: Vec<KnownColumn>,
-    /// How many there are.
-    pub total: usize,
-    /// How many runs were looked at.
-    pub runs: usize,
-}
-
-/// A value, and how many runs have it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KnownValue {
-    /// The value.
-    pub value: String,
-    /// How many of the wanted runs have it.
-    pub runs: usize,
 }
 
 /// The values of a column that wanted runs have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Values {
-    /// Those that most runs have first; then by value.
-    pub values: Vec<KnownValue>,
-    /// How many there are.
-    pub total: usize,
+    /// Which, and how many runs have each.
+    pub known: vocabulary::Values,
     /// How many runs have any value.
     pub with_value: usize,
     /// How many have none.
@@ -101,16 +66,8 @@ impl RunIndex {
                 }
             }
         }
-        let total = known.len();
-        let column = |((kind, key), runs): ((ColumnKind, &str), usize)| KnownColumn {
-            kind,
-            key: key.to_owned(),
-            runs,
-        };
-        let mut columns: Vec<KnownColumn> = known.into_iter().map(column).collect();
-        columns.sort_by_key(|column| std::cmp::Reverse(column.runs));
-        columns.truncate(limit);
-        Ok(Vocabulary { columns, total, runs: found.iter().map(|found| found.rows.len()).sum() })
+        let looked_at = found.iter().map(|found| found.rows.len()).sum();
+        Ok(Vocabulary::new(known, ColumnKind::entity, limit, looked_at))
     }
 
     /// The values of a column that wanted runs have and that begin so, whatever the case; at most `limit`.
@@ -128,24 +85,10 @@ impl RunIndex {
             *counts.entry(text).or_default() += 1;
         }
         let with_value: usize = counts.values().sum();
-        let prefix = prefix.to_lowercase();
-        let mut matching: Vec<(&str, usize)> =
-            counts.into_iter().filter(|(value, _)| begins(value, &prefix)).collect();
-        let total = matching.len();
-        matching.sort_unstable_by(|(a, a_runs), (b, b_runs)| b_runs.cmp(a_runs).then_with(|| a.cmp(b)));
-        matching.truncate(limit);
-        let value = |(value, runs): (&str, usize)| KnownValue { value: value.to_owned(), runs };
         Ok(Values {
-            values: matching.into_iter().map(value).collect(),
-            total,
+            known: vocabulary::Values::new(counts, prefix, limit),
             with_value,
             without_value: cells.len().saturating_sub(with_value),
         })
     }
-}
-
-/// Whether a text begins so; `prefix` is in lower case.
-fn begins(text: &str, prefix: &str) -> bool {
-    let mut text = text.chars().flat_map(char::to_lowercase);
-    prefix.chars().all(|c| text.next() == Some(c))
 }

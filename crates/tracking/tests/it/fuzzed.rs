@@ -8,7 +8,7 @@ use mainstay_core::id::RunId;
 use mainstay_core::name::Name;
 use mainstay_core::page::{PageRequest, PageToken};
 use mainstay_core::scope::default_workspace;
-use mainstay_core::search::{Comparison, Fault, Filter, Term, parse_filter, parse_order};
+use mainstay_core::search::{Comparison, Filter, SearchError, Term, parse_filter, parse_order};
 use mainstay_evaluation::search::DatasetFilter;
 use mainstay_traces::search::{TraceFilter, TraceOrder};
 use mainstay_tracking::experiment::ExperimentId;
@@ -93,7 +93,7 @@ fn found(filter: &RunFilter, order: &RunOrder) -> Vec<RunId> {
     paged
 }
 
-fn read(text: &str) -> Result<Filter<Comparison>, Fault> {
+fn read(text: &str) -> Result<Filter<Comparison>, SearchError> {
     parse_filter(text)?.try_map(&mut |term: Term| Ok(term.comparison))
 }
 

@@ -9,7 +9,7 @@ use mainstay_core::action::Action;
 use mainstay_core::command::{Authorizer, BoxFuture, Commands, Context, Job, Journal, Ownership, Unit};
 use mainstay_core::error::StorageError;
 use mainstay_core::event::{Event, EventSeq, RecordedEvent};
-use mainstay_core::experiment::ExperimentTx;
+use mainstay_core::experiment::{ExperimentError, ExperimentTx};
 use mainstay_core::id::RunId;
 use mainstay_core::name::Name;
 use mainstay_core::principal::{Actor, Principal};
@@ -140,7 +140,7 @@ impl TrackingTx for Tx {
     async fn last_experiment(&mut self) -> Result<Option<ExperimentId>, StorageError> {
         Ok(self.state.experiments.keys().max().copied())
     }
-    async fn insert_experiment(&mut self, experiment: &Experiment) -> Result<(), StorageError> {
+    async fn insert_experiment(&mut self, experiment: &Experiment) -> Result<(), ExperimentError> {
         assert!(self.state.experiments.insert(experiment.id, experiment.clone()).is_none());
         Ok(())
     }
@@ -167,7 +167,7 @@ impl TrackingTx for Tx {
     async fn run(&mut self, id: RunId) -> Result<Option<Run>, StorageError> {
         Ok(self.state.runs.get(&id).cloned())
     }
-    async fn insert_run(&mut self, run: &Run) -> Result<(), StorageError> {
+    async fn insert_run(&mut self, run: &Run) -> Result<(), ExperimentError> {
         assert!(self.state.runs.insert(run.id, run.clone()).is_none());
         Ok(())
     }

@@ -151,7 +151,7 @@ fn tables(index: &RunIndex) {
     println!("{time:>10.2?}  the columns there are");
     let column = GroupColumn::parse("params.p0").unwrap();
     let time =
-        median(|| assert_eq!(index.values(&wanted(&all), &column, "v1", 20).unwrap().values.len(), 20));
+        median(|| assert_eq!(index.values(&wanted(&all), &column, "v1", 20).unwrap().known.values.len(), 20));
     println!("{time:>10.2?}  the values of a column that differs in each run");
 }
 

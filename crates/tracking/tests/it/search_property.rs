@@ -548,30 +548,30 @@ fn words_equal_the_definition(
 ) -> Result<(), TestCaseError> {
     let kinds = [ColumnKind::Metric, ColumnKind::Tag];
     let found = index.vocabulary(wanted, &kinds, "C", 99).unwrap();
-    let expected: Vec<(ColumnKind, usize)> = [
-        (ColumnKind::Metric, runs.iter().filter(|run| run.metrics.contains_key("c d")).count()),
-        (ColumnKind::Tag, runs.iter().filter(|run| run.tags.contains_key("c d")).count()),
+    let expected: Vec<(&str, usize)> = [
+        ("metrics", runs.iter().filter(|run| run.metrics.contains_key("c d")).count()),
+        ("tags", runs.iter().filter(|run| run.tags.contains_key("c d")).count()),
     ]
     .into_iter()
     .filter(|(_, count)| *count > 0)
     .collect();
-    let mut told: Vec<(ColumnKind, usize)> =
-        found.columns.iter().map(|known| (known.kind, known.runs)).collect();
+    let mut told: Vec<(&str, usize)> =
+        found.columns.iter().map(|known| (known.entity, known.count)).collect();
     prop_assert!(told.is_sorted_by_key(|(_, runs)| std::cmp::Reverse(*runs)));
     told.sort_unstable();
-    prop_assert_eq!((told, found.runs), (expected, runs.len()));
+    prop_assert_eq!((told, found.looked_at), (expected, runs.len()));
 
     let column = GroupColumn::parse("params.b").unwrap();
     let found = index.values(wanted, &column, "x", 99).unwrap();
     let values: Vec<&str> = runs.iter().filter_map(|run| Some(run.params.get("b")?.as_str())).collect();
     prop_assert_eq!((found.with_value, found.without_value), (values.len(), runs.len() - values.len()));
-    for known in &found.values {
+    for known in &found.known.values {
         let count = values.iter().filter(|value| **value == known.value).count();
-        prop_assert_eq!(known.runs, count);
+        prop_assert_eq!(known.count, count);
     }
     let begun: BTreeSet<&str> =
         values.iter().copied().filter(|value| value.to_lowercase().starts_with('x')).collect();
-    prop_assert_eq!(found.total, begun.len());
+    prop_assert_eq!(found.known.total, begun.len());
     Ok(())
 }
 

@@ -2,22 +2,18 @@
 
 use axum::Json;
 use axum::extract::State;
-use mainstay_tracking::index::{ColumnKind, KnownColumn, Values, Vocabulary};
+use mainstay_tracking::index::{ColumnKind, Values};
 use mainstay_tracking::search::GroupColumn;
 use serde::{Deserialize, Serialize};
 
 use super::super::Error;
 use super::super::request::JsonBody;
-use super::{RunState, Shown, in_field, selection, within};
+use super::super::vocabulary::{ValuesFound, VocabularyBody, columns_limit, values_limit};
+use super::{RunState, Shown, in_field, selection};
 use crate::caller::Caller;
 
-/// Columns of an answer whose request does not say, and the most.
-const COLUMNS: (usize, usize) = (1_000, 10_000);
-/// Values of an answer whose request does not say, and the most.
-const VALUES: (usize, usize) = (20, 1_000);
-
 /// A kind of column on the wire.
-#[derive(Debug, Clone, Copy, Deserialize, Serialize)]
+#[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Kind {
     Metrics,
@@ -35,13 +31,15 @@ impl From<Kind> for ColumnKind {
     }
 }
 
-impl From<ColumnKind> for Kind {
-    fn from(kind: ColumnKind) -> Self {
-        match kind {
-            ColumnKind::Metric => Self::Metrics,
-            ColumnKind::Param => Self::Params,
-            ColumnKind::Tag => Self::Tags,
-        }
+/// So many runs.
+#[derive(Debug, Serialize)]
+pub(super) struct Runs {
+    runs: usize,
+}
+
+impl From<usize> for Runs {
+    fn from(runs: usize) -> Self {
+        Self { runs }
     }
 }
 
@@ -56,40 +54,16 @@ pub(super) struct ColumnsBody {
     limit: Option<usize>,
 }
 
-#[derive(Debug, Serialize)]
-struct ColumnBody {
-    column: String,
-    kind: Kind,
-    key: String,
-    runs: usize,
-}
-
-impl From<KnownColumn> for ColumnBody {
-    fn from(column: KnownColumn) -> Self {
-        let name = column.name();
-        Self { column: name, kind: column.kind.into(), key: column.key, runs: column.runs }
-    }
-}
-
-#[derive(Debug, Serialize)]
-pub(super) struct VocabularyBody {
-    columns: Vec<ColumnBody>,
-    total: usize,
-    runs: usize,
-}
-
 pub(super) async fn columns(
     State(state): State<RunState>,
     caller: Caller,
     JsonBody(body): JsonBody<ColumnsBody>,
-) -> Result<Json<VocabularyBody>, Error> {
-    let limit = within("limit", body.limit, COLUMNS.0, (1, COLUMNS.1))?;
+) -> Result<Json<VocabularyBody<Runs>>, Error> {
+    let limit = columns_limit(body.limit)?;
     let selection = selection(&state, &caller, body.experiments, body.view, body.filter.as_deref()).await?;
     let all = || vec![Kind::Metrics, Kind::Params, Kind::Tags];
     let kinds = body.kinds.unwrap_or_else(all).into_iter().map(ColumnKind::from).collect();
-    let Vocabulary { columns, total, runs } =
-        state.runs.vocabulary(selection, kinds, body.prefix, limit).await?;
-    Ok(Json(VocabularyBody { columns: columns.into_iter().map(ColumnBody::from).collect(), total, runs }))
+    Ok(Json(state.runs.vocabulary(selection, kinds, body.prefix, limit).await?.into()))
 }
 
 #[derive(Debug, Deserialize)]
@@ -105,17 +79,9 @@ pub(super) struct ValuesBody {
 }
 
 #[derive(Debug, Serialize)]
-struct ValueBody {
-    value: String,
-    runs: usize,
-    filter: String,
-}
-
-#[derive(Debug, Serialize)]
-pub(super) struct ValuesFound {
-    column: String,
-    values: Vec<ValueBody>,
-    total: usize,
+pub(super) struct RunValues {
+    #[serde(flatten)]
+    found: ValuesFound<Runs>,
     with_value: usize,
     without_value: usize,
 }
@@ -124,22 +90,12 @@ pub(super) async fn values(
     State(state): State<RunState>,
     caller: Caller,
     JsonBody(body): JsonBody<ValuesBody>,
-) -> Result<Json<ValuesFound>, Error> {
-    let limit = within("limit", body.limit, VALUES.0, (1, VALUES.1))?;
+) -> Result<Json<RunValues>, Error> {
+    let limit = values_limit(body.limit)?;
     let column = GroupColumn::parse(&body.column).map_err(in_field("column"))?;
     let selection = selection(&state, &caller, body.experiments, body.view, body.filter.as_deref()).await?;
     let found = state.runs.values(selection, column.clone(), body.prefix, limit).await?;
-    let Values { values, total, with_value, without_value } = found;
-    let values = values.into_iter().map(|known| ValueBody {
-        filter: column.is(Some(&known.value)).to_string(),
-        value: known.value,
-        runs: known.runs,
-    });
-    Ok(Json(ValuesFound {
-        column: column.name(),
-        values: values.collect(),
-        total,
-        with_value,
-        without_value,
-    }))
+    let Values { known, with_value, without_value } = found;
+    let found = ValuesFound::new(column.name(), known, |value| column.is(Some(value)).to_string());
+    Ok(Json(RunValues { found, with_value, without_value }))
 }
