@@ -16,6 +16,17 @@ CLIENTS = 6
 KILLS = {"sqlite": int(os.environ.get("MAINSTAY_KILLS", "12")), "postgres": int(os.environ.get("MAINSTAY_KILLS_POSTGRES", "4"))}
 
 
+KINDS = ("run", "batch", "metric", "file", "version", "trace", "assessment", "issue", "purge")
+PURGED = ("run", "run_artifacts", "trace", "experiment")
+
+
+def told(writers):
+    """How much of each kind was acknowledged, and how much was purged."""
+    gone = Counter(kind for writer in writers for kind, *_ in writer.gone)
+    sure = {kind: sum(len(writer.sure[kind]) for writer in writers) for kind in KINDS}
+    return sure | {f"{kind} purged": gone[kind] for kind in PURGED}
+
+
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])
 def test_whatever_was_answered_outlives_kills(kind, tmp_path, request):
     rng = random.Random(7)
@@ -26,7 +37,10 @@ def test_whatever_was_answered_outlives_kills(kind, tmp_path, request):
     for writer in writers:
         writer.begin(Line(server.url))
     back = []
-    for _ in range(KILLS[kind]):
+    for kill in range(10 * KILLS[kind]):
+        # On a slow machine little is written before a kill; then there are more of them.
+        if kill >= KILLS[kind] and min(told(writers).values()) > 0:
+            break
         life = rng.uniform(0.05, 0.8)
 
         def end(stop, server=server, life=life):
@@ -55,9 +69,5 @@ def test_whatever_was_answered_outlives_kills(kind, tmp_path, request):
     command = [BINARY, "audit", "verify", "--state", str(data)] + (["--db", database] if database else [])
     verified = subprocess.run(command, capture_output=True, text=True, check=False)
     assert verified.returncode == 0, verified.stdout + verified.stderr
-    kinds = ("run", "batch", "metric", "file", "version", "trace", "assessment", "issue", "purge")
-    told = {kind: sum(len(writer.sure[kind]) for writer in writers) for kind in kinds}
-    assert min(told.values()) > 0, told
-    gone = Counter(kind for writer in writers for kind, *_ in writer.gone)
-    assert gone.keys() == {"run", "run_artifacts", "trace", "experiment"}, gone
-    print(f"\n{KILLS[kind]} kills on {kind}: {told}; gone {dict(gone)}; back in {statistics.median(back):.3f} s (longest {max(back):.3f})")
+    assert min(told(writers).values()) > 0, told(writers)
+    print(f"\n{len(back)} kills on {kind}: {told(writers)}; back in {statistics.median(back):.3f} s (longest {max(back):.3f})")

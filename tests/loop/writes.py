@@ -90,10 +90,11 @@ class Writer:
     checked: int = 0
 
     def begin(self, line):
-        """Makes the experiment and the model, undisturbed."""
+        """Makes the experiments and the model, undisturbed."""
         self.experiment = line.call("POST", f"{API}/experiments/create", {"name": self.name})["experiment_id"]
         line.call("POST", f"{API}/registered-models/create", {"name": self.name})
         self._create_run(line)
+        self._experiment(line)
 
     def live(self, url, stop):
         """Writes until the server is gone, or it is told to stop."""
@@ -102,7 +103,7 @@ class Writer:
         kinds += [self._assessment, self._issue, self._experiment, self._purge]
         while not stop.is_set():
             try:
-                self.rng.choices(kinds, weights=[1, 6, 6, 3, 1, 2, 2, 1, 1, 1])[0](line)
+                self.rng.choices(kinds, weights=[1, 6, 6, 3, 1, 2, 2, 1, 1, 2])[0](line)
             except Gone:
                 return
 
