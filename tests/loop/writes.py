@@ -1,7 +1,8 @@
 """Writes of all kinds at once, as clients make them, and what the record may say of each of them afterwards.
 
 A request that was answered is in the record, whole, once. One whose answer never came is in it whole and once, or
-not at all. Nothing else is there.
+not at all. Nothing else is there. What was purged is gone for good, all that one purge named or none of it, and in the
+end its files too.
 """
 
 import hashlib
@@ -9,6 +10,7 @@ import http.client
 import json
 import random
 import threading
+import time
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -43,11 +45,17 @@ class Line:
         except (OSError, http.client.HTTPException) as error:
             raise Gone from error
 
-    def call(self, method, path, body=None, **headers):
+    def call(self, method, path, body=None, good=200, **headers):
         """What the answer says, which must be a good one."""
         status, text = self.ask(method, path, body, **headers)
-        assert status == 200, f"{method} {path}: {status} {text[:500]}"
+        assert status == good, f"{method} {path}: {status} {text[:500]}"
         return json.loads(text) if text else {}
+
+    def has(self, path):
+        """Whether there is something at an address."""
+        status, text = self.ask("GET", path)
+        assert status in (200, 404), f"GET {path}: {status} {text[:500]}"
+        return status == 200
 
 
 def content(name, version):
@@ -71,21 +79,31 @@ class Writer:
     open: dict = field(default_factory=lambda: defaultdict(dict))
     fresh: set = field(default_factory=set)
     """Runs that were written to since they were last checked."""
+    marks: dict = field(default_factory=dict)
+    """Under which mark each run was created."""
+    bare: set = field(default_factory=set)
+    """Runs whose artifacts were purged."""
+    spare: dict = field(default_factory=dict)
+    """An experiment beside the own one, to be purged with all that is in it: its id, and its trace and file."""
+    gone: list = field(default_factory=list)
+    """What was purged: kind, id, and the paths of its files. From `checked` on it was not yet looked whether it is."""
+    checked: int = 0
 
     def begin(self, line):
-        """Makes the experiment and the model, undisturbed."""
+        """Makes the experiments and the model, undisturbed."""
         self.experiment = line.call("POST", f"{API}/experiments/create", {"name": self.name})["experiment_id"]
         line.call("POST", f"{API}/registered-models/create", {"name": self.name})
         self._create_run(line)
+        self._experiment(line)
 
     def live(self, url, stop):
         """Writes until the server is gone, or it is told to stop."""
         line = Line(url)
         kinds = [self._create_run, self._batch, self._metric, self._file, self._version, self._trace]
-        kinds += [self._assessment, self._issue]
+        kinds += [self._assessment, self._issue, self._experiment, self._purge]
         while not stop.is_set():
             try:
-                self.rng.choices(kinds, weights=[1, 6, 6, 3, 1, 2, 2, 1])[0](line)
+                self.rng.choices(kinds, weights=[1, 6, 6, 3, 1, 2, 2, 1, 1, 2])[0](line)
             except Gone:
                 return
 
@@ -112,7 +130,11 @@ class Writer:
         mark = f"{self.name}-{self._next()}"
         body = {"experiment_id": self.experiment, "start_time": 1, "tags": [{"key": "mark", "value": mark}]}
         answer = self._noted("run", mark, True, lambda: line.call("POST", f"{API}/runs/create", body))
-        self.runs.append(answer["run"]["info"]["run_id"])
+        self._know(mark, answer["run"]["info"]["run_id"])
+
+    def _know(self, mark, run):
+        self.marks[run] = mark
+        self.runs.append(run)
 
     def _batch(self, line):
         run, number = self._run(), self._next()
@@ -154,13 +176,18 @@ class Writer:
         self.sure["alias"]["newest"] = [number]
 
     def _trace(self, line):
+        trace, send = self._spans(line, self.experiment)
+        self._noted("trace", trace, True, send)
+
+    def _spans(self, line, experiment):
+        """The name of a new trace, and what sends it."""
         trace = hashlib.sha256(f"{self.name} {self._next()}".encode()).hexdigest()[:32]
         span = {"traceId": trace, "startTimeUnixNano": "1", "endTimeUnixNano": "2"}
         spans = [span | {"spanId": f"{n:016x}", "name": f"span {n}"} for n in (1, 2)]
         spans[1]["parentSpanId"] = spans[0]["spanId"]
         body = {"resourceSpans": [{"scopeSpans": [{"spans": spans}]}]}
-        headers = {"x-mlflow-experiment-id": self.experiment}
-        self._noted("trace", f"tr-{trace}", True, lambda: line.call("POST", "/v1/traces", body, **headers))
+        headers = {"x-mlflow-experiment-id": experiment}
+        return f"tr-{trace}", lambda: line.call("POST", "/v1/traces", body, **headers)
 
     def _assessment(self, line):
         traces = list(self.sure["trace"])
@@ -176,8 +203,60 @@ class Writer:
         body = {"experiment_id": self.experiment, "name": name, "description": name, "severity": "low"}
         self._noted("issue", name, True, lambda: line.call("POST", f"{API3}/issues", body))
 
+    def _experiment(self, line):
+        """An experiment with a run, a file and a trace. It is called as the one before, whose name is free again when it
+        is purged."""
+        if self.spare:
+            return
+        name = f"{self.name} spare"
+        self.open["spare"][name] = True
+        self.spare = {"id": line.call("POST", f"{API}/experiments/create", {"name": name})["experiment_id"]}
+        self.open["spare"].clear()
+        body = {"experiment_id": self.spare["id"], "start_time": 1}
+        run = line.call("POST", f"{API}/runs/create", body)["run"]["info"]["run_id"]
+        path, version = f"{self.spare['id']}/{run}/artifacts/spare.bin", self._next()
+        line.call("PUT", f"{FILES}/{path}", content("spare.bin", version))
+        self.spare |= {"path": path, "version": version}
+        trace, send = self._spans(line, self.spare["id"])
+        send()
+        self.spare["trace"] = trace
+
+    def _purge(self, line):
+        """Purges some things at once, to which nobody writes any longer."""
+        runs, traces = self.runs[:-4], list(self.sure["trace"])[:-4]
+        bare = [run for run in runs if run not in self.bare]
+        named = [("run", runs), ("run_artifacts", bare), ("trace", traces)]
+        named += [("experiment", [self.spare["id"]] if "trace" in self.spare else [])]
+        targets = [(kind, self.rng.choice(ids)) for kind, ids in named if ids and self.rng.random() < 0.5]
+        if not targets:
+            return
+        body = {"targets": [{"kind": kind, "id": of} for kind, of in targets], "reason": "writes"}
+        self._noted("purge", self._next(), targets, lambda: line.call("POST", "/api/v1/purges", body, good=202))
+        self._forget(targets)
+
+    def _forget(self, targets):
+        """Takes what was purged for gone."""
+        for kind, of in targets:
+            paths = [path for path in {**self.sure["file"], **self.open["file"]} if path.split("/")[1] == of]
+            if kind == "experiment":
+                self.gone.append(("trace", self.spare["trace"], []))
+                paths, self.spare = [self.spare["path"]], {}
+            elif kind == "trace":
+                del self.sure["trace"][of]
+            elif kind == "run":
+                self.runs.remove(of)
+                self.fresh.discard(of)
+                del self.sure["run"][self.marks[of]]
+            else:
+                self.bare.add(of)
+            for path in paths:
+                self.sure["file"].pop(path, None)
+                self.open["file"].pop(path, None)
+            self.gone.append((kind, of, paths))
+
     def check(self, line, everything):
         """Compares the record with what was told: of the runs that were written to since, or of all."""
+        self._check_purges(line, everything)
         runs = set(self.runs) if everything else self.fresh
         self._check_runs(line)
         for run in runs:
@@ -195,6 +274,51 @@ class Writer:
             if key in found:
                 self.sure[kind][key] = what
 
+    def _is_gone(self, line, kind, of):
+        if kind == "run_artifacts":
+            # The run may be gone itself by now.
+            status, text = line.ask("GET", f"{API}/runs/get?run_id={of}")
+            tags = json.loads(text)["run"]["data"].get("tags", []) if status == 200 else []
+            return status == 404 or any(tag["key"] == "mainstay.artifacts_purged" for tag in tags)
+        address = {
+            "run": f"{API}/runs/get?run_id={of}",
+            "trace": f"{API3}/traces/get?trace_id={of}&allow_partial=true",
+            "experiment": f"{API}/experiments/get?experiment_id={of}",
+        }
+        return not line.has(address[kind])
+
+    def _check_purges(self, line, everything):
+        for number in list(self.open["purge"]):
+            targets = self.open["purge"].pop(number)
+            gone = [self._is_gone(line, kind, of) for kind, of in targets]
+            assert all(gone) or not any(gone), f"a purge is torn: {list(zip(targets, gone, strict=True))}"
+            if all(gone):
+                self.sure["purge"][number] = targets
+                self._forget(targets)
+        self._check_spare(line)
+        for kind, of, paths in self.gone[0 if everything else self.checked :]:
+            assert self._is_gone(line, kind, of), f"the {kind} {of} was purged and is there"
+            # Files go in the background.
+            left = [path for path in paths if everything and line.has(f"{FILES}/{quote(path)}")]
+            assert not left, f"of the {kind} {of}, which was purged, is left: {left}"
+        self.checked = len(self.gone)
+
+    def _check_spare(self, line):
+        if self.open["spare"]:
+            [name] = self.open["spare"]
+            self.open["spare"].clear()
+            status, text = line.ask("GET", f"{API}/experiments/get-by-name?experiment_name={quote(name)}")
+            assert status in (200, 404), f"{name}: {status} {text[:500]}"
+            self.spare = {"id": json.loads(text)["experiment"]["experiment_id"]} if status == 200 else {}
+        if self.spare:
+            found = line.call("GET", f"{API}/experiments/get?experiment_id={self.spare['id']}")["experiment"]
+            assert found["name"] == f"{self.name} spare"
+        if "path" in self.spare:
+            status, text = line.ask("GET", f"{FILES}/{quote(self.spare['path'])}")
+            assert (status, text) == (200, content("spare.bin", self.spare["version"])), "a file is lost"
+        if "trace" in self.spare:
+            assert not self._is_gone(line, "trace", self.spare["trace"]), "a trace is lost"
+
     def _check_runs(self, line):
         found, token = [], None
         while True:
@@ -210,7 +334,9 @@ class Writer:
         assert len(set(marks)) == len(marks), "a run is there twice"
         assert self.sure["run"].keys() <= set(marks), "a run is lost"
         assert set(marks) <= self.sure["run"].keys() | self.open["run"].keys(), "a run that nobody created"
-        self.runs += [run for _, run in found if run not in set(self.runs)]
+        for mark, run in found:
+            if run not in self.marks:
+                self._know(mark, run)
         self._settle("run", set(marks))
 
     def _check_run(self, line, run):
@@ -316,6 +442,22 @@ class Writer:
         assert len(set(names)) == len(names), "an issue is there twice"
         assert self.sure["issue"].keys() <= set(names) <= self.sure["issue"].keys() | self.open["issue"].keys()
         self._settle("issue", set(names))
+
+
+def swept(line):
+    """Waits until all that was purged is removed."""
+    states, token = set(), ""
+    for _ in range(20_000):
+        page = line.call("GET", f"/api/v1/purges?limit=500{token}")
+        states |= {purge["state"] for purge in page["items"]}
+        if page["next_page_token"]:
+            token = f"&page_token={page['next_page_token']}"
+        elif states <= {"finished"}:
+            return
+        else:
+            states, token = set(), ""
+            time.sleep(0.001)
+    raise AssertionError("what was purged is not removed")
 
 
 def write_until(writers, url, end):

@@ -35,6 +35,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0026_purges.sql"),
     include_str!("../migrations/0027_retention_rules.sql"),
     include_str!("../migrations/0028_quotas.sql"),
+    include_str!("../migrations/0029_trace_root_names.sql"),
 ];
 
 /// Brings the schema up to date. Refuses a database that a newer Mainstay has written.

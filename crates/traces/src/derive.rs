@@ -3,7 +3,7 @@
 use mainstay_core::text::exceeds;
 
 use crate::error::TraceError;
-use crate::info::{MAX_SESSION, TraceState, at_most, cut, key, storable};
+use crate::info::{MAX_NAME, MAX_SESSION, MAX_VALUE, TraceState, at_most, cut, cut_to, key, storable};
 use crate::preview::{Role, preview};
 use crate::span::{Span, StatusCode, unquoted};
 use crate::usage::{Amounts, COST_ATTRIBUTE, Node, USAGE_ATTRIBUTE};
@@ -34,6 +34,8 @@ pub struct Facts {
 /// What follows from a root.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RootFacts {
+    /// What it is called, if it is called anything.
+    pub name: Option<String>,
     /// How the trace ended.
     pub state: TraceState,
     /// The beginning of what was asked.
@@ -79,11 +81,17 @@ impl RootFacts {
             Some(preview(json, role))
         };
         Self {
+            name: name_of(root),
             state: if root.status == StatusCode::Error { TraceState::Error } else { TraceState::Ok },
             request: shown("mlflow.spanInputs", Role::User),
             response: shown("mlflow.spanOutputs", Role::Assistant),
         }
     }
+}
+
+/// What a trace is called by its root, if the root is called anything.
+pub fn name_of(root: &Span) -> Option<String> {
+    Some(cut_to(storable(root.name.clone()), MAX_NAME)).filter(|name| !name.is_empty())
 }
 
 /// What sums need of a span.
@@ -108,11 +116,8 @@ pub fn tags_of_root(root: &Span) -> impl Iterator<Item = (String, String)> {
 pub fn accepted_tag(key: String, value: String) -> Option<(String, String)> {
     let is_tag = mainstay_core::text::is_key(&key) && exceeds(&key, MAX_KEY).is_none();
     (is_tag && !super::info::is_own_tag(&key)).then(|| {
-        let value = storable(value);
-        let is_name = key == key::NAME;
-        let limit = if is_name { super::info::MAX_NAME } else { super::info::MAX_VALUE };
-        let at = exceeds(&value, limit).unwrap_or(value.len());
-        (key, value.get(..at).unwrap_or_default().to_owned())
+        let limit = if key == key::NAME { MAX_NAME } else { MAX_VALUE };
+        (key, cut_to(storable(value), limit))
     })
 }
 
@@ -133,11 +138,15 @@ mod tests {
         let facts = Facts::of(&[span(2, Some(1), 9), root]).unwrap();
         assert_eq!((facts.start_ms, facts.end_ms), (5, Some(10)));
         let root = facts.root.unwrap();
-        assert_eq!(root.state, TraceState::Ok);
+        assert_eq!((root.name.as_deref(), root.state), (Some("span 1"), TraceState::Ok));
         assert_eq!((root.request.as_deref(), root.response.as_deref()), (Some(r#"{"q": 1}"#), Some("2")));
         let open = Span { end_ns: None, ..span(2, Some(1), 9) };
         let facts = Facts::of(&[open]).unwrap();
         assert_eq!((facts.end_ms, facts.root), (None, None));
+        let called =
+            |name: &str| Facts::of(&[Span { name: name.to_owned(), ..span(1, None, 1) }]).unwrap().root;
+        assert_eq!(called("").unwrap().name, None);
+        assert_eq!(called(&"é\0".repeat(MAX_NAME)).unwrap().name, Some("é\u{fffd}".repeat(MAX_NAME / 2)));
         let failed = Span { status: StatusCode::Error, ..span(1, None, 1) };
         let unset = Span { status: StatusCode::Unset, ..span(1, None, 1) };
         let state = |span| Facts::of(&[span]).unwrap().root.unwrap().state;

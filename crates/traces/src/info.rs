@@ -115,6 +115,9 @@ pub struct TraceInfo {
     pub request_preview: Option<String>,
     /// The beginning of what was answered.
     pub response_preview: Option<String>,
+    /// What its root is called, of the roots that came the last. A stock server knows none: where the trace has no
+    /// name of its own, our lists and searches show this, and MLflow's API is silent.
+    pub root_name: Option<String>,
     /// Its tags.
     pub tags: Pairs,
     /// Its metadata.
@@ -134,6 +137,7 @@ impl TraceInfo {
             client_request_id: None,
             request_preview: None,
             response_preview: None,
+            root_name: None,
             tags: [(key::ARTIFACT_LOCATION.to_owned(), location)].into(),
             metadata: Pairs::new(),
         }
@@ -144,9 +148,9 @@ impl TraceInfo {
         self.duration_ms.map(|duration| self.request_ms.saturating_add(duration))
     }
 
-    /// What it is called.
+    /// What it is called: by whoever named it, otherwise by its root.
     pub fn name(&self) -> Option<&str> {
-        self.tags.get(key::NAME).map(String::as_str)
+        self.tags.get(key::NAME).or(self.root_name.as_ref()).map(String::as_str)
     }
 
     /// The conversation that it belongs to.
@@ -216,11 +220,16 @@ pub fn checked_pairs(pairs: impl IntoIterator<Item = (String, String)>) -> Resul
 }
 
 /// Cuts a value to its limit.
-pub(crate) fn cut(mut value: String) -> String {
-    if let Some(at) = exceeds(&value, MAX_VALUE) {
-        value.truncate(at);
+pub(crate) fn cut(value: String) -> String {
+    cut_to(value, MAX_VALUE)
+}
+
+/// Cuts a text to so many characters.
+pub(crate) fn cut_to(mut text: String, limit: usize) -> String {
+    if let Some(at) = exceeds(&text, limit) {
+        text.truncate(at);
     }
-    value
+    text
 }
 
 /// Refuses a text that is too long.
@@ -242,6 +251,7 @@ mod tests {
             client_request_id: None,
             request_preview: None,
             response_preview: None,
+            root_name: None,
             tags: Pairs::new(),
             metadata: metadata.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
         }
@@ -268,6 +278,10 @@ mod tests {
         ]);
         assert_eq!((noted.total_tokens(), noted.total_cost()), (Some(7), Some(0.25)));
         assert_eq!((noted.session(), noted.user(), noted.name()), (Some("s"), None, None));
+        let mut named = TraceInfo { root_name: Some("root".into()), ..info(&[]) };
+        assert_eq!(named.name(), Some("root"));
+        named.tags.insert(key::NAME.to_owned(), "chat".to_owned());
+        assert_eq!(named.name(), Some("chat"));
         let odd = info(&[(key::TOKEN_USAGE, "[]"), (key::COST, "x")]);
         assert_eq!((odd.total_tokens(), odd.total_cost()), (None, None));
     }

@@ -75,6 +75,9 @@ impl TraceInfo {
             if self.response_preview.is_none() {
                 self.response_preview.clone_from(&root.response);
             }
+            if root.name.is_some() {
+                self.root_name.clone_from(&root.name);
+            }
         }
         for (key, value) in [(key::SESSION, &facts.session), (key::USER, &facts.user)] {
             if let Some(value) = value {
@@ -161,10 +164,15 @@ mod tests {
         let mut info = begun();
         info.absorb(&batch(&[span(2, Some(1), 7)]), &[]);
         assert_eq!((info.request_ms, info.duration_ms, info.state), (7, Some(1), TraceState::InProgress));
+        assert_eq!(info.name(), None);
         let root = Span { status: StatusCode::Error, end_ns: Some(20_000_000), ..span(1, None, 5) };
         info.absorb(&batch(&[root]), &[]);
         assert_eq!((info.request_ms, info.duration_ms, info.state), (5, Some(15), TraceState::Error));
-        info.absorb(&batch(&[span(1, None, 6)]), &[]);
+        assert_eq!(info.name(), Some("span 1"));
+        info.absorb(&batch(&[span(2, Some(1), 7)]), &[]);
+        assert_eq!(info.name(), Some("span 1"));
+        info.absorb(&batch(&[Span { name: "GET /it".into(), ..span(1, None, 6) }]), &[]);
+        assert_eq!(info.name(), Some("GET /it"));
         assert_eq!((info.request_ms, info.duration_ms, info.state), (5, Some(15), TraceState::Error));
         let tags = [
             ("mlflow.artifactLocation", "mlflow-artifacts:/3/traces/tr-1/artifacts"),

@@ -57,6 +57,8 @@ pub(crate) enum TraceColumn {
     Experiment,
     Time(TimeAttribute),
     Text(TextAttribute),
+    /// The name, or that of the root.
+    Name,
     Tag(String),
     Metadata(String),
 }
@@ -82,7 +84,7 @@ fn named(Column { entity, key }: Column, valid: &'static str) -> Result<Named, S
             "request_id" => TraceColumn::Text(TextAttribute::Id),
             "status" => TraceColumn::Text(TextAttribute::State),
             "client_request_id" => TraceColumn::Text(TextAttribute::ClientRequest),
-            "name" => TraceColumn::Tag(reserved::NAME.to_owned()),
+            "name" => TraceColumn::Name,
             "experiment_id" => TraceColumn::Experiment,
             "run_id" => return Ok(Named::Run),
             "prompt" => return Ok(Named::Prompt),
@@ -108,6 +110,7 @@ fn is_amounts(key: &str) -> bool {
 pub(crate) enum TraceTest {
     Time(TimeAttribute, NumberTest),
     Text(TextAttribute, TextTest),
+    Name(TextTest),
     Tag(String, TextTest),
     Metadata(String, TextTest),
     /// Made in this run, or linked to it.
@@ -208,6 +211,7 @@ fn test(Comparison { column, op, value }: Comparison) -> Result<TraceTest, Searc
             TraceColumn::Text(attribute) => {
                 TraceTest::Text(attribute, TextTest::new(&key, op, value, Extra::ListsAndExpressions)?)
             }
+            TraceColumn::Name => TraceTest::Name(pair(op, value)?),
             TraceColumn::Tag(name) => TraceTest::Tag(name, pair(op, value)?),
             TraceColumn::Metadata(name) => {
                 if is_amounts(&name) && !matches!(op, Op::Eq | Op::Ne | Op::IsNull | Op::IsNotNull) {
@@ -269,6 +273,7 @@ pub struct ValueColumn {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Valued {
     Text(TextAttribute),
+    Name,
     Tag(String),
     Metadata(String),
     Assessment(Kind, String),
@@ -281,6 +286,7 @@ impl ValueColumn {
         let column = parse_column(text)?;
         let of = match named(column.clone(), ATTRIBUTES)? {
             Named::Column(TraceColumn::Text(attribute)) => Valued::Text(attribute),
+            Named::Column(TraceColumn::Name) => Valued::Name,
             Named::Column(TraceColumn::Tag(key)) => Valued::Tag(key),
             Named::Column(TraceColumn::Metadata(key)) => Valued::Metadata(key),
             Named::Run => Valued::Metadata(reserved::SOURCE_RUN.to_owned()),

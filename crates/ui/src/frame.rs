@@ -72,17 +72,14 @@ pub(crate) async fn not_allowed(method: Method, uri: Uri, headers: HeaderMap) ->
     finish(unrouted(uri.path(), &headers, Unrouted::method(method, uri.path()))).await
 }
 
-/// A failure in the words of the protocol that the address belongs to; elsewhere a page for a browser, and the
-/// bare status for programs.
+/// A failure in the words of the protocol that the address belongs to; elsewhere a page for a browser, and for
+/// programs what our own API says.
 fn unrouted(path: &str, headers: &HeaderMap, unrouted: Unrouted) -> Response {
     let accepted = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     match Protocol::of_path(path) {
         Some(protocol) => render_unrouted(protocol, unrouted),
         None if accepted.contains("text/html") => render(Protocol::Ui, &unrouted.into()),
-        None => {
-            let status = unrouted.code().class().http_status();
-            StatusCode::from_u16(status).unwrap_or(StatusCode::NOT_FOUND).into_response()
-        }
+        None => render_unrouted(Protocol::Native, unrouted),
     }
 }
 
@@ -224,9 +221,9 @@ mod tests {
     async fn a_wrong_address_is_a_page_for_a_browser_only() {
         let uri = || Uri::from_static("/modles");
         let nowhere = |path, headers| asked(Actor::local(), path, headers);
-        let bare = nowhere("/modles", HeaderMap::new()).await;
-        assert_eq!((bare.status(), bare.extensions().get::<Reported>()), (StatusCode::NOT_FOUND, None));
         for (path, kind) in [
+            ("/modles", "application/problem+json"),
+            ("/api", "application/problem+json"),
             ("/api/v1/nothing", "application/problem+json"),
             ("/v2/nothing", "application/json"),
             ("/ajax-api/2.0/mlflow/nothing", "application/json"),

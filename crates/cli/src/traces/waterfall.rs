@@ -16,7 +16,7 @@ pub(super) struct Span<'a> {
     start: u64,
     /// Nanoseconds; none while it goes on.
     duration: Option<u64>,
-    name: &'a str,
+    pub(super) name: &'a str,
     pub(super) kind: &'a str,
     status: &'a str,
 }

@@ -6,6 +6,7 @@ use mainstay_core::error::StorageError;
 use mainstay_core::name::Name;
 use mainstay_store::params;
 use mainstay_store::value::Row;
+use mainstay_traces::derive::name_of;
 use mainstay_traces::id::TraceId;
 use mainstay_traces::import::ImportedTrace;
 use mainstay_traces::info::{Pairs, TraceInfo, TraceState, key};
@@ -138,6 +139,8 @@ fn traces(rows: &[Row], children: &Children, last: String) -> Result<Traces, Sto
     }
     let in_order = |mut trace: ImportedTrace| {
         trace.spans = in_order(trace.spans);
+        let root = trace.spans.iter().find(|span| span.parent.is_none());
+        trace.info.root_name = root.and_then(name_of);
         // As bytes sort, whatever the other database thinks.
         trace.runs.sort_unstable();
         trace.prompts.sort_unstable();
@@ -166,6 +169,7 @@ fn info(row: &Row) -> Result<Result<TraceInfo, String>, StorageError> {
         client_request_id,
         request_preview,
         response_preview,
+        root_name: None,
         tags: Pairs::new(),
         metadata: Pairs::new(),
     }))

@@ -201,7 +201,8 @@ async fn models_prompts_and_traces_are_listed_and_shown() {
     post(&address, "/v1/traces", "x-mlflow-experiment-id: 0\r\n", &export);
     let listed = json_of(&data.output(&["traces", "list", "--experiment", "Default", "--json"]));
     let id = listed["items"][0]["trace_id"].as_str().unwrap();
-    assert!(printed(&data.output(&["traces", "list"])).contains("2 s"));
+    let rows = printed(&data.output(&["traces", "list"]));
+    assert!(rows.contains("2 s") && rows.contains("agent"), "{rows}");
     let shown = printed(&data.output(&["traces", "show", id]));
     assert!(
         shown.contains("  agent ") && shown.contains("    lookup ") && shown.contains("500 ms  "),

@@ -64,6 +64,10 @@ async fn what_no_route_takes_is_refused_in_the_words_of_its_protocol() {
         ("DELETE", "/v2/models/x/infer", 405, "error", "/v2/models/x/infer does not take DELETE"),
         ("GET", "/api/v1/nothing", 404, "code", "not-found"),
         ("GET", "/api/v1/labels", 405, "code", "method-not-allowed"),
+        ("GET", "/modles", 404, "code", "not-found"),
+        ("POST", "/modles", 404, "code", "not-found"),
+        ("PURGE", "/modles/x", 404, "code", "not-found"),
+        ("POST", "/models", 405, "code", "method-not-allowed"),
     ] {
         let method: Method = method.parse().unwrap();
         let answer = app.send(method.clone(), path, &[], "").await;
@@ -73,6 +77,12 @@ async fn what_no_route_takes_is_refused_in_the_words_of_its_protocol() {
         let told = answer.expect(status);
         assert!(told[key].as_str().unwrap().starts_with(value), "{method} {path}: {told}");
     }
+    let answer = app.send(Method::POST, "/modles", &[("accept", "text/html")], "").await;
+    assert_eq!(
+        (answer.status.as_u16(), &answer.headers[header::CONTENT_TYPE]),
+        (404, &"text/html; charset=utf-8".parse().unwrap())
+    );
+    assert!(answer.text().contains("There is nothing here"));
     let answer = app.send(Method::POST, "/models", &[("accept", "text/html")], "").await;
     assert_eq!((answer.status.as_u16(), &answer.headers[header::ALLOW]), (405, &"GET,HEAD".parse().unwrap()));
     assert!(answer.text().contains("method-not-allowed"));

@@ -369,6 +369,13 @@ async fn a_table_reads_rows_and_what_a_search_can_name() {
         row["assessments"],
         json!([{"name": "correct", "kind": "feedback", "value": "\"yes\"", "source": "HUMAN"}])
     );
+    // Nobody named it: MLflow's clients are told of no name, our own lists of its root's.
+    let info = app.get(&format!("/api/3.0/mlflow/traces/{}", named(2))).await.expect(200);
+    assert_eq!(
+        (info["trace"]["trace_info"]["tags"].get("mlflow.traceName"), &row["name"]),
+        (None, &json!("span 1"))
+    );
+    assert_eq!(search(json!({"filter": "name = 'span 1'", "count": true})).await.expect(200)["total"], 3);
     let rest = search(json!({"limit": 2, "page_token": all["next_page_token"]})).await.expect(200);
     assert_eq!((ids(&rest), &rest["next_page_token"]), (vec![named(3)], &Value::Null));
     let tools = search(json!({"filter": "span.type = 'TOOL'", "count": true})).await.expect(200);

@@ -11,8 +11,8 @@ use mainstay_tracking::experiment::ExperimentId;
 
 use crate::value::Row;
 
-/// `id, experiment, request_ms, duration_ms, state, client_request_id, request_preview, response_preview`,
-/// without tags and metadata.
+/// `id, experiment, request_ms, duration_ms, state, client_request_id, request_preview, response_preview,
+/// root_name`, without tags and metadata.
 fn bare_trace(row: &Row) -> Result<TraceInfo, StorageError> {
     let state = row.text(4)?;
     Ok(TraceInfo {
@@ -25,6 +25,7 @@ fn bare_trace(row: &Row) -> Result<TraceInfo, StorageError> {
         client_request_id: row.opt_text(5)?.map(str::to_owned),
         request_preview: row.opt_text(6)?.map(str::to_owned),
         response_preview: row.opt_text(7)?.map(str::to_owned),
+        root_name: row.opt_text(8)?.map(str::to_owned),
         tags: Pairs::new(),
         metadata: Pairs::new(),
     })

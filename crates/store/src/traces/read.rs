@@ -40,7 +40,7 @@ macro_rules! texts {
         Texts {
             traces: concat!(
                 "SELECT id, experiment, request_ms, duration_ms, state, client_request_id, request_preview, ",
-                "response_preview, workspace FROM traces ",
+                "response_preview, root_name, workspace FROM traces ",
                 "WHERE EXISTS (SELECT 1 FROM experiments e WHERE e.id = traces.experiment) AND id ",
                 $which
             ),
@@ -177,7 +177,7 @@ async fn infos(
     for chunk in ids.chunks(CHUNK) {
         let (texts, key) = texts_for(chunk);
         for row in tx.query(texts.traces, &key).await? {
-            if row.text(8)? == workspace.as_str() {
+            if row.text(9)? == workspace.as_str() {
                 let trace = AssessedTrace { info: bare_trace(&row)?, assessments: Vec::new() };
                 found.insert(trace.info.id.clone(), trace);
             }
@@ -195,7 +195,7 @@ async fn index(
     found: &mut HashMap<TraceId, IndexedTrace>,
 ) -> Result<(), StorageError> {
     for row in tx.query(texts.traces, key).await? {
-        let (info, workspace) = (bare_trace(&row)?, row.parsed(8)?);
+        let (info, workspace) = (bare_trace(&row)?, row.parsed(9)?);
         let id = info.id.clone();
         let trace = AssessedTrace { info, assessments: Vec::new() };
         found.insert(id, IndexedTrace { workspace, trace, runs: Vec::new(), prompts: Vec::new() });

@@ -18,12 +18,14 @@ use crate::tx::StoreTx;
 use crate::{params, row};
 
 const TRACE: &str = "SELECT id, experiment, request_ms, duration_ms, state, client_request_id, \
-    request_preview, response_preview FROM traces WHERE id = $1";
+    request_preview, response_preview, root_name FROM traces WHERE id = $1";
 const PUT_TRACE: &str = "INSERT INTO traces (id, workspace, experiment, request_ms, duration_ms, state, \
-    client_request_id, request_preview, response_preview) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) \
+    client_request_id, request_preview, response_preview, root_name) \
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
     ON CONFLICT (id) DO UPDATE SET request_ms = excluded.request_ms, duration_ms = excluded.duration_ms, \
     state = excluded.state, client_request_id = excluded.client_request_id, \
-    request_preview = excluded.request_preview, response_preview = excluded.response_preview";
+    request_preview = excluded.request_preview, response_preview = excluded.response_preview, \
+    root_name = excluded.root_name";
 const APPEND: &str = "INSERT INTO span_blocks (trace, number, spans, block) \
     VALUES ($1, (SELECT COALESCE(MAX(number), 0) + 1 FROM span_blocks WHERE trace = $1), $2, $3)";
 const UNTIL: &str = "SELECT id FROM traces WHERE experiment = $1 AND request_ms <= $2 \
@@ -64,6 +66,7 @@ impl TraceTx for StoreTx {
             info.client_request_id.as_deref(),
             info.request_preview.as_deref(),
             info.response_preview.as_deref(),
+            info.root_name.as_deref(),
         ];
         self.execute(PUT_TRACE, row).await?;
         Ok(())

@@ -20,7 +20,7 @@ use serde::Deserialize;
 
 use super::assessment::{AssessedTrace, Assessment, AssessmentValue, Kind};
 use super::id::TraceId;
-use super::info::{Pairs, TraceInfo, TraceState};
+use super::info::{Pairs, TraceInfo, TraceState, key};
 use super::port::{TraceQuery, TraceScope};
 use super::search::TraceFilter;
 use mainstay_columns::column::{Sparse, TextColumn};
@@ -75,6 +75,8 @@ pub struct TraceIndex {
     states: Vec<TraceState>,
     by_experiment: HashMap<ExperimentId, OfExperiment>,
     client_requests: TextColumn,
+    /// Names of the roots of those that have no other name.
+    roots: TextColumn,
     tags: HashMap<String, TextColumn>,
     metadata: HashMap<String, TextColumn>,
     runs: Sparse<Vec<String>>,
@@ -146,6 +148,10 @@ impl TraceIndex {
             Some(id) => self.client_requests.put(slot, id),
             None => self.client_requests.remove(slot),
         }
+        match &info.root_name {
+            Some(root) if !info.tags.contains_key(key::NAME) => self.roots.put(slot, root),
+            _ => self.roots.remove(slot),
+        }
         for (columns, pairs) in [(&mut self.tags, info.tags), (&mut self.metadata, info.metadata)] {
             if known.is_some() {
                 forget_others(columns, slot, &pairs);
@@ -176,6 +182,7 @@ impl TraceIndex {
             !known.slots.is_empty()
         });
         self.client_requests.remove_all(&slots);
+        self.roots.remove_all(&slots);
         for columns in [&mut self.tags, &mut self.metadata] {
             columns.retain(|_, column| {
                 column.remove_all(&slots);
@@ -215,6 +222,13 @@ impl TraceIndex {
 
     pub(crate) fn tag(&self, slot: u32, key: &str) -> Option<&str> {
         self.tags.get(key)?.get(slot)
+    }
+
+    /// What each of the rows, which are ascending, is called: by whoever named it, otherwise by its root.
+    fn names(&self, rows: &[u32]) -> Vec<Option<&str>> {
+        let roots = self.roots.map(rows, |root| root);
+        let Some(named) = self.tags.get(key::NAME) else { return roots };
+        named.map(rows, |name| name).into_iter().zip(roots).map(|(name, root)| name.or(root)).collect()
     }
 
     pub(crate) fn metadata(&self, slot: u32, key: &str) -> Option<&str> {

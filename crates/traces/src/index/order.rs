@@ -54,6 +54,9 @@ impl TraceIndex {
                 dense(rows, &self.states, |state| Cell::Text(Cow::Borrowed(state.as_str())))
             }
             TraceColumn::Text(TextAttribute::ClientRequest) => texts(Some(&self.client_requests), rows),
+            TraceColumn::Name => {
+                self.names(rows).into_iter().map(|name| name.map_or(Cell::Missing, text)).collect()
+            }
             TraceColumn::Tag(key) => texts(self.tags.get(key), rows),
             TraceColumn::Metadata(key) => texts(self.metadata.get(key), rows),
         }

@@ -47,6 +47,7 @@ impl TraceIndex {
             TraceTest::Text(TextAttribute::ClientRequest, test) => {
                 narrow_text(rows, Some(&self.client_requests), test);
             }
+            TraceTest::Name(test) => self.narrow_names(rows, test),
             TraceTest::Tag(key, test) => narrow_text(rows, self.tags.get(key), test),
             TraceTest::Metadata(key, test) => narrow_text(rows, self.metadata.get(key), test),
             TraceTest::Run(run) => {
@@ -62,6 +63,24 @@ impl TraceIndex {
             TraceTest::Assessed(test) => self.narrow_assessed(rows, scope, test),
             TraceTest::Issue(id) => self.narrow_issue(rows, id),
         }
+    }
+
+    /// A trace has a name of its own, or its root's, or none.
+    fn narrow_names(&self, rows: &mut Vec<u32>, test: &TextTest) {
+        let mut roots = rows.clone();
+        let (named, missing) = (self.tags.get(key::NAME), test.wants_missing());
+        narrow_text(rows, named, test);
+        if self.roots.is_empty() {
+            return;
+        }
+        self.roots.retain(&mut roots, false, |text| test.holds(text));
+        if missing {
+            // Those without a name of their own, less those with a root's.
+            self.roots.retain(rows, true, |_| false);
+        }
+        rows.extend(roots);
+        rows.sort_unstable();
+        rows.dedup();
     }
 
     /// When a trace ended: milliseconds since the Unix epoch.

@@ -122,6 +122,7 @@ impl TraceIndex {
                 rows.iter().map(|row| self.state(*row).map(TraceState::as_str)).collect()
             }
             Valued::Text(TextAttribute::ClientRequest) => self.client_requests.map(rows, |text| text),
+            Valued::Name => self.names(rows),
             Valued::Tag(key) => {
                 self.tags.get(key).map_or_else(Vec::new, |column| column.map(rows, |text| text))
             }

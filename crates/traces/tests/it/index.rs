@@ -29,6 +29,7 @@ fn trace(name: &str, experiment: u64, request_ms: i64) -> IndexedTrace {
         client_request_id: None,
         request_preview: None,
         response_preview: None,
+        root_name: None,
         tags: Pairs::new(),
         metadata: Pairs::new(),
     };
@@ -117,6 +118,51 @@ fn filters_keep_what_they_ask_for() {
     ] {
         assert_eq!(search(&index, filter, &[]), found, "{filter}");
     }
+}
+
+#[test]
+fn a_trace_that_nobody_named_is_called_as_its_root() {
+    let mut index = filled();
+    for (id, root) in [("a", "root"), ("c", "predict"), ("d", "serve")] {
+        let mut again = trace(id, 1, 100);
+        again.trace.info.root_name = Some(root.into());
+        if id == "a" {
+            again.trace.info.tags = pairs(&[("mlflow.traceName", "predict")]);
+        }
+        index.put(again);
+    }
+    index.put(trace("f", 1, 50));
+    for (filter, found) in [
+        ("name = 'predict'", "ac"),
+        ("attribute.name LIKE '%e%'", "bacd"),
+        ("name != 'predict'", "bd"),
+        ("name = 'root'", ""),
+        ("name IS NULL", "f"),
+        ("name IS NOT NULL", "bacd"),
+        ("NOT name = 'predict'", "bdf"),
+        ("tag.`mlflow.traceName` = 'predict'", "a"),
+        ("tag.`mlflow.traceName` IS NULL", "cdf"),
+    ] {
+        assert_eq!(search(&index, filter, &[]), found, "{filter}");
+    }
+    assert_eq!(search(&index, "", &["name DESC"]), "dacbf");
+    let scope = query("", &[], 1).unwrap().scope;
+    let column = ValueColumn::parse("name").unwrap();
+    let values = index.values(&scope, &TraceFilter::default(), &column, "", 9).values;
+    let told: Vec<_> = values.iter().map(|known| (known.value.as_str(), known.traces)).collect();
+    assert_eq!(told, [("predict", 2), ("Predict", 1), ("serve", 1)]);
+    // Named after all, and then gone.
+    let mut named = trace("d", 1, 100);
+    named.trace.info.root_name = Some("serve".into());
+    named.trace.info.tags = pairs(&[("mlflow.traceName", "other")]);
+    index.put(named);
+    assert_eq!(
+        (search(&index, "name = 'serve'", &[]), search(&index, "name = 'other'", &[])),
+        ("".into(), "d".into())
+    );
+    index.remove(&[TraceId::parse("c").unwrap()]);
+    index.put(trace("g", 1, 10));
+    assert_eq!(search(&index, "name = 'predict'", &[]), "a");
 }
 
 #[test]

@@ -33,6 +33,7 @@ fn trace(name: &str, request_ms: i64, assessments: Vec<Assessment>) -> IndexedTr
         client_request_id: None,
         request_preview: None,
         response_preview: None,
+        root_name: None,
         tags: pairs(&[(key::NAME, "predict")]),
         metadata: Pairs::new(),
     };

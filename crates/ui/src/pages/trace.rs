@@ -113,7 +113,7 @@ async fn show(axum::extract::State(console): State, caller: Caller, Path(id): Pa
     let experiment = console.tracked.experiment(&caller.workspace, info.experiment).await?;
     let group = experiment.map_or_else(|| info.experiment.to_string(), |e| e.experiment.name.to_string());
     let now = console.now();
-    // Only MLflow's clients name traces; what came over OTLP is known by its first span.
+    // Of before roots gave their traces names.
     let first = steps.first().map(|step| step.name.as_str());
     let named = info.name().or(first).filter(|name| !name.is_empty());
     let name = named.unwrap_or(info.id.as_str()).to_owned();

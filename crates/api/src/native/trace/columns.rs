@@ -218,6 +218,7 @@ mod tests {
             client_request_id: None,
             request_preview: None,
             response_preview: None,
+            root_name: None,
             tags: Pairs::new(),
             metadata: Pairs::new(),
         };
