@@ -149,7 +149,7 @@ fn a_trace_that_nobody_named_is_called_as_its_root() {
     let scope = query("", &[], 1).unwrap().scope;
     let column = ValueColumn::parse("name").unwrap();
     let values = index.values(&scope, &TraceFilter::default(), &column, "", 9).values;
-    let told: Vec<_> = values.iter().map(|known| (known.value.as_str(), known.traces)).collect();
+    let told: Vec<_> = values.iter().map(|known| (known.value.as_str(), known.count)).collect();
     assert_eq!(told, [("predict", 2), ("Predict", 1), ("serve", 1)]);
     // Named after all, and then gone.
     let mut named = trace("d", 1, 100);
@@ -158,7 +158,7 @@ fn a_trace_that_nobody_named_is_called_as_its_root() {
     index.put(named);
     assert_eq!(
         (search(&index, "name = 'serve'", &[]), search(&index, "name = 'other'", &[])),
-        ("".into(), "d".into())
+        (String::new(), "d".into())
     );
     index.remove(&[TraceId::parse("c").unwrap()]);
     index.put(trace("g", 1, 10));

@@ -65,7 +65,7 @@ async fn new_run(commands: &Tracking, n: u8) -> RunId {
         start_ms: 10,
         tags: vec![tag("k", "v")],
     };
-    run(commands, create).await.unwrap().id
+    run(commands, create).await.unwrap().run.id
 }
 
 async fn with_default(commands: &Tracking) {
