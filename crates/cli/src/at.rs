@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::client::{Client, Place};
-use crate::{Failed, Session};
+use crate::{Failed, Missing, Session};
 
 /// Where the data is.
 #[derive(Debug, Clone, Args)]
 pub struct DataArgs {
-    /// The data directory; created if it does not exist.
+    /// The data directory; 'up', 'run' and what lets somebody in create it if it does not exist.
     #[arg(long, env = "MAINSTAY_DATA", default_value = "./mainstay-data")]
     pub data: PathBuf,
     /// A PostgreSQL database instead of the SQLite file in the data directory:
@@ -35,8 +35,17 @@ pub(crate) struct At {
 
 impl At {
     pub(crate) async fn connect(self, session: Session<'_>) -> Result<Client, Failed> {
+        self.find(session, Missing::Refuse).await
+    }
+
+    /// The same for what may be the first that is done to a data directory.
+    pub(crate) async fn connect_or_make(self, session: Session<'_>) -> Result<Client, Failed> {
+        self.find(session, Missing::Make).await
+    }
+
+    async fn find(self, session: Session<'_>, missing: Missing) -> Result<Client, Failed> {
         let Self { server, data: DataArgs { data, db }, workspace } = self;
-        Client::connect(Place { server, token: token(), workspace, data, db }, session.local).await
+        Client::connect(Place { server, token: token(), workspace, data, db, missing }, session.local).await
     }
 }
 

@@ -45,7 +45,7 @@ pub use mainstay_core::failed::Failed;
 pub use self::at::{DataArgs, token};
 pub use self::completion::Completion;
 pub use self::exit::Exit;
-pub use self::local::{Conversation, LONGEST_ANSWER, Local, Opened};
+pub use self::local::{Conversation, LONGEST_ANSWER, Local, Missing, Opened};
 pub use self::params::overrides;
 
 use self::approve::Approve;

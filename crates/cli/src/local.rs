@@ -19,11 +19,20 @@ pub enum Opened {
     By(String),
 }
 
+/// What happens where there is no data directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missing {
+    /// The command is refused: what it asks about is elsewhere.
+    Refuse,
+    /// It is made: a server that lets in nobody unknown needs somebody who is known before it starts.
+    Make,
+}
+
 /// Opens data directories.
 #[async_trait]
 pub trait Local: Send + Sync {
-    /// Opens `data`, or says which server has it open. A directory that is not there is not made.
-    async fn open(&self, data: &Path, db: Option<&str>) -> Result<Opened, Failed>;
+    /// Opens `data`, or says which server has it open.
+    async fn open(&self, data: &Path, db: Option<&str>, missing: Missing) -> Result<Opened, Failed>;
 }
 
 /// The HTTP API in this process, for as long as one command takes.

@@ -66,7 +66,7 @@ impl Token {
 
 impl Create {
     async fn run(self, session: Session<'_>) -> Result<(), Failed> {
-        let client = self.at.connect(session).await?;
+        let client = self.at.connect_or_make(session).await?;
         let body = json!({ "label": self.label, "role": self.role, "expires_in_days": self.days });
         let made = client.post(PATH, &body).await;
         client.close().await;

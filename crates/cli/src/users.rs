@@ -78,7 +78,7 @@ fn password() -> Result<String, Failed> {
 impl Create {
     async fn run(self, session: Session<'_>) -> Result<(), Failed> {
         let body = json!({ "name": self.name, "password": password()?, "admin": self.admin });
-        let client = self.at.connect(session).await?;
+        let client = self.at.connect_or_make(session).await?;
         let made = client.post(PATH, &body).await;
         client.close().await;
         let made = made?;

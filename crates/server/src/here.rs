@@ -8,7 +8,8 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use http::{HeaderValue, Request, Response, header};
 use mainstay_api::App;
-use mainstay_cli::{Conversation, LONGEST_ANSWER, Local, Opened};
+use mainstay_cli::terminal::note;
+use mainstay_cli::{Conversation, LONGEST_ANSWER, Local, Missing, Opened};
 use mainstay_directory::layout::NoData;
 use mainstay_directory::lock::InUse;
 use mainstay_directory::server_file::ServerFile;
@@ -31,8 +32,8 @@ pub(crate) struct Directories;
 
 #[async_trait]
 impl Local for Directories {
-    async fn open(&self, data: &Path, db: Option<&str>) -> Result<Opened, Failed> {
-        match Here::open(data, db).await {
+    async fn open(&self, data: &Path, db: Option<&str>, missing: Missing) -> Result<Opened, Failed> {
+        match Here::open(data, db, missing).await {
             Ok(here) => Ok(Opened::Here(Box::new(here))),
             Err(failed) if failed.is::<InUse>() => match ServerFile::wait_for(data).await {
                 Some(url) => Ok(Opened::By(url)),
@@ -58,9 +59,12 @@ struct Working {
 
 impl Here {
     /// Opens what is there; a command that only asks does not make a directory.
-    async fn open(data: &Path, db: Option<&str>) -> Result<Self, Failed> {
+    async fn open(data: &Path, db: Option<&str>, missing: Missing) -> Result<Self, Failed> {
         if !data.join("lock").exists() {
-            return Err(NoData::at(data).into());
+            match missing {
+                Missing::Refuse => return Err(NoData::at(data).into()),
+                Missing::Make => note(format!("a new data directory: {}", data.display())),
+            }
         }
         let platform = Platform::open(data, db, environment(Mode::Local)).await?;
         platform.create_default_experiment().await?;

@@ -11,7 +11,7 @@ use http::{HeaderName, Method, Request, Response, header};
 use serde_json::Value;
 
 use self::remote::Remote;
-use crate::{Conversation, Failed, Local, Opened};
+use crate::{Conversation, Failed, Local, Missing, Opened};
 
 /// Where to find Mainstay, as the arguments and the environment say.
 #[derive(Debug, Clone)]
@@ -26,6 +26,8 @@ pub(crate) struct Place {
     pub(crate) data: PathBuf,
     /// The PostgreSQL database instead of the one in the data directory.
     pub(crate) db: Option<String>,
+    /// What happens where there is no data directory.
+    pub(crate) missing: Missing,
 }
 
 /// A conversation with Mainstay.
@@ -47,10 +49,10 @@ impl Client {
     /// Connects to the server that is named, to the one that has the data directory open, or, where there
     /// is none, opens the data here.
     pub(crate) async fn connect(place: Place, local: &dyn Local) -> Result<Self, Failed> {
-        let Place { server, token, workspace, data, db } = place;
+        let Place { server, token, workspace, data, db, missing } = place;
         let transport = match server {
             Some(url) => Transport::Remote(Remote::new(&url)?),
-            None => match local.open(&data, db.as_deref()).await? {
+            None => match local.open(&data, db.as_deref(), missing).await? {
                 Opened::Here(here) => Transport::Here(here),
                 Opened::By(url) => Transport::Remote(Remote::new(&url)?),
             },

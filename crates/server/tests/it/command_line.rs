@@ -36,6 +36,17 @@ async fn server_with(data: &Data, auth: &str) -> Running {
     panic!("waited a minute for the server");
 }
 
+#[test]
+fn what_lets_somebody_in_may_be_the_first_that_is_done() {
+    let data = Data::new();
+    let made = data.output(&["token", "create", "--label", "first", "--role", "admin"]);
+    assert!(String::from_utf8_lossy(&made.stderr).contains("a new data directory: "));
+    assert!(printed(&made).len() > 20);
+    let again = data.output(&["token", "create", "--label", "second", "--role", "viewer"]);
+    assert!(!String::from_utf8_lossy(&again.stderr).contains("a new data directory: "));
+    assert_eq!(json(&data, &["token", "list"])["items"].as_array().unwrap().len(), 2);
+}
+
 #[tokio::test]
 async fn commands_are_the_same_with_a_server_and_without_one() {
     let data = Data::new();
