@@ -160,18 +160,21 @@ pub struct VersionDetail {
 }
 
 /// The newest version in each of `stages`; in each stage that has one if `stages` is empty
-/// (`get_latest_versions`). Deleted versions are in none.
-pub fn latest_per_stage(versions: Vec<VersionDetail>, stages: &[Stage]) -> Vec<VersionDetail> {
-    let mut newest = BTreeMap::new();
+/// (`get_latest_versions`). Deleted versions are in none. The stage comes first whose oldest version is the oldest.
+pub fn latest_per_stage(mut versions: Vec<VersionDetail>, stages: &[Stage]) -> Vec<VersionDetail> {
+    versions.sort_by_key(|version| version.version.number);
+    let mut newest: Vec<VersionDetail> = Vec::new();
     for version in versions {
         let stage = version.version.stage;
-        let wanted = stage != Stage::Deleted && (stages.is_empty() || stages.contains(&stage));
-        let number = version.version.number;
-        if wanted && newest.get(&stage).is_none_or(|old: &VersionDetail| old.version.number < number) {
-            newest.insert(stage, version);
+        if stage == Stage::Deleted || !(stages.is_empty() || stages.contains(&stage)) {
+            continue;
+        }
+        match newest.iter_mut().find(|old| old.version.stage == stage) {
+            Some(old) => *old = version,
+            None => newest.push(version),
         }
     }
-    newest.into_values().collect()
+    newest
 }
 
 /// How the record names a model.

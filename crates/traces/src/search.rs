@@ -217,7 +217,11 @@ fn test(Comparison { column, op, value }: Comparison) -> Result<TraceTest, Searc
                 if is_amounts(&name) && !matches!(op, Op::Eq | Op::Ne | Op::IsNull | Op::IsNotNull) {
                     return Err(SearchError::ReservedComparator { op: op.as_str(), key: name });
                 }
-                TraceTest::Metadata(name, pair(op, value)?)
+                match (op, value) {
+                    // A trace is of a run as well if it was linked to it afterwards.
+                    (Op::Eq, Operand::Text(run)) if name == reserved::SOURCE_RUN => TraceTest::Run(run),
+                    (op, value) => TraceTest::Metadata(name, pair(op, value)?),
+                }
             }
         },
     })

@@ -87,9 +87,9 @@ pub trait TrackingTx: ExperimentTx {
     async fn put_latest(&mut self, run: RunId, latest: &BTreeMap<&str, Latest>) -> Result<(), StorageError>;
     /// Appends blocks, each of another metric.
     async fn append_blocks(&mut self, run: RunId, blocks: &[EncodedBlock<'_>]) -> Result<(), StorageError>;
-    /// Notes that a dataset went into a run; a dataset that is known by name and digest is not stored
-    /// again, and an input that is known gets the new tags.
-    async fn put_dataset_input(&mut self, run: &Run, input: &DatasetInput) -> Result<(), StorageError>;
+    /// Notes that a dataset went into a run, and with which tags; `false` if that is noted already, which stays as it
+    /// is. A dataset that is known by name and digest is not stored again.
+    async fn put_dataset_input(&mut self, run: &Run, input: &DatasetInput) -> Result<bool, StorageError>;
     /// Notes that a logged model went into a run.
     async fn put_model_input(&mut self, run: RunId, model: LoggedModelId) -> Result<(), StorageError>;
     /// Notes that a logged model came out of a run.

@@ -204,14 +204,14 @@ impl TrackingTx for StoreTx {
         self.execute_rows(MARK_DUE, &due).await
     }
 
-    async fn put_dataset_input(&mut self, run: &Run, input: &DatasetInput) -> Result<(), StorageError> {
+    async fn put_dataset_input(&mut self, run: &Run, input: &DatasetInput) -> Result<bool, StorageError> {
         let dataset = &input.dataset;
         let sql = "INSERT INTO run_datasets (experiment, name, digest, description) VALUES ($1, $2, $3, $4) \
             ON CONFLICT (experiment, name, digest) DO NOTHING";
         let row = params![run.experiment.0, &dataset.name, &dataset.digest, json_text(dataset)?];
         self.execute(sql, row).await?;
         let sql = "INSERT INTO run_dataset_inputs (run, experiment, name, digest, tags) \
-            VALUES ($1, $2, $3, $4, $5) ON CONFLICT (run, name, digest) DO UPDATE SET tags = excluded.tags";
+            VALUES ($1, $2, $3, $4, $5) ON CONFLICT (run, name, digest) DO NOTHING";
         let row = params![
             run.id.to_string(),
             run.experiment.0,
@@ -219,7 +219,7 @@ impl TrackingTx for StoreTx {
             &dataset.digest,
             json_text(&input.tags)?,
         ];
-        self.execute(sql, row).await.map(drop)
+        Ok(self.execute(sql, row).await? > 0)
     }
 
     async fn put_model_input(&mut self, run: RunId, model: LoggedModelId) -> Result<(), StorageError> {

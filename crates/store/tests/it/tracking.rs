@@ -211,12 +211,12 @@ both!(inputs_and_logged_models_hang_on_their_runs, async |fresh: Fresh| {
 
     let reader = &fresh.database.reader;
     let uses = reader.dataset_uses(&workspace, &[ExperimentId::DEFAULT]).await.unwrap();
-    let (name, digest, context) = ("iris".to_owned(), "d1".to_owned(), Some("eval".to_owned()));
+    let (name, digest, context) = ("iris".to_owned(), "d1".to_owned(), Some("train".to_owned()));
     assert_eq!(uses, [DatasetUse { experiment: ExperimentId::DEFAULT, name, digest, context }]);
     let elsewhere = Name::new("other").unwrap();
     assert!(reader.dataset_uses(&elsewhere, &[ExperimentId::DEFAULT]).await.unwrap().is_empty());
     let run = &reader.runs(&workspace, &[run_id(1)]).await.unwrap()[0];
-    assert_eq!(run.attached.datasets, [dataset_input("eval")]);
+    assert_eq!(run.attached.datasets, [dataset_input("train")], "what is noted stays");
     assert_eq!(
         (run.attached.model_inputs.as_slice(), run.attached.model_outputs.as_slice()),
         (&[model][..], &[output][..])

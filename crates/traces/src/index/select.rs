@@ -83,9 +83,10 @@ impl TraceIndex {
         rows.dedup();
     }
 
-    /// When a trace ended: milliseconds since the Unix epoch.
+    /// When a trace ended, or began if it goes on: milliseconds since the Unix epoch. That is what `end_time_ms` is to
+    /// filters and orders.
     pub(super) fn end(&self, slot: u32) -> Option<i64> {
-        let duration = self.durations.get(slot as usize).copied().flatten()?;
+        let duration = self.durations.get(slot as usize).copied().flatten().unwrap_or_default();
         self.starts.get(slot as usize).map(|start| start.saturating_add(duration))
     }
 }

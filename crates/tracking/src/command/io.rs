@@ -32,7 +32,8 @@ async fn existing_models(
     Ok(())
 }
 
-/// Notes datasets and logged models that went into a run. Event: `run.inputs_logged`.
+/// Notes datasets and logged models that went into a run. Event: `run.inputs_logged`, with those datasets that were
+/// not noted before.
 #[derive(Debug, Clone)]
 pub struct LogInputs {
     /// Where.
@@ -64,21 +65,23 @@ impl Command for LogInputs {
         at_most("models", self.models.len())?;
         let run = active_run(tx, self.run).await?;
         existing_models(tx, self.models.iter().copied()).await?;
+        let mut noted = Vec::new();
         for input in &self.datasets {
-            tx.put_dataset_input(&run, input).await?;
+            if tx.put_dataset_input(&run, input).await? {
+                noted.push(input);
+            }
         }
         for model in &self.models {
             tx.put_model_input(self.run, *model).await?;
         }
-        let datasets: Vec<Value> = self
-            .datasets
-            .iter()
-            .map(|input| {
-                let (name, digest) = (&input.dataset.name, &input.dataset.digest);
-                json!({"name": name, "digest": digest, "context": input.context()})
-            })
-            .collect();
-        let body = json!({"datasets": datasets, "models": self.models});
+        if noted.is_empty() && self.models.is_empty() {
+            return Ok(());
+        }
+        let datasets = noted.into_iter().map(|input| {
+            let (name, digest) = (&input.dataset.name, &input.dataset.digest);
+            json!({"name": name, "digest": digest, "context": input.context()})
+        });
+        let body = json!({"datasets": datasets.collect::<Vec<Value>>(), "models": self.models});
         tx.record(Event::new("run.inputs_logged", run_subject(self.run), body));
         Ok(())
     }

@@ -55,7 +55,9 @@ impl LogBatch {
     }
 
     async fn log_tags(&self, tx: &mut dyn TrackingTx, mut run: Run) -> Result<Texts<'_>, TrackingError> {
-        let logged = texts(self.batch.tags());
+        let mut logged = texts(self.batch.tags());
+        // No run is without a name: an empty one changes nothing.
+        logged.retain(|key, value| *key != RUN_NAME_TAG || !value.is_empty());
         tx.put_run_tags(self.run, &logged).await?;
         if let Some(name) = logged.get(RUN_NAME_TAG) {
             (*name).clone_into(&mut run.name);

@@ -18,12 +18,6 @@ use crate::run::Lifecycle;
 use crate::text::{MAX_KEY, Overlong, Pair};
 use mainstay_core::text::{checked, free_text};
 
-/// The model, unless it was deleted.
-async fn existing(tx: &mut dyn TrackingTx, id: LoggedModelId) -> Result<LoggedModel, TrackingError> {
-    let model = known_logged_model(tx, id).await?;
-    if model.lifecycle == Lifecycle::Active { Ok(model) } else { Err(TrackingError::NoLoggedModel(id)) }
-}
-
 async fn update(
     tx: &mut dyn TrackingTx,
     mut model: LoggedModel,
@@ -129,13 +123,13 @@ impl Command for FinalizeLoggedModel {
     }
 
     async fn apply(&self, tx: &mut Self::Tx) -> Result<LoggedModel, TrackingError> {
-        let mut model = existing(tx, self.id).await?;
+        let mut model = known_logged_model(tx, self.id).await?;
         model.status = self.status;
         update(tx, model, "logged_model.finalized").await
     }
 }
 
-/// Deletes a logged model. Event: `logged_model.deleted`.
+/// Deletes a logged model, unless it is. Event: `logged_model.deleted`.
 #[derive(Debug, Clone)]
 pub struct DeleteLoggedModel {
     /// Where.
@@ -159,7 +153,10 @@ impl Command for DeleteLoggedModel {
     }
 
     async fn apply(&self, tx: &mut Self::Tx) -> Result<(), TrackingError> {
-        let mut model = existing(tx, self.id).await?;
+        let mut model = known_logged_model(tx, self.id).await?;
+        if model.lifecycle == Lifecycle::Deleted {
+            return Ok(());
+        }
         model.lifecycle = Lifecycle::Deleted;
         update(tx, model, "logged_model.deleted").await.map(drop)
     }
@@ -191,7 +188,7 @@ impl Command for LogLoggedModelParams {
     }
 
     async fn apply(&self, tx: &mut Self::Tx) -> Result<(), TrackingError> {
-        existing(tx, self.id).await?;
+        known_logged_model(tx, self.id).await?;
         tx.put_logged_model_params(self.id, &texts(&self.params)).await?;
         let body = json!({"params": self.params});
         tx.record(Event::new("logged_model.params_logged", logged_model_subject(self.id), body));
@@ -225,7 +222,7 @@ impl Command for SetLoggedModelTags {
     }
 
     async fn apply(&self, tx: &mut Self::Tx) -> Result<LoggedModel, TrackingError> {
-        let mut model = existing(tx, self.id).await?;
+        let mut model = known_logged_model(tx, self.id).await?;
         tx.put_logged_model_tags(self.id, &texts(&self.tags)).await?;
         model.updated = tx.now();
         tx.update_logged_model(&model).await?;
@@ -262,7 +259,7 @@ impl Command for DeleteLoggedModelTag {
 
     async fn apply(&self, tx: &mut Self::Tx) -> Result<(), TrackingError> {
         let key = checked("key", self.key.clone(), MAX_KEY, Overlong::Refuse)?;
-        existing(tx, self.id).await?;
+        known_logged_model(tx, self.id).await?;
         if !tx.delete_logged_model_tag(self.id, &key).await? {
             return Err(TrackingError::NoModelTag { key, model: self.id });
         }

@@ -210,10 +210,11 @@ impl TrackingTx for Tx {
         self.state.blocks.extend(blocks.iter().map(|block| (run, block.key.to_owned(), block.bytes.clone())));
         Ok(())
     }
-    async fn put_dataset_input(&mut self, run: &Run, input: &DatasetInput) -> Result<(), StorageError> {
+    async fn put_dataset_input(&mut self, run: &Run, input: &DatasetInput) -> Result<bool, StorageError> {
         let key = (run.id, input.dataset.name.clone(), input.dataset.digest.clone());
-        self.state.datasets.insert(key, input.clone());
-        Ok(())
+        let is_new = !self.state.datasets.contains_key(&key);
+        self.state.datasets.entry(key).or_insert_with(|| input.clone());
+        Ok(is_new)
     }
     async fn put_model_input(&mut self, run: RunId, model: LoggedModelId) -> Result<(), StorageError> {
         self.state.inputs.push((run, model));
