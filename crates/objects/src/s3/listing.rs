@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
+use mainstay_core::error::StorageError;
 use mainstay_core::object::{Entries, Entry};
 use object_store::ListResult;
 use object_store::aws::AmazonS3;
@@ -35,7 +36,7 @@ pub(super) fn entries(s3: Arc<AmazonS3>, folder: Option<Path>) -> Entries {
         let page = match answered("listing a directory", s3.list_paginated(prefix.as_deref(), options)).await
         {
             Ok(page) => page,
-            Err(refusal) => return Err(refusal.into()),
+            Err(refusal) => return Err(StorageError::from(refusal)),
         };
         let next = page.page_token.map_or(Next::None, Next::After);
         Ok(Some((page.result, (s3, prefix, next))))
