@@ -1,5 +1,6 @@
 //! Objects: files by path, on local disk or in an object store.
 
+use std::collections::BinaryHeap;
 use std::fmt;
 use std::ops::Range;
 use std::pin::Pin;
@@ -8,7 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures::Stream;
+use futures::{Stream, TryStreamExt as _};
 use thiserror::Error;
 
 use crate::digest::Digest;
@@ -134,6 +135,34 @@ pub struct Entry {
     pub name: String,
     /// The length in bytes; `None` for a directory.
     pub size: Option<u64>,
+}
+
+/// What lies in a directory, as it is read: in no order, and never all of it in memory.
+pub type Entries = Pin<Box<dyn Stream<Item = Result<Entry, StorageError>> + Send>>;
+
+/// The beginning of a directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listing {
+    /// Sorted by name; of a file and a directory of one name the file first.
+    pub entries: Vec<Entry>,
+    /// Whether there are more.
+    pub has_more: bool,
+}
+
+impl Listing {
+    /// The first `limit` of what lies in a directory; never more of them are held at once.
+    pub async fn first(mut entries: Entries, limit: usize) -> Result<Self, StorageError> {
+        let (mut first, mut has_more) = (BinaryHeap::new(), false);
+        while let Some(Entry { name, size }) = entries.try_next().await? {
+            first.push((name, size.is_none(), size));
+            if first.len() > limit {
+                first.pop();
+                has_more = true;
+            }
+        }
+        let sorted = first.into_sorted_vec().into_iter();
+        Ok(Self { entries: sorted.map(|(name, _, size)| Entry { name, size }).collect(), has_more })
+    }
 }
 
 /// Why an object was not stored or read.
@@ -279,8 +308,13 @@ pub trait Objects: Send + Sync {
     /// What is known of an object; `None` if there is none.
     async fn status(&self, path: &ObjectPath) -> Result<Option<Status>, StorageError>;
 
-    /// Lists a directory, sorted by name; `None` for the root. Empty if there is none.
-    async fn list(&self, directory: Option<&ObjectPath>) -> Result<Vec<Entry>, StorageError>;
+    /// What lies in a directory; `None` for the root. Nothing if there is none.
+    async fn entries(&self, directory: Option<&ObjectPath>) -> Result<Entries, StorageError>;
+
+    /// The first `limit` of what lies in a directory, sorted by name.
+    async fn list(&self, directory: Option<&ObjectPath>, limit: usize) -> Result<Listing, StorageError> {
+        Listing::first(self.entries(directory).await?, limit).await
+    }
 
     /// Removes an object or a whole directory; `false` if there was none.
     async fn delete(&self, path: &ObjectPath) -> Result<bool, StorageError>;
@@ -296,7 +330,28 @@ pub trait Objects: Send + Sync {
 
 #[cfg(test)]
 mod tests {
+    use futures::stream;
+
     use super::*;
+
+    #[tokio::test]
+    async fn the_first_of_a_directory_are_held_and_no_more() {
+        let entry = |(name, size): (&str, Option<u64>)| Ok(Entry { name: name.to_owned(), size });
+        let there = [("b", None), ("d", Some(1)), ("a", Some(2)), ("b", Some(3)), ("c", None)];
+        let first = async |limit| {
+            let listing = Listing::first(Box::pin(stream::iter(there.map(entry))), limit).await.unwrap();
+            let names = listing.entries.into_iter().map(|entry| (entry.name, entry.size));
+            (names.collect::<Vec<_>>(), listing.has_more)
+        };
+        let sorted = [("a", Some(2)), ("b", Some(3)), ("b", None), ("c", None), ("d", Some(1))]
+            .map(|(name, size)| (name.to_owned(), size));
+        assert_eq!(first(9).await, (sorted.to_vec(), false));
+        assert_eq!(first(5).await, (sorted.to_vec(), false));
+        assert_eq!(first(3).await, (sorted[..3].to_vec(), true));
+        assert_eq!(first(0).await, (Vec::new(), true));
+        let failing = stream::iter([entry(("a", None)), Err(StorageError::Corrupt("x".into()))]);
+        assert!(Listing::first(Box::pin(failing), 9).await.is_err());
+    }
 
     #[test]
     fn a_signed_url_is_not_printed() {

@@ -4,7 +4,7 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use mainstay_core::action::Action;
-use mainstay_core::object::{Entry, ObjectPath};
+use mainstay_core::object::{Entry, Listing, ObjectPath, Objects};
 use serde::{Deserialize, Serialize};
 
 use crate::artifact_path::artifact_directory;
@@ -59,6 +59,26 @@ impl FileInfo {
     }
 }
 
+/// Most files and directories in one directory that are told. MLflow's clients know no pages of them and take what they
+/// are told for all; so more are refused.
+const MAX_LISTED: usize = 100_000;
+
+/// What lies in a directory, all of it.
+pub(crate) async fn listed(
+    objects: &dyn Objects,
+    directory: Option<&ObjectPath>,
+) -> Result<Vec<Entry>, Error> {
+    Ok(whole(objects.list(directory, MAX_LISTED).await?)?)
+}
+
+/// What is told of a directory: all of it, or why not.
+fn whole(listing: Listing) -> Result<Vec<Entry>, MlflowError> {
+    if listing.has_more {
+        return Err(MlflowError::LargeDirectory { limit: MAX_LISTED });
+    }
+    Ok(listing.entries)
+}
+
 /// The directory `below` the artifacts at `root_uri`; paths are relative to the latter.
 async fn listing(state: &Mlflow, root_uri: String, below: Option<ObjectPath>) -> Result<Json<Files>, Error> {
     let root = state.place(&root_uri).ok_or_else(|| MlflowError::ElsewhereArtifacts(root_uri.clone()))??;
@@ -68,7 +88,7 @@ async fn listing(state: &Mlflow, root_uri: String, below: Option<ObjectPath>) ->
             (root.path.join(below.as_str()).map_err(|_| MlflowError::InvalidPath)?, below.as_str())
         }
     };
-    let entries = root.objects.list(Some(&directory)).await?;
+    let entries = listed(&*root.objects, Some(&directory)).await?;
     let files = entries.iter().map(|entry| FileInfo::new(prefix, entry)).collect();
     Ok(Json(Files::new(Some(root_uri), files)))
 }
@@ -110,4 +130,21 @@ async fn of_model(
     let below = artifact_directory(request.artifact_directory_path.as_deref().unwrap_or_default())?;
     let model = admitted(&state, &caller, model_id.parse()?).await?.model;
     listing(&state, model.artifact_uri, below).await
+}
+
+#[cfg(test)]
+mod tests {
+    use mainstay_core::error::{Coded as _, ErrorCode};
+
+    use super::*;
+
+    #[test]
+    fn a_directory_is_told_whole_or_not_at_all() {
+        let entries = vec![Entry { name: "a".into(), size: Some(1) }];
+        let all = whole(Listing { entries: entries.clone(), has_more: false });
+        assert_eq!(all.unwrap(), entries);
+        let refused = whole(Listing { entries, has_more: true }).unwrap_err();
+        assert_eq!(refused.code(), ErrorCode::InvalidArgument);
+        assert!(refused.to_string().contains("more than 100000 files"), "{refused}");
+    }
 }

@@ -9,7 +9,7 @@ use http::HeaderMap;
 use mainstay_core::action::Action;
 use serde::Deserialize;
 
-use crate::artifact_list::{FileInfo, Files};
+use crate::artifact_list::{FileInfo, Files, listed};
 use crate::artifact_owner::{owned, root_of, seen, writable};
 use crate::artifact_path::{artifact_directory, artifact_path};
 use crate::artifact_room::Room;
@@ -88,7 +88,7 @@ async fn list(
         Some(path) => Some(owned(&state, &caller, path).await?),
         None => root_of(&caller.workspace),
     };
-    let mut entries = state.objects.list(directory.as_ref()).await?;
+    let mut entries = listed(&*state.objects, directory.as_ref()).await?;
     if directory.is_none() {
         entries = seen(&state, &caller, entries).await?;
     }

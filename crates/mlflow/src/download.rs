@@ -1,6 +1,7 @@
 //! One artifact as a download.
 
 use axum::response::Response;
+use futures::TryStreamExt as _;
 use http::HeaderMap;
 use mainstay_core::object::{ObjectPath, Objects};
 
@@ -15,7 +16,7 @@ pub async fn download(
     if let Some(answer) = mainstay_api::download::download(objects, path, request).await? {
         return Ok(answer);
     }
-    let is_directory = !objects.list(Some(path)).await?.is_empty();
+    let is_directory = objects.entries(Some(path)).await?.try_next().await?.is_some();
     let path = path.to_string();
     let missing = if is_directory { MlflowError::IsDirectory(path) } else { MlflowError::NoArtifact(path) };
     Err(missing.into())

@@ -349,6 +349,15 @@ pub enum MlflowError {
     /// What is in a workspace is not deleted or moved with it.
     #[error("mode {0} is not supported: empty the workspace, and delete it with RESTRICT")]
     WorkspaceMode(String),
+    /// A directory has more in it than is told at once.
+    #[error(
+        "the directory has more than {limit} files and directories in it, which are too many for one answer; \
+         get its files by their paths, and put files into more directories"
+    )]
+    LargeDirectory {
+        /// The most.
+        limit: usize,
+    },
     /// A model has more files than are looked at.
     #[error("the model at '{uri}' has more than {limit} files; register an archive of them instead")]
     TooManyFiles {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use mainstay_core::error::StorageError;
 use mainstay_core::name::Name;
-use mainstay_core::object::{ByteStream, Content, Entry, ObjectError, ObjectPath, Objects, Status};
+use mainstay_core::object::{ByteStream, Content, Entries, ObjectError, ObjectPath, Objects, Status};
 use mainstay_core::scope::default_workspace;
 use mainstay_core::time::MachineTime;
 
@@ -36,8 +36,8 @@ impl Objects for Nothing {
         Ok(None)
     }
 
-    async fn list(&self, _: Option<&ObjectPath>) -> Result<Vec<Entry>, StorageError> {
-        Ok(Vec::new())
+    async fn entries(&self, _: Option<&ObjectPath>) -> Result<Entries, StorageError> {
+        Ok(Box::pin(futures::stream::empty()))
     }
 
     async fn delete(&self, _: &ObjectPath) -> Result<bool, StorageError> {

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use futures::StreamExt as _;
+use futures::{StreamExt as _, TryStreamExt as _};
 use mainstay_core::digest::Digest;
 use mainstay_core::error::StorageError;
 use mainstay_core::object::{ObjectPath, Objects};
@@ -25,7 +25,8 @@ pub(crate) async fn digest(objects: &dyn Objects, root: &ObjectPath) -> Result<O
     let mut files = BTreeMap::new();
     let mut directories = vec![(root.clone(), String::new())];
     while let Some((directory, prefix)) = directories.pop() {
-        for entry in objects.list(Some(&directory)).await? {
+        let mut entries = objects.entries(Some(&directory)).await?;
+        while let Some(entry) = entries.try_next().await? {
             let relative = format!("{prefix}{}", entry.name);
             // What is in the store was checked when it came.
             let Ok(path) = directory.join(&entry.name) else { continue };

@@ -11,11 +11,12 @@ use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use async_trait::async_trait;
+use futures::stream;
 use mainstay_core::entropy::Entropy;
 use mainstay_core::error::StorageError;
-use mainstay_core::object::{ByteStream, Content, Entry, ObjectError, ObjectPath, Objects, Status};
+use mainstay_core::object::{ByteStream, Content, Entries, Entry, ObjectError, ObjectPath, Objects, Status};
 use mainstay_core::time::MachineTime;
-use tokio::fs;
+use tokio::fs::{self, ReadDir};
 use tokio::task::spawn_blocking;
 
 use super::incoming::receive;
@@ -97,28 +98,21 @@ impl Objects for LocalObjects {
         Ok(found.map(|(_, metadata)| status(&metadata)))
     }
 
-    async fn list(&self, directory: Option<&ObjectPath>) -> Result<Vec<Entry>, StorageError> {
+    async fn entries(&self, directory: Option<&ObjectPath>) -> Result<Entries, StorageError> {
         let place = match directory {
             Some(path) => self.locate(path).await?,
             None => self.root.clone(),
         };
-        let mut reading = match fs::read_dir(&place).await {
+        let reading = match fs::read_dir(&place).await {
             Ok(reading) => reading,
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-                return Ok(Vec::new());
+                return Ok(Box::pin(stream::empty()));
             }
             Err(error) => return Err(failure(error)),
         };
-        let mut entries = Vec::new();
-        while let Some(found) = reading.next_entry().await.map_err(failure)? {
-            let name = found.file_name().to_string_lossy().into_owned();
-            if name != INCOMING {
-                let metadata = found.metadata().await.map_err(failure)?;
-                entries.push(Entry { name, size: metadata.is_file().then_some(metadata.len()) });
-            }
-        }
-        entries.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(entries)
+        Ok(Box::pin(stream::try_unfold(reading, |mut reading| async move {
+            Ok(next_entry(&mut reading).await?.map(|entry| (entry, reading)))
+        })))
     }
 
     async fn delete(&self, path: &ObjectPath) -> Result<bool, StorageError> {
@@ -147,6 +141,18 @@ impl Objects for LocalObjects {
         }
         Ok(discarded)
     }
+}
+
+/// The next in a directory that is an artifact, or a folder of some.
+async fn next_entry(reading: &mut ReadDir) -> Result<Option<Entry>, StorageError> {
+    while let Some(found) = reading.next_entry().await.map_err(failure)? {
+        let name = found.file_name().to_string_lossy().into_owned();
+        if name != INCOMING {
+            let metadata = found.metadata().await.map_err(failure)?;
+            return Ok(Some(Entry { name, size: metadata.is_file().then_some(metadata.len()) }));
+        }
+    }
+    Ok(None)
 }
 
 /// A file, if there is one; below a file there is nothing.
@@ -194,7 +200,7 @@ pub(super) fn failure(error: std::io::Error) -> StorageError {
 mod tests {
     use super::*;
     use bytes::Bytes;
-    use futures::{StreamExt as _, stream};
+    use futures::StreamExt as _;
     use mainstay_core::entropy::SeededEntropy;
     use tempfile::TempDir;
 
@@ -227,7 +233,7 @@ mod tests {
         assert_eq!(read(&objects, "0/run/artifacts/a.txt/b", None).await, None);
         let content = objects.get(&path, None).await.unwrap().unwrap();
         assert!(content.status.stored.unwrap() > MachineTime::from_micros(0));
-        let listed = objects.list(Some(&"0/run/artifacts".parse().unwrap())).await.unwrap();
+        let listed = objects.list(Some(&"0/run/artifacts".parse().unwrap()), 9).await.unwrap().entries;
         assert_eq!(listed, [Entry { name: "a.txt".into(), size: Some(11) }]);
         assert!(objects.delete(&"0/run".parse().unwrap()).await.unwrap());
         assert!(!objects.delete(&path).await.unwrap());
@@ -246,7 +252,7 @@ mod tests {
             Err(ObjectError::TooLarge { limit: 5 })
         ));
         assert_eq!(read(&objects, "a/b", None).await.unwrap(), "old");
-        assert_eq!(objects.list(Some(&"a".parse().unwrap())).await.unwrap().len(), 1);
+        assert_eq!(objects.list(Some(&"a".parse().unwrap()), 9).await.unwrap().entries.len(), 1);
     }
 
     #[tokio::test]

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures::TryStreamExt as _;
 use mainstay_core::error::StorageError;
 use mainstay_core::object::{ObjectPath, Objects};
 use mainstay_mlflow::ArtifactRoot;
@@ -106,12 +107,12 @@ impl Artifacts for ArtifactPlaces {
 async fn measure(objects: &dyn Objects, folder: ObjectPath) -> Result<Measure, StorageError> {
     let (mut measure, mut waiting) = (Measure::default(), vec![folder]);
     while let Some(directory) = waiting.pop() {
-        let entries = match objects.list(Some(&directory)).await {
+        let mut entries = match objects.entries(Some(&directory)).await {
             // A link that leads out is removed as a link: what it leads to is not counted.
             Err(StorageError::Corrupt(_)) => continue,
-            listed => listed?,
+            found => found?,
         };
-        for entry in entries {
+        while let Some(entry) = entries.try_next().await? {
             match entry.size {
                 Some(bytes) => {
                     measure.objects += 1;

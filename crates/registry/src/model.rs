@@ -37,6 +37,26 @@ pub struct ModelDetail {
     pub aliases: BTreeMap<Alias, VersionNumber>,
 }
 
+/// A model as lists name it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedModel {
+    /// Its name.
+    pub name: ModelName,
+    /// Whether it is a [prompt](crate::prompt).
+    pub is_prompt: bool,
+}
+
+/// A model as lists show it: without its versions, but how many it has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelSummary {
+    /// The model.
+    pub detail: ModelDetail,
+    /// How many versions it has, without deleted ones.
+    pub versions: usize,
+    /// The newest of them.
+    pub newest: Option<VersionNumber>,
+}
+
 /// The old way to say what a version is for; kept for `MLflow` clients. Endpoints follow aliases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Stage {

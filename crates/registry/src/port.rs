@@ -8,7 +8,7 @@ use mainstay_core::error::StorageError;
 use mainstay_core::name::Name;
 use mainstay_core::time::MachineTime;
 
-use crate::model::{Model, ModelDetail, ModelVersion, Stage, VersionDetail};
+use crate::model::{ListedModel, Model, ModelDetail, ModelSummary, ModelVersion, Stage, VersionDetail};
 use crate::name::{Alias, ModelName, Tag, VersionNumber};
 
 /// Whether the gates of an artifact have passed; the rule is governance's.
@@ -118,6 +118,21 @@ pub trait RegistryReader: Send + Sync {
     async fn model(&self, workspace: &Name, name: &ModelName) -> Result<Option<ModelDetail>, StorageError>;
     /// All models, by name.
     async fn models(&self, workspace: &Name) -> Result<Vec<ModelDetail>, StorageError>;
+    /// The names of all models, in their order: what a list is chosen from.
+    async fn model_names(&self, workspace: &Name) -> Result<Vec<ListedModel>, StorageError>;
+    /// The models of these names that there are, in that order, for a page of a list.
+    async fn summaries(
+        &self,
+        workspace: &Name,
+        names: &[ModelName],
+    ) -> Result<Vec<ModelSummary>, StorageError>;
+    /// At most `limit` models whose names sort behind one, by name; from the first on if there is none.
+    async fn models_after(
+        &self,
+        workspace: &Name,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<ModelDetail>, StorageError>;
     /// A version; deleted ones included.
     async fn version(
         &self,

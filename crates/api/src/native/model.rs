@@ -172,9 +172,7 @@ async fn list(
     Params(page): Params<PageParams>,
 ) -> Result<Json<Listing<ModelBody>>, Error> {
     let (after, limit) = (page.after::<String>()?, page.limit()?);
-    let mut models = state.registered.models(&caller.workspace).await?;
-    models.retain(|detail| after.as_deref().is_none_or(|after| detail.model.name.as_str() > after));
-    models.truncate(limit + 1);
+    let models = state.registered.models_after(&caller.workspace, after.as_deref(), limit + 1).await?;
     let page = Page::of(models, limit, |detail| detail.model.name.to_string());
     Ok(Json(Listing::of(page, ModelBody::from)))
 }

@@ -5,6 +5,7 @@
 
 mod direct;
 mod failure;
+mod listing;
 mod location;
 mod presign;
 mod unfinished;
@@ -20,7 +21,7 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use mainstay_core::digest::Digest;
 use mainstay_core::error::{Cause, StorageError};
 use mainstay_core::object::{
-    ByteStream, Content, DirectTransfer, Entry, ObjectError, ObjectPath, Objects, Status,
+    ByteStream, Content, DirectTransfer, Entries, ObjectError, ObjectPath, Objects, Status,
 };
 use mainstay_core::time::{Clock, MachineTime};
 use object_store::aws::AmazonS3;
@@ -178,19 +179,8 @@ impl Objects for S3Objects {
         self.head(&self.key(path)?).await
     }
 
-    async fn list(&self, directory: Option<&ObjectPath>) -> Result<Vec<Entry>, StorageError> {
-        let folder = self.folder(directory)?;
-        let listed = tokio::time::timeout(PATIENCE * 10, self.s3.list_with_delimiter(folder.as_ref())).await;
-        let listed = listed.map_err(|late| StorageError::Unavailable(late.into()))?;
-        let listed = listed.map_err(|error| failure("listing a directory", &error))?;
-        let named = |path: &Path, size| Some(Entry { name: path.filename()?.to_owned(), size });
-        // Some tools make a directory by an object of its name, which is no file in it.
-        let files = listed.objects.iter().filter(|meta| Some(&meta.location) != folder.as_ref());
-        let files = files.filter_map(|meta| named(&meta.location, Some(meta.size)));
-        let directories = listed.common_prefixes.iter().filter_map(|path| named(path, None));
-        let mut entries: Vec<Entry> = files.chain(directories).collect();
-        entries.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(entries)
+    async fn entries(&self, directory: Option<&ObjectPath>) -> Result<Entries, StorageError> {
+        Ok(listing::entries(Arc::clone(&self.s3), self.folder(directory)?))
     }
 
     async fn delete(&self, path: &ObjectPath) -> Result<bool, StorageError> {

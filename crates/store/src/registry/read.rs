@@ -5,20 +5,23 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use mainstay_core::error::StorageError;
 use mainstay_core::name::Name;
-use mainstay_registry::model::{ModelDetail, VersionDetail};
+use mainstay_registry::model::{ListedModel, ModelDetail, ModelSummary, VersionDetail};
 use mainstay_registry::name::{Alias, ModelName, VersionNumber};
 use mainstay_registry::port::RegistryReader;
+use mainstay_registry::prompt::{IS_PROMPT, says_prompt};
 
 use super::{VERSION, alias, model, model_name, number_of, version};
 use crate::params;
 use crate::reader::{ReadTx, Reader};
-use crate::value::Value;
+use crate::value::{Row, Value};
 
 // An empty model name in `$2` stands for all models: no model has one.
-const MODELS: &str = "SELECT name, description, created, updated FROM registered_models \
-    WHERE workspace = $1 AND ($2 = '' OR name = $2) ORDER BY name";
-const MODEL_TAGS: &str =
-    "SELECT model, key, value FROM model_tags WHERE workspace = $1 AND ($2 = '' OR model = $2)";
+const MODEL_NAMES: &str = "SELECT m.name, t.value FROM registered_models m LEFT JOIN model_tags t \
+    ON t.workspace = m.workspace AND t.model = m.name AND t.key = $2 WHERE m.workspace = $1 ORDER BY m.name";
+const NAMES_AFTER: &str =
+    "SELECT name FROM registered_models WHERE workspace = $1 AND name > $2 ORDER BY name LIMIT $3";
+const COUNT_VERSIONS: &str = "SELECT COUNT(*), MAX(number) FROM model_versions \
+    WHERE workspace = $1 AND model = $2 AND stage <> 'Deleted_Internal'";
 const MODEL_ALIASES: &str = "SELECT model, alias, number FROM model_aliases WHERE workspace = $1 AND ($2 = '' OR model = $2) ORDER BY alias";
 const VERSIONS: &str = "SELECT model, number, created, updated, creator, description, stage, source, run, \
     run_link, logged_model, digest, location FROM model_versions WHERE workspace = $1 AND ($2 = '' OR model = $2) \
@@ -28,11 +31,75 @@ const VERSION_TAGS: &str = "SELECT model, number, key, value FROM model_version_
 #[async_trait]
 impl RegistryReader for Reader {
     async fn model(&self, workspace: &Name, name: &ModelName) -> Result<Option<ModelDetail>, StorageError> {
-        Ok(self.model_details(workspace, name.as_str()).await?.into_iter().next())
+        let key = params![workspace.as_str(), name.as_str()].to_vec();
+        self.read(move |tx| Box::pin(async move { model_detail(tx, &key).await })).await
     }
 
     async fn models(&self, workspace: &Name) -> Result<Vec<ModelDetail>, StorageError> {
-        self.model_details(workspace, "").await
+        let key = params![workspace.as_str()].to_vec();
+        self.read(move |tx| Box::pin(async move { model_details(tx, &ALL_MODELS, &key).await })).await
+    }
+
+    async fn model_names(&self, workspace: &Name) -> Result<Vec<ListedModel>, StorageError> {
+        let key = params![workspace.as_str(), IS_PROMPT].to_vec();
+        self.read(move |tx| {
+            Box::pin(async move {
+                let listed = |row: &Row| {
+                    let is_prompt = row.opt_text(1)?.is_some_and(says_prompt);
+                    Ok(ListedModel { name: model_name(row, 0)?, is_prompt })
+                };
+                tx.query(MODEL_NAMES, &key).await?.iter().map(listed).collect()
+            })
+        })
+        .await
+    }
+
+    async fn summaries(
+        &self,
+        workspace: &Name,
+        names: &[ModelName],
+    ) -> Result<Vec<ModelSummary>, StorageError> {
+        let keys: Vec<_> =
+            names.iter().map(|name| params![workspace.as_str(), name.as_str()].to_vec()).collect();
+        self.read(move |tx| {
+            Box::pin(async move {
+                let mut found = Vec::with_capacity(keys.len());
+                for key in &keys {
+                    let Some(detail) = model_detail(tx, key).await? else { continue };
+                    let row = tx.query_one(COUNT_VERSIONS, key).await?;
+                    let (versions, newest) = match &row {
+                        Some(row) => (row.count(0)?, row.opt_int(1)?.map(number_of).transpose()?),
+                        None => (0, None),
+                    };
+                    let versions = usize::try_from(versions).unwrap_or(usize::MAX);
+                    found.push(ModelSummary { detail, versions, newest });
+                }
+                Ok(found)
+            })
+        })
+        .await
+    }
+
+    async fn models_after(
+        &self,
+        workspace: &Name,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<ModelDetail>, StorageError> {
+        let workspace = workspace.clone();
+        // '' sorts before every name.
+        let key = params![workspace.as_str(), after.unwrap_or_default(), limit as u64].to_vec();
+        self.read(move |tx| {
+            Box::pin(async move {
+                let mut found = Vec::new();
+                for row in tx.query(NAMES_AFTER, &key).await? {
+                    let key = params![workspace.as_str(), row.text(0)?].to_vec();
+                    found.extend(model_detail(tx, &key).await?);
+                }
+                Ok(found)
+            })
+        })
+        .await
     }
 
     async fn version(
@@ -56,36 +123,6 @@ impl RegistryReader for Reader {
 }
 
 impl Reader {
-    async fn model_details(&self, workspace: &Name, name: &str) -> Result<Vec<ModelDetail>, StorageError> {
-        let key = params![workspace.as_str(), name].to_vec();
-        self.read(move |tx| {
-            Box::pin(async move {
-                let mut tags: BTreeMap<ModelName, BTreeMap<String, String>> = BTreeMap::new();
-                for row in tx.query(MODEL_TAGS, &key).await? {
-                    let of_model = tags.entry(model_name(&row, 0)?).or_default();
-                    of_model.insert(row.text(1)?.to_owned(), row.text(2)?.to_owned());
-                }
-                let mut aliases: BTreeMap<ModelName, BTreeMap<Alias, VersionNumber>> = BTreeMap::new();
-                for row in tx.query(MODEL_ALIASES, &key).await? {
-                    let of_model = aliases.entry(model_name(&row, 0)?).or_default();
-                    of_model.insert(alias(&row, 1)?, number_of(row.int(2)?)?);
-                }
-                let rows = tx.query(MODELS, &key).await?;
-                let detail = |row| {
-                    let model = model(row)?;
-                    let (tags, aliases) = (tags.remove(&model.name), aliases.remove(&model.name));
-                    Ok(ModelDetail {
-                        model,
-                        tags: tags.unwrap_or_default(),
-                        aliases: aliases.unwrap_or_default(),
-                    })
-                };
-                rows.iter().map(detail).collect()
-            })
-        })
-        .await
-    }
-
     async fn version_details(
         &self,
         workspace: &Name,
@@ -94,6 +131,53 @@ impl Reader {
         let key = params![workspace.as_str(), name].to_vec();
         self.read(move |tx| Box::pin(async move { version_details(tx, &key).await })).await
     }
+}
+
+/// Of all models of a workspace, or of one.
+struct ModelTexts {
+    models: &'static str,
+    tags: &'static str,
+    aliases: &'static str,
+}
+
+static ALL_MODELS: ModelTexts = ModelTexts {
+    models: "SELECT name, description, created, updated FROM registered_models WHERE workspace = $1 ORDER BY name",
+    tags: "SELECT model, key, value FROM model_tags WHERE workspace = $1",
+    aliases: "SELECT model, alias, number FROM model_aliases WHERE workspace = $1 ORDER BY alias",
+};
+static ONE_MODEL: ModelTexts = ModelTexts {
+    models: "SELECT name, description, created, updated FROM registered_models WHERE workspace = $1 AND name = $2",
+    tags: "SELECT model, key, value FROM model_tags WHERE workspace = $1 AND model = $2",
+    aliases: "SELECT model, alias, number FROM model_aliases WHERE workspace = $1 AND model = $2 ORDER BY alias",
+};
+
+/// The model of a workspace and a name.
+async fn model_detail(tx: &mut ReadTx, key: &[Value]) -> Result<Option<ModelDetail>, StorageError> {
+    Ok(model_details(tx, &ONE_MODEL, key).await?.into_iter().next())
+}
+
+async fn model_details(
+    tx: &mut ReadTx,
+    texts: &ModelTexts,
+    key: &[Value],
+) -> Result<Vec<ModelDetail>, StorageError> {
+    let mut tags: BTreeMap<ModelName, BTreeMap<String, String>> = BTreeMap::new();
+    for row in tx.query(texts.tags, key).await? {
+        let of_model = tags.entry(model_name(&row, 0)?).or_default();
+        of_model.insert(row.text(1)?.to_owned(), row.text(2)?.to_owned());
+    }
+    let mut aliases: BTreeMap<ModelName, BTreeMap<Alias, VersionNumber>> = BTreeMap::new();
+    for row in tx.query(texts.aliases, key).await? {
+        let of_model = aliases.entry(model_name(&row, 0)?).or_default();
+        of_model.insert(alias(&row, 1)?, number_of(row.int(2)?)?);
+    }
+    let rows = tx.query(texts.models, key).await?;
+    let detail = |row| {
+        let model = model(row)?;
+        let (tags, aliases) = (tags.remove(&model.name), aliases.remove(&model.name));
+        Ok(ModelDetail { model, tags: tags.unwrap_or_default(), aliases: aliases.unwrap_or_default() })
+    };
+    rows.iter().map(detail).collect()
 }
 
 const ONE_VERSION_TAGS: &str =

@@ -15,7 +15,7 @@ use mainstay_governance::command::RecordGates;
 use mainstay_governance::gate::{GateReport, GateResult, Verdict};
 use mainstay_governance::port::GovernanceTx;
 use mainstay_registry::command::{CreateModel, DeleteVersion, PromoteAlias, RegisterVersion, SetAlias};
-use mainstay_registry::name::{Alias, ModelName, VersionNumber};
+use mainstay_registry::name::{Alias, ModelName, Tag, VersionNumber};
 use mainstay_registry::port::{RegistryReader as _, RegistryTx};
 use mainstay_serving::command::{CreateEndpoint, SetRevision};
 use mainstay_serving::endpoint::Endpoint;
@@ -212,4 +212,43 @@ both!(a_gate_that_failed_is_told_from_one_that_could_not_tell_and_from_none, asy
         assert_eq!(refused.code(), ErrorCode::GateNotPassed);
         assert!(refused.to_string().contains(sentence), "{refused}");
     }
+});
+
+both!(lists_read_names_and_the_page_that_is_shown, async |fresh: Fresh| {
+    let commands: Commands<dyn RegistryTx> =
+        Commands::new(Arc::new(fresh.database.writer.clone()), Arc::new(AllowAll));
+    let (caller, workspace) = (Principal::system("test"), default_workspace());
+    let name = |text: &str| ModelName::new(text).unwrap();
+    let tag = |value: &str| vec![Tag { key: "mlflow.prompt.is_prompt".into(), value: value.into() }];
+    for (text, tags) in
+        [("flight-delay", vec![]), ("greeting", tag("True")), ("B", tag("no")), ("zeta", vec![])]
+    {
+        commands.run(&caller, CreateModel { name: name(text), tags, ..create() }).await.unwrap();
+    }
+    for _ in 0..3 {
+        commands.run(&caller, register()).await.unwrap();
+    }
+    let doomed =
+        DeleteVersion { workspace: workspace.clone(), name: name("flight-delay"), number: VersionNumber(3) };
+    commands.run(&caller, doomed).await.unwrap();
+
+    let reader = &fresh.database.reader;
+    let names = reader.model_names(&workspace).await.unwrap();
+    let told: Vec<_> = names.iter().map(|one| (one.name.as_str(), one.is_prompt)).collect();
+    assert_eq!(told, [("B", false), ("flight-delay", false), ("greeting", true), ("zeta", false)]);
+    let wanted = ["zeta", "flight-delay", "nothing"].map(name);
+    let found = reader.summaries(&workspace, &wanted).await.unwrap();
+    let told: Vec<_> =
+        found.iter().map(|one| (one.detail.model.name.as_str(), one.versions, one.newest)).collect();
+    assert_eq!(told, [("zeta", 0, None), ("flight-delay", 2, Some(VersionNumber(2)))]);
+    let after = async |after: Option<&str>, limit| {
+        let found = reader.models_after(&workspace, after, limit).await.unwrap();
+        found.into_iter().map(|detail| detail.model.name.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(after(None, 2).await, ["B", "flight-delay"]);
+    assert_eq!(after(Some("flight-delay"), 9).await, ["greeting", "zeta"]);
+    assert_eq!(reader.models_after(&workspace, Some("flight"), 1).await.unwrap()[0].tags.len(), 0);
+    let elsewhere = Name::new("other").unwrap();
+    assert!(reader.model_names(&elsewhere).await.unwrap().is_empty());
+    assert!(reader.summaries(&elsewhere, &wanted).await.unwrap().is_empty());
 });

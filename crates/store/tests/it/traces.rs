@@ -146,6 +146,7 @@ both!(a_trace_grows_with_its_spans, async |fresh: Fresh| {
     assert_eq!((info.request_preview.as_deref(), info.tags[key::SPANS_LOCATION].as_str()), {
         (Some("\"hello\""), key::TRACKING_STORE)
     });
+    assert_eq!((info.name(), info.root_name.as_deref()), (Some("span 1"), Some("span 1")));
     assert_eq!(spans, [root, child]);
     assert!(reader.trace_with_spans(&Name::new("other").unwrap(), &trace_id(1)).await.unwrap().is_none());
     assert!(reader.trace_with_spans(&workspace, &trace_id(9)).await.unwrap().is_none());

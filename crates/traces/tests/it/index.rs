@@ -158,7 +158,7 @@ fn a_trace_that_nobody_named_is_called_as_its_root() {
     index.put(named);
     assert_eq!(
         (search(&index, "name = 'serve'", &[]), search(&index, "name = 'other'", &[])),
-        (String::new(), "d".into())
+        (String::new(), "d".to_owned())
     );
     index.remove(&[TraceId::parse("c").unwrap()]);
     index.put(trace("g", 1, 10));

@@ -12,7 +12,7 @@ use mainstay_core::error::StorageError;
 use mainstay_core::name::Name;
 use mainstay_core::scope::ResourceKind;
 use mainstay_governance::gate::{GateReport, Verdict};
-use mainstay_registry::model::VersionDetail;
+use mainstay_registry::model::{ModelSummary, VersionDetail};
 use mainstay_registry::name::ModelName;
 use mainstay_registry::prompt::is_prompt;
 use serde::Deserialize;
@@ -74,26 +74,27 @@ async fn list(
     let Wanted { search, page: at } = asked(query)?;
     let readable = caller.readable();
     let looked = search.trim().to_lowercase();
-    let mut models = console.registered.models(&caller.workspace).await?;
+    let mut models = console.registered.model_names(&caller.workspace).await?;
     models.retain(|one| {
-        let name = &one.model.name;
-        !is_prompt(&one.tags) && readable.has(name) && name.as_str().to_lowercase().contains(&looked)
+        !one.is_prompt && readable.has(&one.name) && one.name.as_str().to_lowercase().contains(&looked)
     });
     let (total, now) = (models.len(), console.now());
-    let mut rows = Vec::new();
-    for detail in models.into_iter().skip(at.saturating_mul(MODELS)).take(MODELS) {
+    let shown = models.into_iter().skip(at.saturating_mul(MODELS)).take(MODELS);
+    let shown: Vec<ModelName> = shown.map(|one| one.name).collect();
+    let row = |ModelSummary { detail, versions, newest }| {
         let name = &detail.model.name;
-        let own = console.registered.versions(&caller.workspace, Some(name)).await?;
-        rows.push(ListRow {
+        ListRow {
             href: link::model(name),
-            versions: counted(own.len(), "version", "versions"),
-            newest: own.last().map(|v| (v.version.number.0, link::version(name, v.version.number))),
+            versions: counted(versions, "version", "versions"),
+            newest: newest.map(|newest| (newest.0, link::version(name, newest))),
             aliases: detail.aliases.iter().map(|(alias, to)| (alias.to_string(), to.0)).collect(),
             updated: Moment::ago(detail.model.updated, now),
             description: detail.model.description.clone(),
             name: name.to_string(),
-        });
-    }
+        }
+    };
+    let found = console.registered.summaries(&caller.workspace, &shown).await?;
+    let rows = found.into_iter().map(row).collect();
     let next = (at.saturating_add(1).saturating_mul(MODELS) < total)
         .then(|| format!("/models?search={}&page={}", link::segment(&search), at + 1));
     page(&ModelsPage {

@@ -9,7 +9,7 @@ use mainstay_api::route::RouteScope;
 use mainstay_core::action::Action;
 use mainstay_core::name::Name;
 use mainstay_core::scope::ResourceKind;
-use mainstay_registry::model::{ModelDetail, VersionDetail, model_subject};
+use mainstay_registry::model::{ModelDetail, ModelSummary, VersionDetail, model_subject};
 use mainstay_registry::name::{ModelName, VersionNumber};
 use mainstay_registry::prompt::is_prompt;
 use serde::Deserialize;
@@ -73,20 +73,27 @@ async fn list(
 ) -> Page {
     let Wanted { search, page: at } = asked(query)?;
     let readable = caller.readable();
-    let mut prompts = console.registered.models(&caller.workspace).await?;
+    let mut prompts = console.registered.model_names(&caller.workspace).await?;
     let looked = search.trim().to_lowercase();
     prompts.retain(|one| {
-        let name = one.model.name.as_str();
-        is_prompt(&one.tags) && readable.has(&one.model.name) && name.to_lowercase().contains(&looked)
+        one.is_prompt && readable.has(&one.name) && one.name.as_str().to_lowercase().contains(&looked)
     });
     let (total, now) = (prompts.len(), console.now());
+    let shown = prompts.into_iter().skip(at.saturating_mul(PROMPTS)).take(PROMPTS);
+    let shown: Vec<ModelName> = shown.map(|one| one.name).collect();
     let mut rows = Vec::new();
-    for detail in prompts.into_iter().skip(at.saturating_mul(PROMPTS)).take(PROMPTS) {
-        let versions = console.registered.versions(&caller.workspace, Some(&detail.model.name)).await?;
+    for ModelSummary { detail, versions, newest } in
+        console.registered.summaries(&caller.workspace, &shown).await?
+    {
+        let name = &detail.model.name;
+        let newest = match newest {
+            Some(newest) => console.registered.version(&caller.workspace, name, newest).await?,
+            None => None,
+        };
         rows.push(ListRow {
-            href: link::prompt(&detail.model.name),
-            versions: counted(versions.len(), "version", "versions"),
-            newest: versions.last().map(|newest| plain(&body_of(&newest.tags), 160)),
+            href: link::prompt(name),
+            versions: counted(versions, "version", "versions"),
+            newest: newest.map(|newest| plain(&body_of(&newest.tags), 160)),
             aliases: detail.aliases.iter().map(|(alias, to)| (alias.to_string(), to.0)).collect(),
             tags: own(&detail.tags),
             updated: Moment::ago(detail.model.updated, now),

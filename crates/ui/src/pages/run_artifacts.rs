@@ -141,12 +141,11 @@ async fn tree(
     let mut folder = String::new();
     for level in 0..=parts.len() {
         let place = if folder.is_empty() { root.clone() } else { root.join(&folder)? };
-        let entries = console.objects.list(Some(&place)).await?;
+        let entries = console.objects.list(Some(&place), ENTRIES).await?.entries;
         let next = parts.get(level);
         let mut found = None;
         let branches: Vec<Branch> = entries
             .into_iter()
-            .take(ENTRIES)
             .enumerate()
             .map(|(index, entry)| {
                 let is_next = next == Some(&entry.name.as_str());

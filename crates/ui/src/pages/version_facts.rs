@@ -20,6 +20,8 @@ use crate::show::figure::{bytes, number};
 
 /// Most files of a version that are listed.
 const FILES: usize = 500;
+/// Most files of one folder that are looked at.
+const ENTRIES: usize = 10_000;
 /// Most folders that are looked into.
 const FOLDERS: usize = 50;
 /// Most bytes that are read of a file that describes the model.
@@ -175,7 +177,7 @@ async fn of_files(console: &Console, root: &ObjectPath, facts: &mut Facts) -> Re
     while let Some(folder) = folders.pop() {
         looked += 1;
         let place = if folder.is_empty() { root.clone() } else { root.join(&folder)? };
-        for entry in console.objects.list(Some(&place)).await? {
+        for entry in console.objects.list(Some(&place), ENTRIES).await?.entries {
             let path = if folder.is_empty() { entry.name } else { format!("{folder}/{}", entry.name) };
             match entry.size {
                 Some(size) => {
