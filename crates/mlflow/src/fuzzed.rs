@@ -93,8 +93,9 @@ fn location(root: &ArtifactRoot, text: &str, workspace: &Name) {
     stays_below(&path);
     let parts: Vec<&str> = path.as_str().split('/').collect();
     let first = parts.first().copied().unwrap_or_default();
-    // Numbers beyond what a database counts to are those of no experiment.
-    let is_number = first.parse::<u64>().is_ok_and(|number| i64::try_from(number).is_ok());
+    // Digits beyond what a database counts to are those of no experiment.
+    let is_digits = first.bytes().all(|byte| byte.is_ascii_digit());
+    let is_number = is_digits && first.parse::<i64>().is_ok();
     assert!(!is_number && first != ObjectPath::MODELS && first != ObjectPath::INCOMING, "{path}");
     let is_own = first == WORKSPACES && parts.get(1) == Some(&workspace.as_str());
     assert!(is_own || (*workspace == default_workspace() && first != WORKSPACES), "{path} in {workspace}");

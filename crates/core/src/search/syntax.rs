@@ -188,7 +188,7 @@ impl<'a> Rest<'a> {
         let end = |c: char| !(c.is_alphanumeric() || matches!(c, '_' | '.'));
         let len = self.text.find(end).unwrap_or(self.text.len());
         let (key, after) = self.text.split_at_checked(len)?;
-        if key.ends_with('.') && after.starts_with(['`', '"', '\'']) {
+        if key.ends_with('.') && !key.starts_with('.') && after.starts_with(['`', '"', '\'']) {
             // What stands before its last dot says of what it is, as in ``span.attributes.`a key` ``.
             self.text = after;
             let quoted = self.quoted('`').or_else(|| self.quoted('"')).or_else(|| self.quoted('\''))?;
