@@ -235,6 +235,19 @@ def test_what_is_logged_meanwhile_moves_nothing(page, swept):
     swept.mlflow("runs/delete", run_id=new["run"]["info"]["run_id"])
 
 
+def test_what_each_run_has_once_is_bars_until_one_goes_on(page, swept):
+    runs = swept.runs[4:7]
+    opened(page, f"{swept.page}?show=charts&{'&'.join(f'run={run}' for run in runs)}")
+    figure = "document.querySelector('figure[data-metric=accuracy]')"
+    page.wait_for(f"{figure}?.querySelectorAll('.bars li').length === 3")
+    shown = page.evaluate(f"[...{figure}.querySelectorAll('.bars b')].map((value) => Number(value.textContent))")
+    assert shown == [seed.values(at)[0]["accuracy"] for at in range(4, 7)]
+    longest = page.evaluate(f"Math.max(...[...{figure}.querySelectorAll('.bar')].map((bar) => bar.offsetWidth / bar.parentElement.offsetWidth))")
+    assert abs(longest - 1) < 0.01
+    swept.mlflow("runs/log-metric", run_id=runs[0], key="accuracy", value=0.5, timestamp=seed.START, step=1)
+    page.wait_for(f"{figure}.querySelector('canvas') !== null && {figure}.querySelector('.bars') === null")
+
+
 def test_charts_draw_the_selected_runs_and_ask_again_for_a_range(page, swept, marathon):
     opened(page, f"{swept.page}?show=charts&run={marathon}&run={swept.runs[0]}")
     page.wait_for("document.querySelector('figure[data-metric=loss] canvas') !== null")

@@ -3,6 +3,7 @@
 
 import { button, make, saveAs } from "./dom.js";
 import { count, exact, instant, number, span } from "./figure.js";
+import { areSingle, bars } from "./run-bars.js";
 import { aligned, askSeries, lineOf, smoothed } from "./run-series.js";
 
 const HEIGHT = 240;
@@ -14,7 +15,7 @@ const NAMED = 12;
 export class RunChart {
   constructor(panel, metric) {
     Object.assign(this, { panel, metric, lines: new Map(), versions: {}, isSeen: false });
-    this.place = make("div", { class: "plot", tabindex: "0", role: "img", "aria-label": `${metric}: a line for each selected run. Arrow keys read values, plus and minus zoom, Escape shows the whole range` });
+    this.place = make("div", { class: "plot", tabindex: "0", role: "img", "aria-label": this.said() });
     this.tip = make("div", { class: "tip", role: "status", hidden: true });
     this.note = make("span", { class: "soft" });
     this.pin = button("Pin", () => panel.pin(metric), { "aria-pressed": "false" });
@@ -24,6 +25,10 @@ export class RunChart {
     this.place.addEventListener("keydown", (event) => this.key(event));
     this.place.addEventListener("mouseleave", () => { this.tip.hidden = true; });
     new ResizeObserver(() => this.resize()).observe(this.place);
+  }
+
+  said() {
+    return `${this.metric}: a line for each selected run. Arrow keys read values, plus and minus zoom, Escape shows the whole range`;
   }
 
   // Every point there is, where one run is drawn.
@@ -88,21 +93,27 @@ export class RunChart {
 
   draw() {
     const lines = [...this.lines.values()];
+    const isBars = areSingle(lines) && !this.panel.state.log && !this.panel.zoom();
+    this.place.setAttribute("role", isBars ? "group" : "img");
+    this.place.setAttribute("aria-label", isBars ? `${this.metric}: a value for each selected run` : this.said());
+    if (isBars) return this.show(bars(lines, this.panel));
     const data = aligned(lines, (line) => this.columnsOf(line));
     const shape = JSON.stringify([lines.map((line) => [line.run, this.columnsOf(line).length]), this.panel.look()]);
     if (this.plot && shape === this.shape) {
       this.plot.setData(data, true);
       return;
     }
+    if (lines.length === 0) return this.show(make("p", { class: "soft nothing" }, this.panel.zoom() ? "No point in this range." : "None of the selected runs has logged it."));
+    this.show();
     this.shape = shape;
-    this.plot?.destroy();
-    this.place.replaceChildren();
-    if (lines.length === 0) {
-      this.place.append(make("p", { class: "soft nothing" }, this.panel.zoom() ? "No point in this range." : "None of the selected runs has logged it."));
-      this.plot = null;
-      return;
-    }
     this.plot = new window.uPlot(this.options(lines), data, this.place);
+  }
+
+  // Something else in the place of the lines.
+  show(...nodes) {
+    this.plot?.destroy();
+    Object.assign(this, { plot: null, shape: null });
+    this.place.replaceChildren(...nodes);
   }
 
   options(lines) {

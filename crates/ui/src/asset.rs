@@ -60,6 +60,7 @@ const ASSETS: &[Asset] = assets! {
     "run-views.js", "assets/run-views.js", "text/javascript; charset=utf-8";
     "run-live.js", "assets/run-live.js", "text/javascript; charset=utf-8";
     "run-charts.js", "assets/run-charts.js", "text/javascript; charset=utf-8";
+    "run-bars.js", "assets/run-bars.js", "text/javascript; charset=utf-8";
     "run-chart.js", "assets/run-chart.js", "text/javascript; charset=utf-8";
     "run-series.js", "assets/run-series.js", "text/javascript; charset=utf-8";
     "run-compare.js", "assets/run-compare.js", "text/javascript; charset=utf-8";
