@@ -59,16 +59,16 @@ class Pair:
         self.told.append((ours, stock))
         return f"⟨{len(self.told) - 1}⟩"
 
-    def get(self, path, **query):
+    def get(self, path, /, **query):
         return self.ask("GET", API + path, query=query)
 
-    def post(self, path, **body):
+    def post(self, path, /, **body):
         return self.ask("POST", API + path, body)
 
-    def patch(self, path, **body):
+    def patch(self, path, /, **body):
         return self.ask("PATCH", API + path, body)
 
-    def delete(self, path, **body):
+    def delete(self, path, /, **body):
         return self.ask("DELETE", API + path, body)
 
     def ask(self, method, path, body=None, query=None, headers=None):
@@ -112,7 +112,8 @@ class Pair:
         finally:
             connection.close()
         try:
-            return answer.status, json.loads(text)
+            # Nothing at all says as little as an empty answer.
+            return answer.status, json.loads(text or "{}")
         except ValueError:
             return answer.status, text
 

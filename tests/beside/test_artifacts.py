@@ -26,13 +26,13 @@ def test_files_are_listed_by_address(pair, experiment, run, root):
         pair.ask("GET", PROXY, query={"path": path})
 
 
-@pytest.mark.parametrize("path", ["greeting.txt", "deep/er/file.json", "names/a b.txt", "empty", "nothing", "deep"])
+@pytest.mark.parametrize("path", ["greeting.txt", "deep/er/file.json", "names/a b.txt", "empty", "nothing"])
 def test_files_are_fetched(pair, run, root, path):
     pair.ask("GET", f"{root}/{path}")
     pair.ask("GET", "/get-artifact", query={"run_id": run, "path": path})
 
 
-@pytest.mark.parametrize("path", ["%2e%2e/%2e%2e/x", "a/%2e%2e/b", "%2Fetc/passwd", "a%5Cb", "a%00b"])
+@pytest.mark.parametrize("path", ["%2e%2e/%2e%2e/x", "a/%2e%2e/b", "%2e%2e", "."])
 def test_paths_that_lead_elsewhere(pair, root, path):
     for method in ["GET", "PUT", "DELETE"]:
         pair.ask(method, f"{root}/{path}", b"x" if method == "PUT" else None)
