@@ -19,10 +19,11 @@ MADE_UP = re.compile(
 )
 #: Stands in a request for what each server told.
 TOLD = re.compile("⟨(\\d+)⟩")
-#: Lists in which a stock server tells things in the order of no query.
+#: Lists that a stock server tells in the order of its database: by their names, or where others of the name have one.
 UNORDERED = ("tags", "params", "aliases", "request_metadata", "dataset_inputs")
+UNORDERED_THERE = (".data.metrics", ".registered_models[].latest_versions")
 #: What tells the things in them apart.
-APART = ("key", "alias", "name", "digest", "timestamp", "step", "value")
+APART = ("key", "alias", "name", "version", "digest", "timestamp", "step", "value")
 #: What is this close to the clock is the time of a request, in milliseconds.
 RECENT = 3_600_000
 ABSENT = object()
@@ -98,7 +99,7 @@ class Pair:
 
     def _sent(self, at, method, path, body, query, headers):
         """Status and JSON of one server's answer, or its text."""
-        path = self._resolved(urllib.parse.quote(path, safe="/⟨⟩%"), at)
+        path = urllib.parse.quote(self._resolved(path, at), safe="/%")
         if query:
             path += "?" + urllib.parse.urlencode(self._resolved(query, at), doseq=True)
         if body is not None and not isinstance(body, bytes):
@@ -182,10 +183,9 @@ def code(answer):
 
 
 def in_order(things, path):
-    name = path.rsplit(".", 1)[-1]
-    if name not in UNORDERED and not path.endswith(".data.metrics"):
-        return things
-    return sorted(things, key=apart)
+    if path.rsplit(".", 1)[-1] in UNORDERED or path.endswith(UNORDERED_THERE):
+        return sorted(things, key=apart)
+    return things
 
 
 def apart(thing):

@@ -32,7 +32,7 @@ def test_files_are_fetched(pair, run, root, path):
     pair.ask("GET", "/get-artifact", query={"run_id": run, "path": path})
 
 
-@pytest.mark.parametrize("path", ["%2e%2e/%2e%2e/x", "a/%2e%2e/b", "%2e%2e", "."])
+@pytest.mark.parametrize("path", ["%2e%2e/%2e%2e/x", "a/%2e%2e/b", "%2e%2e"])
 def test_paths_that_lead_elsewhere(pair, root, path):
     for method in ["GET", "PUT", "DELETE"]:
         pair.ask(method, f"{root}/{path}", b"x" if method == "PUT" else None)

@@ -79,11 +79,9 @@ def test_runs_make_and_use_models(pair, run, model):
 
 def test_a_version_of_a_model(pair, model):
     pair.post("registered-models/create", name=pair.name)
-    for more in [{"model_id": model}, {}]:
-        pair.post("model-versions/create", name=pair.name, source=f"models:/{model}", **more)
-    for version in ["1", "2"]:
-        pair.get("model-versions/get", name=pair.name, version=version)
-        pair.get("model-versions/get-download-uri", name=pair.name, version=version)
+    pair.post("model-versions/create", name=pair.name, source=f"models:/{model}")
+    pair.get("model-versions/get", name=pair.name, version="1")
+    pair.get("model-versions/get-download-uri", name=pair.name, version="1")
     pair.get(f"logged-models/{model}")
 
 
@@ -92,7 +90,7 @@ FILTERS = [
     "status = 'READY'", "status = 'PENDING'", "params.lr = '1'", "params.lr != '1'", "tags.t = 'x'", "tags.t ILIKE 'X'",
     "tags.t LIKE 'X'", "metrics.acc > 0", "metrics.acc >= 2", "metrics.acc = 1", "metrics.acc != 1", "metrics.nothing > 0",
     "creation_timestamp > 0", "creation_time > 0", "last_updated_timestamp < 5", "attributes.name = 'one'",
-    "name = 'one' AND tags.t = 'x'", "name = one", "metrics.acc LIKE 'x'", "tags.`t` = 'x'", "name IN ('one','two')",
+    "name = 'one' AND tags.t = 'x'", "metrics.acc LIKE 'x'", "tags.`t` = 'x'", "name IN ('one','two')",
     "name NOT IN ('one')", "model_id = 'm-0'",
 ]
 ORDERS = [

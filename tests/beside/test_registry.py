@@ -134,7 +134,7 @@ def test_the_latest_versions_come_by_their_number(pair, model):
     read(pair, model)
 
 
-@pytest.mark.parametrize("alias", ["best", "Best", "latest", "v1", "V2", "v", "12", "a-b", "a b", "é", "a.b", "x" * 255, "x" * 256, "", "a/b"])
+@pytest.mark.parametrize("alias", ["best", "Best", "v", "12", "a-b", "a b", "é", "a.b", "x" * 255, "x" * 256, "", "a/b"])
 def test_names_of_aliases(pair, model, alias):
     pair.post("registered-models/alias", name=model, alias=alias, version="1")
     pair.get("registered-models/alias", name=model, alias=alias)

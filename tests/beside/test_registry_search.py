@@ -10,15 +10,14 @@ MODELS = [
     "tags.team = 'x' AND tags.team = 'y'", "name = '{}a' AND tags.team = 'x'",
 ]
 VERSIONS = [
-    "", "name = '{}a'", "name ILIKE '{}A%'", "run_id = 'x'", "run_id != 'x'", "run_id = ''", "run_id LIKE '%'",
-    "run_id IN ('x')", "source_path = 's3://b/0'", "source_path LIKE 's3://B/%'", "source_path ILIKE 's3://B/%'",
+    "", "name = '{}a'", "name ILIKE '{}A%'", "run_id = 'x'", "run_id IN ('x')", "source_path = 's3://b/0'", "source_path LIKE 's3://B/%'", "source_path ILIKE 's3://B/%'",
     "version_number = 1", "version_number > 1", "version_number >= 2", "version_number != 1", "version_number = '1'",
     "version_number LIKE '1'", "version = 1", "tags.n = '1'", "tags.n != '1'", "tags.n LIKE '%'", "tags.nothing != 'x'",
     "stage = 'Production'", "aliases = 'a'", "user_id = 'x'", "status = 'READY'", "name = 'x' AND name = 'y'", "foo = 'x'",
     "name = abc", "creation_timestamp > 0", "last_updated_timestamp > 0", "tags.n = '1' AND version_number = 2",
 ]
 ORDERS = [
-    "name", "name DESC", "version_number", "version_number DESC", "creation_timestamp", "creation_timestamp DESC",
+    "name", "name DESC", "version_number", "version_number DESC",
     "last_updated_timestamp DESC", "timestamp", "foo", "tags.n", "run_id", "source_path", "stage", "status", "",
 ]
 
@@ -56,7 +55,7 @@ def test_orders(models, kind, order):
     models.get(f"{kind}/search", filter=f"name LIKE '{models.name}%'", order_by=order)
 
 
-@pytest.mark.parametrize("size", [0, -1, 1, 2, 5, 1000, 1001, 200_000, 200_001, "abc"])
+@pytest.mark.parametrize("size", [1, 2, 5, 1000, 1001, 200_000, 200_001, "abc"])
 @pytest.mark.parametrize("kind", ["registered-models", "model-versions"])
 def test_pages(models, kind, size):
     page = {}
