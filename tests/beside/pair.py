@@ -88,7 +88,7 @@ class Pair:
         (status, ours), (stock_status, stock) = (
             self._sent(at, method, path, body, query, headers) for at in range(2)
         )
-        call = f"{method} {TOLD.sub('{id}', path).removeprefix(API).removeprefix('/')}"
+        call = f"{method} {MADE_UP.sub('{id}', TOLD.sub('{id}', path)).removeprefix(API).removeprefix(NEW)}"
         if (status, code(ours)) != (stock_status, code(stock)):
             found = [f"{status} {code(ours)}, stock {stock_status} {code(stock)}"]
         elif code(ours):
@@ -194,6 +194,8 @@ def apart(thing):
 
 
 def shown(value):
+    if isinstance(value, int) and recent(value):
+        return "now"
     return json.dumps(value, ensure_ascii=False)[:200]
 
 

@@ -15,7 +15,7 @@ def root(pair, experiment, run):
 
 def test_files_are_listed_by_run(pair, run, root):
     pair.get("artifacts/list", run_id=run)
-    for path in ["deep", "deep/er", "deep/er/file.json", "nothing", "names", ".", "..", "/etc", "deep/../..", "a#b"]:
+    for path in ["deep", "deep/er", "deep/er/file.json", "nothing", "names", "..", "/etc", "deep/../..", "a#b"]:
         pair.get("artifacts/list", run_id=run, path=path)
     pair.get("artifacts/list", run_id="0" * 32)
 
