@@ -33,10 +33,15 @@ def servers(tmp_path_factory):
         stock.stop()
 
 
+@pytest.fixture(scope="session")
+def named_pair(servers):
+    return lambda name: Pair(*servers, TOLERATED, name)
+
+
 @pytest.fixture
-def pair(servers):
+def pair(named_pair):
     """Both servers to a test, and a name that no other test has."""
-    return Pair(*servers, TOLERATED, f"test{next(FRESH)}x")
+    return named_pair(f"test{next(FRESH)}x")
 
 
 @pytest.fixture

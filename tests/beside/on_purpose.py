@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Callable
 
-from pair import API, NEW, PROXY, Pair
+from pair import API, NEW, PROXY, Pair, texts
 
 
 @dataclass(frozen=True)
@@ -29,10 +29,6 @@ def here(call, *fields):
 def refused(call, stock="200 None"):
     """What is refused here."""
     return only(f"{call} 400 INVALID_PARAMETER_VALUE, stock {stock}")
-
-
-def tags(**values):
-    return [{"key": key, "value": value} for key, value in values.items()]
 
 
 def logged(pair, experiment, run):
@@ -173,7 +169,7 @@ def just_made(pair, experiment, run):
 
 def tagged(pair, experiment, run):
     model = logged(pair, experiment, run)
-    return pair.differing("PATCH", API + f"logged-models/{model}/tags", {"model_id": model, "tags": tags(a="1")})
+    return pair.differing("PATCH", API + f"logged-models/{model}/tags", {"model_id": model, "tags": texts({"a": "1"})})
 
 
 def empty_file(pair, experiment, run):

@@ -178,6 +178,22 @@ class Pair:
         return self.there.setdefault(ours, stock) == stock and self.here.setdefault(stock, ours) == ours
 
 
+def texts(values):
+    """Tags or parameters as they are sent."""
+    return [{"key": key, "value": value} for key, value in values.items()]
+
+
+def pages(ask, most=50):
+    """Goes from page to page until there is none."""
+    page = {}
+    for _ in range(most):
+        answer = ask(**page)
+        if "next_page_token" not in answer:
+            return
+        page = {"page_token": answer["next_page_token"]}
+    raise AssertionError("the pages do not end")
+
+
 def code(answer):
     return answer.get("error_code") if isinstance(answer, dict) else None
 

@@ -1,7 +1,7 @@
 """Logged models: their lives, what is measured on them, runs that make and use them, and searches."""
 
 import pytest
-from test_registry import texts
+from pair import pages, texts
 
 
 def make(pair, experiment, name="one", **more):
@@ -100,11 +100,8 @@ ORDERS = [
 
 
 @pytest.fixture(scope="module")
-def filled(servers):
-    from on_purpose import TOLERATED
-    from pair import Pair
-
-    pair = Pair(*servers, TOLERATED, "logged")
+def filled(named_pair):
+    pair = named_pair("logged")
     experiment = pair.post("experiments/create", name=pair.name)["experiment_id"]
     run = pair.post("runs/create", experiment_id=experiment, start_time=1, run_name="one")["run"]["info"]["run_id"]
     for number, name in enumerate(["one", "One", "two", "three", "four", "one"]):
@@ -135,10 +132,4 @@ def test_orders(filled, field, ascending):
 @pytest.mark.parametrize("size", [1, 4, 6, 50, 100])
 def test_pages(filled, size):
     pair, experiment = filled
-    page = {}
-    for _ in range(7):
-        answer = pair.post("logged-models/search", experiment_ids=[experiment], max_results=size, **page)
-        if "next_page_token" not in answer:
-            return
-        page = {"page_token": answer["next_page_token"]}
-    raise AssertionError("the pages do not end")
+    pages(lambda **page: pair.post("logged-models/search", experiment_ids=[experiment], max_results=size, **page))

@@ -1,12 +1,9 @@
 """Registered models, their versions, stages, aliases and tags; and prompts, which are kept as such."""
 
 import pytest
+from pair import texts
 
 PROMPT = {"mlflow.prompt.is_prompt": "true"}
-
-
-def texts(values):
-    return [{"key": key, "value": value} for key, value in values.items()]
 
 
 def read(pair, name):

@@ -1,15 +1,11 @@
 """Experiments and runs: their lives, what is logged to them, and what is refused."""
 
 import pytest
-from pair import AJAX
-
-
-def tags(**values):
-    return [{"key": key, "value": value} for key, value in values.items()]
+from pair import AJAX, texts
 
 
 def test_an_experiment_is_made_renamed_deleted_and_restored(pair):
-    made = pair.post("experiments/create", name=pair.name, tags=tags(team="green", note="é"))["experiment_id"]
+    made = pair.post("experiments/create", name=pair.name, tags=texts({"team": "green", "note": "é"}))["experiment_id"]
     pair.get("experiments/get", experiment_id=made)
     pair.get("experiments/get-by-name", experiment_name=pair.name)
     pair.post("experiments/create", name=pair.name)
@@ -51,7 +47,7 @@ def test_an_experiment_that_there_is_not(pair, call):
 
 
 def test_a_run_is_made_ended_deleted_and_restored(pair, experiment):
-    more = {"start_time": 5, "user_id": "amélie", "tags": tags(**{"mlflow.user": "x", "a": "b"})}
+    more = {"start_time": 5, "user_id": "amélie", "tags": texts({"mlflow.user": "x", "a": "b"})}
     run = pair.post("runs/create", experiment_id=experiment, **more)["run"]["info"]["run_id"]
     pair.get("runs/get", run_id=run)
     pair.post("runs/update", run_id=run, run_name="named", status="RUNNING")
@@ -70,14 +66,14 @@ def test_a_run_is_made_ended_deleted_and_restored(pair, experiment):
 def test_the_name_of_a_run_and_its_tag_are_one(pair, run):
     pair.post("runs/set-tag", run_id=run, key="mlflow.runName", value="two")
     pair.get("runs/get", run_id=run)
-    pair.post("runs/log-batch", run_id=run, tags=tags(**{"mlflow.runName": "three"}))
+    pair.post("runs/log-batch", run_id=run, tags=texts({"mlflow.runName": "three"}))
     pair.get("runs/get", run_id=run)
 
 
 def test_an_empty_name_changes_nothing(pair, run):
     pair.post("runs/set-tag", run_id=run, key="mlflow.runName", value="")
     pair.get("runs/get", run_id=run)
-    pair.post("runs/log-batch", run_id=run, tags=tags(**{"mlflow.runName": "", "a": "b"}))
+    pair.post("runs/log-batch", run_id=run, tags=texts({"mlflow.runName": "", "a": "b"}))
     pair.get("runs/get", run_id=run)
 
 
@@ -88,14 +84,14 @@ def test_a_run_that_there_is_not(pair):
             pair.post(f"runs/{call}", run_id=id)
         pair.post("runs/log-metric", run_id=id, key="a", value=1, timestamp=1)
         pair.post("runs/log-parameter", run_id=id, key="a", value="1")
-        pair.post("runs/log-batch", run_id=id, tags=tags(a="b"))
+        pair.post("runs/log-batch", run_id=id, tags=texts({"a": "b"}))
 
 
 def test_a_parameter_is_told_once(pair, run):
     for key, value in [("a", "1"), ("a", "1"), ("a", "2"), ("b", ""), ("b", "x"), ("c", "x" * 6001), ("d", "x" * 6000)]:
         pair.post("runs/log-parameter", run_id=run, key=key, value=value)
-    pair.post("runs/log-batch", run_id=run, params=tags(a="1", e="5"))
-    pair.post("runs/log-batch", run_id=run, params=[*tags(f="1"), *tags(f="2")])
+    pair.post("runs/log-batch", run_id=run, params=texts({"a": "1", "e": "5"}))
+    pair.post("runs/log-batch", run_id=run, params=[*texts({"f": "1"}), *texts({"f": "2"})])
     pair.get("runs/get", run_id=run)
 
 
@@ -122,7 +118,7 @@ def test_a_batch_has_limits(pair, run, limit):
     if kind == "metrics":
         things = [thing | {"value": 1} for thing in things]
     else:
-        things = tags(**{thing["key"]: "1" for thing in things})
+        things = texts({thing["key"]: "1" for thing in things})
     pair.post("runs/log-batch", run_id=run, **{kind: things})
     pair.post("runs/log-batch", run_id=run, **{kind: things[1:]})
     pair.get("runs/get", run_id=run)
@@ -130,7 +126,7 @@ def test_a_batch_has_limits(pair, run, limit):
 
 def dataset(name, digest="aaaa", context=None):
     data = {"name": name, "digest": digest, "source_type": "local", "source": "{}", "schema": "{}", "profile": "{}"}
-    return {"dataset": data, "tags": tags(**{"mlflow.data.context": context}) if context else []}
+    return {"dataset": data, "tags": texts({"mlflow.data.context": context}) if context else []}
 
 
 def test_inputs(pair, experiment, run):

@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from pair import API, NEW
+from pair import API, NEW, pages
 
 TRACES = NEW + "traces"
 #: 2024-01-01T00:00:00Z, in nanoseconds.
@@ -160,11 +160,8 @@ ORDERS = [
 
 
 @pytest.fixture(scope="module")
-def filled(servers):
-    from on_purpose import TOLERATED
-    from pair import Pair
-
-    pair = Pair(*servers, TOLERATED, "traced")
+def filled(named_pair):
+    pair = named_pair("traced")
     experiment = pair.post("experiments/create", name=pair.name)["experiment_id"]
     for number in range(6):
         more = {"execution_duration": f"0.{number}s", "client_request_id": f"c{number}"} if number % 3 else {}
@@ -202,13 +199,7 @@ def test_orders(filled, order):
 @pytest.mark.parametrize("size", [1, 4, 10, 500, 501, 0])
 def test_pages(filled, size):
     pair, experiment = filled
-    page = {}
-    for _ in range(11):
-        answer = search(pair, experiment, max_results=size, order_by=["timestamp_ms DESC"], **page)
-        if "next_page_token" not in answer:
-            return
-        page = {"page_token": answer["next_page_token"]}
-    raise AssertionError("the pages do not end")
+    pages(lambda **page: search(pair, experiment, max_results=size, order_by=["timestamp_ms DESC"], **page))
 
 
 def test_older_clients_search(filled):

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-STEPS = 220
+STEPS = 150
 KEYS = ["a", "b", "A", "k/1"]
 VALUES = ["x", "X", "y", "", "q'", "1", "ü"]
 NUMBERS = [0, 1, -1, 2.5, "NaN", "Infinity", "-Infinity", 3]
