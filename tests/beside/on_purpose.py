@@ -192,20 +192,20 @@ OF_VERSIONS = frozenset().union(
         here(call, f".{path}.latest_versions[].aliases", f".{path}.latest_versions[].user_id")
         for call, path in [
             ("GET registered-models/get", "registered_model"), ("GET registered-models/search", "registered_models[]"),
-            ("PATCH registered-models/update", "registered_model"), ("POST registered-models/rename", "registered_model"),
+            ("PATCH registered-models/update", "registered_model"),
+            ("POST registered-models/rename", "registered_model"),
         ]
     ),
 )
+CLIENTS_FAULT = "what the client did wrong | sometimes 500 | 400"
 NAMED_MODEL = "inputs and outputs of a run that name a logged model | not looked up | 404 if there is none"
 LEFT_OUT = "`model_type` and `source_run_id` are left out where there is none"
 #: In the order of the page.
 TABLE = [
     OnPurpose("a body that is no JSON | taken for an empty one | 400", no_json, refused("POST runs/search")),
     OnPurpose("a step or time that is no 64-bit integer", half_a_step, refused("POST runs/log-metric")),
-    OnPurpose("what the client did wrong | sometimes 500 | 400", no_object, refused("POST runs/log-metric", "500 None")),
-    OnPurpose(
-        "what the client did wrong | sometimes 500 | 400", order_twice, refused("POST runs/search", "500 INTERNAL_ERROR")
-    ),
+    OnPurpose(CLIENTS_FAULT, no_object, refused("POST runs/log-metric", "500 None")),
+    OnPurpose(CLIENTS_FAULT, order_twice, refused("POST runs/search", "500 INTERNAL_ERROR")),
     OnPurpose("names of models over 256 characters", long_name, refused("POST registered-models/create")),
     OnPurpose("names of experiments with control characters", two_lines, refused("POST experiments/create")),
     OnPurpose("an assessment without a name | kept, on SQLite | 400", nameless, refused("POST traces/{id}/assessments")),

@@ -8,7 +8,8 @@ from pair import AJAX, PROXY
 def root(pair, experiment, run):
     """Where a run's artifacts lie, with some files in it."""
     root = f"{PROXY}/{experiment}/{run}/artifacts"
-    for path, content in [("greeting.txt", b"hello"), ("deep/er/file.json", b'{"a": 1}'), ("empty", b""), ("names/a b.txt", b"x")]:
+    files = {"greeting.txt": b"hello", "deep/er/file.json": b'{"a": 1}', "empty": b"", "names/a b.txt": b"x"}
+    for path, content in files.items():
         pair.ask("PUT", f"{root}/{path}", content, headers={"Content-Type": "application/octet-stream"})
     return root
 

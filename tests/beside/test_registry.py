@@ -68,7 +68,8 @@ def test_a_model_that_there_is_not(pair):
 
 
 @pytest.mark.parametrize("source", [
-    "s3://b/x", "dbfs:/x", "gs://b/x", "abfss://c@h/x", "hdfs://x", "ftp://x/y", "", "/etc/passwd", "file:///etc", "../x",
+    "s3://b/x", "dbfs:/x", "gs://b/x", "abfss://c@h/x", "hdfs://x", "ftp://x/y", "", "/etc/passwd", "file:///etc",
+    "../x",
     "models:/nothing/1", "models:/", "relative/path", "s3://b/../x", "s3://b/%2e%2e/x", "s3://b/a b", "dummy",
     "runs:/0123/model", "mlflow-artifacts:/x",
 ])
@@ -114,7 +115,8 @@ def test_the_number_of_a_removed_version(pair, model):
 
 def test_stages(pair, model):
     for stage in ["Staging", "staging", "PRODUCTION", "None", "Archived", "none"]:
-        pair.post("model-versions/transition-stage", name=model, version="2", stage=stage, archive_existing_versions=False)
+        move = {"version": "2", "stage": stage, "archive_existing_versions": False}
+        pair.post("model-versions/transition-stage", name=model, **move)
         read(pair, model)
     for version in ["1", "3", "4"]:
         move = {"version": version, "stage": "Production", "archive_existing_versions": version == "4"}
@@ -131,7 +133,9 @@ def test_the_latest_versions_come_by_their_number(pair, model):
     read(pair, model)
 
 
-@pytest.mark.parametrize("alias", ["best", "Best", "v", "12", "a-b", "a b", "é", "a.b", "x" * 255, "x" * 256, "", "a/b"])
+@pytest.mark.parametrize("alias", [
+    "best", "Best", "v", "12", "a-b", "a b", "é", "a.b", "x" * 255, "x" * 256, "", "a/b",
+])
 def test_names_of_aliases(pair, model, alias):
     pair.post("registered-models/alias", name=model, alias=alias, version="1")
     pair.get("registered-models/alias", name=model, alias=alias)
@@ -150,7 +154,8 @@ def test_aliases_move_and_go_with_their_version(pair, model):
 
 
 def test_tags_of_models_and_versions(pair, model):
-    for key, value in [("t", "v"), ("t", ""), ("", ""), ("k" * 251, "v"), ("k" * 250, "v" * 5001), ("big", "v" * 100_001)]:
+    long = [("k" * 251, "v"), ("k" * 250, "v" * 5001), ("big", "v" * 100_001)]
+    for key, value in [("t", "v"), ("t", ""), ("", ""), *long]:
         pair.post("registered-models/set-tag", name=model, key=key, value=value)
         pair.post("model-versions/set-tag", name=model, version="1", key=key, value=value)
     for key in ["t", "t", "nothing"]:

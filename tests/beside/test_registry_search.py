@@ -4,16 +4,19 @@ import pytest
 from pair import pages, texts
 
 MODELS = [
-    "name = '{}a'", "name LIKE '{}%'", "name ILIKE '{}A%'", "name LIKE '{}A%'", "name LIKE '{}%' AND name != '{}a'", "tags.team = 'x'",
+    "name = '{}a'", "name LIKE '{}%'", "name ILIKE '{}A%'", "name LIKE '{}A%'", "name LIKE '{}%' AND name != '{}a'",
+    "tags.team = 'x'",
     "tags.team ILIKE 'X'", "tags.team != 'x'", "tags.team LIKE '%'", "tags.`team` = 'X'", "tag.team = 'x'", "foo = 'x'",
     "name > 'a'", "name = a", "name", "attribute.name = '{}a'", "description = 'd'", "name LIKE '%\\_%'",
     "tags.team = 'x' AND tags.team = 'y'", "name = '{}a' AND tags.team = 'x'",
 ]
 VERSIONS = [
-    "name = '{}a'", "name ILIKE '{}A%'", "run_id = 'x'", "run_id IN ('x')", "source_path = 's3://b/0'", "source_path LIKE 's3://B/%'", "source_path ILIKE 's3://B/%'",
+    "name = '{}a'", "name ILIKE '{}A%'", "run_id = 'x'", "run_id IN ('x')", "source_path = 's3://b/0'",
+    "source_path LIKE 's3://B/%'", "source_path ILIKE 's3://B/%'",
     "version_number = 1", "version_number > 1", "version_number >= 2", "version_number != 1", "version_number = '1'",
     "version_number LIKE '1'", "version = 1", "tags.n = '1'", "tags.n != '1'", "tags.n LIKE '%'", "tags.nothing != 'x'",
-    "stage = 'Production'", "aliases = 'a'", "user_id = 'x'", "status = 'READY'", "name = 'x' AND name = 'y'", "foo = 'x'",
+    "stage = 'Production'", "aliases = 'a'", "user_id = 'x'", "status = 'READY'", "name = 'x' AND name = 'y'",
+    "foo = 'x'",
     "name = abc", "creation_timestamp > 0", "last_updated_timestamp > 0", "tags.n = '1' AND version_number = 2",
 ]
 ORDERS = [
@@ -37,7 +40,8 @@ def models(named_pair):
 
 @pytest.mark.parametrize("filter", MODELS)
 def test_filters_of_models(models, filter):
-    models.get("registered-models/search", filter=filter.replace("{}", models.name), order_by="name ASC", max_results=1000)
+    filter = filter.replace("{}", models.name)
+    models.get("registered-models/search", filter=filter, order_by="name ASC", max_results=1000)
 
 
 @pytest.mark.parametrize("filter", VERSIONS)

@@ -13,13 +13,17 @@ FILTERS = [
     "params.nothing IS NULL", "params.solver IS NOT NULL", "params.nothing != 'x'", "parameters.depth = '3'",
     "tags.kind = 'odd'", "tags.kind != 'odd'", "tags.kind LIKE 'o_d'", "tags.kind ILIKE 'O%'", "tags.half IS NULL",
     "tags.half IS NOT NULL", "tags.half != 'x'", "tags.mlflow.runName = 'run 1'", "tags.`kind` = \"odd\"",
-    "tag.kind = 'odd'", "tags.\"kind\" = 'odd'", "tags.kind = odd", "status = 'RUNNING'", "attributes.status = 'FINISHED'",
-    "attribute.status != 'FINISHED'", "status = 'finished'", "status LIKE 'F%'", "run_name = 'run 1'", "run_name LIKE 'run%'",
-    "run_name ILIKE 'RUN%'", "`run name` = 'run 1'", "attributes.`Run name` = 'run 1'", "start_time > 3", "start_time = 3",
+    "tag.kind = 'odd'", "tags.\"kind\" = 'odd'", "tags.kind = odd", "status = 'RUNNING'",
+    "attributes.status = 'FINISHED'",
+    "attribute.status != 'FINISHED'", "status = 'finished'", "status LIKE 'F%'", "run_name = 'run 1'",
+    "run_name LIKE 'run%'",
+    "run_name ILIKE 'RUN%'", "`run name` = 'run 1'", "attributes.`Run name` = 'run 1'", "start_time > 3",
+    "start_time = 3",
     "start_time <= '3'", "end_time > 0", "end_time < 105", "end_time = 'x'", "created > 3", "user_id = 'amélie'",
     "user_id LIKE 'a%'", "run_id IN ('x','y')", 
     "artifact_uri LIKE '%artifacts'", "dataset.name = 'd1'", "datasets.name LIKE 'd%'", "dataset.digest = 'g0'",
-    "dataset.context = 'training'", "dataset.name = 'd1' AND dataset.context = 'training'", "dataset.name IN ('d1','d0')",
+    "dataset.context = 'training'", "dataset.name = 'd1' AND dataset.context = 'training'",
+    "dataset.name IN ('d1','d0')",
     "dataset.foo = 'x'", "metrics.loss > 1 AND params.solver = 'lbfgs'", "metrics.loss > 1 and tags.kind = 'odd'",
     "metrics.loss", "metrics.loss >", "> 1", "foo = 'x'", "foo.bar = 'x'",
     "attributes.foo = 'x'", "metrics.loss = ", "'a' = 'a'", "status = 'RUNNING';", "run_name = 'it''s'", "status = ''",
@@ -30,7 +34,8 @@ ORDERS = [
     [], ["start_time"], ["start_time ASC"], ["attributes.start_time DESC"], ["metrics.loss"], ["metrics.loss DESC"],
     ["metrics.nan"], ["metrics.nan DESC"], ["metrics.odd"], ["metrics.odd DESC", "start_time ASC"], ["params.depth"],
     ["params.solver DESC"], ["tags.kind ASC", "metrics.loss DESC"], ["tags.half"], ["tags.half DESC"], ["status"],
-    ["run_name"], ["attributes.run_name DESC"], ["end_time"], ["end_time DESC"], ["`metrics`.loss"], ["metrics.`val/acc`"],
+    ["run_name"], ["attributes.run_name DESC"], ["end_time"], ["end_time DESC"], ["`metrics`.loss"],
+    ["metrics.`val/acc`"],
     ["foo"], ["foo.bar"], ["metrics.loss FOO"], [""], ["metrics.loss ASC DESC"],
     ["Created"], ["user_id"], ["metrics.nothing"], ["dataset.name"], ["attributes.`Start Time`"],
 ]
@@ -54,10 +59,8 @@ def add_run(pair, experiment, number):
         metrics["odd"] = number
     tags = {"kind": "odd" if number % 2 else "even"} | ({"half": "x"} if number < RUNS / 2 else {})
     params = {"depth": str(number)} | ({"solver": ["lbfgs", "LBFGS", "it's"][number % 3]} if number % 4 else {})
-    pair.post(
-        "runs/log-batch", run_id=run, metrics=[{"key": key, "value": value, "timestamp": 1} for key, value in metrics.items()],
-        tags=texts(tags), params=texts(params),
-    )
+    points = [{"key": key, "value": value, "timestamp": 1} for key, value in metrics.items()]
+    pair.post("runs/log-batch", run_id=run, metrics=points, tags=texts(tags), params=texts(params))
     of = {"name": f"d{number % 3}", "digest": f"g{number % 2}", "source_type": "t", "source": "s"}
     context = texts({"mlflow.data.context": ["training", "test"][number % 2]})
     pair.post("runs/log-inputs", run_id=run, datasets=[{"dataset": of, "tags": context}])
@@ -100,7 +103,8 @@ def test_which_experiments_are_searched(filled):
 
 EXPERIMENT_FILTERS = [
     "name = '{}b'", "name LIKE '{}%'", "name ILIKE '{}%'", "name LIKE '{}%' AND name != '{}b'",
-    "tags.team = 'x'", "tags.team ILIKE 'X'", "tags.team != 'x'", "tags.`team` LIKE 'x%'", "name LIKE '{}%' AND tags.team IS NULL",
+    "tags.team = 'x'", "tags.team ILIKE 'X'", "tags.team != 'x'", "tags.`team` LIKE 'x%'",
+    "name LIKE '{}%' AND tags.team IS NULL",
     "name = x", "name > 'a'", "name LIKE '{}%' AND creation_time > 0", "last_update_time < 5", "creation_time = 'x'",
     "attributes.name = '{}b'", "foo = 'x'", "tags.team", "experiment_id = '0'",
     "creation_time LIKE 'x'", "lifecycle_stage = 'active'", "tag.team = 'x'",
@@ -124,7 +128,8 @@ def test_filters_of_experiments(experiments, filter):
 
 
 @pytest.mark.parametrize("order", [
-    ["name"], ["name DESC"], ["creation_time"], ["last_update_time DESC"], ["experiment_id"], ["foo"], ["name FOO"], [""],
+    ["name"], ["name DESC"], ["creation_time"], ["last_update_time DESC"], ["experiment_id"], ["foo"], ["name FOO"],
+    [""],
     ["tags.team"], ["attributes.name ASC"],
 ], ids=", ".join)
 def test_orders_of_experiments(experiments, order):

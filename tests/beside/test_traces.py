@@ -9,7 +9,6 @@ from pair import API, NEW, pages
 TRACES = NEW + "traces"
 #: 2024-01-01T00:00:00Z, in nanoseconds.
 BEGUN = 1_704_067_200 * 10**9
-PROTOBUF = {"Content-Type": "application/x-protobuf"}
 
 
 def where(experiment):
@@ -30,7 +29,7 @@ def start(pair, experiment, number, **more):
     return info["trace_id"]
 
 
-def export(pair, experiment, number, spans, **headers):
+def export(pair, experiment, number, spans):
     """A trace over OTLP; of each span its name, parent, status and attributes."""
     sent = ExportTraceServiceRequest()
     scope = sent.resource_spans.add().scope_spans.add()
@@ -44,7 +43,8 @@ def export(pair, experiment, number, spans, **headers):
         span.status.code = status
         for key, value in attributes.items():
             span.attributes.add(key=key).value.string_value = value
-    pair.ask("POST", "/v1/traces", sent.SerializeToString(), headers=PROTOBUF | {"x-mlflow-experiment-id": experiment} | headers)
+    headers = {"Content-Type": "application/x-protobuf", "x-mlflow-experiment-id": experiment}
+    pair.ask("POST", "/v1/traces", sent.SerializeToString(), headers=headers)
     return "tr-" + identity(pair.name, number)
 
 
@@ -130,20 +130,24 @@ def test_traces_that_go_on_have_ended_when_they_began(pair, experiment):
 def test_traces_are_deleted(pair, experiment):
     traces = [start(pair, experiment, number) for number in range(4)]
     remove = TRACES + "/delete-traces"
-    for which in [{"request_ids": traces[:1]}, {"request_ids": ["tr-nothing"]}, {"max_timestamp_millis": BEGUN // 10**6 + 1}, {}]:
+    old = {"max_timestamp_millis": BEGUN // 10**6 + 1}
+    for which in [{"request_ids": traces[:1]}, {"request_ids": ["tr-nothing"]}, old, {}]:
         pair.ask("POST", remove, {"experiment_id": experiment, **which})
     search(pair, experiment)
     pair.ask("GET", f"{TRACES}/{traces[0]}")
 
 
 FILTERS = [
-    "", "status = 'OK'", "status = 'ERROR'", "status != 'OK'", "trace.status = 'OK'", "attributes.status = 'OK'", "state = 'OK'",
-    "timestamp_ms > {t}", "timestamp_ms <= {t}", "timestamp_ms = {t}", "attributes.timestamp > 0", "execution_time_ms > 100",
+    "", "status = 'OK'", "status = 'ERROR'", "status != 'OK'", "trace.status = 'OK'", "attributes.status = 'OK'",
+    "state = 'OK'",
+    "timestamp_ms > {t}", "timestamp_ms <= {t}", "timestamp_ms = {t}", "attributes.timestamp > 0",
+    "execution_time_ms > 100",
     "execution_time_ms >= 200 AND execution_time_ms <= 300", "name = 'root'", "name LIKE 'r%'", "name ILIKE 'RO%'",
     "tag.env = 'prod'", "tags.env = 'prod'", "tag.env != 'prod'", "tag.env LIKE 'p%'", "tag.env ILIKE 'P%'",
     "tag.nothing != 'x'", "tag.`mlflow.traceName` = 'root'", "metadata.m = 'x'", "request_metadata.m = 'x'",
     "metadata.`mlflow.trace.session` = 's0'", "client_request_id = 'c1'", "trace.client_request_id LIKE 'c%'",
-    "request_id = 'x'", "trace_id = 'x'", "run_id = 'x'", "span.name = 'child'", "span.name LIKE 'ch%'", "span.type = 'TOOL'",
+    "request_id = 'x'", "trace_id = 'x'", "run_id = 'x'", "span.name = 'child'", "span.name LIKE 'ch%'",
+    "span.type = 'TOOL'",
     "span.type != 'TOOL'", "span.status = 'ERROR'", "span.name = 'child' AND span.type = 'TOOL'",
     "span.name = 'top' AND span.type = 'TOOL'", "span.content LIKE '%needle%'", "trace.text LIKE '%needle%'",
     "feedback.q = 'yes'", "feedback.q != 'yes'", "expectation.q = 'paris'", "feedback.nothing = 'x'",
@@ -154,7 +158,8 @@ FILTERS = [
 ORDERS = [
     [], ["timestamp_ms"], ["timestamp_ms DESC"], ["timestamp ASC"], ["execution_time_ms", "timestamp_ms"],
     ["execution_time DESC", "timestamp_ms"], ["status", "timestamp_ms"], ["status DESC", "timestamp_ms"],
-    ["name", "timestamp_ms"], ["tag.env", "timestamp_ms"], ["tag.env DESC", "timestamp_ms"], ["metadata.m", "timestamp_ms"],
+    ["name", "timestamp_ms"], ["tag.env", "timestamp_ms"], ["tag.env DESC", "timestamp_ms"],
+    ["metadata.m", "timestamp_ms"],
     ["attributes.timestamp_ms DESC"], ["foo"], ["timestamp_ms FOO"], [""],
 ]
 
@@ -167,7 +172,8 @@ def filled(named_pair):
         more = {"execution_duration": f"0.{number}s", "client_request_id": f"c{number}"} if number % 3 else {}
         more |= {"state": ["OK", "ERROR", "IN_PROGRESS"][number % 3]}
         metadata = {"m": ["x", "X", "y"][number % 3], "mlflow.trace.session": f"s{number % 2}"}
-        tags = {"mlflow.traceName": ["root", "Root"][number % 2]} | ({"env": ["prod", "dev"][number % 2]} if number else {})
+        tags = {"mlflow.traceName": ["root", "Root"][number % 2]}
+        tags |= {"env": ["prod", "dev"][number % 2]} if number else {}
         trace = start(pair, experiment, number, tags=tags, trace_metadata=metadata, **more)
         assess(pair, trace, number)
     for number in range(6, 10):
@@ -178,7 +184,9 @@ def filled(named_pair):
 
 
 def assess(pair, trace, number):
-    said = {"feedback": {"value": ["yes", "no"][number // 2 % 2]}} if number % 2 else {"expectation": {"value": "paris"}}
+    said = {"expectation": {"value": "paris"}}
+    if number % 2:
+        said = {"feedback": {"value": ["yes", "no"][number // 2 % 2]}}
     of = {"assessment_name": "q", "trace_id": trace, "source": {"source_type": "CODE", "source_id": "x"}}
     times = {"create_time": "2024-01-01T00:00:00Z", "last_update_time": "2024-01-01T00:00:00Z"}
     pair.ask("POST", f"{TRACES}/{trace}/assessments", {"assessment": of | times | said | {"rationale": "r"}})
@@ -209,21 +217,26 @@ def test_older_clients_search(filled):
 
 
 @pytest.mark.parametrize("view, figure, dimension", [
-    ("TRACES", "trace_count", "trace_status"), ("TRACES", "trace_count", "trace_name"), ("TRACES", "latency", "trace_status"),
-    ("SPANS", "span_count", "span_name"), ("SPANS", "span_count", "span_type"), ("ASSESSMENTS", "assessment_count", "assessment_name"),
+    ("TRACES", "trace_count", "trace_status"), ("TRACES", "trace_count", "trace_name"),
+    ("TRACES", "latency", "trace_status"),
+    ("SPANS", "span_count", "span_name"), ("SPANS", "span_count", "span_type"),
+    ("ASSESSMENTS", "assessment_count", "assessment_name"),
 ])
 def test_figures(filled, view, figure, dimension):
     pair, experiment = filled
-    ways = [{"aggregation_type": "COUNT"}] if "count" in figure else [{"aggregation_type": "AVG"}, {"aggregation_type": "PERCENTILE", "percentile_value": 50.0}]
+    ways = [{"aggregation_type": "AVG"}, {"aggregation_type": "PERCENTILE", "percentile_value": 50.0}]
+    if "count" in figure:
+        ways = [{"aggregation_type": "COUNT"}]
     of = {"experiment_ids": [experiment], "view_type": view, "metric_name": figure, "aggregations": ways}
     begun = BEGUN // 10**6
     spread = {"time_interval_seconds": 5, "start_time_ms": begun, "end_time_ms": begun + 20_000}
-    for more in [{}, {"dimensions": [dimension]}, {"dimensions": [dimension], **spread}, {"filters": ["trace.status = 'OK'"]}]:
+    by = {"dimensions": [dimension]}
+    for more in [{}, by, by | spread, {"filters": ["trace.status = 'OK'"]}]:
         pair.ask("POST", TRACES + "/metrics", of | more)
 
 
 def test_how_often_filters_meet(filled):
     pair, experiment = filled
-    for one, other in [("status = 'OK'", "tag.env = 'prod'"), ("status = 'OK'", "status = 'ERROR'"), ("bad", "status = 'OK'")]:
-        of = {"experiment_ids": [experiment], "filter_string1": one, "filter_string2": other}
+    for other in ["tag.env = 'prod'", "status = 'ERROR'", "bad"]:
+        of = {"experiment_ids": [experiment], "filter_string1": "status = 'OK'", "filter_string2": other}
         pair.ask("POST", TRACES + "/calculate-filter-correlation", of)

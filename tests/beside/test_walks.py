@@ -99,14 +99,16 @@ class Walk:
         self.pair.post("runs/delete-tag", run_id=self.run(), key=self.one(KEYS))
 
     def update_run(self):
-        change = self.one([{"status": "FINISHED", "end_time": 5 * self.number()}, {"status": "FAILED"}, {"run_name": "n1"}])
+        ended = {"status": "FINISHED", "end_time": 5 * self.number()}
+        change = self.one([ended, {"status": "FAILED"}, {"run_name": "n1"}])
         self.pair.post("runs/update", run_id=self.run(), **change)
 
     def delete_run(self):
         self.pair.post(self.one(["runs/delete", "runs/restore"]), run_id=self.run())
 
     def delete_experiment(self):
-        self.pair.post(self.one(["experiments/delete", "experiments/restore"]), experiment_id=self.one(self.experiments))
+        call = self.one(["experiments/delete", "experiments/restore"])
+        self.pair.post(call, experiment_id=self.one(self.experiments))
 
     def tag_experiment(self):
         self.pair.post("experiments/set-experiment-tag", experiment_id=self.one(self.experiments), **self.tag())
@@ -117,8 +119,9 @@ class Walk:
         self.pair.get("metrics/get-history", run_id=self.run(), metric_key=self.one(KEYS))
 
     def search_runs(self):
+        experiments = [self.one(self.experiments), self.one(self.experiments)]
         self.pair.post(
-            "runs/search", experiment_ids=[self.one(self.experiments), self.one(self.experiments)], filter=self.one(FILTERS),
+            "runs/search", experiment_ids=experiments, filter=self.one(FILTERS),
             order_by=self.one(ORDERS), run_view_type=self.one(VIEWS), max_results=self.one([3, 100]),
         )
 
