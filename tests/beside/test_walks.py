@@ -6,7 +6,7 @@ import pytest
 
 STEPS = 150
 KEYS = ["a", "b", "A", "k/1"]
-VALUES = ["x", "X", "y", "", "q'", "1", "ü"]
+VALUES = ["x", "X", "", "q'", "ü"]
 NUMBERS = [0, 1, -1, 2.5, "NaN", "Infinity", "-Infinity", 3]
 VIEWS = ["ALL", "ACTIVE_ONLY", "DELETED_ONLY"]
 FILTERS = [
@@ -35,7 +35,7 @@ class Walk:
         return self.random.choice(things)
 
     def run(self):
-        return self.one(self.runs[-6:])
+        return self.one(self.runs[-4:])
 
     def tag(self):
         return {"key": self.one(KEYS), "value": self.one(VALUES)}
@@ -66,7 +66,7 @@ class Walk:
             self.runs.append(made["run"]["info"]["run_id"])
 
     def make_model(self):
-        name = f"{self.pair.name}m{self.random.randint(0, 4)}"
+        name = f"{self.pair.name}m{self.random.randint(0, 2)}"
         self.pair.post("registered-models/create", name=name, description=self.one(["", "d"]), tags=[self.tag()])
         self.models.append(name)
 
@@ -86,7 +86,7 @@ class Walk:
         self.pair.post("runs/log-batch", run_id=self.run(), metrics=metrics, tags=tags)
 
     def log_inputs(self):
-        of = {"name": f"d{self.random.randint(0, 2)}", "digest": f"g{self.random.randint(0, 1)}"}
+        of = {"name": f"d{self.random.randint(0, 1)}", "digest": "g0"}
         context = [{"key": "mlflow.data.context", "value": self.one(["training", "test"])}]
         datasets = [{"dataset": of | {"source_type": "t", "source": "s"}, "tags": context}]
         self.pair.post("runs/log-inputs", run_id=self.run(), datasets=datasets)
