@@ -152,6 +152,7 @@ class Page:
         height = self.evaluate("Math.min(document.documentElement.scrollHeight, 6000)")
         clip = {"x": 0, "y": 0, "width": self.evaluate("innerWidth"), "height": height, "scale": 1}
         picture = self.call("Page.captureScreenshot", format="png", clip=clip, captureBeyondViewport=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         with open(path, "wb") as file:
             file.write(base64.b64decode(picture["data"]))
 

@@ -57,10 +57,10 @@ impl Running {
         let address = listener.local_addr().map_err(|error| Failed::outside("listening", error))?;
         platform.create_default_experiment().await?;
         let predictor = platform.open_predictor().await?;
-        let app = App { workers: Some(Handle::current()), ..app };
+        let (stop, stopping) = watch::channel(false);
+        let app = App { workers: Some(Handle::current()), stopping: Some(stopping.clone()), ..app };
         let router = crate::serve::router(&platform, &predictor, &app, &webhooks);
 
-        let (stop, stopping) = watch::channel(false);
         let registry = Arc::new(platform.serving.clone());
         let keeper = WatchKeeper::new(platform.clone(), predictor.clone());
         let options =

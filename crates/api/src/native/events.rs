@@ -13,6 +13,7 @@ use mainstay_core::action::Action;
 use mainstay_core::event::{EventQuery, EventSeq, RecordedEvent};
 use mainstay_core::scope::Subject;
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
 use super::{Error, NativeState};
 use crate::caller::Caller;
@@ -108,7 +109,8 @@ async fn follow(
     let named = headers.get("last-event-id").and_then(|value| value.to_str().ok()?.parse().ok());
     let after = EventSeq(named.unwrap_or(head.borrow().0));
     let until = Box::pin(tokio::time::sleep(LONGEST));
-    let start = Follow { state, caller, head, after, until, ready: Vec::new() };
+    let stopping = state.stopping.clone();
+    let start = Follow { state, caller, head, after, until, stopping, ready: Vec::new() };
     let events = stream::unfold(start, |mut follow| async move {
         let sent = follow.next().await?;
         Some((Ok(sent), follow))
@@ -119,13 +121,25 @@ async fn follow(
 /// A stream is let in once: so it ends after a while, and a client goes on with `Last-Event-ID`, if it still may.
 const LONGEST: std::time::Duration = std::time::Duration::from_mins(2);
 
+/// Waits until the server drains: otherwise each open page would hold up its end.
+async fn drained(stopping: Option<&mut watch::Receiver<bool>>) {
+    let told = match stopping {
+        Some(stopping) => stopping.wait_for(|stopping| *stopping).await.is_ok(),
+        None => false,
+    };
+    if !told {
+        std::future::pending::<()>().await;
+    }
+}
+
 struct Follow {
     state: NativeState,
     caller: Caller,
-    head: tokio::sync::watch::Receiver<EventSeq>,
+    head: watch::Receiver<EventSeq>,
     after: EventSeq,
     /// When the client must come again, and show again who it is.
     until: Pin<Box<tokio::time::Sleep>>,
+    stopping: Option<watch::Receiver<bool>>,
     /// Read and not yet sent, newest first.
     ready: Vec<RecordedEvent>,
 }
@@ -143,6 +157,7 @@ impl Follow {
             let after = self.after;
             let head = tokio::select! {
                 () = &mut self.until => return None,
+                () = drained(self.stopping.as_mut()) => return None,
                 moved = self.head.wait_for(|head| *head > after) => *moved.ok()?,
             };
             let query = EventQuery::after(after, 100).within(&self.caller.workspace);

@@ -26,6 +26,7 @@ pub mod why;
 use std::sync::Arc;
 
 use mainstay_core::event::EventLog;
+use tokio::sync::watch;
 
 use crate::dialect::{self, ApiError};
 use crate::route::Route;
@@ -40,6 +41,8 @@ pub struct NativeState {
     pub events: Arc<dyn EventLog>,
     /// Which Mainstay this is.
     pub version: &'static str,
+    /// Turns true when the server drains.
+    pub stopping: Option<watch::Receiver<bool>>,
 }
 
 /// The table.

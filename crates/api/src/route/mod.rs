@@ -19,6 +19,7 @@ use mainstay_core::command::Authorizer;
 use mainstay_core::scope::ResourceKind;
 use mainstay_core::time::Clock;
 use tokio::runtime::Handle;
+use tokio::sync::watch;
 
 use crate::caller::{Authenticator, Workspaces};
 use crate::dialect::Protocol;
@@ -139,6 +140,8 @@ pub struct App {
     pub clock: Arc<dyn Clock>,
     /// Who answers what is not brief; whoever asks, if there are none.
     pub workers: Option<Handle>,
+    /// Turns true when the server drains: what would be answered for as long as it lives ends then.
+    pub stopping: Option<watch::Receiver<bool>>,
 }
 
 impl App {
@@ -151,7 +154,7 @@ impl App {
     ) -> Self {
         let limiter = Arc::new(RateLimiter::new(Arc::clone(&clock), rate));
         let (meter, workers, workspaces) = (Arc::default(), None, None);
-        Self { authenticator, authorizer, workspaces, limiter, meter, clock, workers }
+        Self { authenticator, authorizer, workspaces, limiter, meter, clock, workers, stopping: None }
     }
 }
 

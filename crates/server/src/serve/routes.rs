@@ -50,7 +50,8 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 pub fn router(platform: &Platform, predictor: &Predictor, app: &App, webhooks: &DeliveryOptions) -> Router {
     let (file, clock) = (platform.layout.run_index(), platform.clock.clone());
     let runs = Arc::new(RunIndexKeeper::start(&platform.database, file, clock));
-    let native = NativeState { events: Arc::new(platform.database.clone()), version: VERSION };
+    let events = Arc::new(platform.database.clone());
+    let native = NativeState { events, version: VERSION, stopping: app.stopping.clone() };
     let meter = app.meter.clone();
     let oip = OipState { service: Arc::new(predictor.clone()), version: VERSION, meter: meter.clone() };
     let labels = LabelState { sink: Arc::new(predictor.clone()) };

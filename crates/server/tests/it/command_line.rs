@@ -1,5 +1,6 @@
 //! The command line as scripts use it: the same commands with a server and without one, and exit codes.
 
+use std::io::{Read as _, Write as _};
 use std::process::{Output, Stdio};
 
 use serde_json::Value;
@@ -158,4 +159,30 @@ async fn a_person_approves_what_they_have_seen() {
     assert_eq!(printed(&data.output(&["pipelines", "logs", run, "ask", "--follow"])).trim(), "asked");
     let steps = printed(&data.output(&["pipelines", "runs", "--run", run]));
     assert!(steps.contains("hello\taccepted") && steps.contains("ask\taccepted"), "{steps}");
+}
+
+#[tokio::test]
+async fn a_server_that_is_told_to_stop_waits_for_no_open_page() {
+    let data = Data::new();
+    let mut running = server(&data).await;
+    let known: Value =
+        serde_json::from_slice(&std::fs::read(data.path().join("server.json")).unwrap()).unwrap();
+    let address = known["url"].as_str().unwrap().trim_start_matches("http://").to_owned();
+    let mut page = std::net::TcpStream::connect(address).unwrap();
+    page.write_all(b"GET /api/v1/events/stream HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
+    let mut head = [0; 12];
+    page.read_exact(&mut head).unwrap();
+    assert_eq!(&head, b"HTTP/1.1 200");
+
+    let pid = running.0.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    // It waits 30 seconds for requests in flight.
+    for _ in 0..2_000 {
+        if let Some(status) = running.0.try_wait().unwrap() {
+            assert!(status.success());
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    panic!("waited 20 seconds for the server to end");
 }
