@@ -1,7 +1,7 @@
 # Everything that people and machines do here. `make help` prints the targets.
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo up test test-rust test-docs test-tutorial test-clients test-import test-loop test-independent test-console soak quiet mutants fuzz bench lint advisories fmt
+.PHONY: help build demo up test test-rust test-docs test-tutorial test-clients test-import test-beside test-loop test-independent test-console soak quiet mutants fuzz bench lint advisories fmt
 
 MAINSTAY_CACHE ?= $(HOME)/.cache/mainstay
 export MAINSTAY_CACHE
@@ -30,7 +30,7 @@ demo: build ## Run the demonstration: the year 2013, replayed through the whole 
 up: build ## Build, then start the server on 127.0.0.1:5000 with ./mainstay-data.
 	$(BINARY) up
 
-test: test-rust test-docs test-tutorial test-clients test-import test-loop test-independent test-console ## Run all tests, on SQLite and on a PostgreSQL of their own.
+test: test-rust test-docs test-tutorial test-clients test-import test-beside test-loop test-independent test-console ## Run all tests, on SQLite and on a PostgreSQL of their own.
 
 test-rust: ## Run the Rust tests.
 	@scripts/need.sh postgresql
@@ -64,6 +64,14 @@ test-import: ## Import from a stock MLflow server, if tests/import is there, and
 		$(MAKE) --no-print-directory build && \
 		python=$$(scripts/python-env.sh tests/clients/requirements.txt) && \
 		MAINSTAY=$(abspath $(BINARY)) $(PHASE) import scripts/with-postgres.sh "$$python" -m pytest -q tests/import; \
+	fi
+
+# The same requests to a stock server and to ours, one after the other; both on SQLite.
+test-beside: ## Ask a stock MLflow server and this one the same, if tests/beside is there.
+	@if [ -d tests/beside ]; then \
+		$(MAKE) --no-print-directory build && \
+		python=$$(scripts/python-env.sh tests/clients/requirements.txt) && \
+		MAINSTAY=$(abspath $(BINARY)) $(PHASE) beside "$$python" -m pytest -q tests/beside; \
 	fi
 
 # The life of a model, undisturbed and under kill -9, and writes of all kinds under kills, on both databases.
