@@ -35,6 +35,8 @@ def test_a_removed_model_is_still_written(pair, experiment, model):
     for _ in range(2):
         pair.delete(f"logged-models/{model}")
     pair.post(f"logged-models/{model}/params", model_id=model, params=texts({"b": "2"}))
+    pair.patch(f"logged-models/{model}/tags", model_id=model, tags=texts({"c": "3"}))
+    pair.patch(f"logged-models/{model}", model_id=model, status="LOGGED_MODEL_READY")
     pair.delete(f"logged-models/{model}/tags/t")
     pair.get(f"logged-models/{model}", allow_deleted="true")
     pair.get(f"logged-models/{model}")

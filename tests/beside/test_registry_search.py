@@ -11,7 +11,7 @@ MODELS = [
     "tags.team = 'x' AND tags.team = 'y'", "name = '{}a' AND tags.team = 'x'",
 ]
 VERSIONS = [
-    "name = '{}a'", "name ILIKE '{}A%'", "run_id = 'x'", "run_id IN ('x')", "source_path = 's3://b/0'",
+    "name = '{}a'", "name ILIKE '{}A%'", "run_id = 'x'", "run_id != 'x'", "run_id = ''", "run_id LIKE '%'", "run_id IN ('x')", "source_path = 's3://b/0'",
     "source_path LIKE 's3://B/%'", "source_path ILIKE 's3://B/%'",
     "version_number = 1", "version_number > 1", "version_number >= 2", "version_number != 1", "version_number = '1'",
     "version_number LIKE '1'", "version = 1", "tags.n = '1'", "tags.n != '1'", "tags.n LIKE '%'", "tags.nothing != 'x'",

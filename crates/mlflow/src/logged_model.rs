@@ -68,8 +68,10 @@ pub(crate) async fn admitted(
     Ok(found)
 }
 
+/// A logged model that was just written, deleted or not.
 async fn one(state: &Mlflow, workspace: &Name, id: LoggedModelId) -> Result<Json<One>, Error> {
-    Ok(Json(One { model: existing(state, workspace, id).await?.into() }))
+    let found = state.tracked.logged_models(workspace, &[id]).await?.into_iter().next();
+    Ok(Json(One { model: found.ok_or(TrackingError::NoLoggedModel(id))?.into() }))
 }
 
 #[derive(Debug, Default, Deserialize)]

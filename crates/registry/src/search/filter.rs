@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use mainstay_core::run_ref::RunRef;
 use mainstay_core::search::{
     Column, Comparison, Extra, Filter, NumberTest, Operand, Term, TextTest, parse_filter,
 };
@@ -147,9 +148,12 @@ impl VersionTest {
         let version = &detail.version;
         match self {
             Self::Name(test) => test.holds(version.model.as_str()),
-            Self::Run(test) => {
-                version.run.as_ref().map_or(test.wants_missing(), |run| test.holds(run.as_str()))
-            }
+            Self::Run(test) => match (&version.run, test) {
+                (run, TextTest::Missing) => run.is_none(),
+                (run, TextTest::Present) => run.is_some(),
+                // Clients that name none say "".
+                (run, test) => test.holds(run.as_ref().map_or("", RunRef::as_str)),
+            },
             Self::Source(test) => test.holds(&version.source),
             Self::Number(test) => test.holds(f64::from(version.number.0)),
             Self::Tag(test) => test.holds(&detail.tags),
