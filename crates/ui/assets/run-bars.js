@@ -15,7 +15,7 @@ export function bars(lines, panel) {
     const bar = make("i", { class: `bar c${panel.pen(line.run).at}`, "aria-hidden": "true" });
     bar.style.left = `${((Math.min(0, values[at]) - low) / reach) * 100}%`;
     bar.style.width = `${(Math.abs(values[at]) / reach) * 100}%`;
-    return make("li", {}, make("span", { class: "who", title: name }, name), make("span", { class: "rail" }, bar), make("b", { class: "mono", title: exact(line.shown[0]) }, number(line.y[0])));
+    return make("li", {}, make("span", { class: "who", title: name }, name), make("span", { class: "rail" }, bar), make("b", { class: "mono", title: exact(line.shown[0]) }, number(line.shown[0])));
   });
   return make("ol", { class: "bars" }, ...rows);
 }
