@@ -214,6 +214,17 @@ pub enum StorageError {
     /// A text holds U+0000, which PostgreSQL cannot keep; refused on every database before it is asked.
     #[error("a text holds the character U+0000, which is neither stored nor found; remove it")]
     Nul,
+    /// The database belongs to a later program.
+    #[error(
+        "the database was written by a newer Mainstay: its schema is version {schema}, and this one knows {known}; \
+         start that Mainstay, or restore a backup from before it"
+    )]
+    Newer {
+        /// The version of the schema.
+        schema: usize,
+        /// The last version that is known here.
+        known: usize,
+    },
     /// Anything else: a fault of ours.
     #[error("the store failed; see the log")]
     Failed(#[source] Cause),
@@ -226,6 +237,7 @@ impl Coded for StorageError {
             Self::Full(_) => ErrorCode::StorageFull,
             Self::Corrupt(_) => ErrorCode::Corrupt,
             Self::Nul => ErrorCode::InvalidArgument,
+            Self::Newer { .. } => ErrorCode::WrongState,
             Self::Failed(_) => ErrorCode::Internal,
         }
     }

@@ -4,6 +4,7 @@
 pub mod cli;
 pub mod engine;
 mod here;
+mod mapped;
 mod running;
 pub mod serve;
 pub mod triggers;

@@ -58,10 +58,7 @@ async fn apply(connection: &mut Connection, now: MachineTime) -> Result<(), Stor
     let rows = connection.query("SELECT COALESCE(MAX(version), 0) FROM schema_version", &[]).await?;
     let version = usize::try_from(rows.first().map_or(Ok(0), |row| row.count(0))?).unwrap_or(usize::MAX);
     if version > MIGRATIONS.len() {
-        let what = format!("its schema is version {version}, and this Mainstay knows {}", MIGRATIONS.len());
-        return Err(StorageError::Unavailable(
-            format!("the database is newer than this program: {what}").into(),
-        ));
+        return Err(StorageError::Newer { schema: version, known: MIGRATIONS.len() });
     }
     for (index, migration) in MIGRATIONS.iter().enumerate().skip(version) {
         connection.batch(&dialect.spell(migration)).await?;
@@ -76,4 +73,27 @@ async fn apply(connection: &mut Connection, now: MachineTime) -> Result<(), Stor
         )
         .await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::driver::sqlite::SqliteConnection;
+
+    use super::*;
+
+    #[test]
+    fn a_database_of_a_later_program_is_named_as_that() {
+        let place = tempfile::tempdir().unwrap();
+        let file = SqliteConnection::writer(&place.path().join("db")).unwrap();
+        let mut connection = Connection::Sqlite(file);
+        futures::executor::block_on(async {
+            migrate(&mut connection, MachineTime::default()).await.unwrap();
+            migrate(&mut connection, MachineTime::default()).await.unwrap();
+            connection.batch("INSERT INTO schema_version (version, at) VALUES (999, 0)").await.unwrap();
+            let refused = migrate(&mut connection, MachineTime::default()).await.unwrap_err();
+            assert!(
+                matches!(refused, StorageError::Newer { schema: 999, known } if known == MIGRATIONS.len())
+            );
+        });
+    }
 }

@@ -110,6 +110,9 @@ impl StoreTx {
             StorageError::Full(cause) => Trouble::Group(StorageError::Full(cause.to_string().into())),
             StorageError::Corrupt(what) => Trouble::Command(StorageError::Corrupt(what.clone())),
             StorageError::Nul => Trouble::Command(StorageError::Nul),
+            StorageError::Newer { schema, known } => {
+                Trouble::Command(StorageError::Newer { schema: *schema, known: *known })
+            }
             StorageError::Failed(cause) => {
                 tracing::error!(%cause, "a statement failed");
                 Trouble::Command(StorageError::Failed(told()))

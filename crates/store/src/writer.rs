@@ -413,6 +413,7 @@ fn retold(error: &StorageError) -> StorageError {
         StorageError::Full(_) => StorageError::Full(cause()),
         StorageError::Corrupt(what) => StorageError::Corrupt(what.clone()),
         StorageError::Nul => StorageError::Nul,
+        StorageError::Newer { schema, known } => StorageError::Newer { schema: *schema, known: *known },
         StorageError::Failed(_) => StorageError::Failed(cause()),
     }
 }

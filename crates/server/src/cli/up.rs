@@ -155,6 +155,7 @@ impl Up {
         let address = running.address;
         let here = ServerFile::write(platform.layout.root(), address);
         let here = here.map_err(|error| Failed::file(platform.layout.root(), error))?;
+        crate::mapped::give_back_start();
         note(format!("Mainstay is at http://{address} · data in {}", platform.layout.root().display()));
         stop.next().await;
         note("draining; a second signal ends at once");
