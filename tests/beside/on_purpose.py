@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Callable
 
-from pair import API, NEW, PROXY, Pair, texts
+from pair import AJAX, API, NEW, PROXY, Pair, texts
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,64 @@ def logged(pair, experiment, run):
 
 def no_json(pair, experiment, run):
     return pair.differing("POST", API + "runs/search", b"{")
+
+
+def no_object_in_a_list(pair, experiment, run):
+    return pair.differing("POST", API + "experiments/create", ["one"])
+
+
+def everywhere(pair, experiment, filter):
+    """A filter by name, in all the lists that have one."""
+    found = set()
+    for call in ("registered-models/search", "model-versions/search"):
+        found |= pair.differing("GET", API + call, query={"filter": filter})
+    for call, more in [
+        ("runs/search", {"experiment_ids": [experiment]}), ("experiments/search", {"max_results": 5}),
+        ("logged-models/search", {"experiment_ids": [experiment]}),
+    ]:
+        # What a run is called is told by a tag.
+        named = filter.replace("name", "tags.n") if call.startswith("runs") else filter
+        found |= pair.differing("POST", API + call, {"filter": named, **more})
+    within = {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": experiment}}
+    return found | pair.differing("POST", NEW + "traces/search", {"locations": [within], "filter": filter})
+
+
+def dangling(pair, experiment, run):
+    filters = ["name = '1' AND ", "AND name = '1'", "name = '1' AND AND name = '2'"]
+    return set().union(*(everywhere(pair, experiment, filter) for filter in filters))
+
+
+def blank(pair, experiment, run):
+    return everywhere(pair, experiment, " ")
+
+
+def without_quotes(pair, experiment, run):
+    asked = {"experiment_ids": [experiment], "filter": "name = one"}
+    return pair.differing("POST", API + "logged-models/search", asked)
+
+
+def pages_of_nothing(pair, experiment, run):
+    found = pair.differing("GET", API + "registered-models/search", query={"max_results": 0})
+    asked = {"experiment_ids": [experiment], "max_results": -1}
+    return found | pair.differing("POST", API + "logged-models/search", asked)
+
+
+def input_of_nothing(pair, experiment, run):
+    return pair.differing("POST", API + "runs/log-inputs", {"run_id": run, "datasets": [{"tags": []}]})
+
+
+def backslash(pair, experiment, run):
+    return pair.differing("GET", API + "artifacts/list", query={"run_id": run, "path": "a\\b"})
+
+
+def bare_number(pair, experiment, run):
+    pair.post("runs/log-metric", run_id=run, key="n", value="NaN", timestamp=1, step=0)
+    return pair.differing("GET", AJAX + "metrics/get-history-bulk", query={"run_id": [run], "metric_key": "n"})
+
+
+def by_clients_id(pair, experiment, run):
+    within = {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": experiment}}
+    return pair.differing("POST", NEW + "traces/search", {"locations": [within], "order_by": ["client_request_id"]})
 
 
 def half_a_step(pair, experiment, run):
@@ -197,14 +255,42 @@ OF_VERSIONS = frozenset().union(
         ]
     ),
 )
+#: The lists that a filter narrows.
+LISTS = (
+    "GET registered-models/search", "GET model-versions/search", "POST runs/search", "POST experiments/search",
+    "POST logged-models/search", "POST traces/search",
+)
 CLIENTS_FAULT = "what the client did wrong | sometimes 500 | 400"
 NAMED_MODEL = "inputs and outputs of a run that name a logged model | not looked up | 404 if there is none"
 LEFT_OUT = "`model_type` and `source_run_id` are left out where there is none"
 #: In the order of the page.
 TABLE = [
     OnPurpose("a body that is no JSON | taken for an empty one | 400", no_json, refused("POST runs/search")),
+    OnPurpose(
+        "a filter that begins or ends in `AND`, or has two in a row", dangling, frozenset().union(*map(refused, LISTS))
+    ),
+    OnPurpose(
+        "a filter of nothing but blanks | 400 | as none", blank,
+        only(*(f"{call} 200 None, stock 400 INVALID_PARAMETER_VALUE" for call in LISTS)),
+    ),
+    OnPurpose("a value without quotes in a filter of logged models", without_quotes, refused("POST logged-models/search")),
+    OnPurpose(
+        "`max_results` of 0 or less in lists of registered models", pages_of_nothing,
+        refused("GET registered-models/search") | refused("POST logged-models/search"),
+    ),
+    OnPurpose("an input of a run without its dataset", input_of_nothing, refused("POST runs/log-inputs")),
+    OnPurpose("a backslash in the path of an artifact", backslash, refused("GET artifacts/list")),
+    OnPurpose(
+        "NaN and infinity in `metrics/get-history-bulk`", bare_number,
+        only('GET /ajax-api/2.0/mlflow/metrics/get-history-bulk .metrics[].value: "NaN", stock NaN'),
+    ),
+    OnPurpose(
+        "traces in the order of `client_request_id` | 400 | so ordered", by_clients_id,
+        only("POST traces/search 200 None, stock 400 INVALID_PARAMETER_VALUE"),
+    ),
     OnPurpose("a step or time that is no 64-bit integer", half_a_step, refused("POST runs/log-metric")),
     OnPurpose(CLIENTS_FAULT, no_object, refused("POST runs/log-metric", "500 None")),
+    OnPurpose(CLIENTS_FAULT, no_object_in_a_list, refused("POST experiments/create", "500 None")),
     OnPurpose(CLIENTS_FAULT, order_twice, refused("POST runs/search", "500 INTERNAL_ERROR")),
     OnPurpose("names of models over 256 characters", long_name, refused("POST registered-models/create")),
     OnPurpose("names of experiments with control characters", two_lines, refused("POST experiments/create")),

@@ -134,7 +134,7 @@ def test_the_latest_versions_come_by_their_number(pair, model):
 
 
 @pytest.mark.parametrize("alias", [
-    "best", "Best", "v", "12", "a-b", "a b", "é", "a.b", "x" * 255, "x" * 256, "", "a/b",
+    "best", "Best", "v", "12", "a-b", "a b", "é", "a.b", "x" * 255, "x" * 256, "", "a/b", "latest", "LATEST", "v1",
 ])
 def test_names_of_aliases(pair, model, alias):
     pair.post("registered-models/alias", name=model, alias=alias, version="1")

@@ -146,6 +146,18 @@ pub enum BodyError {
     Incomplete,
 }
 
+impl BodyError {
+    /// Refuses a body that is no object. Serde would take a list for one, whose fields come in the order in which
+    /// the program names them.
+    pub fn unless_object(json: &[u8]) -> Result<(), Self> {
+        if json.trim_ascii_start().starts_with(b"{") {
+            Ok(())
+        } else {
+            Err(Self::Malformed("it is no JSON object".to_owned()))
+        }
+    }
+}
+
 impl Coded for BodyError {
     fn code(&self) -> ErrorCode {
         match self {

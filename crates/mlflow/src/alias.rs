@@ -63,11 +63,14 @@ async fn delete(
     caller: Caller,
     Call(request): Call<Named>,
 ) -> Result<Json<Empty>, Error> {
-    let command = DeleteAlias {
-        workspace: caller.workspace,
-        name: model_name(request.name)?,
-        alias: Alias::new(required("alias", request.alias)?)?,
-    };
+    let (name, alias) = (model_name(request.name)?, Alias::new(required("alias", request.alias)?));
+    if matches!(alias, Err(RegistryError::ReservedAlias(_))) {
+        // Nobody can have set it; what is not there is as good as removed, with this as with any other.
+        caller.admitted(ResourceKind::Model, &name)?;
+        existing(&state, &caller.workspace, &name).await?;
+        return Ok(Json(Empty {}));
+    }
+    let command = DeleteAlias { workspace: caller.workspace, name, alias: alias? };
     state.registry.run(&caller.principal, command).await?;
     Ok(Json(Empty {}))
 }

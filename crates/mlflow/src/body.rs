@@ -65,6 +65,7 @@ fn from_json<T: DeserializeOwned>(method: &Method, uri: &Uri, bytes: &[u8]) -> R
     } else {
         bytes
     };
+    BodyError::unless_object(bytes)?;
     serde_json::from_slice(bytes).map_err(|error| {
         let message = if bytes.len() <= EXPLAINED { serde_json::from_slice(bytes).ok() } else { None };
         refusal(method, uri, message, &error)
@@ -142,6 +143,7 @@ mod tests {
             "{bad",
             "",
             "[1]",
+            r#"["a"]"#,
             "\"x\"",
             r#"{"run_id": "a", "key": "k", "order_by": [3]}"#,
             &"[".repeat(10_000),

@@ -40,6 +40,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
     async fn from_request(request: Request, state: &S) -> Result<Self, Error> {
         let bytes = whole_body(request, state).await?;
         let text: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
+        BodyError::unless_object(text)?;
         let value = serde_json::from_slice(text).map_err(|e| BodyError::Malformed(e.to_string()))?;
         Ok(Self(value))
     }
