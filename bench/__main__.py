@@ -37,6 +37,7 @@ FIGURES = [
     starting.start_to_health,
     starting.idle,
     tracking.log_metric,
+    tracking.by_the_disk,
     series.charts,
     series.history,
     runs.hundred_thousand_runs,

@@ -3,6 +3,8 @@
 import os
 import pathlib
 import re
+import subprocess
+import sys
 import time
 
 from figure import percentile
@@ -31,15 +33,27 @@ def sync_ms(directory):
 
 class Trace:
     """A log of the calls by which a process and all its children and threads sync, written by strace. The
-    filter is the kernel's (seccomp), so that no other call is slowed down."""
+    filter is the kernel's (seccomp), so that no other call is slowed down. With a delay each of them takes so many
+    milliseconds more, as on a slower disk."""
 
-    def __init__(self, path):
-        self.path = pathlib.Path(path)
+    def __init__(self, path, delay_ms=0):
+        self.path, self.delay_ms = pathlib.Path(path), delay_ms
 
     def command(self):
         trace = ["-e", f"trace={TRACED}", "-e", "signal=none"]
+        if self.delay_ms:
+            trace += ["-e", f"inject={TRACED}:delay_exit={round(self.delay_ms * 1000)}"]
         return ["strace", "-f", "--seccomp-bpf", "-qq", *trace, "-o", str(self.path)]
+
+    def sync_ms(self, directory):
+        """`sync_ms` of a process that is traced so."""
+        probe = [sys.executable, __file__, str(directory)]
+        return float(subprocess.run([*self.command(), *probe], check=True, capture_output=True, text=True).stdout)
 
     def syncs(self):
         """How many calls there were so far."""
         return len(CALL.findall(self.path.read_bytes())) if self.path.exists() else 0
+
+
+if __name__ == "__main__":
+    print(sync_ms(sys.argv[1]))

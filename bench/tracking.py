@@ -3,7 +3,7 @@
 import json
 
 import load
-from disk import Trace
+from disk import Trace, sync_ms
 from figure import Figure, calmest
 from server import Server
 
@@ -12,6 +12,8 @@ CALLS = 150
 """On each connection, in one repeat."""
 REPEATS = 24
 TRACED = 3
+SLOWER_MS = [0, 2, 5]
+"""How much longer each sync takes."""
 API = "/api/2.0/mlflow"
 
 
@@ -42,6 +44,27 @@ def syncs_a_group(bench):
             load.run(server, queues)
             after = trace.syncs(), server.metric("mainstay_writer_groups_total")
             yield (after[0] - before[0]) / (after[1] - before[1])
+
+
+def by_the_disk(bench):
+    """How long calls take beside what a disk alone would need that syncs once for eight of them: this one, and slower
+    ones."""
+    for delay in SLOWER_MS:
+        # Tracing alone costs more than a fast sync.
+        trace = Trace(bench.directory / f"tracking-{delay}.strace", delay) if delay else None
+        sync = trace.sync_ms(bench.directory) if trace else sync_ms(bench.directory)
+        calls, outcomes = CONNECTIONS * CALLS, []
+        with Server(bench.binary, bench.new_directory(f"tracking-{delay}"), trace) as server:
+            load.run(server, requests(server, CALLS))
+            before = server.metric("mainstay_writer_groups_total")
+            for _ in range(TRACED):
+                outcomes.append(load.run(server, requests(server, CALLS)))
+            groups = server.metric("mainstay_writer_groups_total") - before
+        values = [outcome.wall / calls / (sync / 1e3 / CONNECTIONS) for outcome in outcomes]
+        a_group = f"{TRACED * calls / groups:.1f} calls a commit group"
+        beside = [outcomes[-1].said(), a_group, f"fdatasync p50 {sync:.2f} ms"]
+        name = f"… where a sync takes {delay} ms more" if delay else "log-metric, wall over that of a sync for eight calls"
+        yield Figure(name, "", values, f"{calls:,} calls", 1.43, beside)
 
 
 def requests(server, calls):

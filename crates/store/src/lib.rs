@@ -29,6 +29,7 @@ mod events;
 mod features;
 pub mod foreign;
 mod gateway;
+mod gathering;
 mod governance;
 mod guard;
 pub mod imports;

@@ -18,11 +18,12 @@ use mainstay_core::event::EventSeq;
 use mainstay_core::fault::{Fault, is_planted};
 use mainstay_core::principal::Actor;
 use mainstay_core::scope::{ResourceKind, default_workspace};
-use mainstay_core::time::Clock;
+use mainstay_core::time::{Clock, MachineTime};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::driver::Connection;
 use crate::events;
+use crate::gathering::Gathering;
 use crate::params;
 use crate::tx::{StoreTx, Trouble};
 
@@ -98,7 +99,16 @@ impl Writer {
         let counts = Arc::new(Counts::default());
         let tx = StoreTx::new(connection, context);
         let counting = Arc::clone(&counts);
-        let group = Group { tx, surroundings, announce, announce_access, announce_steps, counts: counting };
+        let gathering = Gathering::default();
+        let group = Group {
+            tx,
+            surroundings,
+            gathering,
+            announce,
+            announce_access,
+            announce_steps,
+            counts: counting,
+        };
         let run = move || match &group.tx.connection {
             Connection::Sqlite(_) => futures::executor::block_on(group.run(jobs)),
             Connection::Postgres(_) => runtime.block_on(group.run(jobs)),
@@ -177,9 +187,38 @@ enum Guard {
     Transaction,
 }
 
+/// What was taken from the queue.
+#[derive(Default)]
+struct Waiting {
+    jobs: Vec<AnyJob>,
+    stopping: Option<oneshot::Sender<()>>,
+}
+
+impl Waiting {
+    /// Takes what is there, as far as a group can hold it.
+    fn take(&mut self, queue: &mut mpsc::Receiver<Message>) {
+        while self.jobs.len() < GROUP
+            && let Ok(message) = queue.try_recv()
+        {
+            self.place(message, queue);
+        }
+    }
+
+    fn place(&mut self, message: Message, queue: &mut mpsc::Receiver<Message>) {
+        match message {
+            Message::Job(job) => self.jobs.push(job),
+            Message::Stop(done) => {
+                self.stopping = Some(done);
+                queue.close();
+            }
+        }
+    }
+}
+
 struct Group {
     tx: StoreTx,
     surroundings: Surroundings,
+    gathering: Gathering,
     announce: watch::Sender<EventSeq>,
     announce_access: watch::Sender<EventSeq>,
     announce_steps: watch::Sender<()>,
@@ -188,28 +227,37 @@ struct Group {
 
 impl Group {
     async fn run(mut self, mut queue: mpsc::Receiver<Message>) {
-        let mut stopping = None;
-        while stopping.is_none() {
-            let Some(first) = queue.recv().await else { break };
-            let mut jobs = Vec::new();
-            let mut next = Some(first);
-            while let Some(message) = next {
-                match message {
-                    Message::Job(job) => jobs.push(job),
-                    Message::Stop(done) => {
-                        stopping = Some(done);
-                        queue.close();
+        let mut waiting = Waiting::default();
+        while waiting.stopping.is_none() {
+            waiting.take(&mut queue);
+            let while_committing = waiting.jobs.len();
+            let ended = self.surroundings.clock.now();
+            if waiting.jobs.is_empty() && waiting.stopping.is_none() {
+                let Some(first) = queue.recv().await else { break };
+                waiting.place(first, &mut queue);
+                waiting.take(&mut queue);
+            }
+            let idle = micros_between(ended, self.surroundings.clock.now());
+            if let Some(wait) = self.gathering.wait(waiting.jobs.len(), while_committing, idle) {
+                for _ in 0..wait.naps {
+                    // The thread is the writer's own, and nothing else is to be done on it.
+                    std::thread::sleep(wait.nap);
+                    waiting.take(&mut queue);
+                    if waiting.jobs.len() >= wait.enough || waiting.stopping.is_some() {
+                        break;
                     }
                 }
-                next = if jobs.len() < GROUP { queue.try_recv().ok() } else { None };
+                self.gathering.waited(wait, waiting.jobs.len());
             }
+            let jobs = std::mem::take(&mut waiting.jobs);
+            self.gathering.dealt_with(jobs.len());
             self.commit_all(jobs).await;
         }
         while let Ok(Message::Job(job)) = queue.try_recv() {
             self.commit_all(vec![job]).await;
         }
         drop(self.tx);
-        if let Some(done) = stopping {
+        if let Some(done) = waiting.stopping {
             // Whoever asked may have given up waiting.
             let _ = done.send(());
         }
@@ -382,7 +430,9 @@ impl Group {
             self.begin().await?;
         }
         let last = events::append(&mut self.tx, pending, &*self.surroundings.entropy).await?;
+        let sealed = self.surroundings.clock.now();
         self.tx.connection.commit().await?;
+        self.gathering.committed(micros_between(sealed, self.surroundings.clock.now()));
         let last = last.unwrap_or(*self.announce.borrow());
         if access {
             self.announce_access.send_replace(last);
@@ -401,6 +451,11 @@ impl Group {
         }
         ended
     }
+}
+
+/// Microseconds from one instant to another; none, if the clock was set back.
+fn micros_between(from: MachineTime, to: MachineTime) -> u64 {
+    u64::try_from(to.since(from)).unwrap_or_default()
 }
 
 /// The same failure, once more: each caller of a group gets its own.
