@@ -12,7 +12,7 @@ CALLS = 150
 """On each connection, in one repeat."""
 REPEATS = 24
 TRACED = 3
-SLOWER_MS = [0, 2, 5]
+SLOWER_MS = [0, 2, 8]
 """How much longer each sync takes."""
 API = "/api/2.0/mlflow"
 
