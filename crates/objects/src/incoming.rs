@@ -11,6 +11,7 @@ use mainstay_core::error::StorageError;
 use mainstay_core::object::{ByteStream, ObjectError};
 use tokio::task::{JoinHandle, spawn_blocking};
 
+use super::durable::{Durable, Named};
 use super::local::{failure, unplaced};
 
 /// How many bytes are gathered for one write. While they are written, the next ones come in.
@@ -43,17 +44,19 @@ impl Incoming {
         Ok(self)
     }
 
-    /// Gives the file its name, which survives a power cut, as do those of new directories below `root`.
-    fn place(mut self, place: &Path, root: &Path) -> Result<(), ObjectError> {
+    /// Gives the file its name, which survives a power cut.
+    fn place(mut self, place: &Path, directories: &Durable) -> Result<(), ObjectError> {
         self.file.sync_all().map_err(failure)?;
-        let parent = place.parent().unwrap_or(root);
-        fs::create_dir_all(parent).map_err(unplaced)?;
-        fs::rename(&self.path, place).map_err(unplaced)?;
-        self.is_placed = true;
-        for directory in parent.ancestors().take_while(|directory| directory.starts_with(root)) {
-            File::open(directory).and_then(|directory| directory.sync_all()).map_err(failure)?;
+        let Some(parent) = place.parent() else { return Err(ObjectError::Occupied) };
+        let rename = || {
+            fs::rename(&self.path, place)?;
+            self.is_placed = true;
+            Ok(())
+        };
+        match directories.name(parent, rename).map_err(failure)? {
+            Named::Durably => Ok(()),
+            Named::Refused(error) => Err(unplaced(error)),
         }
-        Ok(())
     }
 }
 
@@ -95,10 +98,10 @@ impl Flushing {
     }
 }
 
-/// Writes what `bytes` yields to `temporary`, and then to `place` below `root`.
+/// Writes what `bytes` yields to `temporary`, and then to `place`.
 pub(super) async fn receive(
     temporary: PathBuf,
-    (place, root): (PathBuf, PathBuf),
+    (place, directories): (PathBuf, Arc<Durable>),
     mut bytes: ByteStream,
     limit: u64,
 ) -> Result<(), ObjectError> {
@@ -110,7 +113,7 @@ pub(super) async fn receive(
         flushing.keep_up(&file).await?;
         if batch.is_empty() {
             flushing.end().await?;
-            let placing = spawn_blocking(move || file.place(&place, &root));
+            let placing = spawn_blocking(move || file.place(&place, &directories));
             return placing.await.map_err(|error| StorageError::Failed(error.into()))?;
         }
         writing = spawn_blocking(move || file.write(batch));

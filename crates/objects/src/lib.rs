@@ -2,6 +2,7 @@
 //!
 //! Both answer [`mainstay_core::object::Objects`], and what one has acknowledged is durable and whole.
 
+mod durable;
 mod incoming;
 mod local;
 mod pieces;

@@ -19,6 +19,7 @@ use mainstay_core::time::MachineTime;
 use tokio::fs::{self, ReadDir};
 use tokio::task::spawn_blocking;
 
+use super::durable::Durable;
 use super::incoming::receive;
 use super::pieces::pieces;
 
@@ -28,6 +29,7 @@ const INCOMING: &str = ObjectPath::INCOMING;
 /// The objects below a directory.
 pub struct LocalObjects {
     root: PathBuf,
+    directories: Arc<Durable>,
     entropy: Arc<dyn Entropy>,
 }
 
@@ -42,7 +44,8 @@ impl LocalObjects {
             fs::remove_dir_all(&incoming).await.map_err(failure)?;
         }
         fs::create_dir(&incoming).await.map_err(failure)?;
-        Ok(Self { root, entropy })
+        let directories = Arc::new(Durable::new(root.clone()));
+        Ok(Self { root, directories, entropy })
     }
 
     /// Where an object lies. The parts that exist must not lead out of the root through a link.
@@ -77,7 +80,7 @@ impl Objects for LocalObjects {
         let place = self.locate(path).await?;
         let name = u128::from_le_bytes(self.entropy.bytes16());
         let temporary = self.root.join(INCOMING).join(format!("{name:032x}"));
-        receive(temporary, (place, self.root.clone()), bytes, limit).await
+        receive(temporary, (place, self.directories.clone()), bytes, limit).await
     }
 
     async fn get(
@@ -118,7 +121,11 @@ impl Objects for LocalObjects {
     async fn delete(&self, path: &ObjectPath) -> Result<bool, StorageError> {
         let place = self.locate(path).await?;
         let removed = match fs::symlink_metadata(&place).await {
-            Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(&place).await,
+            Ok(metadata) if metadata.is_dir() => {
+                let directories = self.directories.clone();
+                let removing = spawn_blocking(move || directories.remove(&place));
+                removing.await.map_err(|error| StorageError::Failed(error.into()))?
+            }
             Ok(_) => fs::remove_file(&place).await,
             Err(error) => Err(error),
         };
