@@ -74,6 +74,13 @@ def without_quotes(pair, experiment, run):
     return pair.differing("POST", API + "logged-models/search", asked)
 
 
+def as_numbers(pair, experiment, run):
+    found = set()
+    for filter in ("params.lr > 0.05", "params.lr = 3", "tags.fold BETWEEN 1 AND 3"):
+        found |= pair.differing("POST", API + "runs/search", {"experiment_ids": [experiment], "filter": filter})
+    return found
+
+
 def pages_of_nothing(pair, experiment, run):
     found = pair.differing("GET", API + "registered-models/search", query={"max_results": 0})
     asked = {"experiment_ids": [experiment], "max_results": -1}
@@ -268,6 +275,10 @@ TABLE = [
     OnPurpose("a body that is no JSON | taken for an empty one | 400", no_json, refused("POST runs/search")),
     OnPurpose(
         "a filter that begins or ends in `AND`, or has two in a row", dangling, frozenset().union(*map(refused, LISTS))
+    ),
+    OnPurpose(
+        "a number without quotes beside a parameter or tag (`params.lr > 0.05`) | 400 | compared as", as_numbers,
+        only("POST runs/search 200 None, stock 400 INVALID_PARAMETER_VALUE"),
     ),
     OnPurpose(
         "a filter of nothing but blanks | 400 | as none", blank,

@@ -8,7 +8,7 @@ RUNS = 8
 FILTERS = [
     "", "metrics.loss < 3", "metrics.loss >= 3", "metrics.loss = 3", "metrics.loss != 3", "metrics.odd > 0",
     "metrics.nan > 0", "metrics.nan = 'NaN'", "metrics.loss > 'x'", "metrics.loss LIKE '1'", "metrics.`val/acc` > 1.5",
-    "metric.loss > 3", "params.depth = '3'", "params.depth != '3'", "params.depth > '3'", "params.depth = 3",
+    "metric.loss > 3", "params.depth = '3'", "params.depth != '3'", "params.depth > '3'",
     "params.depth LIKE '%3%'", "params.Depth = '3'", "params.solver ILIKE 'LB%'", "params.solver LIKE 'LB%'",
     "params.nothing IS NULL", "params.solver IS NOT NULL", "params.nothing != 'x'", "parameters.depth = '3'",
     "tags.kind = 'odd'", "tags.kind != 'odd'", "tags.kind LIKE 'o_d'", "tags.kind ILIKE 'O%'", "tags.half IS NULL",

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use mainstay_core::page::{InvalidPageToken, Page};
+use mainstay_core::search::number_in;
 use serde::{Deserialize, Serialize};
 
 use crate::column::TextColumn;
@@ -76,6 +77,22 @@ impl Cell<'_> {
         };
         (if ascending { value } else { !value }).min(NAN - 1)
     }
+
+    /// The same among cells of all kinds: numbers come before texts in both directions.
+    fn lead_among_others(&self, ascending: bool) -> u64 {
+        match self {
+            Self::Int(_) | Self::Number(_) => self.lead(ascending) >> 2,
+            Self::Text(_) => self.lead(ascending) >> 2 | 1 << 62,
+            Self::Nan => u64::MAX - 1,
+            Self::Missing => u64::MAX,
+        }
+    }
+}
+
+/// Whether there are both numbers and texts in a column, whose leads have nothing to do with one another.
+fn is_mixed(column: &[Cell<'_>]) -> bool {
+    let has = |rank| column.iter().any(|cell| cell.rank() == rank);
+    has(2) && (has(0) || has(1))
 }
 
 /// The leads of a row's first two cells, and its place.
@@ -122,8 +139,12 @@ impl<I: Clone + Ord + Serialize> Ordered<'_, I> {
         let Some((first, ascending)) = self.columns.first() else {
             return places.map(|at| ([0, 0], at)).collect();
         };
+        if is_mixed(first) {
+            let firsts = first.iter().map(|cell| cell.lead_among_others(*ascending));
+            return firsts.zip(places).map(|(first, at)| ([first, 0], at)).collect();
+        }
         let firsts = first.iter().map(|cell| cell.lead(*ascending));
-        match self.columns.get(1) {
+        match self.columns.get(1).filter(|(second, _)| !is_mixed(second)) {
             // Where the first lead says all of the first cell, the second one decides between equal ones.
             Some((second, ascending)) => {
                 let seconds = first.iter().zip(second).map(|(first, second)| match first {
@@ -195,6 +216,23 @@ impl<'a, I> Position<'a, I> {
     }
 }
 
+/// A number.
+pub const fn number(value: f64) -> Cell<'static> {
+    if value.is_nan() { Cell::Nan } else { Cell::Number(value.to_bits()) }
+}
+
+/// The numbers that stand in a column of texts that may not be there, and the texts that are none.
+pub fn numbers_and_texts<'a>(column: Option<&'a TextColumn>, rows: &[u32]) -> Vec<Cell<'a>> {
+    let cell = |value: &'a str| match number_in(value) {
+        Some(value) => number(value),
+        None => text(value),
+    };
+    match column {
+        Some(column) => column.map(rows, |value| value.map_or(Cell::Missing, cell)),
+        None => vec![Cell::Missing; rows.len()],
+    }
+}
+
 /// A text.
 pub fn text(text: &str) -> Cell<'_> {
     Cell::Text(Cow::Borrowed(text))
@@ -239,6 +277,14 @@ mod tests {
         fn leads_are_in_the_order_of_their_cells((a, b) in cells(), ascending in any::<bool>()) {
             let leads = a.lead(ascending).cmp(&b.lead(ascending));
             prop_assert!(leads.is_eq() || leads == a.compare(&b, ascending), "{:?} {:?}", a, b);
+        }
+
+        #[test]
+        fn so_are_those_among_others((a, _) in cells(), (b, _) in cells(), ascending in any::<bool>()) {
+            let leads = a.lead_among_others(ascending).cmp(&b.lead_among_others(ascending));
+            let is_so = leads.is_eq() || leads == a.compare(&b, ascending);
+            // Whole numbers and others stand in no column together.
+            prop_assert!(is_so || matches!((a.rank(), b.rank()), (0, 1) | (1, 0)), "{:?} {:?}", a, b);
         }
     }
 }

@@ -46,7 +46,9 @@ impl AssessmentTest {
             TextTest::Differs(plain) => ValueTest::Differs { quoted: quoted(&plain), plain },
             TextTest::Like(pattern) => ValueTest::Like(pattern),
             TextTest::Matches(expression) => ValueTest::Matches(expression),
-            TextTest::Present | TextTest::In(_) | TextTest::NotIn(_) => ValueTest::Present,
+            TextTest::Present | TextTest::In(_) | TextTest::NotIn(_) | TextTest::Number(_) => {
+                ValueTest::Present
+            }
         };
         Ok(Self { kind, name, test })
     }

@@ -23,7 +23,7 @@ pub use expression::Expression;
 pub use filter::Filter;
 pub use pattern::Pattern;
 pub use syntax::{parse_column, parse_filter, parse_order, parse_orders};
-pub use test::{Extra, NumberTest, TextTest};
+pub use test::{Extra, NumberTest, TextTest, number_in};
 
 /// Longest filter or order text, in bytes; a list of a thousand run ids fits.
 pub const MAX_TEXT: usize = 64 * 1024;

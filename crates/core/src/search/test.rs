@@ -20,24 +20,31 @@ pub enum Extra {
     NullsAndExpressions,
     /// All of these; an expression that cannot be compiled is refused, where a stock server knows none.
     All,
+    /// All of these, and the text is compared as a number where a number stands.
+    AllAndNumbers,
 }
 
 impl Extra {
     const fn lists(self) -> bool {
-        matches!(self, Self::Lists | Self::ListsAndExpressions | Self::All)
+        matches!(self, Self::Lists | Self::ListsAndExpressions | Self::All | Self::AllAndNumbers)
     }
 
     const fn nulls(self) -> bool {
-        matches!(self, Self::Nulls | Self::NullsAndExpressions | Self::All)
+        matches!(self, Self::Nulls | Self::NullsAndExpressions | Self::All | Self::AllAndNumbers)
     }
 
     const fn expressions(self) -> bool {
-        matches!(self, Self::ListsAndExpressions | Self::NullsAndExpressions | Self::All)
+        matches!(self, Self::ListsAndExpressions | Self::NullsAndExpressions) || self.is_ours()
+    }
+
+    /// Whether a stock server has no such column, or less of it.
+    const fn is_ours(self) -> bool {
+        matches!(self, Self::All | Self::AllAndNumbers)
     }
 }
 
 /// A test of a text that may be missing.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum TextTest {
     /// There is none.
     Missing,
@@ -55,11 +62,26 @@ pub enum TextTest {
     In(BTreeSet<String>),
     /// It is there, and none of these.
     NotIn(BTreeSet<String>),
+    /// The number that is written there passes; a text that is no number is as different from each as NaN.
+    Number(NumberTest),
+}
+
+/// The number that a text is, if it is one: decimal, with an exponent or without, or an infinity or NaN by name.
+pub fn number_in(text: &str) -> Option<f64> {
+    text.trim().parse().ok()
 }
 
 impl TextTest {
     /// The test of a text column; the comparator is checked before the value.
     pub fn new(key: &str, op: Op, value: Operand, extra: Extra) -> Result<Self, SearchError> {
+        let of_numbers = match op {
+            Op::Lt | Op::Le | Op::Gt | Op::Ge | Op::Between | Op::NotBetween => true,
+            Op::Eq | Op::Ne | Op::In | Op::NotIn => matches!(value, Operand::Number(_) | Operand::Numbers(_)),
+            Op::Like | Op::ILike | Op::RLike | Op::IsNull | Op::IsNotNull => false,
+        };
+        if extra == Extra::AllAndNumbers && of_numbers {
+            return NumberTest::of_any(key, op, &value).map(Self::Number);
+        }
         let allowed = match op {
             Op::Eq | Op::Ne | Op::Like | Op::ILike => true,
             Op::RLike => extra.expressions(),
@@ -79,7 +101,7 @@ impl TextTest {
             (Op::Ne, Operand::Text(text)) => Ok(Self::Differs(text)),
             (Op::Like, Operand::Text(text)) => Ok(Self::Like(Pattern::new(&text, false))),
             (Op::ILike, Operand::Text(text)) => Ok(Self::Like(Pattern::new(&text, true))),
-            (Op::RLike, Operand::Text(text)) if extra == Extra::All => {
+            (Op::RLike, Operand::Text(text)) if extra.is_ours() => {
                 Ok(Self::Matches(Expression::checked(&text)?))
             }
             (Op::RLike, Operand::Text(text)) => Ok(Self::Matches(Expression::new(&text))),
@@ -98,6 +120,7 @@ impl TextTest {
             Self::Matches(expression) => expression.is_in(text),
             Self::In(items) => items.contains(text),
             Self::NotIn(items) => !items.contains(text),
+            Self::Number(numeric) => numeric.holds(number_in(text).unwrap_or(f64::NAN)),
         }
     }
 
@@ -243,6 +266,18 @@ mod tests {
         let text = |op, extra| TextTest::new("k", op, Operand::Text("x".into()), extra);
         assert!(text(Op::RLike, Extra::Lists).is_err() && text(Op::RLike, Extra::All).is_ok());
         assert!(text(Op::Lt, Extra::All).is_err() && text(Op::Between, Extra::All).is_err());
+        let number = |op| TextTest::new("k", op, Operand::Number(0.5), Extra::AllAndNumbers);
+        for (op, passes, fails) in [
+            (Op::Gt, vec!["0.6", "1e3", " 7 ", "inf"], vec!["0.5", "x", "", "nan", "0x9"]),
+            (Op::Eq, vec!["0.5", "5e-1", ".50"], vec!["0.6", "x"]),
+            (Op::Ne, vec!["0.6", "x", "nan"], vec!["0.50"]),
+        ] {
+            let made = number(op).unwrap();
+            assert!(passes.iter().all(|text| made.holds(text)), "{made:?}");
+            assert!(!fails.iter().any(|text| made.holds(text)), "{made:?}");
+        }
+        assert!(number(Op::Like).is_err() && text(Op::Lt, Extra::AllAndNumbers).is_err());
+        assert!(TextTest::new("k", Op::Eq, Operand::Number(0.5), Extra::All).is_err());
         let broken = || Operand::Text("(".into());
         assert!(TextTest::new("k", Op::RLike, broken(), Extra::NullsAndExpressions).is_ok());
         assert!(TextTest::new("k", Op::RLike, broken(), Extra::All).is_err());

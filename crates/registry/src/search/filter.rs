@@ -13,7 +13,7 @@ use crate::prompt::IS_PROMPT;
 
 /// A test of a tag. One that is missing fails every test but `IS NULL`; but a model without [`IS_PROMPT`] is a
 /// model, so it counts as `false` there.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 struct TagTest {
     key: String,
     test: TextTest,
@@ -59,7 +59,7 @@ fn tag_test(Comparison { column, op, value }: Comparison) -> Result<TagTest, Sea
 }
 
 /// A test of a model.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 enum ModelTest {
     Name(TextTest),
     Tag(TagTest),

@@ -108,7 +108,7 @@ impl RunIndex {
 
 /// What all found rows have in a column.
 pub(super) fn cells<'a>(found: &'a [Found<'_>], column: &RunColumn) -> Vec<Cell<'a>> {
-    found.iter().flat_map(|Found { part, rows }| part.cells(rows, column)).collect()
+    found.iter().flat_map(|Found { part, rows }| part.cells(rows, column, false)).collect()
 }
 
 fn int<'a>(number: u64) -> Cell<'a> {

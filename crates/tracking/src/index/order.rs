@@ -9,7 +9,7 @@ use super::part::Part;
 use super::select::Found;
 use super::{Place, RunIndex};
 use crate::search::{RunColumn, RunOrder, SearchError, TextAttribute, TimeAttribute};
-use mainstay_columns::ordered::{Cell, Ordered, Position, dense, text, texts};
+use mainstay_columns::ordered::{Cell, Ordered, Position, dense, number, numbers_and_texts, text, texts};
 
 impl RunIndex {
     /// The page of what was found that was asked for.
@@ -22,7 +22,13 @@ impl RunIndex {
         let now = |run: &RunId| {
             let Place { experiment, slot } = *self.places.get(run)?;
             let (part, row) = (self.parts.get(&experiment)?, [slot]);
-            Some(order.columns.iter().flat_map(|(column, _)| part.cells(&row, column)).collect())
+            Some(
+                order
+                    .columns
+                    .iter()
+                    .flat_map(|(column, _)| part.cells(&row, column, order.is_natural))
+                    .collect(),
+            )
         };
         let after = page.key::<Position<'_, RunId>>()?;
         let after = after.map(|position| position.resolve(order.columns.len(), now)).transpose()?;
@@ -35,24 +41,23 @@ impl RunIndex {
 pub(super) fn ordered<'a>(found: &'a [Found<'_>], order: &RunOrder) -> Ordered<'a, RunId> {
     let id = |part: &Part, row: u32| part.ids.get(row as usize).copied();
     let ids = found.iter().flat_map(|Found { part, rows }| rows.iter().filter_map(|row| id(part, *row)));
-    let cells = |column| found.iter().flat_map(|Found { part, rows }| part.cells(rows, column)).collect();
+    let cells = |column| {
+        found.iter().flat_map(|Found { part, rows }| part.cells(rows, column, order.is_natural)).collect()
+    };
     let columns = order.columns.iter().map(|(column, ascending)| (cells(column), *ascending));
     Ordered { ids: ids.collect(), columns: columns.collect() }
 }
 
 impl Part {
     /// What each of the rows is ordered by in one column.
-    pub(super) fn cells(&self, rows: &[u32], column: &RunColumn) -> Vec<Cell<'_>> {
-        let number = |value: Option<f64>| match value {
-            Some(value) if value.is_nan() => Cell::Nan,
-            Some(value) => Cell::Number(value.to_bits()),
-            None => Cell::Missing,
-        };
+    pub(super) fn cells(&self, rows: &[u32], column: &RunColumn, is_natural: bool) -> Vec<Cell<'_>> {
         match column {
             RunColumn::Metric(key) => match self.metrics.get(key) {
-                Some(column) => column.map(rows, number),
+                Some(column) => column.map(rows, |value| value.map_or(Cell::Missing, number)),
                 None => vec![Cell::Missing; rows.len()],
             },
+            RunColumn::Param(key) if is_natural => numbers_and_texts(self.params.get(key), rows),
+            RunColumn::Tag(key) if is_natural => numbers_and_texts(self.tags.get(key), rows),
             RunColumn::Param(key) => texts(self.params.get(key), rows),
             RunColumn::Tag(key) => texts(self.tags.get(key), rows),
             RunColumn::Time(TimeAttribute::Start) => dense(rows, &self.starts, |ms| Cell::Int(*ms)),

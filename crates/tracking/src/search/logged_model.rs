@@ -127,9 +127,10 @@ impl Test {
             place @ (Place::Metric(_) | Place::Attribute(Attribute::Created | Attribute::Updated)) => {
                 Self::Number(place, NumberTest::of_any(&key, op, &value)?)
             }
-            place @ (Place::Param(_) | Place::Tag(_) | Place::Attribute(_)) => {
-                Self::Text(place, TextTest::new(&key, op, value, Extra::All)?)
+            place @ (Place::Param(_) | Place::Tag(_)) => {
+                Self::Text(place, TextTest::new(&key, op, value, Extra::AllAndNumbers)?)
             }
+            place @ Place::Attribute(_) => Self::Text(place, TextTest::new(&key, op, value, Extra::All)?),
         })
     }
 

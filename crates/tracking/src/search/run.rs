@@ -148,8 +148,8 @@ fn test(Comparison { column, op, value }: Comparison) -> Result<RunTest, SearchE
     let key = column.key.clone();
     Ok(match RunColumn::new(column)? {
         RunColumn::Metric(name) => RunTest::Metric(name, NumberTest::of_any(&key, op, &value)?),
-        RunColumn::Param(name) => RunTest::Param(name, TextTest::new(&key, op, value, Extra::All)?),
-        RunColumn::Tag(name) => RunTest::Tag(name, TextTest::new(&key, op, value, Extra::All)?),
+        RunColumn::Param(name) => RunTest::Param(name, TextTest::new(&key, op, value, Extra::AllAndNumbers)?),
+        RunColumn::Tag(name) => RunTest::Tag(name, TextTest::new(&key, op, value, Extra::AllAndNumbers)?),
         RunColumn::Time(attribute) => RunTest::Time(attribute, NumberTest::of_any(&key, op, &value)?),
         RunColumn::Dataset(field) => RunTest::Dataset(field, TextTest::new(&key, op, value, Extra::All)?),
         RunColumn::Text(attribute) => RunTest::Text(attribute, TextTest::new(&key, op, value, Extra::All)?),
@@ -162,11 +162,13 @@ fn test(Comparison { column, op, value }: Comparison) -> Result<RunTest, SearchE
 pub struct RunOrder {
     /// Column, and whether ascending.
     pub(crate) columns: Vec<(RunColumn, bool)>,
+    /// Whether parameters and tags that are numbers come before those that are not, by their size.
+    pub(crate) is_natural: bool,
 }
 
 impl Default for RunOrder {
     fn default() -> Self {
-        Self { columns: vec![(RunColumn::Time(TimeAttribute::Start), false)] }
+        Self { columns: vec![(RunColumn::Time(TimeAttribute::Start), false)], is_natural: false }
     }
 }
 
@@ -184,6 +186,14 @@ impl RunOrder {
         if !columns.iter().any(|(column, _)| *column == start) {
             columns.push((start, false));
         }
-        Ok(Self { columns })
+        Ok(Self { columns, is_natural: false })
+    }
+
+    /// The same for people: parameters and tags that are numbers come first, by their size, and texts behind them.
+    /// `MLflow` orders all of them as texts.
+    #[must_use]
+    pub const fn natural(mut self) -> Self {
+        self.is_natural = true;
+        self
     }
 }

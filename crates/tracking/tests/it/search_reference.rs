@@ -115,6 +115,70 @@ fn reference() -> (RunIndex, Vec<Case>) {
     (index, reference.cases)
 }
 
+/// Runs that differ in one parameter, which one of them lacks.
+fn with_params() -> RunIndex {
+    let mut index = RunIndex::new();
+    let params =
+        [("a", "1e-2"), ("b", "0.9"), ("c", "auto"), ("d", "16"), ("e", "128"), ("f", "adam"), ("1", "nan")];
+    for (id, param) in params.map(|(id, param)| (id, Some(param))).into_iter().chain([("2", None)]) {
+        let run = ReferenceRun {
+            id: id.repeat(32),
+            name: String::new(),
+            user: String::new(),
+            status: "RUNNING".to_owned(),
+            start: 0,
+            end: None,
+            metrics: BTreeMap::new(),
+            params: param.map(|param| ("lr".to_owned(), param.to_owned())).into_iter().collect(),
+            tags: BTreeMap::new(),
+            datasets: Vec::new(),
+        };
+        index.put(run.summary());
+    }
+    index
+}
+
+#[test]
+fn numbers_among_parameters_are_compared() {
+    let index = with_params();
+    for (filter, expected) in [
+        ("params.lr > 0.05", "bde"),
+        ("params.lr = 0.01", "a"),
+        ("params.lr != 16", "1abcef"),
+        ("params.lr IN (16, 128)", "de"),
+        ("params.lr NOT BETWEEN 0.5 AND 20", "ae"),
+        ("NOT params.lr > 0.05", "12acf"),
+        ("params.lr = '16'", "d"),
+    ] {
+        assert_eq!(search(&index, filter, &["run_id".to_owned()]).as_deref(), Ok(expected), "{filter}");
+    }
+    for refused in ["params.lr > '0.05'", "run_name > 5", "run_name = 5", "datasets.name < 3"] {
+        assert!(search(&index, refused, &[]).is_err(), "{refused}");
+    }
+}
+
+#[test]
+fn numbers_among_parameters_come_by_size_in_a_natural_order() {
+    let index = with_params();
+    for (order, natural, plain) in
+        [("params.lr", "abdefc12", "bedafc12"), ("params.lr DESC", "edbacf12", "1cfadeb2")]
+    {
+        let order = RunOrder::parse(&[order.to_owned()]).unwrap();
+        for (order, expected) in [(order.clone().natural(), natural), (order, plain)] {
+            for limit in [1, 3, 100] {
+                let (mut found, mut page) = (String::new(), PageRequest::first(limit));
+                loop {
+                    let (one, _) = index.search(&of_default(&RunFilter::default()), &order, &page).unwrap();
+                    found.extend(one.items.iter().map(|id| id.to_string().remove(0)));
+                    let Some(after) = one.next else { break };
+                    page = PageRequest { limit, after: Some(after) };
+                }
+                assert_eq!(found, expected, "{order:?}, {limit} on a page");
+            }
+        }
+    }
+}
+
 #[test]
 fn filters_and_orders_agree_with_mlflow() {
     let (index, cases) = reference();

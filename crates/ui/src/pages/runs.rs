@@ -130,7 +130,11 @@ async fn drawn(
         experiments: asked.experiments.clone(),
         view: View::Active,
         filter: RunFilter::parse(&asked.filter)?,
-        order: if asked.orders.is_empty() { RunOrder::default() } else { RunOrder::parse(&asked.orders)? },
+        order: if asked.orders.is_empty() {
+            RunOrder::default()
+        } else {
+            RunOrder::parse(&asked.orders)?.natural()
+        },
         page: PageRequest { limit: PAGE, after: asked.after.clone() },
     };
     let found = console.runs.search(&query).await?;

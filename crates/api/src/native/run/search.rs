@@ -98,7 +98,7 @@ pub(super) async fn search(
     JsonBody(mut body): JsonBody<SearchBody>,
 ) -> Result<Response, Error> {
     body.check()?;
-    let order = RunOrder::parse(&body.order_by).map_err(in_field("order_by"))?;
+    let order = RunOrder::parse(&body.order_by).map_err(in_field("order_by"))?.natural();
     let limit = within("limit", body.limit, DEFAULT_LIMIT, (0, MAX_LIMIT))?;
     let filter = body.filter.take();
     let selection = selection(&state, &caller, body.experiments.take(), body.view, filter.as_deref()).await?;
