@@ -37,7 +37,8 @@ impl Quality {
     /// Of the ranks of all questions; of none, all is 0.
     pub fn of(ranks: &[Option<u32>]) -> Self {
         let number = f64::from(u32::try_from(ranks.len()).unwrap_or(u32::MAX)).max(1.0);
-        let share = |first| ranks.iter().filter(|rank| is_within(**rank, first)).map(|_| 1.0).sum::<f64>() / number;
+        let share =
+            |first| ranks.iter().filter(|rank| is_within(**rank, first)).map(|_| 1.0).sum::<f64>() / number;
         let mrr = ranks.iter().map(|rank| reciprocal(*rank)).sum::<f64>() / number;
         Self { recall_at_1: share(1), recall_at_3: share(3), mrr }
     }

@@ -129,7 +129,9 @@ impl Library {
 
     /// What one word adds to the score of a passage: see [`Method::Bm25`].
     fn bm25(&self, word: &str, entry: &Entry, Bm25 { k1, b }: Bm25) -> f64 {
-        let (Some(count), Some(holding)) = (entry.counts.get(word), self.holding.get(word)) else { return 0.0 };
+        let (Some(count), Some(holding)) = (entry.counts.get(word), self.holding.get(word)) else {
+            return 0.0;
+        };
         let (count, holding) = (f64::from(*count), f64::from(*holding));
         let all = f64::from(u32::try_from(self.entries.len()).unwrap_or(u32::MAX));
         let rarity = (1.0 + (all - holding + 0.5) / (holding + 0.5)).ln();
@@ -161,7 +163,8 @@ mod tests {
                 let expected = asked[key].as_array().unwrap();
                 assert_eq!(hits.len(), expected.len(), "{asked}");
                 for (hit, expected) in hits.iter().zip(expected) {
-                    let text = texts[usize::try_from(expected[0].as_u64().unwrap()).unwrap()].as_str().unwrap();
+                    let text =
+                        texts[usize::try_from(expected[0].as_u64().unwrap()).unwrap()].as_str().unwrap();
                     let score = expected[1].as_f64().unwrap();
                     assert_eq!(hit.passage.text, text, "{asked}");
                     assert!((hit.score - score).abs() < 1e-12, "{} {score}", hit.score);
