@@ -57,7 +57,7 @@ def test_its_pages_hold_to_what_pages_hold_to(browser, recorded, width, theme):
         "traces": recorded.page,
         "trace": f"/traces/{recorded.trace}",
         "run": f"/runs/{recorded.runs['BM25']}",
-        "comparison": f"/experiments/{recorded.experiment}?{both}",
+        "comparison": f"/experiments/{recorded.experiment}?show=compare&{both}",
     }.items():
         page.open(recorded.url + path)
         assert page.evaluate(CHECKS) + page.settle() == [], path

@@ -65,7 +65,7 @@ impl Generate {
 }
 
 #[derive(Debug, Serialize)]
-struct Generated {
+struct Told {
     status: &'static str,
     experiment_id: String,
     features_generated: Vec<&'static str>,
@@ -76,13 +76,13 @@ async fn generate(
     State(state): State<MlflowState>,
     caller: Caller,
     body: Result<Bytes, BytesRejection>,
-) -> Result<Json<Generated>, Error> {
+) -> Result<Json<Told>, Error> {
     let wanted = Generate::read(body)?.wanted()?;
     let there = state.demonstrations.record(&caller.principal, &caller.workspace, &wanted).await;
     let there = there.map_err(Refusal::from)?;
     // It may be somebody else's, and not for everybody to read.
     caller.doing(Action::RunRead).admitted(ResourceKind::Experiment, there.experiment)?;
-    Ok(Json(Generated {
+    Ok(Json(Told {
         status: if there.recorded.is_empty() { "exists" } else { "created" },
         experiment_id: there.experiment.to_string(),
         features_generated: names(&there.recorded),

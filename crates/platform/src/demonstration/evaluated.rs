@@ -162,5 +162,5 @@ fn batch(method: Method, library: &Library, answers: &[Answered<'_>]) -> Result<
     let mut params = facts(method, library);
     params.push(("questions", answers.len().to_string()));
     let param = |(key, value): (&'static str, String)| Pair::param(key, value, Overlong::Refuse);
-    Ok(Batch::new(metrics, params.into_iter().map(param).collect::<Result<_, _>>()?, Vec::new())?)
+    Batch::new(metrics, params.into_iter().map(param).collect::<Result<_, _>>()?, Vec::new())
 }

@@ -227,22 +227,19 @@ impl Demonstrations for Recorder {
     ) -> Result<Demonstrated, Failure> {
         let _turn = self.turn.lock().await;
         let (standing, known) = self.standing(caller, workspace).await?;
-        let (experiment, whole, missing) = match standing {
-            Some(experiment) => {
-                let missing = wanted - &known;
-                if missing.is_empty() {
-                    return Ok(Demonstrated { experiment, recorded: missing });
-                }
-                let task = Task { caller, workspace, experiment };
-                self.mark(task, &Mark::begun(known.clone(), missing.clone())).await?;
-                (experiment, known, missing)
+        let (experiment, whole, missing) = if let Some(experiment) = standing {
+            let missing = wanted - &known;
+            if missing.is_empty() {
+                return Ok(Demonstrated { experiment, recorded: missing });
             }
+            let task = Task { caller, workspace, experiment };
+            self.mark(task, &Mark::begun(known.clone(), missing.clone())).await?;
+            (experiment, known, missing)
+        } else {
             // What was there of one that was interrupted is missing again.
-            None => {
-                let missing = wanted | &known;
-                let mark = Mark::begun(Features::new(), missing.clone());
-                (self.create(caller, workspace, &mark).await?, Features::new(), missing)
-            }
+            let missing = wanted | &known;
+            let mark = Mark::begun(Features::new(), missing.clone());
+            (self.create(caller, workspace, &mark).await?, Features::new(), missing)
         };
         let task = Task { caller, workspace, experiment };
         self.perform(task, &missing).await?;
