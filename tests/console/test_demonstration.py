@@ -43,7 +43,7 @@ def test_the_button_leads_to_its_traces(browser, recorded):
     page.open(f"{recorded.url}/traces/{recorded.trace}")
     page.wait_for("document.querySelector('[data-island=trace]').dataset.spans === '3'")
     names = page.evaluate("[...document.querySelectorAll('.wfrow .name')].map((name) => name.textContent)")
-    assert sorted(names) == ["answer from the documentation", "quote", "search"]
+    assert sorted(names) == ["answer a question", "quote", "search"]
     assert page.settle() == []
     page.close()
 

@@ -51,10 +51,9 @@ impl Passage {
         let mut prose = String::new();
         for line in self.text.lines() {
             let line = line.trim();
-            if line.starts_with("```") {
-                is_code = !is_code;
-            }
-            if !is_code && !line.is_empty() && !line.starts_with(['|', '`', '<']) {
+            let is_fence = line.starts_with("```");
+            is_code ^= is_fence;
+            if !is_code && !is_fence && !line.is_empty() && !line.starts_with(['|', '<']) {
                 prose.push_str(if prose.is_empty() { "" } else { " " });
                 prose.push_str(line.strip_prefix("- ").unwrap_or(line));
             } else if !prose.is_empty() {
@@ -184,6 +183,8 @@ mod tests {
         let found = passages(&[PAGE]);
         assert_eq!(found[0].quoted(), "Keys, kept: A key is kept by e.g. a vault of yours.");
         assert_eq!(found[1].quoted(), "Keys, kept, what to do?: Turn it!");
+        let code = Passage { text: "`up` serves it. No more.".to_owned(), ..found[0].clone() };
+        assert_eq!(code.quoted(), "Keys, kept: up serves it.");
         let bare = Passage { text: "| a |".to_owned(), heading: "S3".to_owned(), ..found[1].clone() };
         assert_eq!(bare.quoted(), "Keys, kept, S3");
         assert_eq!(sentence("Ask: is it 1.2? Yes."), "Ask: is it 1.2?");

@@ -177,7 +177,7 @@ impl Recorder {
             "{} questions to Mainstay's own documentation, each answered by a search that quotes the passage it finds \
              first. All of it happened on this server when it was recorded: the times are those measured, the figures \
              are computed from what was found, and no language model took part.\n\n\
-             `POST /ajax-api/3.0/mlflow/demo/delete` removes it for good.",
+             POST /ajax-api/3.0/mlflow/demo/delete removes it for good.",
             QUESTIONS.len()
         );
         let command = CreateExperiment {

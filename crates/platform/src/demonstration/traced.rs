@@ -23,7 +23,7 @@ pub(super) const TOLD: usize = 5;
 /// Among how many of the first the page that answers should be.
 const FIRST: u32 = 3;
 /// What the traces are called.
-const TRACE_NAME: &str = "answer from the documentation";
+const TRACE_NAME: &str = "answer a question";
 
 /// From when to when something was done.
 #[derive(Debug, Clone, Copy)]
@@ -165,10 +165,10 @@ impl Recorder {
             |rank| format!("the first passage of {page} stands at place {rank}"),
         );
         let expected = Judgement::Expectation(AssessmentValue::new(&json!(page))?);
-        let found = AssessmentValue::new(&json!(is_within(answered.rank, FIRST)))?;
+        let found = Judgement::Feedback(AssessmentValue::new(&json!(is_within(answered.rank, FIRST)))?, None);
         let said = [
+            ("found", "place of the page among the first 3", found, Some(why)),
             ("page", "questions of the demonstration", expected, None),
-            ("found", "place of the page among the first 3", Judgement::Feedback(found, None), Some(why)),
         ];
         for (name, source, judgement, rationale) in said {
             let now = self.clock.now().millis();

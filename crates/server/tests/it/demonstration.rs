@@ -125,7 +125,7 @@ async fn what_is_recorded_agrees_with_itself() {
         let whole = app.get(&format!("{V3}/traces/get?trace_id={trace_id}")).await.expect(200);
         let spans = whole["trace"]["spans"].as_array().unwrap();
         let names: Vec<_> = spans.iter().map(|span| span["name"].as_str().unwrap()).collect();
-        assert_eq!(names, ["answer from the documentation", "search", "quote"]);
+        assert_eq!(names, ["answer a question", "search", "quote"]);
         let outputs = attribute(&spans[1], "mlflow.spanOutputs");
         let documents = outputs.as_array().unwrap();
         assert_eq!(documents.len(), 5);
@@ -245,9 +245,7 @@ async fn it_is_for_those_who_may_and_of_one_workspace() {
     let id = made["experiment_id"].as_str().unwrap();
     assert_eq!(sent.status, StatusCode::SEE_OTHER);
     assert_eq!(sent.headers["location"], format!("/experiments/{id}/traces"));
-    assert!(
-        app.get(&format!("/experiments/{id}/traces")).await.text().contains("answer from the documentation")
-    );
+    assert!(app.get(&format!("/experiments/{id}/traces")).await.text().contains("answer a question"));
     assert!(!app.get("/traces").await.text().contains("Record a demonstration"));
     // Purging is for admins.
     assert_eq!(app.send(Method::POST, DELETE, &[], "").await.status, StatusCode::FORBIDDEN);
