@@ -69,8 +69,8 @@ impl Passage {
 fn lowered(heading: &str) -> String {
     let mut chars = heading.chars();
     let first = chars.next().map(|first| first.to_lowercase().to_string()).unwrap_or_default();
-    // A name in capitals stays one.
-    let is_word = chars.clone().next().is_some_and(char::is_lowercase);
+    // A name with capitals stays as it is.
+    let is_word = chars.clone().take_while(|c| *c != ' ').all(char::is_lowercase);
     if is_word { first + chars.as_str() } else { heading.to_owned() }
 }
 
@@ -86,11 +86,19 @@ fn plain(markdown: &str) -> String {
                 plain.push_str(&words.replace(['*', '`'], ""));
                 after
             }
-            None if marked.starts_with('[') => {
-                plain.push('[');
-                marked.get(1..).unwrap_or_default()
+            None => {
+                let (mark, after) = marked.split_at(1);
+                match after.split_once('`').filter(|_| mark == "`") {
+                    Some((code, after)) => {
+                        plain.push_str(code);
+                        after
+                    }
+                    None => {
+                        plain.push_str(if mark == "[" { mark } else { "" });
+                        after
+                    }
+                }
             }
-            None => marked.get(1..).unwrap_or_default(),
         };
     }
     plain.push_str(rest);
@@ -188,14 +196,20 @@ mod tests {
         let bare = Passage { text: "| a |".to_owned(), heading: "S3".to_owned(), ..found[1].clone() };
         assert_eq!(bare.quoted(), "Keys, kept, S3");
         assert_eq!(sentence("Ask: is it 1.2? Yes."), "Ask: is it 1.2?");
-        assert_eq!(plain("a [b] `c` **d** [e](f) ["), "a [b] c d e [");
+        assert_eq!(plain("a [b] `c.*` **d** [e](f) [ `"), "a [b] c.* d e [ ");
+        assert_eq!(["To do", "MinIO too", "A"].map(lowered), ["to do", "MinIO too", "a"]);
     }
 
     #[test]
     fn every_page_begins_with_its_heading_and_can_be_quoted() {
         for page in PAGES {
             let first = divided(page).into_iter().next().unwrap();
-            assert_eq!(first.heading, first.title, "{}", page.path);
+            assert_eq!(
+                heading(page.text.lines().next().unwrap()),
+                Some(first.title.clone()),
+                "{}",
+                page.path
+            );
             assert!(first.first_sentence().is_some(), "{}", page.path);
         }
     }
