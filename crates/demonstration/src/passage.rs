@@ -203,14 +203,10 @@ mod tests {
     #[test]
     fn every_page_begins_with_its_heading_and_can_be_quoted() {
         for page in PAGES {
-            let first = divided(page).into_iter().next().unwrap();
-            assert_eq!(
-                heading(page.text.lines().next().unwrap()),
-                Some(first.title.clone()),
-                "{}",
-                page.path
-            );
-            assert!(first.first_sentence().is_some(), "{}", page.path);
+            let found = divided(page);
+            let title = heading(page.text.lines().next().unwrap());
+            assert!(found.iter().all(|passage| Some(&passage.title) == title.as_ref()), "{}", page.path);
+            assert!(found.iter().any(|passage| passage.first_sentence().is_some()), "{}", page.path);
         }
     }
 }
