@@ -81,24 +81,16 @@ fn plain(markdown: &str) -> String {
     while let Some(at) = rest.find(['[', '*', '`']) {
         let (before, marked) = rest.split_at(at);
         plain.push_str(before);
-        rest = match link(marked) {
-            Some((words, after)) => {
-                plain.push_str(&words.replace(['*', '`'], ""));
-                after
-            }
-            None => {
-                let (mark, after) = marked.split_at(1);
-                match after.split_once('`').filter(|_| mark == "`") {
-                    Some((code, after)) => {
-                        plain.push_str(code);
-                        after
-                    }
-                    None => {
-                        plain.push_str(if mark == "[" { mark } else { "" });
-                        after
-                    }
-                }
-            }
+        let (mark, after) = marked.split_at(1);
+        rest = if let Some((words, after)) = link(marked) {
+            plain.push_str(&words.replace(['*', '`'], ""));
+            after
+        } else if let Some((code, after)) = after.split_once('`').filter(|_| mark == "`") {
+            plain.push_str(code);
+            after
+        } else {
+            plain.push_str(if mark == "[" { mark } else { "" });
+            after
         };
     }
     plain.push_str(rest);
