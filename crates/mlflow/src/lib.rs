@@ -19,6 +19,7 @@ mod artifact_room;
 mod artifact_root;
 pub mod body;
 mod dataset_search;
+mod demonstration;
 pub mod download;
 mod error;
 mod evaluation_body;
@@ -71,6 +72,7 @@ use mainstay_core::event::EventLog;
 use mainstay_core::object::{ObjectPath, Objects};
 use mainstay_core::permission::Level;
 use mainstay_core::time::Clock;
+use mainstay_demonstration::port::Demonstrations;
 use mainstay_evaluation::issue::port::{IssueReader, IssueTx};
 use mainstay_evaluation::port::{EvaluationReader, EvaluationTx};
 use mainstay_evaluation::scorer::port::{ScorerReader, ScorerTx};
@@ -143,6 +145,8 @@ pub struct Mlflow {
     pub governed: Arc<dyn GovernanceReader>,
     /// Tries them out.
     pub webhooks: Arc<dyn WebhookProbe>,
+    /// Records the demonstration, and removes it.
+    pub demonstrations: Arc<dyn Demonstrations>,
     /// Artifacts that clients reach through this server.
     pub objects: Arc<dyn Objects>,
     /// How much artifacts workspaces may have.
@@ -216,6 +220,7 @@ pub fn routes() -> Vec<Route<MlflowState>> {
         scorer::routes(),
         issue::routes(),
         promptlab::routes(),
+        demonstration::routes(),
         graphql::routes(),
         registered_model::routes(),
         model_version::routes(),

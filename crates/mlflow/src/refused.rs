@@ -17,7 +17,7 @@ const V3: &[&str] = &["label-schemas", "mcp-servers", "prompt-optimization", "re
 
 /// Everything below these, under `/ajax-api/3.0/mlflow` alone: what only stock's own pages ask for.
 const PAGES: &[&str] =
-    &["assistant", "demo", "genai", "issues/invoke", "issues/schedule", "jobs", "scorer", "ui-telemetry"];
+    &["assistant", "genai", "issues/invoke", "issues/schedule", "jobs", "scorer", "ui-telemetry"];
 
 /// The jobs of a stock server, under `/ajax-api/3.0/jobs`.
 const JOBS: &str = "jobs";

@@ -8,6 +8,7 @@ pub mod authority;
 pub mod clock;
 pub mod compactor;
 pub mod decisions;
+pub mod demonstration;
 pub mod endpoint_commands;
 pub mod gateway_keys;
 pub mod heads;

@@ -30,6 +30,7 @@ use mainstay_core::event::EventLog;
 use mainstay_core::object::{ObjectPath, Objects};
 use mainstay_core::time::{Clock, MachineTime};
 use mainstay_data::ports::DataReader;
+use mainstay_demonstration::port::Demonstrations;
 use mainstay_features::port::FeaturesReader;
 use mainstay_governance::port::GovernanceReader;
 use mainstay_monitoring::port::MonitoringReader;
@@ -87,6 +88,8 @@ pub struct Console {
     pub deciding: Commands<dyn PipelineTx>,
     /// Changes what endpoints serve.
     pub endpoints: Arc<dyn EndpointCommands>,
+    /// Records the demonstration.
+    pub demonstrations: Arc<dyn Demonstrations>,
     /// Machine time: relative times are told from it.
     pub clock: Arc<dyn Clock>,
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use mainstay_demonstration::port::Demonstrations;
 use mainstay_predictor::Predictor;
 use mainstay_traces::port::TraceTable;
 use mainstay_tracking::port::RunSearch;
@@ -12,12 +13,14 @@ use super::step_logs::StepLogFiles;
 use mainstay_platform::Platform;
 use mainstay_platform::endpoint_commands::EndpointLoop;
 
-/// The console over this platform; `runs` and `traces` are shared with the protocols that find them too.
+/// The console over this platform; `runs`, `traces` and `demonstrations` are shared with the protocols that
+/// find or record them too.
 pub(super) fn console(
     platform: &Platform,
     predictor: &Predictor,
     runs: Arc<dyn RunSearch>,
     traces: Arc<dyn TraceTable>,
+    demonstrations: Arc<dyn Demonstrations>,
 ) -> Console {
     let reader = Arc::new(platform.database.reader.clone());
     Console {
@@ -43,6 +46,7 @@ pub(super) fn console(
         logs: Arc::new(StepLogFiles(platform.layout.clone())),
         deciding: platform.pipelines.clone(),
         endpoints: Arc::new(EndpointLoop(platform.looped.clone())),
+        demonstrations,
         clock: platform.clock.clone(),
     }
 }

@@ -37,6 +37,7 @@ use crate::engine::Reproductions;
 use mainstay_mlflow::{self as mlflow_api, Mlflow, MlflowState, People};
 use mainstay_platform::Platform;
 use mainstay_platform::artifact_places::ArtifactPlaces;
+use mainstay_platform::demonstration::Recorder;
 use mainstay_platform::endpoint_commands::EndpointLoop;
 use mainstay_platform::run_index::RunIndexKeeper;
 use mainstay_platform::trace_index::TraceIndexKeeper;
@@ -62,7 +63,9 @@ pub fn router(platform: &Platform, predictor: &Predictor, app: &App, webhooks: &
     });
     let status = StatusState { process: process.clone(), version: VERSION };
     let traced = Arc::new(TraceIndexKeeper::start(&platform.database));
-    let mlflow = mlflow(platform, runs.clone(), traced.clone(), webhooks);
+    // One for all: who records a demonstration waits for whoever does already.
+    let demonstrations = Arc::new(Recorder::new(platform));
+    let mlflow = mlflow(platform, runs.clone(), traced.clone(), demonstrations.clone(), webhooks);
     let metrics = MetricsState { meter, sources: vec![process] };
     let router = routed(app, native::routes(), native)
         .merge(routed(app, labels::routes(), labels))
@@ -85,7 +88,7 @@ pub fn router(platform: &Platform, predictor: &Predictor, app: &App, webhooks: &
         .merge(routed(app, mlflow_api::routes(), mlflow.clone()))
         .merge(routed(app, mainstay_mlflow_gateway::routes(), mlflow.clone()))
         .merge(routed(app, mainstay_mlflow_traces::routes(), mlflow))
-        .merge(mainstay_ui::router(app, console(platform, predictor, runs, traced)));
+        .merge(mainstay_ui::router(app, console(platform, predictor, runs, traced, demonstrations)));
     mainstay_ui::refusing_other_methods(router)
 }
 
@@ -235,6 +238,7 @@ fn mlflow(
     platform: &Platform,
     runs: Arc<RunIndexKeeper>,
     traced: Arc<TraceIndexKeeper>,
+    demonstrations: Arc<Recorder>,
     webhooks: &DeliveryOptions,
 ) -> MlflowState {
     let reader = Arc::new(platform.database.reader.clone());
@@ -270,6 +274,7 @@ fn mlflow(
         governance: Commands::new(Arc::new(platform.database.writer.clone()), platform.authority.clone()),
         governed: reader,
         webhooks: Arc::new(Prober::new(clock, entropy, webhooks.clone())),
+        demonstrations,
         objects: platform.objects.clone(),
         quotas: Arc::new(platform.database.reader.clone()),
         counting: Commands::new(Arc::new(platform.database.writer.clone()), platform.authority.clone()),

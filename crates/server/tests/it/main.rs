@@ -6,6 +6,7 @@ mod artifacts;
 mod catalog;
 mod command_line;
 mod demo;
+mod demonstration;
 mod endpoints;
 mod exit_codes;
 mod flights;

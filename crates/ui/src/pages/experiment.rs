@@ -30,6 +30,8 @@ struct ListRow {
 struct ExperimentsPage {
     shell: Shell,
     rows: Vec<ListRow>,
+    /// Whether the caller may record a demonstration, where there is little else.
+    offers_demonstration: bool,
 }
 
 async fn list(axum::extract::State(console): State, caller: Caller) -> Page {
@@ -44,5 +46,9 @@ async fn list(axum::extract::State(console): State, caller: Caller) -> Page {
         created: Moment::ago(detail.experiment.created, now),
         updated: Moment::ago(detail.experiment.updated, now),
     });
-    page(&ExperimentsPage { shell: Shell::new("Experiments", Section::Experiments), rows: rows.collect() })
+    page(&ExperimentsPage {
+        shell: Shell::new("Experiments", Section::Experiments),
+        rows: rows.collect(),
+        offers_demonstration: console.demonstrations.is_open_to(&caller.principal, &caller.workspace),
+    })
 }

@@ -3,6 +3,7 @@
 mod approval;
 mod audit;
 mod dataset;
+mod demonstration;
 mod endpoint;
 mod endpoint_rollback;
 mod experiment;
@@ -71,6 +72,7 @@ pub(crate) fn routes() -> Vec<Row> {
         metric_points::routes,
         traces::routes,
         trace::routes,
+        demonstration::routes,
         prompt::routes,
         model::routes,
         version_compare::routes,

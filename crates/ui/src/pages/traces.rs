@@ -65,6 +65,8 @@ struct TracesPage {
     sheet: Sheet,
     searched: bool,
     cleared: String,
+    /// Whether the caller may record a demonstration; asked where all traces are, and there is none.
+    offers_demonstration: bool,
 }
 
 async fn of_one(
@@ -124,7 +126,10 @@ async fn drawn(
         title,
         is_chosen: is_chosen(value),
     };
+    let offers_demonstration =
+        id.is_none() && console.demonstrations.is_open_to(&caller.principal, &caller.workspace);
     page(&TracesPage {
+        offers_demonstration,
         shell,
         heading,
         id: id.map(|id| id.to_string()),

@@ -42,6 +42,7 @@ pub(crate) const LAYERS: &[Layer] = &[
     // Not a domain: what the indexes of domains are made of.
     Layer { name: "columns", may: May::Only(&["core"]), domain: true },
     domain("data"),
+    domain("demonstration"),
     domain("evaluation"),
     domain("features"),
     domain("gateway"),

@@ -1,0 +1,66 @@
+"""The demonstration, recorded by the button of an empty page, and the pages of what it recorded."""
+
+import pathlib
+
+import pytest
+
+from conftest import PICTURES, Server
+
+CHECKS = (pathlib.Path(__file__).parent / "page_checks.js").read_text()
+BUTTON = "[...document.querySelectorAll('form[action=\"/demonstration\"] button')].at(-1)"
+
+
+@pytest.fixture(scope="module")
+def recorded(browser, tmp_path_factory):
+    server = Server(tmp_path_factory.mktemp("demonstrated"))
+    page = browser.page(1440, "light")
+    page.open(server.url + "/experiments")
+    assert page.evaluate(f"{BUTTON}.textContent") == "Record a demonstration"
+    page.open(server.url + "/traces")
+    page.follow(f"{BUTTON}.click()")
+    page.wait_for("document.querySelector('[data-island=traces]').dataset.total !== undefined")
+    server.page = page.evaluate("location.pathname")
+    assert page.settle() == []
+    page.close()
+    server.experiment = server.page.split("/")[2]
+    found = server.call("/api/v1/traces/search", {"experiments": [server.experiment], "count": True})
+    server.total, server.trace = found["total"], found["traces"][0]["trace_id"]
+    runs = server.mlflow("runs/search", experiment_ids=[server.experiment])["runs"]
+    server.runs = {run["info"]["run_name"]: run["info"]["run_id"] for run in runs}
+    yield server
+    assert server.stop() == 0
+
+
+def test_the_button_leads_to_its_traces(browser, recorded):
+    page = browser.page(1440, "light")
+    page.open(recorded.url + recorded.page)
+    page.wait_for("document.querySelector('[data-island=traces]').dataset.total !== undefined")
+    assert recorded.page == f"/experiments/{recorded.experiment}/traces"
+    assert page.evaluate("document.querySelector('h1').textContent") == "Demonstration: questions to the documentation"
+    assert recorded.total == 24 and page.evaluate("document.querySelectorAll('.runtable tr[data-trace]').length") == 24
+    page.open(recorded.url + "/traces")
+    assert page.evaluate(f"{BUTTON} === undefined")
+    page.open(f"{recorded.url}/traces/{recorded.trace}")
+    page.wait_for("document.querySelector('[data-island=trace]').dataset.spans === '3'")
+    names = page.evaluate("[...document.querySelectorAll('.wfrow .name')].map((name) => name.textContent)")
+    assert sorted(names) == ["answer a question", "quote", "search"]
+    assert page.settle() == []
+    page.close()
+
+
+@pytest.mark.parametrize("width, theme", [(1440, "light"), (1440, "dark"), (390, "light"), (390, "dark")])
+def test_its_pages_hold_to_what_pages_hold_to(browser, recorded, width, theme):
+    page = browser.page(width, theme)
+    both = "&".join(f"run={run}" for run in recorded.runs.values())
+    for name, path in {
+        "experiment": f"/experiments/{recorded.experiment}",
+        "traces": recorded.page,
+        "trace": f"/traces/{recorded.trace}",
+        "run": f"/runs/{recorded.runs['BM25']}",
+        "comparison": f"/experiments/{recorded.experiment}?show=compare&{both}",
+    }.items():
+        page.open(recorded.url + path)
+        assert page.evaluate(CHECKS) + page.settle() == [], path
+        if PICTURES:
+            page.screenshot(pathlib.Path(PICTURES) / f"demonstration-{name}-{width}-{theme}.png")
+    page.close()
