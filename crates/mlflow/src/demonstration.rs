@@ -46,6 +46,7 @@ impl Generate {
         if body.trim_ascii().is_empty() {
             return Ok(Self::default());
         }
+        BodyError::unless_object(&body)?;
         Ok(serde_json::from_slice(&body).map_err(|error| BodyError::Malformed(error.to_string()))?)
     }
 

@@ -148,7 +148,7 @@ mod tests {
 
     #[test]
     fn callers_who_come_back_share_each_commit() {
-        for commit in [500, 2_000, 10_000] {
+        for commit in [700, 2_000, 10_000] {
             let (a_group, a_second) = Simulation::new(8, commit).run(|_, caller| 100 + 10 * caller as u64);
             assert!(a_group > 7.9, "{a_group}");
             assert!(a_second > 0.7 * 8e6 / f64::from(u32::try_from(commit).unwrap()), "{a_second}");

@@ -1,7 +1,7 @@
 //! Records the demonstration of a workspace: questions to the documentation are searched for, here and now, and what
 //! happens is written through the commands that a client would cause.
 //!
-//! It lives in an experiment of its own, which is known by a tag, [`MARK_TAG`]. The tag says what of it is there
+//! It lives in an experiment of its own, which is known by its name and a tag, [`MARK_TAG`]. The tag says what of it is there
 //! whole, and what was begun; it is written before anything is recorded and again behind it. Of a demonstration that
 //! was interrupted nothing is taken up: its experiment is renamed and deleted, in `MLflow`'s sense, and another one is
 //! recorded, which whoever may create experiments may do. Only removing it takes all of them away for good.
@@ -104,7 +104,9 @@ impl Recorder {
     /// aside or deleted.
     async fn all(&self, workspace: &Name) -> Result<Vec<(ExperimentDetail, Mark)>, StorageError> {
         let all = self.tracked.experiments(workspace).await?.into_iter();
-        let marked = all.filter_map(|detail| {
+        // Whoever may tag an experiment may not thereby have it removed.
+        let named = all.filter(|detail| detail.experiment.name.as_str().starts_with(NAME));
+        let marked = named.filter_map(|detail| {
             let mark = Mark::from(detail.tags.get(MARK_TAG)?.as_str());
             Some((detail, mark))
         });

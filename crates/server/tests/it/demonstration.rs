@@ -223,6 +223,18 @@ async fn two_at_once_record_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_somebody_tags_so_is_not_removed_with_it() {
+    let app = TestApp::start().await;
+    let own = json!({ "name": "mine", "tags": [{ "key": "mainstay.demonstration", "value": "traces" }] });
+    app.post(&format!("{API}/experiments/create"), &own).await.expect(200);
+    assert_eq!(bare(&app, GENERATE).await["status"], "created");
+    bare(&app, DELETE).await;
+    let left = experiments(&app, "ACTIVE_ONLY").await;
+    assert!(left.iter().any(|one| one["name"] == "mine"), "{left:?}");
+    app.platform.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn it_is_for_those_who_may_and_of_one_workspace() {
     let app = TestApp::start().await;
     app.create_workspace("other").await;

@@ -98,9 +98,10 @@ fn of_default(filter: &RunFilter) -> Wanted<'_> {
 }
 
 /// What a stock server refuses, and is understood here.
-const BEYOND: [(&str, &str); 7] = [
+const BEYOND: [(&str, &str); 8] = [
     ("metrics.loss IS NULL", "e"),
     ("params.lr IN ('0.1')", "ad"),
+    ("params.lr = 0.1", "ade"),
     ("status IN ('FINISHED')", "ad"),
     ("metrics.loss > 0.4 OR metrics.loss < 0", "adc"),
     ("(metrics.loss > 0.4)", "ac"),
