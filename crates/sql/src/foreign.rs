@@ -4,9 +4,9 @@ use std::path::Path;
 
 use mainstay_core::error::StorageError;
 
-use crate::driver::Connection;
-use crate::driver::postgres::{PostgresConnection, options};
-use crate::driver::sqlite::SqliteConnection;
+use crate::Connection;
+use crate::postgres::{PostgresConnection, options};
+use crate::sqlite::SqliteConnection;
 use crate::value::{Row, Value};
 
 /// A connection to a database that is not ours, in one transaction that only reads: all its queries see one

@@ -3,22 +3,26 @@
 //! SQL text is shared: `$1` placeholders, `RETURNING`, `ON CONFLICT`. The drivers translate only the
 //! placeholder's spelling (SQLite) and the types of migrations.
 
-pub(crate) mod postgres;
-pub(crate) mod sqlite;
+pub mod foreign;
+pub mod postgres;
+pub mod sqlite;
+pub mod value;
 
 use mainstay_core::error::StorageError;
 
 use crate::value::{Row, Value};
 
 /// One open connection, owned.
-pub(crate) enum Connection {
+pub enum Connection {
+    /// To a file.
     Sqlite(sqlite::SqliteConnection),
+    /// To a server.
     Postgres(Box<postgres::PostgresConnection>),
 }
 
 impl Connection {
     /// Runs a statement; gives the number of rows that it changed.
-    pub(crate) async fn execute(&mut self, sql: &'static str, values: &[Value]) -> Result<u64, StorageError> {
+    pub async fn execute(&mut self, sql: &'static str, values: &[Value]) -> Result<u64, StorageError> {
         refuse_nul(values)?;
         match self {
             Self::Sqlite(c) => c.execute(sql, values),
@@ -27,11 +31,7 @@ impl Connection {
     }
 
     /// Runs a query; gives all its rows.
-    pub(crate) async fn query(
-        &mut self,
-        sql: &'static str,
-        values: &[Value],
-    ) -> Result<Vec<Row>, StorageError> {
+    pub async fn query(&mut self, sql: &'static str, values: &[Value]) -> Result<Vec<Row>, StorageError> {
         refuse_nul(values)?;
         match self {
             Self::Sqlite(c) => c.query(sql, values),
@@ -40,7 +40,7 @@ impl Connection {
     }
 
     /// Runs statements without parameters, separated by semicolons.
-    pub(crate) async fn batch(&mut self, sql: &str) -> Result<(), StorageError> {
+    pub async fn batch(&mut self, sql: &str) -> Result<(), StorageError> {
         match self {
             Self::Sqlite(c) => c.batch(sql),
             Self::Postgres(c) => c.batch(sql).await,
@@ -48,7 +48,7 @@ impl Connection {
     }
 
     /// Opens a transaction that will write.
-    pub(crate) async fn begin(&mut self) -> Result<(), StorageError> {
+    pub async fn begin(&mut self) -> Result<(), StorageError> {
         match self {
             // The write lock is taken at once, so that no statement inside can fail for want of it.
             Self::Sqlite(c) => c.execute("BEGIN IMMEDIATE", &[]).map(drop),
@@ -57,7 +57,7 @@ impl Connection {
     }
 
     /// Opens the transaction of a group of commands, behind those of all other processes.
-    pub(crate) async fn begin_group(&mut self) -> Result<(), StorageError> {
+    pub async fn begin_group(&mut self) -> Result<(), StorageError> {
         match self {
             Self::Sqlite(_) => self.begin().await,
             // A lock of the table, not of its row: it is taken before the snapshot is, so whoever waited
@@ -71,7 +71,7 @@ impl Connection {
     }
 
     /// Opens a transaction that reads one state of the database.
-    pub(crate) async fn begin_read(&mut self) -> Result<(), StorageError> {
+    pub async fn begin_read(&mut self) -> Result<(), StorageError> {
         match self {
             Self::Sqlite(c) => c.execute("BEGIN DEFERRED", &[]).map(drop),
             Self::Postgres(c) => c.begin_read().await,
@@ -79,7 +79,7 @@ impl Connection {
     }
 
     /// Ends a transaction: what it wrote is durable.
-    pub(crate) async fn commit(&mut self) -> Result<(), StorageError> {
+    pub async fn commit(&mut self) -> Result<(), StorageError> {
         match self {
             Self::Sqlite(c) => c.execute("COMMIT", &[]).map(drop),
             Self::Postgres(c) => c.commit().await,
@@ -87,7 +87,7 @@ impl Connection {
     }
 
     /// Which of the dialect branches applies.
-    pub(crate) const fn dialect(&self) -> Dialect {
+    pub const fn dialect(&self) -> Dialect {
         match self {
             Self::Sqlite(_) => Dialect::Sqlite,
             Self::Postgres(_) => Dialect::Postgres,
@@ -113,7 +113,7 @@ pub enum Dialect {
 impl Dialect {
     /// Spells the neutral types of a migration. Migrations are written with `BIGINT`, `TEXT`, `BLOB`
     /// and `DOUBLE`, and end each table with `) TABLE_OPTIONS;`.
-    pub(crate) fn spell(self, migration: &str) -> String {
+    pub fn spell(self, migration: &str) -> String {
         match self {
             Self::Sqlite => migration
                 .replace("BIGINT", "INTEGER")

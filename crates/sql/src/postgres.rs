@@ -17,14 +17,23 @@ use crate::value::{Row, Value};
 
 /// A connection of its own (the writer's) or one out of the readers' pool.
 #[expect(clippy::large_enum_variant, reason = "there are as many as connections, each boxed already")]
-pub(crate) enum PostgresConnection {
-    Own { inner: PgConnection, options: PgConnectOptions, lost: bool },
+pub enum PostgresConnection {
+    /// One of its own.
+    Own {
+        /// The connection.
+        inner: PgConnection,
+        /// How it is opened again.
+        options: PgConnectOptions,
+        /// Whether it must be.
+        lost: bool,
+    },
+    /// One out of a pool.
     Pooled(Lent),
 }
 
 /// A connection that goes back to the pool, unless a transaction is left open on it: whoever read next would read
 /// the state of then.
-pub(crate) struct Lent {
+pub struct Lent {
     connection: PoolConnection<Postgres>,
     is_in_transaction: bool,
 }
@@ -44,20 +53,20 @@ impl Drop for Lent {
 }
 
 /// Reads a `postgresql://` URL.
-pub(crate) fn options(url: &str) -> Result<PgConnectOptions, StorageError> {
+pub fn options(url: &str) -> Result<PgConnectOptions, StorageError> {
     let options = PgConnectOptions::from_str(url).map_err(|e| StorageError::Failed(e.into()))?;
     Ok(options.application_name("mainstay").log_statements(tracing::log::LevelFilter::Off))
 }
 
 impl PostgresConnection {
     /// Opens a connection of its own.
-    pub(crate) async fn open(options: PgConnectOptions) -> Result<Self, StorageError> {
+    pub async fn open(options: PgConnectOptions) -> Result<Self, StorageError> {
         let inner = options.connect().await.map_err(failure)?;
         Ok(Self::Own { inner, options, lost: false })
     }
 
     /// Opens again after the connection was lost. Called between transactions only.
-    pub(crate) async fn revive(&mut self) -> Result<(), StorageError> {
+    pub async fn revive(&mut self) -> Result<(), StorageError> {
         let Self::Own { inner, options, lost } = self else { return Ok(()) };
         if *lost || inner.ping().await.is_err() {
             *inner = options.connect().await.map_err(failure)?;
@@ -82,13 +91,13 @@ impl PostgresConnection {
     }
 
     /// Opens a transaction that reads one state of the database.
-    pub(crate) async fn begin_read(&mut self) -> Result<(), StorageError> {
+    pub async fn begin_read(&mut self) -> Result<(), StorageError> {
         self.mark(true);
         self.batch("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await
     }
 
     /// Ends a transaction.
-    pub(crate) async fn commit(&mut self) -> Result<(), StorageError> {
+    pub async fn commit(&mut self) -> Result<(), StorageError> {
         self.batch("COMMIT").await?;
         self.mark(false);
         Ok(())
@@ -100,23 +109,22 @@ impl PostgresConnection {
         }
     }
 
-    pub(crate) async fn execute(&mut self, sql: &'static str, values: &[Value]) -> Result<u64, StorageError> {
+    /// Runs a statement; gives the number of rows that it changed.
+    pub async fn execute(&mut self, sql: &'static str, values: &[Value]) -> Result<u64, StorageError> {
         let query = sqlx::query_with(sql, arguments(values)?);
         let done = self.inner().execute(query).await;
         done.map(|d| d.rows_affected()).map_err(|e| self.note(e))
     }
 
-    pub(crate) async fn query(
-        &mut self,
-        sql: &'static str,
-        values: &[Value],
-    ) -> Result<Vec<Row>, StorageError> {
+    /// Runs a query; gives all its rows.
+    pub async fn query(&mut self, sql: &'static str, values: &[Value]) -> Result<Vec<Row>, StorageError> {
         let query = sqlx::query_with(sql, arguments(values)?);
         let rows = self.inner().fetch_all(query).await.map_err(|e| self.note(e))?;
         rows.iter().map(row_of).collect()
     }
 
-    pub(crate) async fn batch(&mut self, sql: &str) -> Result<(), StorageError> {
+    /// Runs statements without parameters, separated by semicolons.
+    pub async fn batch(&mut self, sql: &str) -> Result<(), StorageError> {
         let text = sqlx::AssertSqlSafe(sql.to_owned());
         let done = self.inner().execute(sqlx::raw_sql(text)).await;
         done.map(drop).map_err(|e| self.note(e))
@@ -175,7 +183,8 @@ fn row_of(row: &PgRow) -> Result<Row, StorageError> {
     Ok(Row::new(values))
 }
 
-pub(crate) fn failure(error: sqlx::Error) -> StorageError {
+/// What a failure of the database is to callers.
+pub fn failure(error: sqlx::Error) -> StorageError {
     use sqlx::Error as E;
     if let E::Database(inner) = &error {
         // https://www.postgresql.org/docs/15/errcodes-appendix.html

@@ -177,17 +177,17 @@ fn damaged(column: usize, what: &str) -> StorageError {
 }
 
 /// The document in the first column of a row that may be there.
-pub(crate) fn document<T: DeserializeOwned>(row: Option<&Row>) -> Result<Option<T>, StorageError> {
+pub fn document<T: DeserializeOwned>(row: Option<&Row>) -> Result<Option<T>, StorageError> {
     row.map(|row| row.json(0)).transpose()
 }
 
 /// The documents in the first column of rows.
-pub(crate) fn documents<T: DeserializeOwned>(rows: &[Row]) -> Result<Vec<T>, StorageError> {
+pub fn documents<T: DeserializeOwned>(rows: &[Row]) -> Result<Vec<T>, StorageError> {
     rows.iter().map(|row| row.json(0)).collect()
 }
 
 /// The key behind which a page starts. Whoever hands a token to a store has checked that it holds one.
-pub(crate) fn after<K: DeserializeOwned>(page: &PageRequest) -> Result<Option<K>, StorageError> {
+pub fn after<K: DeserializeOwned>(page: &PageRequest) -> Result<Option<K>, StorageError> {
     page.key().map_err(|error| StorageError::Failed(error.into()))
 }
 

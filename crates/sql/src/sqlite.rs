@@ -23,7 +23,8 @@ const CHECKPOINT_PAGES: i64 = 4_096;
 /// How long a copy waits for whoever is in its way.
 const BACKUP_PAUSE: Duration = Duration::from_millis(5);
 
-pub(crate) struct SqliteConnection {
+/// An open file.
+pub struct SqliteConnection {
     inner: Connection,
     /// `$1` text → `?1` text. SQLite numbers `$name` parameters by appearance, not by name.
     spelled: HashMap<*const u8, String>,
@@ -35,7 +36,7 @@ unsafe impl Send for SqliteConnection {}
 
 impl SqliteConnection {
     /// Opens for writing, and creates the file if there is none.
-    pub(crate) fn writer(path: &Path) -> Result<Self, StorageError> {
+    pub fn writer(path: &Path) -> Result<Self, StorageError> {
         let inner = Connection::open(path).map_err(failure)?;
         inner.pragma_update(None, "journal_mode", "WAL").map_err(failure)?;
         let synchronous = if is_planted(Fault::NoSync) { "OFF" } else { "FULL" };
@@ -45,7 +46,7 @@ impl SqliteConnection {
     }
 
     /// Opens for reading.
-    pub(crate) fn reader(path: &Path) -> Result<Self, StorageError> {
+    pub fn reader(path: &Path) -> Result<Self, StorageError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         Self::configured(Connection::open_with_flags(path, flags).map_err(failure)?)
     }
@@ -61,14 +62,16 @@ impl SqliteConnection {
         Ok(Self { inner, spelled: HashMap::new() })
     }
 
-    pub(crate) fn execute(&mut self, sql: &'static str, values: &[Value]) -> Result<u64, StorageError> {
+    /// Runs a statement; gives the number of rows that it changed.
+    pub fn execute(&mut self, sql: &'static str, values: &[Value]) -> Result<u64, StorageError> {
         let text = spell(&mut self.spelled, sql);
         let mut statement = self.inner.prepare_cached(text).map_err(failure)?;
         let changed = statement.execute(rusqlite::params_from_iter(values)).map_err(failure)?;
         Ok(changed as u64)
     }
 
-    pub(crate) fn query(&mut self, sql: &'static str, values: &[Value]) -> Result<Vec<Row>, StorageError> {
+    /// Runs a query; gives all its rows.
+    pub fn query(&mut self, sql: &'static str, values: &[Value]) -> Result<Vec<Row>, StorageError> {
         let text = spell(&mut self.spelled, sql);
         let mut statement = self.inner.prepare_cached(text).map_err(failure)?;
         let width = statement.column_count();
@@ -84,14 +87,15 @@ impl SqliteConnection {
         Ok(answer)
     }
 
-    pub(crate) fn batch(&mut self, sql: &str) -> Result<(), StorageError> {
+    /// Runs statements without parameters, separated by semicolons.
+    pub fn batch(&mut self, sql: &str) -> Result<(), StorageError> {
         self.inner.execute_batch(sql).map_err(failure)
     }
 
     /// Copies the whole database to `path` while others read and write: in one step, so that it is one
     /// committed state, and ends however fast they write (a copy in parts begins anew after each write).
     /// The copy is one file, without a log beside it.
-    pub(crate) fn backup_to(&self, path: &Path) -> Result<(), StorageError> {
+    pub fn backup_to(&self, path: &Path) -> Result<(), StorageError> {
         let mut target = Connection::open(path).map_err(failure)?;
         let backup = rusqlite::backup::Backup::new(&self.inner, &mut target).map_err(failure)?;
         while backup.step(-1).map_err(failure)? != StepResult::Done {
