@@ -29,6 +29,7 @@ mod prompts;
 mod purge;
 mod quotas;
 mod render;
+mod report;
 mod retention;
 mod runs;
 pub mod terminal;
@@ -47,6 +48,7 @@ pub use self::completion::Completion;
 pub use self::exit::Exit;
 pub use self::local::{Conversation, LONGEST_ANSWER, Local, Missing, Opened};
 pub use self::params::overrides;
+pub use self::report::{misuse, report};
 
 use self::approve::Approve;
 use self::catalog::Catalog;
