@@ -14,6 +14,7 @@ mod at;
 mod catalog;
 mod client;
 mod completion;
+mod credential;
 mod endpoints;
 mod exit;
 mod experiments;
