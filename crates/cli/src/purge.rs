@@ -43,6 +43,9 @@ pub struct Purge {
     reason: String,
     #[command(flatten)]
     how: How,
+    /// With --yes, take also what is named and not deleted yet.
+    #[arg(long, requires = "yes")]
+    not_deleted: bool,
     /// Show what was purged, and how far it is.
     #[arg(long, conflicts_with_all = ["targets", "deleted"])]
     list: bool,
@@ -59,9 +62,6 @@ struct How {
     /// Do not ask back.
     #[arg(long)]
     yes: bool,
-    /// With --yes, take also what is named and not deleted yet.
-    #[arg(long, requires = "yes")]
-    not_deleted: bool,
     /// Do not wait until the last of it is removed.
     #[arg(long)]
     no_wait: bool,
@@ -118,7 +118,7 @@ impl Purge {
             note(summary(&looked));
             alive.iter().take(NAMED).for_each(|one| note(format!("not deleted yet: {one}")));
             confirm()?;
-        } else if let Some(one) = alive.first().filter(|_| !self.how.not_deleted) {
+        } else if let Some(one) = alive.first().filter(|_| !self.not_deleted) {
             let more = if alive.len() > 1 { format!(" and {} more", alive.len() - 1) } else { String::new() };
             let is = if alive.len() > 1 { "are" } else { "is" };
             return Err(Failed::Usage(format!(

@@ -56,7 +56,7 @@ impl Page {
         for cell in rows.iter_mut().flatten() {
             *cell = shortened(cell, LONGEST);
         }
-        let room = super::width().map(|width| width.saturating_sub(2));
+        let room = width().map(|width| width.saturating_sub(2));
         if let Some(room) = room {
             super::fit::fit(&mut rows, room);
         }

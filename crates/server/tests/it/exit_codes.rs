@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use serde_json::Value;
+
 use crate::program::Data;
 
 const DONE: i32 = 0;
@@ -22,6 +24,7 @@ fn files(folder: &Path) {
         ("fails.yaml", fails),
         ("import.yaml", import),
         ("empty.csv", ""),
+        ("text.csv", "a,b"),
         ("head.json", "{}"),
     ] {
         std::fs::write(folder.join(name), text).unwrap();
@@ -84,7 +87,39 @@ fn every_command_ends_as_the_contract_says() {
         (&["models", "list", "--server", "box"], USAGE, "http://127.0.0.1:5000"),
         (&["models", "list", "--server", "http://127.0.0.1:1"], FAILED, "127.0.0.1:1"),
         (&["runs", "list", "--filter", "((("], USAGE, ""),
+        (&["models", "list", "--server", "http://ada:s3cret@box:x"], USAGE, "http://127.0.0.1:5000"),
         (&["up", "--data", "good.yaml"], USAGE, "good.yaml"),
+        (
+            &["up", "--data", "made", "--db", "sqlite:///foo.db"],
+            USAGE,
+            "this begins with sqlite://; leave --db",
+        ),
+        (&["up", "--data", "made", "--db", "mysql://a:s3cret@h/b"], USAGE, "this begins with mysql://"),
+        (&["up", "--data", "made", "--db", "foo"], USAGE, "postgresql://USER:PASSWORD@HOST/NAME"),
+        (&["run", "good.yaml", "--data", "made", "--db", "foo"], USAGE, "leave --db"),
+        (
+            &["up", "--data", "made", "--db", "postgresql://u:s3cret@127.0.0.1:1/x"],
+            FAILED,
+            "the PostgreSQL database 'x' at 127.0.0.1:1 cannot be used: Connection refused",
+        ),
+        (
+            &["up", "--data", "made", "--db", "postgresql://u:s3cret@no-such-host.invalid/x"],
+            FAILED,
+            "'x' at no-such",
+        ),
+        (&["audit", "verify", "--db", "postgresql://u:s3cret@127.0.0.1:1/x"], FAILED, "'x' at 127.0.0.1:1"),
+        (&["backup", "--to", "copy", "--db", "mysql://h/b"], USAGE, "this begins with mysql://"),
+        (&["up", "--port", "5001"], USAGE, "--listen HOST:PORT"),
+        (&["up", "--host", "0.0.0.0"], USAGE, "--listen HOST:PORT"),
+        (&["run", "text.csv", "--check"], USAGE, "the file: must be a mapping"),
+        (&["quotas", "set"], USAGE, "--runs 100000"),
+        (&["quotas", "set", "--artifact-bytes", "ten"], USAGE, "10GB"),
+        (&["quotas", "set", "--runs", "10GB"], USAGE, "whole number"),
+        (&["why", "nope/1"], NOT_FOUND, "there is no model 'nope'; `mainstay models list`"),
+        (&["purge", "run:nothing", "--yes"], NOT_FOUND, "mainstay runs list --all"),
+        (&["purge", "nothing", "--yes"], USAGE, "KIND:ID"),
+        (&["users", "grant", "ann", "READ"], USAGE, "--experiment"),
+        (&["users", "grant", "ann", "--model", "m"], USAGE, "LEVEL"),
         (&["up", "--listen", "5000"], USAGE, "127.0.0.1:5000 for this machine alone"),
         (&["up", "--listen", "0.0.0.0:0"], USAGE, "--auth required"),
         (&["up", "--listen", "no-such-host.invalid:0"], USAGE, "no-such-host.invalid"),
@@ -95,8 +130,20 @@ fn every_command_ends_as_the_contract_says() {
         let (found, said) = ended(arguments);
         assert_eq!(found, *code, "{arguments:?}: {said}");
         assert!(said.contains(part), "{arguments:?}: {said}");
+        assert!(!said.contains("s3cret"), "{arguments:?}: {said}");
+        let told = ended(&[arguments, &["--json"][..]].concat());
+        assert_eq!(told.0, *code, "{arguments:?} --json");
+        if *code != DONE && !matches!(arguments[0], "run" | "demo") {
+            let last = told.1.lines().last().unwrap_or_default();
+            let error: Value =
+                serde_json::from_str(last).unwrap_or_else(|_| panic!("{arguments:?}: {}", told.1));
+            assert!(
+                error["code"].is_string() && error["message"].as_str().unwrap().contains(part),
+                "{error}"
+            );
+        }
     }
-    for nothing in ["o", "copy", "restored"] {
+    for nothing in ["o", "copy", "restored", "made"] {
         assert!(!place.path().join(nothing).exists(), "{nothing} was left behind");
     }
 }
