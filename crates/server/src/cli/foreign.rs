@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use mainstay_store::database::DATABASE_FILE;
+
 use crate::terminal::note;
 
 /// Says a word about a directory that holds files of others, before Mainstay's are put beside them.
@@ -11,9 +13,11 @@ pub(super) fn tell(data: &Path) {
     }
 }
 
-/// A lock is what a data directory has from its first moment on.
+/// What a data directory has: a lock from its first moment on, and without one the other two if it was restored.
+const OWN: [&str; 3] = ["lock", DATABASE_FILE, "keys"];
+
 fn found(data: &Path) -> Option<String> {
-    if data.join("lock").exists() {
+    if OWN.iter().any(|name| data.join(name).exists()) {
         return None;
     }
     let mut names: Vec<String> = std::fs::read_dir(data)
