@@ -103,7 +103,7 @@ async fn a_server_that_asks_for_tokens_is_shown_the_one_in_the_environment() {
 async fn a_person_is_known_by_name_and_password_and_is_granted_levels() {
     let data = Data::new();
     let create = |name: &str, password: &str, more: &[&str], environment: &[(&str, &str)]| {
-        let mut command = data.mainstay(&[&["users", "create", name], more].concat());
+        let mut command = data.mainstay(&[&["users", "create", name][..], more].concat());
         command.envs(environment.iter().copied()).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         writeln!(child.stdin.take().unwrap(), "{password}").unwrap();

@@ -268,7 +268,8 @@ async fn what_is_deleted_is_listed_and_what_is_not_is_not_purged_by_mistake() {
     let gone = log_run(&address, experiment, "gone", ("0.1", 0.5));
     post(&address, "/api/2.0/mlflow/runs/delete", "", &json!({ "run_id": gone }));
     let ids = |arguments: &[&str]| {
-        let listed = printed(&data.output(&[&["runs", "list", "--columns", "run_name"], arguments].concat()));
+        let listed =
+            printed(&data.output(&[&["runs", "list", "--columns", "run_name"][..], arguments].concat()));
         listed.lines().map(|line| line.split('\t').nth(1).unwrap().to_owned()).collect::<Vec<_>>()
     };
     assert_eq!((ids(&[]), ids(&["--deleted"])), (vec!["kept".to_owned()], vec!["gone".to_owned()]));
@@ -300,7 +301,8 @@ async fn what_is_deleted_is_listed_and_what_is_not_is_not_purged_by_mistake() {
 async fn limits_that_are_not_mentioned_stay() {
     let data = Data::new();
     let (_server, _address) = server(&data).await;
-    let quotas = |arguments: &[&str]| json_of(&data.output(&[&["quotas"], arguments, &["--json"]].concat()));
+    let quotas =
+        |arguments: &[&str]| json_of(&data.output(&[&["quotas"][..], arguments, &["--json"]].concat()));
     let free = printed(&data.output(&["quotas", "show"]));
     assert!(
         free.contains("experiments\t1\tno limit\n") && free.contains("artifacts\tnot measured\tno limit\n"),
