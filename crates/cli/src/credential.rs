@@ -68,13 +68,18 @@ pub(crate) fn parted(url: &str) -> Result<(String, Option<Credential>), Failed> 
     let Some((scheme, rest)) = url.split_once("://") else { return Ok((url.to_owned(), None)) };
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, path) = rest.split_at(end);
-    let Some((person, host)) = authority.rsplit_once('@') else { return Ok((url.to_owned(), None)) };
     let wrong = || {
         Failed::Usage(
             "a person in the address of a server is written as NAME:PASSWORD@, with what is special in them as %40; \
              MAINSTAY_USERNAME and MAINSTAY_PASSWORD take them as they are"
                 .to_owned(),
         )
+    };
+    let Some((person, host)) = authority.rsplit_once('@') else {
+        // A password that was cut at its slash, in the place of a port.
+        let port = authority.rsplit_once(':').map_or("", |(_, port)| port);
+        let is_cut = path.contains('@') && !port.bytes().all(|byte| byte.is_ascii_digit() || byte == b']');
+        return if is_cut { Err(wrong()) } else { Ok((url.to_owned(), None)) };
     };
     let (name, password) = person.split_once(':').ok_or_else(wrong)?;
     let (name, password) = (decoded(name).ok_or_else(wrong)?, decoded(password).ok_or_else(wrong)?);
@@ -124,7 +129,13 @@ mod tests {
         );
         assert_eq!(read("http://box:5000/a@b"), ("http://box:5000/a@b".to_owned(), None));
         assert_eq!(read("box"), ("box".to_owned(), None));
-        for bad in ["http://ada@box", "http://ada:%4@box", "http://ada:%zz@box", "http://ada:%ff@box"] {
+        for bad in [
+            "http://ada:p/%4@box",
+            "http://ada@box",
+            "http://ada:%4@box",
+            "http://ada:%zz@box",
+            "http://ada:%ff@box",
+        ] {
             let refused = parted(bad).unwrap_err().to_string();
             assert!(!refused.contains("%4@") && refused.contains("NAME:PASSWORD@"), "{refused}");
         }

@@ -117,7 +117,9 @@ async fn a_person_is_known_by_name_and_password_and_is_granted_levels() {
     let by =
         |who: [(&str, &str); 2], arguments: &[&str]| data.mainstay(arguments).envs(who).output().unwrap();
     let experiments = |who| printed(&by(who, &["experiments", "list"]));
-    assert_eq!(experiments(ann), "", "nothing was granted yet");
+    let refused = by(ann, &["experiments", "list"]);
+    assert_eq!(refused.status.code(), Some(4), "known, and nothing was granted yet");
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("user:ann"));
 
     assert_eq!(
         printed(&by(root, &["users", "grant", "ann", "read", "--experiment", "Default"])),
