@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::client::{Client, Place};
+use crate::credential::Credential;
 use crate::{Failed, Missing, Session};
 
 /// Where the data is.
@@ -23,8 +24,9 @@ pub struct DataArgs {
 /// directory is opened by the command itself.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct At {
-    /// A server, such as <http://127.0.0.1:5000>; it is shown the token in `MAINSTAY_TOKEN`.
-    #[arg(long, env = "MAINSTAY_SERVER", value_name = "URL")]
+    /// A server, such as <http://127.0.0.1:5000>; it is shown the token in `MAINSTAY_TOKEN`, or the name and password
+    /// in `MAINSTAY_USERNAME` and `MAINSTAY_PASSWORD`.
+    #[arg(long, env = "MAINSTAY_SERVER", value_name = "URL", hide_env_values = true)]
     server: Option<String>,
     #[command(flatten)]
     data: DataArgs,
@@ -45,7 +47,8 @@ impl At {
 
     async fn find(self, session: Session<'_>, missing: Missing) -> Result<Client, Failed> {
         let Self { server, data: DataArgs { data, db }, workspace } = self;
-        Client::connect(Place { server, token: token(), workspace, data, db, missing }, session.local).await
+        let credential = Credential::of_environment();
+        Client::connect(Place { server, credential, workspace, data, db, missing }, session.local).await
     }
 }
 

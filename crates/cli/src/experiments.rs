@@ -74,7 +74,12 @@ impl List {
         let client = at.connect(session).await?;
         let body = json!({ "filter": filter, "order_by": order_by });
         let path = format!("{MLFLOW}/experiments/search");
-        let found = client.search(&path, body, "experiments", limit as usize).await;
+        let found = async {
+            let mut found = client.search(&path, body, "experiments", limit as usize).await?;
+            count(&client, &mut found).await?;
+            Ok::<_, Failed>(found)
+        };
+        let found = found.await;
         client.close().await;
         let found = found?;
         if session.json {
@@ -87,9 +92,11 @@ impl List {
             let tags = visible_tags(tags).map(|(key, value)| format!("{key}={}", render::cell(value)));
             let tags = tags.collect::<Vec<_>>().join(",");
             let tags = if tags.is_empty() { "-".to_owned() } else { render::visible(&tags) };
-            vec![render::cell(&experiment["name"]), render::cell(&experiment["experiment_id"]), changed, tags]
+            let [name, id, runs] =
+                ["name", "experiment_id", "runs"].map(|key| render::cell(&experiment[key]));
+            vec![name, id, runs, changed, tags]
         };
-        render::rows(&["name", "id", "changed", "tags"], found.iter().map(row).collect());
+        render::rows(&["name", "id", "runs", "changed", "tags"], found.iter().map(row).collect());
         Ok(())
     }
 }
@@ -107,6 +114,31 @@ impl Show {
         }
         Ok(())
     }
+}
+
+/// Most experiments that a search of runs names.
+const GROUPS: usize = 1_000;
+
+/// Adds to experiments how many runs they have that are not deleted, by one search; nothing for a caller who may not
+/// search runs.
+async fn count(client: &Client, found: &mut [Value]) -> Result<(), Failed> {
+    for some in found.chunks_mut(GROUPS) {
+        let ids: Vec<&Value> = some.iter().map(|experiment| &experiment["experiment_id"]).collect();
+        let body = json!({ "experiments": ids, "group_by": ["experiment_id"], "limit": GROUPS });
+        let groups = match client.post("/api/v1/runs/search", &body).await {
+            Ok(mut answer) => answer["groups"].take(),
+            Err(failed) if failed.code() == Some(ErrorCode::PermissionDenied) => return Ok(()),
+            Err(failed) => return Err(failed),
+        };
+        let groups = groups.as_array().map(Vec::as_slice).unwrap_or_default();
+        let counts: BTreeMap<&str, &Value> =
+            groups.iter().filter_map(|group| Some((group["key"][0].as_str()?, &group["runs"]))).collect();
+        for experiment in some {
+            let runs = experiment["experiment_id"].as_str().and_then(|id| counts.get(id));
+            experiment["runs"] = runs.map_or_else(|| 0.into(), |runs| (*runs).clone());
+        }
+    }
+    Ok(())
 }
 
 /// The experiment as MLflow tells it, with `runs` by status and the `newest` of them.
@@ -189,9 +221,14 @@ pub(crate) async fn ids(client: &Client, names: &[String]) -> Result<Option<Vec<
     }
     let mut ids = Vec::with_capacity(names.len());
     for name in names {
-        ids.push(resolve(client, name).await?["experiment_id"].take());
+        ids.push(id(client, name).await?);
     }
     Ok(Some(ids))
+}
+
+/// The id of the experiment of that name or id.
+pub(crate) async fn id(client: &Client, name: &str) -> Result<Value, Failed> {
+    Ok(resolve(client, name).await?["experiment_id"].take())
 }
 
 /// Most experiments whose names are looked up for a table or a proposal.

@@ -22,6 +22,17 @@ pub(crate) enum ModelRef {
 #[error("model '{0}' has no alias '{1}'; `mainstay models show {0}` lists what it has")]
 struct NoAlias(String, String);
 
+/// The model has no version of that number.
+#[derive(Debug, Error)]
+#[error("model '{0}' has no version {1}; `mainstay models show {0}` lists what it has")]
+pub(crate) struct NoVersion(pub(crate) String, pub(crate) u64);
+
+impl Coded for NoVersion {
+    fn code(&self) -> ErrorCode {
+        ErrorCode::NotFound
+    }
+}
+
 impl Coded for NoAlias {
     fn code(&self) -> ErrorCode {
         ErrorCode::NotFound

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::at::At;
 use crate::client::{Client, part};
 use crate::experiments::MLFLOW;
-use crate::model_ref::ModelRef;
+use crate::model_ref::{ModelRef, NoVersion};
 use crate::near::Unknown;
 use crate::render::{self, Column, Page, cell};
 use crate::terminal::say;
@@ -158,19 +158,21 @@ async fn find(client: &Client, wanted: &ModelRef, is_for_programs: bool) -> Resu
         Ok(model)
     };
     match found.await {
-        Err(failed) if failed.code() == Some(ErrorCode::NotFound) => {
-            missing(client, wanted.name(), failed).await
-        }
+        Err(failed) if failed.code() == Some(ErrorCode::NotFound) => missing(client, wanted, failed).await,
         answered => answered,
     }
 }
 
-/// Proposes names, if it is the name that is not there.
-async fn missing(client: &Client, name: &str, failed: Failed) -> Result<Value, Failed> {
+/// What was meant, where there is no such thing: proposes names, if it is the name that is not there.
+pub(crate) async fn missing(client: &Client, wanted: &ModelRef, failed: Failed) -> Result<Value, Failed> {
+    let name = wanted.name();
     let all = client.list(PATH, usize::MAX).await?;
     let names = || all.iter().filter(|model| !is_prompt(model)).filter_map(|model| model["name"].as_str());
     if names().any(|known| known == name) {
-        return Err(failed);
+        return Err(match wanted {
+            ModelRef::Version(name, number) => NoVersion(name.clone(), *number).into(),
+            ModelRef::Model(_) | ModelRef::Alias(..) => failed,
+        });
     }
     Err(Unknown::new("model", name, names(), "`mainstay models list` shows those that there are").into())
 }

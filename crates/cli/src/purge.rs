@@ -1,5 +1,7 @@
 //! `mainstay purge`: what is deleted for good.
 
+mod named;
+
 use std::io::{BufRead as _, IsTerminal as _};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -9,15 +11,19 @@ use serde_json::{Value, json};
 
 use crate::at::At;
 use crate::client::{Client, part};
+use crate::experiments;
 use crate::render::{self, Column};
 use crate::terminal::{note, say};
 use crate::{Failed, Session};
+
+use self::named::Named;
 
 /// Deletes things for good, with their artifacts. What a version of a registered model or another run still needs is
 /// left.
 #[derive(Debug, Args)]
 pub struct Purge {
     /// What: run:ID, experiment:ID, `logged_model:ID`, trace:ID, or `run_artifacts:ID` for the artifacts of a run alone.
+    /// Runs and experiments can be meant by their names.
     #[arg(value_name = "KIND:ID", required_unless_present_any = ["deleted", "list"], conflicts_with = "deleted")]
     targets: Vec<String>,
     /// All that is deleted and could be restored: runs, logged models and experiments.
@@ -26,8 +32,8 @@ pub struct Purge {
     /// Of that, only this kind: runs, `logged_models` or experiments. May be given several times.
     #[arg(long, requires = "deleted")]
     kind: Vec<String>,
-    /// Of that, only what lies in this experiment, by its id.
-    #[arg(long, requires = "deleted")]
+    /// Of that, only what lies in this experiment, by its name or id.
+    #[arg(long, requires = "deleted", value_name = "NAME|ID")]
     experiment: Option<String>,
     /// Of that, only what was deleted so many days ago.
     #[arg(long, requires = "deleted", default_value_t = 0, value_name = "DAYS")]
@@ -37,6 +43,9 @@ pub struct Purge {
     reason: String,
     #[command(flatten)]
     how: How,
+    /// With --yes, take also what is named and not deleted yet.
+    #[arg(long, requires = "yes")]
+    not_deleted: bool,
     /// Show what was purged, and how far it is.
     #[arg(long, conflicts_with_all = ["targets", "deleted"])]
     list: bool,
@@ -78,6 +87,8 @@ const SAMPLE: &[Column] = &[
 ];
 /// In this order: what lies in an experiment before it.
 const KINDS: [&str; 3] = ["runs", "logged_models", "experiments"];
+/// Most things that are named which are not deleted.
+const NAMED: usize = 20;
 /// Most purges that are shown.
 const SHOWN: usize = 100;
 /// How often a server is asked how far it is.
@@ -93,15 +104,27 @@ impl Purge {
     }
 
     async fn act(&self, client: &Client, json: bool) -> Result<(), Failed> {
-        let wishes = self.wishes()?;
+        let (wishes, alive) = self.wishes(client).await?;
         if self.how.dry_run || !self.how.yes {
-            let looked = look(client, &wishes).await?;
+            let mut looked = look(client, &wishes).await?;
             if self.how.dry_run {
+                if let Some(named) = looked.first_mut().filter(|_| !alive.is_empty()) {
+                    named["not_deleted"] = json!(alive);
+                }
                 show(&looked, json);
+                alive.iter().take(NAMED).for_each(|one| note(format!("not deleted yet: {one}")));
                 return Ok(());
             }
             note(summary(&looked));
+            alive.iter().take(NAMED).for_each(|one| note(format!("not deleted yet: {one}")));
             confirm()?;
+        } else if let Some(one) = alive.first().filter(|_| !self.not_deleted) {
+            let more = if alive.len() > 1 { format!(" and {} more", alive.len() - 1) } else { String::new() };
+            let is = if alive.len() > 1 { "are" } else { "is" };
+            return Err(Failed::Usage(format!(
+                "{one}{more} {is} not deleted yet, and nothing brings back what is purged: delete first what is to go, \
+                 look with --dry-run, or say --not-deleted"
+            )));
         }
         let mut purges = Vec::new();
         for wish in &wishes {
@@ -129,8 +152,8 @@ impl Purge {
         Ok(())
     }
 
-    /// The bodies of the requests: one for each kind of what is deleted.
-    fn wishes(&self) -> Result<Vec<Value>, Failed> {
+    /// The bodies of the requests, one for each kind of what is deleted; and what is named and not deleted yet.
+    async fn wishes(&self, client: &Client) -> Result<(Vec<Value>, Vec<String>), Failed> {
         let reason = &self.reason;
         if self.deleted {
             let unknown = self.kind.iter().find(|kind| !KINDS.contains(&kind.as_str()));
@@ -139,18 +162,22 @@ impl Purge {
             }
             let wanted =
                 KINDS.into_iter().filter(|kind| self.kind.is_empty() || self.kind.iter().any(|k| k == kind));
+            let experiment = match &self.experiment {
+                Some(name) => Some(experiments::id(client, name).await?),
+                None => None,
+            };
             let deleted =
-                |kind| json!({ "kind": kind, "experiment": self.experiment, "for_days": self.older_than });
-            return Ok(wanted.map(|kind| json!({ "deleted": deleted(kind), "reason": reason })).collect());
+                |kind| json!({ "kind": kind, "experiment": experiment, "for_days": self.older_than });
+            let wishes = wanted.map(|kind| json!({ "deleted": deleted(kind), "reason": reason }));
+            return Ok((wishes.collect(), Vec::new()));
         }
-        let target = |text: &String| {
-            let split = text.split_once(':').map(|(kind, id)| json!({ "kind": kind, "id": id }));
-            split.ok_or_else(|| {
-                Failed::Usage(format!("'{text}' is no KIND:ID, such as run:4f… or experiment:7"))
-            })
-        };
-        let targets = self.targets.iter().map(target).collect::<Result<Vec<_>, _>>()?;
-        Ok(vec![json!({ "targets": targets, "reason": reason })])
+        let (mut targets, mut alive) = (Vec::new(), Vec::new());
+        for text in &self.targets {
+            let named = Named::find(client, text).await?;
+            alive.extend(named.alive);
+            targets.push(json!({ "kind": named.kind, "id": named.id }));
+        }
+        Ok((vec![json!({ "targets": targets, "reason": reason })], alive))
     }
 }
 

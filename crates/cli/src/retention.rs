@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::at::At;
 use crate::client::{Client, part};
+use crate::experiments;
 use crate::purge::show;
 use crate::render::{self, Column};
 use crate::terminal::say;
@@ -37,8 +38,8 @@ struct Terms {
     /// What goes: runs, `run_artifacts`, traces, `logged_models` or experiments.
     #[arg(long)]
     kind: Option<String>,
-    /// Only of this experiment, by its id.
-    #[arg(long)]
+    /// Only of this experiment, by its name or id.
+    #[arg(long, value_name = "NAME|ID")]
     experiment: Option<String>,
     /// So many days after their end.
     #[arg(long, value_name = "DAYS")]
@@ -55,15 +56,19 @@ struct Terms {
 }
 
 impl Terms {
-    fn body(&self) -> Value {
-        json!({
+    async fn body(&self, client: &Client) -> Result<Value, Failed> {
+        let experiment = match &self.experiment {
+            Some(name) => Some(experiments::id(client, name).await?),
+            None => None,
+        };
+        Ok(json!({
             "kind": self.kind,
-            "experiment": self.experiment,
+            "experiment": experiment,
             "older_than_days": self.older_than,
             "deleted_for_days": self.deleted_for,
             "keep_last": self.keep_last,
             "keep_tagged": self.keep_tagged,
-        })
+        }))
     }
 }
 
@@ -139,7 +144,7 @@ impl Retention {
                     return Err(Failed::Usage("say what goes with --kind, such as --kind runs".to_owned()));
                 }
                 let path = format!("{RULES}/{}", part(&add.name));
-                let rule = client.send(Method::PUT, &path, Some(&add.terms.body())).await?;
+                let rule = client.send(Method::PUT, &path, Some(&add.terms.body(client).await?)).await?;
                 if json {
                     say(rule.to_string());
                 } else {
@@ -149,7 +154,7 @@ impl Retention {
             Self::Preview(preview) => {
                 let body = match &preview.name {
                     Some(name) => kept(client, name).await?,
-                    None => preview.terms.body(),
+                    None => preview.terms.body(client).await?,
                 };
                 show(&[client.post(PREVIEW, &body).await?], json);
             }

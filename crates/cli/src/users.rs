@@ -1,5 +1,7 @@
 //! `mainstay users`: who logs in with a name and a password.
 
+mod grant;
+
 use std::io::{BufRead as _, IsTerminal as _};
 use std::process::ExitCode;
 
@@ -23,6 +25,11 @@ pub enum Users {
     Password(Named),
     /// Remove one, with all that it was granted.
     Delete(Named),
+    /// Say what one may do with an experiment, a model or the workspace, or which role one has here.
+    #[command(after_help = grant::EXAMPLES)]
+    Grant(grant::Grant),
+    /// Take back what was granted.
+    Revoke(grant::Revoke),
 }
 
 #[derive(Debug, Args)]
@@ -59,6 +66,8 @@ impl Users {
             Self::List(list) => list.run(session).await?,
             Self::Password(named) => named.set_password(session).await?,
             Self::Delete(named) => named.delete(session).await?,
+            Self::Grant(grant) => grant.run(session).await?,
+            Self::Revoke(revoke) => revoke.run(session).await?,
         }
         Ok(ExitCode::SUCCESS)
     }

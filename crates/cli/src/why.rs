@@ -3,12 +3,14 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use mainstay_core::error::ErrorCode;
 use mainstay_core::time::DataTime;
 use serde_json::Value;
 
 use crate::at::At;
 use crate::client::part;
 use crate::model_ref::ModelRef;
+use crate::models::missing;
 use crate::render::cell;
 use crate::terminal::say;
 use crate::{Failed, Session};
@@ -33,7 +35,12 @@ impl Why {
             let number = wanted.number(&client).await?.unwrap_or_default();
             client.get(&format!("/api/v1/models/{}/versions/{number}/why", part(wanted.name()))).await
         };
-        let found = found.await;
+        let found = match found.await {
+            Err(failed) if failed.code() == Some(ErrorCode::NotFound) => {
+                missing(&client, &wanted, failed).await
+            }
+            found => found,
+        };
         client.close().await;
         let found = found?;
         if session.json {

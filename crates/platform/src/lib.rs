@@ -21,4 +21,4 @@ mod span_scan;
 pub mod sweeper;
 pub mod trace_index;
 
-pub use open::{Environment, Platform};
+pub use open::{Environment, Platform, checked_address};

@@ -26,6 +26,7 @@ use mainstay_pipelines::port::PipelineTx;
 use mainstay_registry::port::RegistryTx;
 use mainstay_segments::online::{OnlineStore, Options};
 use mainstay_serving::port::ServingTx;
+use mainstay_store::address::PostgresAddress;
 use mainstay_store::{Database, Surroundings};
 use mainstay_tracking::command::{ArtifactLocation, CreateDefaultExperiment};
 use mainstay_tracking::port::TrackingTx;
@@ -107,13 +108,17 @@ impl Platform {
     /// Opens the data directory, and the database in it or the one at `database`.
     pub async fn open(data: &Path, database: Option<&str>, environment: Environment) -> Result<Self, Failed> {
         let Environment { clock, entropy, mode, guard_events } = environment;
+        let address = checked_address(data, database).await?;
         let layout = Layout::create(data).map_err(|error| Failed::file(data, error))?;
         let lock = DataLock::take(layout.root())?;
         ServerFile::clear(layout.root()).map_err(|error| Failed::file(data, error))?;
         let surroundings = Surroundings { clock: clock.clone(), entropy: entropy.clone(), guard_events };
         let is_sole = database.is_none();
-        let database = match database {
-            Some(url) => Database::open_postgres(url, surroundings).await?,
+        let database = match database.zip(address) {
+            Some((url, address)) => {
+                let opened = Database::open_postgres(url, surroundings).await;
+                opened.map_err(|error| address.unusable(error))?
+            }
             None => Database::open_sqlite(layout.root(), surroundings).await?,
         };
         let objects = open_objects(&layout, &clock, &entropy).await?;
@@ -225,6 +230,17 @@ impl Platform {
         }
         Box::pin(self.database.close()).await;
     }
+}
+
+/// Where the database is, if it is not in the data directory. Where there is no data directory yet, it must answer:
+/// none is made for an address that is wrong.
+pub async fn checked_address(data: &Path, database: Option<&str>) -> Result<Option<PostgresAddress>, Failed> {
+    let Some(url) = database else { return Ok(None) };
+    let address = PostgresAddress::parse(url)?;
+    if !data.exists() {
+        address.reach().await?;
+    }
+    Ok(Some(address))
 }
 
 /// Opens the store of artifacts and models: what the data directory says, its own files if it says nothing.

@@ -146,6 +146,8 @@ pub trait QuotaTx: Journal {
 pub trait QuotaReader: Send + Sync {
     /// How much the workspace has; `None` if it has no limit.
     async fn usage(&self, workspace: &Name) -> Result<Option<Usage>, StorageError>;
+    /// How much a workspace without a limit has, counted now: its experiments and runs.
+    async fn count(&self, workspace: &Name) -> Result<Usage, StorageError>;
     /// The workspaces whose bytes of artifacts are limited, and when these were measured.
     async fn measured(&self) -> Result<Vec<(Name, Option<MachineTime>)>, StorageError>;
 }

@@ -19,6 +19,7 @@
 //!    writer accepts its commands.
 //! 4. Add its story to `tests/it`, which runs on both databases.
 
+pub mod address;
 mod audit;
 mod data;
 pub mod database;

@@ -22,6 +22,8 @@ const COUNT: &str = "INSERT INTO quota_usage (workspace, experiments, runs, day,
     SELECT $1, (SELECT COUNT(*) FROM experiments WHERE workspace = $1), \
     (SELECT COUNT(*) FROM runs WHERE workspace = $1), 0, 0, 0 \
     WHERE NOT EXISTS (SELECT 1 FROM quota_usage WHERE workspace = $1)";
+const HAS: &str = "SELECT (SELECT COUNT(*) FROM experiments WHERE workspace = $1), \
+    (SELECT COUNT(*) FROM runs WHERE workspace = $1)";
 const LIMIT: &str = "UPDATE quota_usage SET max_experiments = $2, max_runs = $3, max_traces = $4, max_bytes = $5 \
     WHERE workspace = $1";
 const USAGE: &str = "SELECT experiments, max_experiments, runs, max_runs, day, traces, max_traces, bytes, max_bytes, \
@@ -138,6 +140,12 @@ impl QuotaReader for Reader {
             artifact_bytes: row.count(7)?,
             measured: row.opt_int(9)?.map(MachineTime::from_micros),
         }))
+    }
+
+    async fn count(&self, workspace: &Name) -> Result<Usage, StorageError> {
+        let rows = self.rows(HAS, params![workspace.as_str()]).await?;
+        let Some(row) = rows.first() else { return Ok(Usage::default()) };
+        Ok(Usage { experiments: row.count(0)?, runs: row.count(1)?, ..Usage::default() })
     }
 
     async fn measured(&self) -> Result<Vec<(Name, Option<MachineTime>)>, StorageError> {

@@ -35,11 +35,22 @@ pub(super) fn read(response: &Response<Bytes>) -> Result<Value, Failed> {
     Err(refused(status, &serde_json::from_slice(body).unwrap_or_default()).into())
 }
 
+/// What MLflow calls some of ours, where the status does not tell them apart.
+fn of_mlflow(code: &str) -> Option<ErrorCode> {
+    match code {
+        "RESOURCE_ALREADY_EXISTS" => Some(ErrorCode::AlreadyExists),
+        "RESOURCE_DOES_NOT_EXIST" => Some(ErrorCode::NotFound),
+        "INVALID_STATE" => Some(ErrorCode::WrongState),
+        _ => None,
+    }
+}
+
 /// The refusal in problem details (RFC 9457), or in MLflow's words.
 fn refused(status: StatusCode, body: &Value) -> Refused {
     let text = |key: &str| body.get(key).and_then(Value::as_str);
     let named =
         text("code").and_then(|code| ErrorCode::ALL.iter().copied().find(|known| known.as_str() == code));
+    let named = named.or_else(|| text("error_code").and_then(of_mlflow));
     let code = named.unwrap_or(match status.as_u16() {
         400 => ErrorCode::InvalidArgument,
         401 => ErrorCode::Unauthenticated,
@@ -53,7 +64,10 @@ fn refused(status: StatusCode, body: &Value) -> Refused {
     let sentence = text("detail").or_else(|| text("message")).or_else(|| text("title"));
     let mut sentence = sentence.map_or_else(|| format!("the server answered {status}"), str::to_owned);
     if code == ErrorCode::Unauthenticated {
-        sentence.push_str("; the command line takes the token from MAINSTAY_TOKEN");
+        sentence.push_str(
+            "; the command line takes a token from MAINSTAY_TOKEN, or a name and a password from MAINSTAY_USERNAME \
+             and MAINSTAY_PASSWORD",
+        );
     }
     Refused { code, sentence }
 }
@@ -79,6 +93,8 @@ mod tests {
         let mlflow = json!({ "error_code": "RESOURCE_DOES_NOT_EXIST", "message": "no run 7" });
         let missing = refused(StatusCode::NOT_FOUND, &mlflow);
         assert_eq!((missing.code, missing.sentence.as_str()), (ErrorCode::NotFound, "no run 7"));
+        let taken = json!({ "error_code": "RESOURCE_ALREADY_EXISTS", "message": "it is there" });
+        assert_eq!(refused(StatusCode::BAD_REQUEST, &taken).code, ErrorCode::AlreadyExists);
         assert_eq!(
             refused(StatusCode::BAD_GATEWAY, &Value::Null).sentence,
             "the server answered 502 Bad Gateway"

@@ -11,6 +11,7 @@ use http::{HeaderName, Method, Request, Response, header};
 use serde_json::Value;
 
 use self::remote::Remote;
+use crate::credential::{Credential, parted};
 use crate::{Conversation, Failed, Local, Missing, Opened};
 
 /// Where to find Mainstay, as the arguments and the environment say.
@@ -18,8 +19,8 @@ use crate::{Conversation, Failed, Local, Missing, Opened};
 pub(crate) struct Place {
     /// The address of a server; the data directory does not matter then.
     pub(crate) server: Option<String>,
-    /// What a server wants to be shown.
-    pub(crate) token: Option<String>,
+    /// What a server is shown, unless its address says so itself.
+    pub(crate) credential: Option<Credential>,
     /// The workspace.
     pub(crate) workspace: String,
     /// The data directory.
@@ -33,7 +34,7 @@ pub(crate) struct Place {
 /// A conversation with Mainstay.
 pub(crate) struct Client {
     transport: Transport,
-    token: Option<String>,
+    credential: Option<Credential>,
     workspace: String,
 }
 
@@ -49,15 +50,19 @@ impl Client {
     /// Connects to the server that is named, to the one that has the data directory open, or, where there
     /// is none, opens the data here.
     pub(crate) async fn connect(place: Place, local: &dyn Local) -> Result<Self, Failed> {
-        let Place { server, token, workspace, data, db, missing } = place;
+        let Place { server, mut credential, workspace, data, db, missing } = place;
         let transport = match server {
-            Some(url) => Transport::Remote(Remote::new(&url)?),
+            Some(url) => {
+                let (url, own) = parted(&url)?;
+                credential = own.or(credential);
+                Transport::Remote(Remote::new(&url)?)
+            }
             None => match local.open(&data, db.as_deref(), missing).await? {
                 Opened::Here(here) => Transport::Here(here),
                 Opened::By(url) => Transport::Remote(Remote::new(&url)?),
             },
         };
-        Ok(Self { transport, token, workspace })
+        Ok(Self { transport, credential, workspace })
     }
 
     /// What is at `path`.
@@ -153,8 +158,8 @@ impl Client {
             .method(method)
             .uri(path)
             .header(HeaderName::from_static("x-mainstay-workspace"), &self.workspace);
-        if let Some(token) = &self.token {
-            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        if let Some(credential) = &self.credential {
+            request = request.header(header::AUTHORIZATION, credential.header()?);
         }
         let body = match body {
             None => Bytes::new(),
@@ -163,9 +168,7 @@ impl Client {
                 Bytes::from(body.to_string())
             }
         };
-        let unfit = |_| {
-            Failed::Usage("the workspace, the token or a name holds characters that cannot be sent".into())
-        };
+        let unfit = |_| Failed::Usage("the workspace or a name holds characters that cannot be sent".into());
         request.body(body).map_err(unfit)
     }
 

@@ -11,6 +11,7 @@ use hyper_util::rt::TokioIo;
 use mainstay_core::error::Cause;
 use tokio::net::TcpStream;
 
+use crate::credential::shown;
 use crate::{Failed, LONGEST_ANSWER};
 
 /// How long a server may take to answer.
@@ -29,8 +30,9 @@ pub(super) struct Remote {
 impl Remote {
     /// Reads `http://host:port`.
     pub(super) fn new(url: &str) -> Result<Self, Failed> {
-        let wrong =
-            |why: &str| Failed::Usage(format!("{url}: {why}; write the server as http://127.0.0.1:5000"));
+        let wrong = |why: &str| {
+            Failed::Usage(format!("{}: {why}; write the server as http://127.0.0.1:5000", shown(url)))
+        };
         let uri: Uri = url.parse().map_err(|_| wrong("this is no address"))?;
         match uri.scheme_str() {
             Some("http") => {}
@@ -101,5 +103,6 @@ mod tests {
         for bad in ["127.0.0.1:5000", "https://x", "", "http://"] {
             assert!(matches!(Remote::new(bad), Err(Failed::Usage(_))), "{bad}");
         }
+        assert!(!Remote::new("ada:secret@box").unwrap_err().to_string().contains("secret"));
     }
 }

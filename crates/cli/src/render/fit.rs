@@ -6,7 +6,8 @@ const NARROWEST: usize = 8;
 const GAP: usize = 2;
 
 /// Cuts cells, the widest columns first, until the rows fit into `width` characters. The first column, which names
-/// the row, is cut last; where even that does not help, rows are longer than the terminal is wide.
+/// the row, is cut last unless it takes more than half of the room; where even that does not help, rows are longer
+/// than the terminal is wide.
 pub(super) fn fit(rows: &mut [Vec<String>], width: usize) {
     let mut widths: Vec<usize> = Vec::new();
     for row in rows.iter() {
@@ -17,7 +18,7 @@ pub(super) fn fit(rows: &mut [Vec<String>], width: usize) {
     }
     let gaps = GAP * widths.len().saturating_sub(1);
     let room = width.saturating_sub(gaps);
-    let named = widths.first().copied().unwrap_or_default();
+    let named = widths.first().copied().unwrap_or_default().min(room / 2);
     narrow(widths.get_mut(1..).unwrap_or_default(), room.saturating_sub(named));
     narrow(&mut widths, room);
     for row in rows {
@@ -72,6 +73,16 @@ mod tests {
         let rows: &[&[&str]] = &[&["0123456789", "a very long description of it", "ok"]];
         assert_eq!(fitted(rows, 30), [["0123456789", "a very long d…", "ok"]]);
         assert_eq!(fitted(rows, 20), [["0123456…", "a very …", "ok"]]);
+        // A name that is longer than any terminal is wide leaves the others their room.
+        let long = "x".repeat(300);
+        let fitted = fitted(&[&[&long, "2026-01-01T00:00:00Z", "team=ops"]], 60);
+        assert_eq!(fitted[0][1..], ["2026-01-01T00:00:00Z", "team=ops"]);
+        assert_eq!(fitted[0][0].chars().count(), 28);
+    }
+
+    #[test]
+    fn what_is_too_narrow_for_anybody_is_longer() {
+        let rows: &[&[&str]] = &[&["0123456789", "a very long description of it", "ok"]];
         // Too narrow for anybody: nothing is lost to no use.
         assert_eq!(fitted(rows, 3), [["0123456…", "a very …", "ok"]]);
     }

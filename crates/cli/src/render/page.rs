@@ -2,8 +2,23 @@
 
 use serde_json::Value;
 
-use super::{align, cell, visible};
+use super::{align, cell, cut, visible, width};
 use crate::terminal::say;
+
+/// Most characters of a value on a page. `--json` has all of them.
+const LONGEST: usize = 500;
+/// On a terminal that is narrower than this, lines are longer.
+const NARROW: usize = 40;
+
+/// A value with at most so many characters, and how many there were.
+fn shortened(value: &str, longest: usize) -> String {
+    let length = value.chars().count();
+    if length <= longest {
+        return value.to_owned();
+    }
+    let told = format!(" ({length} characters; --json has them all)");
+    cut(value, longest.saturating_sub(told.len())) + &told
+}
 
 /// A page, line by line.
 #[derive(Debug, Default)]
@@ -38,7 +53,10 @@ impl Page {
         }
         self.heading(heading);
         rows.insert(0, titles.iter().map(|title| title.to_uppercase()).collect());
-        let room = super::width().map(|width| width.saturating_sub(2));
+        for cell in rows.iter_mut().flatten() {
+            *cell = shortened(cell, LONGEST);
+        }
+        let room = width().map(|width| width.saturating_sub(2));
         if let Some(room) = room {
             super::fit::fit(&mut rows, room);
         }
@@ -53,7 +71,9 @@ impl Page {
         }
         self.heading(heading);
         let width = pairs.iter().map(|(name, _)| name.chars().count()).max().unwrap_or_default();
-        self.lines.extend(pairs.iter().map(|(name, value)| format!("  {name:width$}  {value}")));
+        let room = self::width().map_or(LONGEST, |all| all.saturating_sub(width + 4).clamp(NARROW, LONGEST));
+        let line = |(name, value): &(String, String)| format!("  {name:width$}  {}", shortened(value, room));
+        self.lines.extend(pairs.iter().map(line));
     }
 
     /// A text of several lines.
@@ -83,6 +103,19 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_long_value_is_cut_and_says_so() {
+        let mut page = Page::titled("run 1");
+        let long = json!("x".repeat(6_000));
+        page.pairs("Tags", [("note", &long)].into_iter());
+        page.table("Params", &["name", "value"], vec![vec!["p".into(), "y".repeat(6_000)]]);
+        for line in [3, 7] {
+            let line = &page.lines()[line];
+            assert!(line.ends_with("… (6000 characters; --json has them all)"), "{line}");
+            assert!(line.chars().count() < 520, "{line}");
+        }
+    }
 
     #[test]
     fn what_is_not_there_takes_no_room() {

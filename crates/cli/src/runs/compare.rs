@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::{SEARCH, resolve};
 use crate::at::At;
 use crate::client::Client;
-use crate::render::{self, cell};
+use crate::render::{self, cell, exact};
 use crate::terminal::{note, say};
 use crate::{Failed, Session};
 
@@ -106,14 +106,27 @@ fn lines(compared: &Value) -> Vec<Vec<String>> {
     for (kind, word) in [("attributes", "run"), ("params", "param"), ("metrics", "metric"), ("tags", "tag")] {
         for (key, values) in compared[kind].as_object().into_iter().flatten() {
             let values = values.as_array().map(Vec::as_slice).unwrap_or_default();
-            let cells = values.iter().map(|value| match (key.as_str(), value.as_f64()) {
-                ("duration", Some(millis)) if kind == "attributes" => render::span(millis),
-                _ => cell(value),
-            });
+            let cells = if kind == "attributes" && key == "duration" {
+                durations(values)
+            } else {
+                values.iter().map(exact).collect()
+            };
             rows.push([word.to_owned(), render::visible(key)].into_iter().chain(cells).collect());
         }
     }
     rows
+}
+
+/// How long runs took; in milliseconds where they would look the same and are not.
+fn durations(values: &[Value]) -> Vec<String> {
+    let spans: Vec<String> =
+        values.iter().map(|value| value.as_f64().map_or_else(|| cell(value), render::span)).collect();
+    let told: BTreeSet<(&String, String)> = spans.iter().zip(values.iter().map(exact)).collect();
+    if told.len() == spans.iter().collect::<BTreeSet<_>>().len() {
+        return spans;
+    }
+    let millis = |value: &Value| if value.is_null() { cell(value) } else { format!("{} ms", exact(value)) };
+    values.iter().map(millis).collect()
 }
 
 #[cfg(test)]
@@ -142,6 +155,20 @@ mod tests {
                 ["metric", "loss", "0.5", "-"]
             ]
         );
+        let near = [
+            json!({ "run_id": "a", "metrics": { "auc": 0.999_976, "n_params": 7_241_732_096.0, "low": "-Infinity" } }),
+            json!({ "run_id": "b", "metrics": { "auc": 0.999_98, "n_params": 7_241_732_097.0, "low": "NaN" } }),
+        ];
+        assert_eq!(
+            lines(&compared(&near, false)),
+            [
+                ["metric", "auc", "0.999976", "0.99998"],
+                ["metric", "low", "-Infinity", "NaN"],
+                ["metric", "n_params", "7241732096", "7241732097"]
+            ]
+        );
+        assert_eq!(durations(&[json!(1_500), json!(1_501), Value::Null]), ["1500 ms", "1501 ms", "-"]);
+        assert_eq!(durations(&[json!(1_500), json!(1_500)]), ["1.5 s", "1.5 s"]);
         assert_eq!(compared(&runs, true)["params"]["n"], json!(["3", "3"]));
         assert!(lines(&compared(&runs[..1], false)).is_empty());
     }

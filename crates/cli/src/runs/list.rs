@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{SEARCH, value_at};
+use super::{SEARCH, unquoted, value_at};
 use crate::at::At;
 use crate::client::Client;
 use crate::experiments;
-use crate::render::{self, instant};
+use crate::render::{self, Digits, instant};
 use crate::terminal::say;
 use crate::{Failed, Session};
 
@@ -19,6 +19,7 @@ Examples:
   mainstay runs list --filter \"metrics.loss < 0.3 AND params.optimizer IN ('adam', 'sgd')\"
   mainstay runs list --order-by \"metrics.loss ASC\" --columns run_name,metrics.loss,params.lr
   mainstay runs list --filter \"status = 'FAILED' OR duration > 3600000\" --json
+  mainstay runs list --deleted
 
 The filter is written in the search language, which is MLflow's and more: OR, NOT, parentheses, IN, BETWEEN,
 LIKE, RLIKE, IS NULL.";
@@ -39,6 +40,12 @@ pub struct List {
     /// `metrics.KEY`, `params.KEY`, `tags.KEY`, or all of a kind, as `params.*`.
     #[arg(long, value_name = "COLUMN,…", value_delimiter = ',')]
     columns: Vec<String>,
+    /// Only those that are deleted, and can be restored until they are purged.
+    #[arg(long, conflicts_with = "all")]
+    deleted: bool,
+    /// Those that are deleted too.
+    #[arg(long)]
+    all: bool,
     /// At most so many.
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     limit: u32,
@@ -51,7 +58,21 @@ const USUAL: [&str; 5] = ["run_name", "status", "start_time", "duration", "metri
 /// Most metrics of a run on its line; `runs show` has all of them.
 const SHOWN: usize = 4;
 
+/// Which metrics need all their digits, so that runs can be told apart.
+fn digits(items: &[Value]) -> Digits {
+    let metrics = items.iter().filter_map(|run| run["metrics"].as_object()).flatten();
+    Digits::of(metrics.map(|(key, value)| (key.as_str(), value)))
+}
+
 impl List {
+    const fn view(&self) -> &'static str {
+        match (self.all, self.deleted) {
+            (true, _) => "all",
+            (false, true) => "deleted",
+            (false, false) => "active",
+        }
+    }
+
     pub(super) async fn run(self, session: Session<'_>) -> Result<(), Failed> {
         let client = self.at.clone().connect(session).await?;
         let found = self.find(&client, session.json).await;
@@ -61,12 +82,14 @@ impl List {
             say(json!({ "items": items }).to_string());
         } else if self.columns.is_empty() {
             let titles = ["run", "name", "experiment", "status", "started", "duration", "metrics"];
-            render::rows(&titles, items.iter().map(|run| usual(run, &names)).collect());
+            let digits = digits(&items);
+            render::rows(&titles, items.iter().map(|run| usual(run, &names, &digits)).collect());
         } else {
             let columns = expanded(&self.columns, &items);
             let titles: Vec<&str> =
                 std::iter::once("run").chain(columns.iter().map(String::as_str)).collect();
-            render::rows(&titles, items.iter().map(|run| chosen(run, &columns)).collect());
+            let digits = digits(&items);
+            render::rows(&titles, items.iter().map(|run| chosen(run, &columns, &digits)).collect());
         }
         Ok(())
     }
@@ -77,7 +100,7 @@ impl List {
         client: &Client,
         is_for_programs: bool,
     ) -> Result<(Vec<Value>, BTreeMap<String, String>), Failed> {
-        let mut body = json!({ "filter": self.filter, "order_by": self.order_by });
+        let mut body = json!({ "filter": self.filter, "order_by": self.order_by, "view": self.view() });
         if let Some(ids) = experiments::ids(client, &self.experiment).await? {
             body["experiments"] = ids.into();
         }
@@ -93,7 +116,7 @@ impl List {
     }
 }
 
-fn usual(run: &Value, names: &BTreeMap<String, String>) -> Vec<String> {
+fn usual(run: &Value, names: &BTreeMap<String, String>, digits: &Digits) -> Vec<String> {
     let id = run["experiment_id"].as_str().unwrap_or_default();
     vec![
         render::cell(&run["run_id"]),
@@ -102,12 +125,15 @@ fn usual(run: &Value, names: &BTreeMap<String, String>) -> Vec<String> {
         render::cell(&run["status"]),
         shown(run, "start_time"),
         shown(run, "duration"),
-        last(&run["metrics"]),
+        last(&run["metrics"], digits),
     ]
 }
 
-fn chosen(run: &Value, columns: &[String]) -> Vec<String> {
-    let cells = columns.iter().map(|column| shown(run, column));
+fn chosen(run: &Value, columns: &[String], digits: &Digits) -> Vec<String> {
+    let cells = columns.iter().map(|column| match column.strip_prefix("metrics.") {
+        Some(key) => digits.cell(unquoted(key), value_at(run, column)),
+        None => shown(run, column),
+    });
     std::iter::once(render::cell(&run["run_id"])).chain(cells).collect()
 }
 
@@ -142,12 +168,12 @@ fn expanded(columns: &[String], items: &[Value]) -> Vec<String> {
 }
 
 /// The last value of the first metrics: a model's own figures first, those of what it is compared with after them.
-fn last(metrics: &Value) -> String {
+fn last(metrics: &Value, digits: &Digits) -> String {
     let mut pairs: Vec<(&String, &Value)> = metrics.as_object().into_iter().flatten().collect();
     pairs.sort_by_key(|(key, _)| key.contains('/'));
     let more = pairs.len().saturating_sub(SHOWN);
     let first = pairs.into_iter().take(SHOWN);
-    let first = first.map(|(key, value)| format!("{}={}", render::visible(key), render::cell(value)));
+    let first = first.map(|(key, value)| format!("{}={}", render::visible(key), digits.cell(key, value)));
     let more = (more > 0).then(|| format!("and {more} more"));
     let text = first.chain(more).collect::<Vec<_>>().join(" ");
     if text.is_empty() { "-".to_owned() } else { text }
@@ -164,7 +190,7 @@ mod tests {
             "duration": 61_000, "metrics": { "a/x": 1, "b": 0.123_456_7, "c": "NaN", "d": 2, "e": 3 },
         });
         let names = [("3".to_owned(), "flights".to_owned())].into();
-        let line = usual(&run, &names);
+        let line = usual(&run, &names, &Digits::default());
         assert_eq!(
             line,
             [
@@ -178,7 +204,7 @@ mod tests {
             ]
         );
         assert_eq!(
-            usual(&json!({ "run_id": "ab", "experiment_id": "9" }), &names)[2..],
+            usual(&json!({ "run_id": "ab", "experiment_id": "9" }), &names, &Digits::default())[2..],
             ["9", "-", "-", "-", "-"]
         );
     }
@@ -188,6 +214,10 @@ mod tests {
         let items = [json!({ "params": { "b": "1" } }), json!({ "params": { "a": "2" }, "metrics": {} })];
         let columns = ["run_name", "params.*", "metrics.*"].map(str::to_owned);
         assert_eq!(expanded(&columns, &items), ["run_name", "params.a", "params.b"]);
-        assert_eq!(chosen(&items[0], &["params.a".to_owned(), "params.b".to_owned()]), ["-", "-", "1"]);
+        let columns = ["params.a", "params.b"].map(str::to_owned);
+        assert_eq!(chosen(&items[0], &columns, &Digits::default()), ["-", "-", "1"]);
+        let near = [json!({ "metrics": { "auc": 0.999_976 } }), json!({ "metrics": { "auc": 0.999_98 } })];
+        let rows = near.each_ref().map(|run| chosen(run, &["metrics.`auc`".to_owned()], &digits(&near)));
+        assert_eq!(rows, [["-", "0.999976"], ["-", "0.99998"]]);
     }
 }

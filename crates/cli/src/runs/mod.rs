@@ -44,7 +44,7 @@ impl Runs {
     }
 }
 
-const SEARCH: &str = "/api/v1/runs/search";
+pub(crate) const SEARCH: &str = "/api/v1/runs/search";
 
 /// Why a run was not found by what it was called.
 #[derive(Debug, Error)]
@@ -53,6 +53,8 @@ enum NotOne {
         "there is no run '{0}': give its id, the first characters of it, or its name; `mainstay runs list` shows them"
     )]
     None(String),
+    #[error("there is no run '{0}': give its whole id, or its name; `mainstay runs list --all` shows them")]
+    Whole(String),
     #[error("'{0}' is several runs ({1}, …); give the id of one")]
     Several(String, String),
 }
@@ -60,9 +62,22 @@ enum NotOne {
 impl Coded for NotOne {
     fn code(&self) -> ErrorCode {
         match self {
-            Self::None(_) => ErrorCode::NotFound,
+            Self::None(_) | Self::Whole(_) => ErrorCode::NotFound,
             Self::Several(..) => ErrorCode::InvalidArgument,
         }
+    }
+}
+
+/// The id of the run of this id or name: of what cannot be undone, the beginning of an id is not enough.
+pub(crate) async fn whole(client: &Client, text: &str) -> Result<String, Failed> {
+    let is_id = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let filter = if is_id { format!("run_id = '{}'", text.to_lowercase()) } else { named(text) };
+    let found = matching(client, &filter).await?;
+    match found.as_slice() {
+        // What else has an id is not asked here.
+        [] if is_id => Ok(text.to_lowercase()),
+        [] => Err(NotOne::Whole(text.to_owned()).into()),
+        found => one(text, found),
     }
 }
 
@@ -70,21 +85,33 @@ impl Coded for NotOne {
 async fn resolve(client: &Client, text: &str) -> Result<String, Failed> {
     let is_id = text.len() <= 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     let by_id = (is_id && !text.is_empty()).then(|| format!("run_id LIKE '{}%'", text.to_lowercase()));
-    for filter in by_id.into_iter().chain([format!("run_name = {}", quoted(text))]) {
-        let wanted = json!({ "filter": filter, "columns": [], "limit": 2, "view": "all" });
-        let found = client.post(SEARCH, &wanted).await?;
-        let ids: Vec<&str> =
-            found["runs"].as_array().into_iter().flatten().filter_map(|run| run["run_id"].as_str()).collect();
-        match ids.as_slice() {
-            [] => {}
-            [one] => return Ok((*one).to_owned()),
-            [one, other, ..] => {
-                let several = NotOne::Several(text.to_owned(), format!("{one}, {other}"));
-                return Err(several.into());
-            }
+    for filter in by_id.into_iter().chain([named(text)]) {
+        let found = matching(client, &filter).await?;
+        if !found.is_empty() {
+            return one(text, &found);
         }
     }
     Err(NotOne::None(text.to_owned()).into())
+}
+
+fn named(name: &str) -> String {
+    format!("run_name = {}", quoted(name))
+}
+
+/// The ids of the first two runs for which a filter holds, deleted ones among them.
+async fn matching(client: &Client, filter: &str) -> Result<Vec<String>, Failed> {
+    let wanted = json!({ "filter": filter, "columns": [], "limit": 2, "view": "all" });
+    let found = client.post(SEARCH, &wanted).await?;
+    let runs = found["runs"].as_array().into_iter().flatten();
+    Ok(runs.filter_map(|run| run["run_id"].as_str().map(str::to_owned)).collect())
+}
+
+fn one(text: &str, found: &[String]) -> Result<String, Failed> {
+    match found {
+        [] => Err(NotOne::None(text.to_owned()).into()),
+        [one] => Ok(one.clone()),
+        [one, other, ..] => Err(NotOne::Several(text.to_owned(), format!("{one}, {other}")).into()),
+    }
 }
 
 /// A text as a string of the search language.

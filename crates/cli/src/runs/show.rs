@@ -3,11 +3,11 @@
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::resolve;
+use super::{SEARCH, resolve};
 use crate::at::At;
 use crate::client::{Client, part};
 use crate::experiments::{MLFLOW, visible_tags};
-use crate::render::{self, Page, cell, instant};
+use crate::render::{self, Page, cell, exact, instant};
 use crate::terminal::say;
 use crate::{Failed, Session};
 
@@ -31,7 +31,14 @@ pub struct Show {
 impl Show {
     pub(super) async fn run(self, session: Session<'_>) -> Result<(), Failed> {
         let client = self.at.connect(session).await?;
-        let found = find(&client, &self.run).await;
+        let found = async {
+            let mut run = find(&client, &self.run).await?;
+            if !session.json {
+                told_as_they_are(&client, &mut run).await?;
+            }
+            Ok::<_, Failed>(run)
+        };
+        let found = found.await;
         client.close().await;
         let run = found?;
         if session.json {
@@ -60,6 +67,20 @@ pub(super) async fn find(client: &Client, text: &str) -> Result<Value, Failed> {
     Ok(run)
 }
 
+/// Puts the values of metrics in place of those that MLflow's API tells, which has no infinities.
+async fn told_as_they_are(client: &Client, run: &mut Value) -> Result<(), Failed> {
+    let filter = format!("run_id = '{}'", cell(&run["info"]["run_id"]));
+    let body = json!({ "filter": filter, "view": "all", "columns": ["metrics.*"], "limit": 1 });
+    let own = client.post(SEARCH, &body).await?["runs"][0]["metrics"].take();
+    for metric in run.pointer_mut("/data/metrics").and_then(Value::as_array_mut).into_iter().flatten() {
+        let known = metric["key"].as_str().and_then(|key| own.get(key)).cloned();
+        if let Some(value) = known {
+            metric["value"] = value;
+        }
+    }
+    Ok(())
+}
+
 /// The value of a tag.
 pub(super) fn tag<'a>(run: &'a Value, key: &str) -> Option<&'a str> {
     let tags = run.pointer("/data/tags").and_then(Value::as_array)?;
@@ -84,6 +105,7 @@ fn page(run: &Value) -> Page {
         ("duration", length.map(|millis| render::span(millis as f64))),
         ("user", text("user_id")),
         ("code", code(run)),
+        ("parent run", tag(run, "mlflow.parentRunId").map(str::to_owned)),
         ("pipeline run", pipeline),
         ("artifacts", text("artifact_uri")),
     ]);
@@ -93,7 +115,7 @@ fn page(run: &Value) -> Page {
         items.iter().map(|item| vec![cell(&item["key"]), cell(&item["value"])]).collect::<Vec<_>>()
     };
     page.table("Params", &["name", "value"], pairs(list("/data/params")));
-    let metric = |one: &Value| vec![cell(&one["key"]), cell(&one["value"]), cell(&one["step"])];
+    let metric = |one: &Value| vec![cell(&one["key"]), exact(&one["value"]), cell(&one["step"])];
     page.table("Metrics", &["name", "latest", "step"], list("/data/metrics").iter().map(metric).collect());
     let own = visible_tags(list("/data/tags")).filter(|(key, _)| !key.starts_with("mainstay."));
     page.pairs("Tags", own);
@@ -146,7 +168,8 @@ mod tests {
             "info": { "run_id": "ab", "run_name": "try", "experiment_id": "3", "status": "FINISHED", "user_id": "ann",
                 "start_time": 0, "end_time": 2_500, "artifact_uri": "mlflow-artifacts:/3/ab", "lifecycle_stage": "active" },
             "data": {
-                "metrics": [{ "key": "loss", "value": 0.25, "step": 7 }], "params": [{ "key": "lr", "value": "0.1" }],
+                "metrics": [{ "key": "loss", "value": 0.25, "step": 7 }, { "key": "temp", "value": 299.999, "step": 7 },
+                    { "key": "low", "value": "-Infinity", "step": 0 }], "params": [{ "key": "lr", "value": "0.1" }],
                 "tags": [{ "key": "mlflow.source.name", "value": "train.py" },
                     { "key": "mlflow.source.git.commit", "value": "abc" }, { "key": "team", "value": "ops" },
                     { "key": "mainstay.pipeline_run", "value": "ff" }, { "key": "mainstay.step", "value": "train" }],
@@ -173,8 +196,10 @@ mod tests {
             "  lr    0.1",
             "",
             "Metrics",
-            "  NAME  LATEST  STEP",
-            "  loss  0.25    7",
+            "  NAME  LATEST     STEP",
+            "  loss  0.25       7",
+            "  temp  299.999    7",
+            "  low   -Infinity  0",
             "",
             "Tags",
             "  team  ops",

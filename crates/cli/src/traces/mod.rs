@@ -10,7 +10,9 @@ use serde_json::{Value, json};
 use crate::at::At;
 use crate::client::{Client, part};
 use crate::experiments;
-use crate::render::{self, Page, cell};
+use crate::near::Unknown;
+use crate::render::{self, Page, cell, exact};
+use crate::runs::quoted;
 use crate::terminal::say;
 use crate::{Failed, Session};
 
@@ -21,7 +23,7 @@ pub enum Traces {
     List(List),
     /// One: its spans as a waterfall, with how long each took and its tokens.
     #[command(
-        after_help = "Examples:\n  mainstay traces show tr-8f2c…\n  mainstay traces show tr-8f2c… --json | jq .spans.count"
+        after_help = "Examples:\n  mainstay traces show tr-8f2c\n  mainstay traces show tr-8f2c --json | jq .spans.count"
     )]
     Show(Show),
 }
@@ -52,7 +54,7 @@ pub struct List {
 
 #[derive(Debug, Args)]
 pub struct Show {
-    /// Its id.
+    /// Its id, or the first characters of it.
     trace: String,
     #[command(flatten)]
     at: At,
@@ -170,12 +172,33 @@ impl Show {
     }
 }
 
+/// The id of the trace that begins so.
+async fn resolve(client: &Client, text: &str) -> Result<String, Failed> {
+    const HINT: &str = "give its id, or the first characters of it; `mainstay traces list` shows them";
+    let is_id = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    let comparator = if is_id { format!("LIKE '{text}%'") } else { format!("= {}", quoted(text)) };
+    let body = json!({ "filter": format!("request_id {comparator}"), "limit": 2 });
+    let mut found = client.post("/api/v1/traces/search", &body).await?["traces"].take();
+    let ids = found.as_array_mut().into_iter().flatten().map(|trace| trace["trace_id"].take());
+    let ids: Vec<String> = ids.filter_map(|id| id.as_str().map(str::to_owned)).collect();
+    match ids.as_slice() {
+        [] => Err(Unknown::new("trace", text, std::iter::empty(), HINT).into()),
+        [one] => Ok(one.clone()),
+        // One whole id may be the beginning of another one.
+        several if several.iter().any(|id| id == text) => Ok(text.to_owned()),
+        [one, other, ..] => {
+            Err(Failed::Usage(format!("'{text}' is several traces ({one}, {other}, …); give the id of one")))
+        }
+    }
+}
+
 /// How wide a waterfall is where there is no terminal.
 const WIDTH: usize = 100;
 
 /// The trace as MLflow tells it, with its `spans` column by column; for people also the `tokens` of those spans that
 /// have some, by the place of the span.
-async fn find(client: &Client, id: &str, is_for_programs: bool) -> Result<Value, Failed> {
+async fn find(client: &Client, text: &str, is_for_programs: bool) -> Result<Value, Failed> {
+    let id = &resolve(client, text).await?;
     let mut found = client.get(&format!("{API}/{}", part(id))).await?;
     let mut trace = found["trace"]["trace_info"].take();
     let path = format!("/api/v1/traces/{}/spans", part(id));
@@ -222,18 +245,33 @@ fn page(trace: &Value, width: usize) -> Page {
             page.line(line);
         }
     }
-    let assessment = |one: &Value| {
-        let value =
-            ["feedback", "expectation"].into_iter().map(|kind| &one[kind]["value"]).find(|v| !v.is_null());
-        vec![
-            cell(&one["assessment_name"]),
-            value.map_or_else(|| "-".into(), cell),
-            cell(&one["source"]["source_id"]),
-        ]
-    };
-    let said = trace["assessments"].as_array().into_iter().flatten().map(assessment).collect();
-    page.table("Assessments", &["name", "value", "by"], said);
+    let assessment =
+        |one: &Value| vec![cell(&one["assessment_name"]), said(one), cell(&one["source"]["source_id"])];
+    let rows = trace["assessments"].as_array().into_iter().flatten().map(assessment).collect();
+    page.table("Assessments", &["name", "value", "by"], rows);
     page
+}
+
+/// What an assessment says: a value, a structure, an issue, or why there is none.
+fn said(assessment: &Value) -> String {
+    let (feedback, expectation) = (&assessment["feedback"], &assessment["expectation"]);
+    let error = &feedback["error"];
+    if !error.is_null() {
+        let told = ["error_code", "error_message"].map(|key| cell(&error[key]));
+        return format!(
+            "failed: {}",
+            told.into_iter().filter(|text| text != "-").collect::<Vec<_>>().join(": ")
+        );
+    }
+    // MLflow's clients write a structure as the text of its JSON.
+    let text = expectation["serialized_value"]["value"].as_str();
+    let structure = text.and_then(|text| serde_json::from_str::<Value>(text).ok()).map(|value| match value {
+        Value::Object(_) | Value::Array(_) => render::visible(&value.to_string()),
+        plain => exact(&plain),
+    });
+    let plain = [&feedback["value"], &expectation["value"], &assessment["issue"]["issue_name"]];
+    let plain = plain.into_iter().find(|value| !value.is_null());
+    structure.or_else(|| plain.map(exact)).unwrap_or_else(|| "-".to_owned())
 }
 
 /// What the first root is called; roots come first.
@@ -258,6 +296,18 @@ mod tests {
             ["tr-1", "OK", "2026-01-01T00:00:00Z", "1.5 s", "12 in, 30 out", "chat", "hi"]
         );
         assert_eq!(row(&json!({ "trace_id": "tr-2" }))[1..], ["-", "-", "-", "-", "-", "-"]);
+        let told = |one: Value| said(&one);
+        let structure = json!({ "value": "{\"a\":1.0,\"b\":\"x\"}", "serialization_format": "JSON_FORMAT" });
+        assert_eq!(told(json!({ "expectation": { "serialized_value": structure } })), r#"{"a":1.0,"b":"x"}"#);
+        assert_eq!(told(json!({ "expectation": { "value": "yes" } })), "yes");
+        let error = json!({ "error_code": "ValueError", "error_message": "judge failed" });
+        assert_eq!(
+            told(json!({ "feedback": { "value": null, "error": error } })),
+            "failed: ValueError: judge failed"
+        );
+        assert_eq!(told(json!({ "issue": { "issue_name": "slow" } })), "slow");
+        assert_eq!(told(json!({ "feedback": { "value": 0.123_456_789 } })), "0.123456789");
+        assert_eq!(told(json!({})), "-");
         assert_eq!(tokens(&json!({ "total_tokens": 9 })).as_deref(), Some("9"));
     }
 }

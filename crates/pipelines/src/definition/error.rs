@@ -12,9 +12,9 @@ pub enum DefinitionError {
     #[error("the definition cannot be read as YAML: {0}")]
     Yaml(String),
     /// One place is wrong.
-    #[error("{place}: {problem}")]
+    #[error("{}: {problem}", named(place))]
     At {
-        /// A path such as `stages.train.retries.max`.
+        /// A path such as `stages.train.retries.max`; empty for the top of the file.
         place: String,
         /// What is wrong there.
         problem: Problem,
@@ -30,6 +30,11 @@ pub enum DefinitionError {
         /// How much is allowed.
         limit: usize,
     },
+}
+
+/// What a place is called; the top has no key.
+const fn named(place: &str) -> &str {
+    if place.is_empty() { "the file" } else { place }
 }
 
 impl DefinitionError {

@@ -12,6 +12,7 @@ use mainstay_directory::layout::NoData;
 use mainstay_store::database::DATABASE_FILE;
 use mainstay_store::reader::Reader;
 
+use super::reachable;
 use crate::Failed;
 
 #[derive(Debug, Subcommand)]
@@ -52,7 +53,8 @@ struct Record {
 
 impl Record {
     /// Opens it for reading; a server may have it open.
-    fn open(&self) -> Result<Reader, Failed> {
+    async fn open(&self) -> Result<Reader, Failed> {
+        reachable(self.db.as_deref()).await?;
         match &self.db {
             Some(url) => Ok(Reader::open_postgres(url)?),
             None => open_sqlite(&self.directory),

@@ -9,7 +9,7 @@ use mainstay_directory::backup::{self, DatabaseKind};
 use mainstay_governance::policy::Mode;
 use serde_json::json;
 
-use super::{DataArgs, environment};
+use super::{DataArgs, environment, reachable};
 use crate::Failed;
 use crate::terminal::{note, say};
 
@@ -27,6 +27,7 @@ pub(super) struct Backup {
 
 impl Backup {
     pub(super) async fn run(self, json: bool) -> Result<ExitCode, Failed> {
+        reachable(self.data.db.as_deref()).await?;
         let bucket = artifacts::bucket(&self.data.data)?;
         let backup = backup::Backup {
             data: self.data.data,

@@ -3,9 +3,11 @@
 mod audit;
 mod backup;
 mod demo;
+mod foreign;
 mod import;
 mod init;
 mod listen;
+mod misused;
 mod restore;
 mod run;
 mod run_logs;
@@ -17,13 +19,14 @@ use std::sync::Arc;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 use mainstay_cli::terminal::note;
-use mainstay_cli::{DataArgs, Exit, Session};
+use mainstay_cli::{DataArgs, Exit, Session, report};
 use mainstay_governance::policy::Mode;
 
 use crate::Failed;
 use crate::here::Directories;
 use mainstay_platform::Environment;
 use mainstay_platform::clock::{SystemClock, SystemEntropy};
+use mainstay_store::address::PostgresAddress;
 
 /// The whole life of a model in one binary.
 #[derive(Debug, Parser)]
@@ -80,14 +83,18 @@ pub fn main() -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(|first| first == "__spawner") {
         return mainstay_runner::spawner_main();
     }
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return misused::end(error),
+    };
+    let json = cli.json;
     let filter = tracing_subscriber::EnvFilter::try_new(&cli.log).unwrap_or_default();
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     log.with_target(false).with_ansi(std::io::stderr().is_terminal()).init();
     match dispatch(cli) {
         Ok(code) => code,
         Err(failed) => {
-            note(format!("error: {failed}"));
+            note(report(&failed, json));
             Exit::of(&failed).into()
         }
     }
@@ -122,6 +129,14 @@ fn block_on<T>(work: impl Future<Output = Result<T, Failed>>) -> Result<T, Faile
     // A blocking read that nobody waits for must not keep the program alive.
     runtime.shutdown_background();
     done
+}
+
+/// A database that is named must answer, before anything is made.
+pub(crate) async fn reachable(db: Option<&str>) -> Result<(), Failed> {
+    match db {
+        Some(url) => Ok(PostgresAddress::parse(url)?.reach().await?),
+        None => Ok(()),
+    }
 }
 
 /// The real clock and entropy.

@@ -7,6 +7,7 @@ use clap::Args;
 use mainstay_directory::backup::restore;
 use serde_json::json;
 
+use super::reachable;
 use crate::Failed;
 use crate::terminal::{note, say};
 
@@ -24,6 +25,7 @@ pub(super) struct Restore {
 
 impl Restore {
     pub(super) async fn run(self, json: bool) -> Result<ExitCode, Failed> {
+        reachable(self.db.as_deref()).await?;
         let restored = restore(&self.backup, &self.data, self.db.as_deref()).await?;
         let (manifest, data) = (&restored.manifest, self.data.display());
         let events = restored.report.as_ref().map(|report| report.events);

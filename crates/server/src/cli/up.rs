@@ -15,13 +15,14 @@ use mainstay_runner::{Spawner, SpawnerConfig};
 use mainstay_webhooks::DeliveryOptions;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::foreign;
 use super::listen::Listen;
 use super::{DataArgs, environment};
 use crate::Failed;
 use crate::running::Running;
 use crate::terminal::note;
-use mainstay_platform::Platform;
 use mainstay_platform::authority::{Credentials, Directory, LocalUser};
+use mainstay_platform::{Platform, checked_address};
 
 #[derive(Debug, Args)]
 pub(super) struct Up {
@@ -107,6 +108,9 @@ impl Up {
             );
             return Err(Failed::Usage(message));
         }
+        // Before anything is made.
+        checked_address(&self.data.data, self.data.db.as_deref()).await?;
+        foreign::tell(&self.data.data);
         if let Some(url) = &self.artifacts {
             artifacts::keep_at(&self.data.data, url)?;
         }

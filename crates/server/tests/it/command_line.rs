@@ -99,6 +99,56 @@ async fn a_server_that_asks_for_tokens_is_shown_the_one_in_the_environment() {
     assert_eq!(refused.status.code(), Some(4));
 }
 
+#[tokio::test]
+async fn a_person_is_known_by_name_and_password_and_is_granted_levels() {
+    let data = Data::new();
+    let create = |name: &str, password: &str, more: &[&str], environment: &[(&str, &str)]| {
+        let mut command = data.mainstay(&[&["users", "create", name][..], more].concat());
+        command.envs(environment.iter().copied()).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        writeln!(child.stdin.take().unwrap(), "{password}").unwrap();
+        printed(&child.wait_with_output().unwrap())
+    };
+    create("root", "a p@ss/word of root", &["--admin"], &[]);
+    let _server = server_with(&data, "required").await;
+    let root = [("MAINSTAY_USERNAME", "root"), ("MAINSTAY_PASSWORD", "a p@ss/word of root")];
+    create("ann", "a password of hers", &[], &root);
+    let ann = [("MLFLOW_TRACKING_USERNAME", "ann"), ("MLFLOW_TRACKING_PASSWORD", "a password of hers")];
+    let by =
+        |who: [(&str, &str); 2], arguments: &[&str]| data.mainstay(arguments).envs(who).output().unwrap();
+    let experiments = |who| printed(&by(who, &["experiments", "list"]));
+    let refused = by(ann, &["experiments", "list"]);
+    assert_eq!(refused.status.code(), Some(4), "known, and nothing was granted yet");
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("user:ann"));
+
+    assert_eq!(
+        printed(&by(root, &["users", "grant", "ann", "read", "--experiment", "Default"])),
+        "ann has READ on experiment Default\n"
+    );
+    assert!(experiments(ann).starts_with("Default\t0\t"));
+    let raised = by(root, &["users", "grant", "ann", "DENY", "--experiment", "0", "--json"]);
+    assert_eq!(serde_json::from_str::<Value>(&printed(&raised)).unwrap()["permission"], "DENY");
+    assert_eq!(experiments(ann), "");
+    printed(&by(root, &["users", "revoke", "ann", "--experiment", "Default"]));
+    printed(&by(root, &["users", "grant", "ann", "--role", "viewer"]));
+    assert!(experiments(ann).starts_with("Default\t0\t0\t"));
+    printed(&by(root, &["users", "revoke", "ann", "--role", "viewer"]));
+    assert_eq!(by(ann, &["users", "grant", "ann", "MANAGE", "--everything"]).status.code(), Some(4));
+    assert_eq!(by(root, &["users", "grant", "ann", "READ", "--model", "none"]).status.code(), Some(3));
+
+    let told: Value =
+        serde_json::from_slice(&std::fs::read(data.path().join("server.json")).unwrap()).unwrap();
+    let host = told["url"].as_str().unwrap().trim_start_matches("http://");
+    let named =
+        |person: &str| data.output(&["users", "list", "--server", &format!("http://{person}@{host}")]);
+    assert!(printed(&named("root:a%20p%40ss%2Fword%20of%20root")).contains("ann\t"));
+    for wrong in ["root:s3cret", "root", "root:s3cret%4"] {
+        let refused = named(wrong);
+        assert!(matches!(refused.status.code(), Some(2 | 4)), "{wrong}");
+        assert!(!String::from_utf8_lossy(&refused.stderr).contains("s3cret"), "{wrong}");
+    }
+}
+
 /// The run is cancelled, and nobody is told of trouble that is none.
 #[tokio::test]
 async fn a_run_that_is_stopped_with_ctrl_c_says_so_and_no_more() {

@@ -146,7 +146,10 @@ async fn what_is_not_there_is_answered_with_what_was_meant() {
         (&["models", "show", "delais"], 3, "did you mean 'delay'"),
         (&["models", "show", "delay@champion"], 3, "no alias 'champion'"),
         (&["prompts", "show", "delay"], 3, "there is no prompt 'delay'"),
-        (&["traces", "show", "tr-1"], 3, "tr-1"),
+        (&["traces", "show", "tr-1"], 3, "`mainstay traces list` shows them"),
+        (&["models", "show", "delay/9"], 3, "model 'delay' has no version 9; `mainstay models show delay`"),
+        (&["why", "delay/9"], 3, "model 'delay' has no version 9"),
+        (&["retention", "preview", "--kind", "runs", "--experiment", "flihgts"], 3, "did you mean 'flights'"),
         (&["runs", "show", "nothing"], 3, "mainstay runs list"),
         (&["runs", "compare", "one"], 2, "RUN"),
         (&["runs", "list", "--filter", "metrics.loss <"], 2, ""),
@@ -203,11 +206,116 @@ async fn models_prompts_and_traces_are_listed_and_shown() {
     let id = listed["items"][0]["trace_id"].as_str().unwrap();
     let rows = printed(&data.output(&["traces", "list"]));
     assert!(rows.contains("2 s") && rows.contains("agent"), "{rows}");
-    let shown = printed(&data.output(&["traces", "show", id]));
+    let said = json!({ "assessment": { "assessment_name": "expected", "source": { "source_type": "HUMAN", "source_id": "ann" },
+        "expectation": { "serialized_value": { "serialization_format": "JSON_FORMAT", "value": "{\"a\": 1}" } } } });
+    post(&address, &format!("/api/3.0/mlflow/traces/{id}/assessments"), "", &said);
+    let failed = json!({ "assessment": { "assessment_name": "judged", "source": { "source_type": "CODE", "source_id": "j" },
+        "feedback": { "error": { "error_code": "ValueError", "error_message": "judge failed" } } } });
+    post(&address, &format!("/api/3.0/mlflow/traces/{id}/assessments"), "", &failed);
+    let shown = printed(&data.output(&["traces", "show", &id[..12]]));
+    assert!(
+        shown.contains("expected  {\"a\":1}") && shown.contains("failed: ValueError: judge failed"),
+        "{shown}"
+    );
     assert!(
         shown.contains("  agent ") && shown.contains("    lookup ") && shown.contains("500 ms  "),
         "{shown}"
     );
+}
+
+#[tokio::test]
+async fn figures_are_whole_and_those_that_differ_look_different() {
+    let data = Data::new();
+    let (_server, address) = server(&data).await;
+    let first = log_run(&address, "0", "t0", ("0.1", 0.999_976));
+    let second = log_run(&address, "0", "t1", ("0.1", 0.999_98));
+    let api = |call: &str, body: &Value| post(&address, &format!("/api/2.0/mlflow/{call}"), "", body);
+    for (run, count) in [(&first, 7_241_732_096.0), (&second, 7_241_732_097.0)] {
+        let metric =
+            |key: &str, value: Value| json!({ "key": key, "value": value, "timestamp": 1, "step": 0 });
+        let metrics = [
+            metric("n_params", json!(count)),
+            metric("low", json!("-Infinity")),
+            metric("none", json!("NaN")),
+            metric("largest", json!(f64::MAX)),
+        ];
+        api("runs/log-batch", &json!({ "run_id": run, "metrics": metrics }));
+    }
+    let shown = printed(&data.output(&["runs", "show", "t0"]));
+    for part in [
+        "loss      0.999976",
+        "n_params  7241732096",
+        "low       -Infinity",
+        "none      NaN",
+        "1.7976931348623157e308",
+    ] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    let compared = printed(&data.output(&["runs", "compare", "t0", "t1"]));
+    assert!(compared.contains("metric\tloss\t0.999976\t0.99998\n"), "{compared}");
+    assert!(compared.contains("metric\tn_params\t7241732096\t7241732097\n"), "{compared}");
+    let listed = printed(&data.output(&["runs", "list", "--columns", "metrics.loss,metrics.low"]));
+    assert!(listed.contains("\t0.999976\t-Infinity") && listed.contains("\t0.99998\t-Infinity"), "{listed}");
+}
+
+#[tokio::test]
+async fn what_is_deleted_is_listed_and_what_is_not_is_not_purged_by_mistake() {
+    let data = Data::new();
+    let (_server, address) = server(&data).await;
+    let created = post(&address, "/api/2.0/mlflow/experiments/create", "", &json!({ "name": "tries" }));
+    let experiment = created["experiment_id"].as_str().unwrap();
+    let kept = log_run(&address, experiment, "kept", ("0.1", 0.5));
+    let gone = log_run(&address, experiment, "gone", ("0.1", 0.5));
+    post(&address, "/api/2.0/mlflow/runs/delete", "", &json!({ "run_id": gone }));
+    let ids = |arguments: &[&str]| {
+        let listed =
+            printed(&data.output(&[&["runs", "list", "--columns", "run_name"][..], arguments].concat()));
+        listed.lines().map(|line| line.split('\t').nth(1).unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!((ids(&[]), ids(&["--deleted"])), (vec!["kept".to_owned()], vec!["gone".to_owned()]));
+    assert_eq!(ids(&["--all"]).len(), 2);
+    let counted = printed(&data.output(&["experiments", "list", "--order-by", "name ASC"]));
+    let counts: Vec<&str> = counted.lines().map(|line| line.split('\t').nth(2).unwrap()).collect();
+    assert_eq!(counts, ["0", "1"], "{counted}");
+
+    let (code, why) = said(&data.output(&["purge", "run:kept", "--yes"]));
+    assert_eq!(code, Some(2), "{why}");
+    assert!(
+        why.contains(&format!("run {kept} (kept) is not deleted yet")) && why.contains("--not-deleted"),
+        "{why}"
+    );
+    let (code, why) = said(&data.output(&["purge", "experiment:tries", "--yes"]));
+    assert!(code == Some(2) && why.contains("(tries) is not deleted yet"), "{why}");
+    let (code, why) = said(&data.output(&["purge", &format!("run:{}", &gone[..8]), "--yes"]));
+    assert!(code == Some(3) && why.contains("whole id"), "{why}");
+    let looked = data.output(&["purge", "run:kept", "run:gone", "--dry-run"]);
+    assert!(
+        said(&looked).1.contains("not deleted yet: run") && printed(&looked).contains("would go: 2 runs")
+    );
+    printed(&data.output(&["purge", "run:gone", "--yes"]));
+    printed(&data.output(&["purge", "run:kept", "--yes", "--not-deleted"]));
+    assert!(ids(&["--all"]).is_empty());
+}
+
+#[tokio::test]
+async fn limits_that_are_not_mentioned_stay() {
+    let data = Data::new();
+    let (_server, _address) = server(&data).await;
+    let quotas =
+        |arguments: &[&str]| json_of(&data.output(&[&["quotas"][..], arguments, &["--json"]].concat()));
+    let free = printed(&data.output(&["quotas", "show"]));
+    assert!(
+        free.contains("experiments\t1\tno limit\n") && free.contains("artifacts\tnot measured\tno limit\n"),
+        "{free}"
+    );
+    quotas(&["set", "--runs", "5", "--artifact-bytes", "10GiB"]);
+    let set = quotas(&["set", "--experiments", "5000"]);
+    let expected =
+        json!({ "experiments": 5000, "runs": 5, "traces_per_day": null, "artifact_bytes": 10_u64 << 30 });
+    assert_eq!(set["limits"], expected);
+    assert_eq!(data.output(&["quotas", "set"]).status.code(), Some(2));
+    let lifted = quotas(&["set", "--runs", "none"]);
+    assert_eq!((&lifted["limits"]["runs"], &lifted["limits"]["experiments"]), (&Value::Null, &json!(5000)));
 }
 
 /// The id of the run of a pipeline file that succeeds.

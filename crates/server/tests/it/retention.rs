@@ -176,11 +176,19 @@ async fn a_full_workspace_takes_no_more_until_something_is_purged() {
     let admin = app.caller();
     let experiment = experiment(&app, "one").await;
     let first = run(&app, &experiment).await;
+    let free = app.get("/api/v1/quotas").await.expect(200);
+    let counted = json!({ "experiments": 2, "runs": 1, "traces_today": null, "artifact_bytes": null, "measured_at": null });
+    assert_eq!(
+        (&free["limits"]["runs"], &free["usage"]),
+        (&Value::Null, &counted),
+        "what is not limited is told too"
+    );
     let limits = json!({ "runs": 2, "artifact_bytes": 12 });
     assert_eq!(app.put("/api/v1/quotas", &limits).await.problem(403), "permission-denied");
     app.act_as(Principal::new(Actor::user("root"), vec![Grant { workspace: None, role: Role::Admin }]));
     let set = app.put("/api/v1/quotas", &limits).await.expect(200);
     assert_eq!((&set["limits"]["runs"], &set["usage"]["runs"]), (&json!(2), &json!(1)));
+    assert_eq!(set["usage"]["artifact_bytes"], Value::Null, "not measured yet");
     assert_eq!(app.put("/api/v1/quotas", &json!({ "runs": -1 })).await.status, 400);
     app.act_as(admin);
     let (_stop, never) = watch::channel(false);

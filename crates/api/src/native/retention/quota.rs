@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use mainstay_core::name::Name;
 use mainstay_retention::quota::{Limits, SetLimits, Usage};
 use serde::Serialize;
 
@@ -10,42 +11,51 @@ use crate::caller::Caller;
 use crate::native::Error;
 use crate::native::request::JsonBody;
 
-/// A quota on the wire. What is not limited is not counted.
+/// A quota on the wire.
 #[derive(Debug, Serialize)]
 pub(super) struct QuotaBody {
     limits: Limits,
-    usage: Option<UsageBody>,
+    usage: UsageBody,
 }
 
 #[derive(Debug, Serialize)]
 struct UsageBody {
     experiments: u64,
     runs: u64,
-    traces_today: u64,
-    artifact_bytes: u64,
+    /// `None` where they are not counted, which they are where something is limited.
+    traces_today: Option<u64>,
+    /// `None` where they were never measured.
+    artifact_bytes: Option<u64>,
     measured_at: Option<String>,
 }
 
 impl QuotaBody {
-    fn of(usage: Option<Usage>, today: i64) -> Self {
-        let limits = usage.map(|usage| usage.limits).unwrap_or_default();
-        let usage = usage.map(|usage| UsageBody {
-            experiments: usage.experiments,
-            runs: usage.runs,
-            traces_today: usage.traces_on(today),
-            artifact_bytes: usage.artifact_bytes,
-            measured_at: usage.measured.map(|at| at.to_string()),
-        });
+    fn of(usage: Usage, traces_today: Option<u64>) -> Self {
+        let Usage { limits, experiments, runs, artifact_bytes, measured, .. } = usage;
+        let usage = UsageBody {
+            experiments,
+            runs,
+            traces_today,
+            artifact_bytes: measured.map(|_| artifact_bytes),
+            measured_at: measured.map(|at| at.to_string()),
+        };
         Self { limits, usage }
     }
+}
+
+async fn quota(state: &RetentionState, workspace: &Name) -> Result<Json<QuotaBody>, Error> {
+    let body = match state.quotas.usage(workspace).await? {
+        Some(usage) => QuotaBody::of(usage, Some(usage.traces_on(state.clock.now().day()))),
+        None => QuotaBody::of(state.quotas.count(workspace).await?, None),
+    };
+    Ok(Json(body))
 }
 
 pub(super) async fn show(
     State(state): State<RetentionState>,
     caller: Caller,
 ) -> Result<Json<QuotaBody>, Error> {
-    let usage = state.quotas.usage(&caller.workspace).await?;
-    Ok(Json(QuotaBody::of(usage, state.clock.now().day())))
+    quota(&state, &caller.workspace).await
 }
 
 pub(super) async fn set(
@@ -55,6 +65,5 @@ pub(super) async fn set(
 ) -> Result<Json<QuotaBody>, Error> {
     let workspace = caller.workspace.clone();
     state.limits.run(&caller.principal, SetLimits { workspace, limits }).await?;
-    let usage = state.quotas.usage(&caller.workspace).await?;
-    Ok(Json(QuotaBody::of(usage, state.clock.now().day())))
+    quota(&state, &caller.workspace).await
 }

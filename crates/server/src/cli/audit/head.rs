@@ -21,7 +21,7 @@ pub(in crate::cli) struct PrintHead {
 
 impl PrintHead {
     pub(super) async fn run(self) -> Result<ExitCode, Failed> {
-        let newest = self.record.open()?.signed_heads(1).await?.pop();
+        let newest = self.record.open().await?.signed_heads(1).await?.pop();
         let Some(head) = newest else {
             note("no head was signed yet; the server signs one when it stops, and while it runs");
             return Ok(Exit::NotFound.into());

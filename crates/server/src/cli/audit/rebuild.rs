@@ -26,7 +26,7 @@ pub(in crate::cli) struct Rebuild {
 
 impl Rebuild {
     pub(super) async fn run(self, json: bool) -> Result<ExitCode, Failed> {
-        let reader = self.record.open()?;
+        let reader = self.record.open().await?;
         // Tables are not built from a log that was changed.
         let report = check_log(&reader, stored_head(&reader).await?).await?;
         if !report.is_good() {

@@ -35,7 +35,7 @@ impl Verify {
     }
 
     pub(super) async fn run(self, json: bool) -> Result<ExitCode, Failed> {
-        let log = self.record.open()?;
+        let log = self.record.open().await?;
         let heads = self.heads(&log).await?;
         let report = check_log(&log, heads).await?;
         let state = if self.state { Some(log.check_state().await?) } else { None };
