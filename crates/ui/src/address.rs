@@ -20,7 +20,8 @@ impl Address {
         let host = said(header::HOST).or_else(|| uri.authority().map(http::uri::Authority::as_str));
         // A proxy that ends TLS says so; here it ends nowhere.
         let forwarded = said(header::HeaderName::from_static("x-forwarded-proto"));
-        let is_secure = uri.scheme_str().or(forwarded).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https"));
+        let is_secure =
+            uri.scheme_str().or(forwarded).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https"));
         let scheme = if is_secure { "https" } else { "http" };
         Self(format!("{scheme}://{}", host.filter(|host| is_host(host)).unwrap_or(USUAL)))
     }

@@ -266,7 +266,10 @@ mod tests {
         assert!(answer.headers().get_all(header::WWW_AUTHENTICATE).iter().count() > 1);
         let body = axum::body::to_bytes(answer.into_body(), 100_000).await.unwrap();
         let text = String::from_utf8(body.to_vec()).unwrap();
-        assert!(text.contains("name and your password") && text.contains("MLFLOW_TRACKING_PASSWORD"), "{text}");
+        assert!(
+            text.contains("name and your password") && text.contains("MLFLOW_TRACKING_PASSWORD"),
+            "{text}"
+        );
         assert!(text.contains("Try again</a>") && !text.contains("mainstay up"), "{text}");
     }
 

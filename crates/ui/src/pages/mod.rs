@@ -13,6 +13,7 @@ mod model_version;
 mod monitor;
 mod news;
 mod overview;
+mod overview_runs;
 mod pipeline;
 mod pipeline_run;
 mod plain_words;

@@ -173,11 +173,7 @@ async fn found(
 }
 
 /// Those experiments, or all that have traces, of which the caller may read.
-async fn scope(
-    console: &Console,
-    caller: &Caller,
-    named: &[ExperimentId],
-) -> Result<TraceScope, Error> {
+async fn scope(console: &Console, caller: &Caller, named: &[ExperimentId]) -> Result<TraceScope, Error> {
     let mut experiments = match named {
         [] => console.traces.experiments_with_traces(&caller.workspace).await?,
         named => named.to_vec(),
