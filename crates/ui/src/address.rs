@@ -40,6 +40,11 @@ impl Address {
     pub(crate) fn tracking_in(&self, experiment: &str) -> String {
         format!("{}\nexport MLFLOW_EXPERIMENT_NAME={}", self.tracking(), quoted(experiment))
     }
+
+    /// What sends a file to an address of our own API.
+    pub(crate) fn sending(&self, method: &str, path: &str, file: &str) -> String {
+        format!("curl -X {method} {}/api/v1{path} -H 'Content-Type: application/json' -d @{file}", self.0)
+    }
 }
 
 impl<S: Sync> FromRequestParts<S> for Address {

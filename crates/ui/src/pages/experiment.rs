@@ -130,11 +130,13 @@ fn arrange(all: &mut [ExperimentDetail], order: Order, activity: &HashMap<Experi
             (Reverse(last), id(detail))
         }),
         Order::Name => {
-            all.sort_by_cached_key(|detail| (detail.experiment.name.as_str().to_lowercase(), id(detail)))
+            all.sort_by_cached_key(|detail| (detail.experiment.name.as_str().to_lowercase(), id(detail)));
         }
         Order::Created => all.sort_by_cached_key(|detail| (Reverse(created(detail)), id(detail))),
         Order::Runs => {
-            all.sort_by_cached_key(|detail| (Reverse(of(detail).map_or(0, |active| active.runs)), id(detail)))
+            all.sort_by_cached_key(|detail| {
+                (Reverse(of(detail).map_or(0, |active| active.runs)), id(detail))
+            });
         }
     }
 }
