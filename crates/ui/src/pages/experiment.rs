@@ -35,7 +35,7 @@ pub(super) fn routes() -> Vec<Row> {
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum Order {
-    /// The one with the newest run first; one without any is as new as itself.
+    /// The one with the newest run first; one whose runs are older than itself, or that has none, is as new as itself.
     #[default]
     LastRun,
     Name,
@@ -126,8 +126,8 @@ fn arrange(all: &mut [ExperimentDetail], order: Order, activity: &HashMap<Experi
     let created = |detail: &ExperimentDetail| detail.experiment.created;
     match order {
         Order::LastRun => all.sort_by_cached_key(|detail| {
-            let last = of(detail).map_or_else(|| created(detail).millis(), |active| active.newest.start_ms);
-            (Reverse(last), id(detail))
+            let last = of(detail).map(|active| active.newest.start_ms);
+            (Reverse(last.max(Some(created(detail).millis()))), id(detail))
         }),
         Order::Name => {
             all.sort_by_cached_key(|detail| (detail.experiment.name.as_str().to_lowercase(), id(detail)));
