@@ -61,7 +61,7 @@ async function runsFound(text, signal) {
 }
 
 // The line that leads to what did not fit.
-const all = (isMore, name, href) => (isMore ? [{ kind: "all", name, href }] : []);
+const all = (isMore, name, href) => (isMore ? [{ kind: "", name, href }] : []);
 
 async function found(text, signal) {
   const pages = [...document.querySelectorAll("nav.main a")].map((link) => ({ kind: "page", name: link.textContent, href: link.getAttribute("href") }))

@@ -214,7 +214,7 @@ async fn train(console: &Console, workspace: &Name, home: &Home) -> Result<Stage
     let steps = console.events.read(&query).await?;
     let trained =
         steps.iter().find(|event| field(event, "/output/value/validation").is_some_and(Value::is_object));
-    match (trained, home.runs.first()) {
+    match (trained, home.runs.iter().max_by_key(|run| run.seen)) {
         (Some(event), run) if run.is_none_or(|run| run.seen.micros() <= event.at.micros()) => {
             Ok(trained_stage(event))
         }

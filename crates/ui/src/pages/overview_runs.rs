@@ -19,6 +19,9 @@ use crate::show::figure::{count, number};
 use crate::show::link;
 use crate::show::moment::Moment;
 
+/// Most runs that go on: some never say that they ended, and what did end is wanted too.
+const GOING_ON: usize = 5;
+
 /// A run of a script.
 pub(super) struct TrackedRow {
     pub(super) href: String,
@@ -54,7 +57,7 @@ impl Console {
         let mut activity = self.runs.activity(workspace).await?;
         activity.sort_by_key(|one| std::cmp::Reverse((one.newest.start_ms, one.experiment)));
         let among: Vec<ExperimentId> = activity.iter().map(|one| one.experiment).collect();
-        let mut found = self.newest_runs(workspace, &among, "status = 'RUNNING'", SHOWN).await?;
+        let mut found = self.newest_runs(workspace, &among, "status = 'RUNNING'", GOING_ON).await?;
         let left = SHOWN.saturating_sub(found.len());
         found.extend(self.newest_runs(workspace, &among, "status != 'RUNNING'", left).await?);
         let mut runs = Vec::new();
