@@ -150,7 +150,7 @@ async fn drawn(
 ) -> Result<Response, Error> {
     asked.filter = searched(&asked.filter, "run_name");
     let (found, fault) = or_fault(found(console, caller, &asked).await)?;
-    let columns = if asked.columns.is_empty() { Column::usual(&found.items) } else { asked.columns.clone() };
+    let columns = columns_of(console, caller, &asked, &found.items).await?;
     let now = console.now();
     let is_one = here != "/runs";
     let shown = Show::of(asked.said("show"));
@@ -194,6 +194,23 @@ async fn drawn(
         told,
     })?;
     Ok((status, drawn).into_response())
+}
+
+/// The columns that are asked for; else those that are usual for what was found, or for all if nothing was.
+async fn columns_of(
+    console: &Console,
+    caller: &Caller,
+    asked: &Asked<Column>,
+    runs: &[RunSummary],
+) -> Result<Vec<Column>, Error> {
+    if !asked.columns.is_empty() {
+        return Ok(asked.columns.clone());
+    }
+    if !runs.is_empty() || asked.filter.is_empty() && asked.orders.is_empty() {
+        return Ok(Column::usual(runs));
+    }
+    let all = Asked { experiments: asked.experiments.clone(), ..Asked::default() };
+    Ok(Column::usual(&found(console, caller, &all).await?.items))
 }
 
 /// What the island asks the server for; nothing where that is all.
