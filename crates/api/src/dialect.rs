@@ -345,7 +345,10 @@ const fn mlflow_code(code: ErrorCode) -> &'static str {
 /// How a stock server's sentence begins, which clients look for.
 const fn mlflow_lead(code: ErrorCode) -> &'static str {
     match code {
-        ErrorCode::Unauthenticated => "You are not authenticated. ",
+        ErrorCode::Unauthenticated => {
+            "You are not authenticated. Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or \
+             MLFLOW_TRACKING_TOKEN. "
+        }
         ErrorCode::PermissionDenied => "Permission denied. ",
         _ => "",
     }

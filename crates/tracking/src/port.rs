@@ -13,7 +13,7 @@ use mainstay_core::page::{Page, PageRequest};
 
 use crate::error::TrackingError;
 use crate::experiment::{Experiment, ExperimentDetail, ExperimentId, ExperimentName};
-use crate::index::{ColumnKind, Groups, RunSummary, Values, Vocabulary};
+use crate::index::{Activity, ColumnKind, Groups, RunSummary, Values, Vocabulary};
 use crate::input::{DatasetInput, DatasetUse, ModelOutput};
 use crate::logged_model::{LoggedModel, LoggedModelDetail, LoggedModelId, ModelMetric};
 use crate::metric::{Latest, Point};
@@ -209,6 +209,8 @@ pub struct RunQuery {
 pub trait RunSearch: Send + Sync {
     /// One page of runs. Whatever was committed before the call is in it.
     async fn search(&self, query: &RunQuery) -> Result<Page<RunSummary>, TrackingError>;
+    /// What goes on in the experiments of a workspace that have runs, by their ids.
+    async fn activity(&self, workspace: &Name) -> Result<Vec<Activity>, TrackingError>;
 }
 
 /// Which runs are wanted.

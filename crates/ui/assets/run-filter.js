@@ -3,6 +3,7 @@
 import { later, make } from "./dom.js";
 import { count } from "./figure.js";
 import { columnOf } from "./run-api.js";
+import { searched } from "./run-named.js";
 
 const RUN_ENTITIES = ["metrics", "params", "tags", "attributes", "datasets"];
 
@@ -79,7 +80,9 @@ export class FilterField {
 
   apply() {
     this.close();
-    this.state.set({ filter: this.input.value.trim() }, { isStep: true });
+    const filter = searched(this.input.value, this.state.subject.first);
+    this.input.value = filter;
+    this.state.set({ filter }, { isStep: true });
   }
 
   // The way back to all, where there is a search.

@@ -1,6 +1,7 @@
 // What the page shows, as the address says it: everything that a person chose stands there, so that an address
 // that is sent to somebody shows them the same.
 
+import { searched } from "./run-named.js";
 import { RUNS } from "./run-subject.js";
 
 const SINGLE = ["filter", "since", "show", "x", "smooth", "log", "zoom", "metric", "band", "all", "sx", "sy", "sc", "view"];
@@ -35,6 +36,7 @@ export class RunState extends EventTarget {
   read() {
     const asked = new URLSearchParams(location.search);
     for (const name of SINGLE) this[name] = asked.get(name) ?? "";
+    this.filter = searched(this.filter, this.subject.first);
     for (const [name, field] of Object.entries(LISTS)) this[field] = asked.getAll(name);
     const columns = asked.getAll("col").map(readColumn);
     const { first } = this.subject;

@@ -57,6 +57,7 @@ const ASSETS: &[Asset] = assets! {
     "run-keys.js", "assets/run-keys.js", "text/javascript; charset=utf-8";
     "run-columns.js", "assets/run-columns.js", "text/javascript; charset=utf-8";
     "run-filter.js", "assets/run-filter.js", "text/javascript; charset=utf-8";
+    "run-named.js", "assets/run-named.js", "text/javascript; charset=utf-8";
     "run-views.js", "assets/run-views.js", "text/javascript; charset=utf-8";
     "run-live.js", "assets/run-live.js", "text/javascript; charset=utf-8";
     "run-charts.js", "assets/run-charts.js", "text/javascript; charset=utf-8";

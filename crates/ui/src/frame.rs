@@ -98,6 +98,8 @@ struct ErrorPage<'a> {
     message: &'a str,
     way_out: &'static str,
     command: Option<&'static str>,
+    /// Whether the same address may answer otherwise, once it is known who asks.
+    asks_who: bool,
 }
 
 /// What happened, in a few words.
@@ -126,9 +128,10 @@ const fn way_out(class: ErrorClass) -> (&'static str, Option<&'static str>) {
             ("Go back and correct it, or start again from the overview.", None)
         }
         ErrorClass::Unauthenticated => (
-            "This server asks for a token with every request, which a browser cannot send by itself. \
-             Open the console on the machine itself in local mode:",
-            Some("mainstay up"),
+            "Try again, and sign in with your name and your password in the dialog that the browser opens; a token \
+             may stand in the place of the password. Whoever has neither asks an admin of this server. \
+             Scripts that use MLflow's client are told by their environment; MLFLOW_TRACKING_TOKEN takes a token:",
+            Some("export MLFLOW_TRACKING_USERNAME=NAME\nexport MLFLOW_TRACKING_PASSWORD=PASSWORD"),
         ),
         ErrorClass::Denied => {
             ("Ask an admin of the workspace for the role, or use an address of this machine.", None)
@@ -141,7 +144,7 @@ const fn way_out(class: ErrorClass) -> (&'static str, Option<&'static str>) {
         }
         ErrorClass::Internal => (
             "The server's log has the cause. Check the record if data may be damaged:",
-            Some("mainstay audit verify mainstay-data"),
+            Some("mainstay audit verify"),
         ),
         ErrorClass::StorageFull => ("Free some space; nothing half-written was kept.", None),
     }
@@ -160,6 +163,7 @@ pub(crate) async fn finish(mut response: Response) -> Response {
             message: &reported.message,
             way_out,
             command,
+            asks_who: class == ErrorClass::Unauthenticated,
         };
         let Ok(text) = template.render() else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
         let mut page = (response.status(), Html(text)).into_response();
@@ -253,6 +257,20 @@ mod tests {
         let text = String::from_utf8(body.to_vec()).unwrap();
         assert!(text.contains("there is no model &#60;b&#62;") && text.contains("not-found"), "{text}");
         assert!(text.contains("href=\"/\""), "{text}");
+    }
+
+    #[tokio::test]
+    async fn whoever_is_not_known_is_told_how_to_sign_in() {
+        let answer = finish(render(Protocol::Ui, &AuthenticationError::Unauthenticated.into())).await;
+        assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
+        assert!(answer.headers().get_all(header::WWW_AUTHENTICATE).iter().count() > 1);
+        let body = axum::body::to_bytes(answer.into_body(), 100_000).await.unwrap();
+        let text = String::from_utf8(body.to_vec()).unwrap();
+        assert!(
+            text.contains("name and your password") && text.contains("MLFLOW_TRACKING_PASSWORD"),
+            "{text}"
+        );
+        assert!(text.contains("Try again</a>") && !text.contains("mainstay up"), "{text}");
     }
 
     #[tokio::test]

@@ -11,6 +11,7 @@
 //! extends `base.html`. The row names its action. Times, numbers, links and the sentences of events come
 //! from `show`, so that they read the same everywhere.
 
+mod address;
 mod asset;
 mod frame;
 mod pages;

@@ -144,6 +144,10 @@ mod tests {
         assert_eq!(syntax("a BETWEEN 1 OR 2").0, 12);
         assert_eq!(syntax("a = E'\\n'").0, 4);
         assert_eq!(syntax("a = 'x").0, 4);
+        assert_eq!(syntax("child"), (5, String::new(), "a comparator"));
+        let (at, near, expected) = syntax("metrics.val/acc > 0.9");
+        assert_eq!((at, near.as_str()), (11, "/acc > 0.9"));
+        assert!(expected.contains("metrics.`val/acc`"), "{expected}");
     }
 
     #[test]

@@ -249,7 +249,14 @@ impl<'a> Rest<'a> {
             let op = if self.keyword("NOT") { Op::IsNotNull } else { Op::IsNull };
             return if self.keyword("NULL") { Ok(op) } else { Err(self.wrong("NULL")) };
         }
-        Err(self.wrong("a comparator"))
+        // A sign that begins no comparator belongs to the name.
+        let is_sign = |c: char| !(c.is_alphanumeric() || matches!(c, '_' | '(' | ')' | '\'' | '"' | '`'));
+        Err(self.wrong(if self.text.starts_with(is_sign) {
+            "a comparator; a name with other signs than letters, digits, '_' and '.' is quoted with backticks, such as \
+             metrics.`val/acc`"
+        } else {
+            "a comparator"
+        }))
     }
 
     fn text(&mut self) -> Result<Option<String>, SearchError> {

@@ -13,11 +13,12 @@ use async_trait::async_trait;
 use mainstay_core::error::StorageError;
 use mainstay_core::event::{EventSeq, RecordedEvent};
 use mainstay_core::id::RunId;
+use mainstay_core::name::Name;
 use mainstay_core::page::Page;
 use mainstay_core::time::Clock;
 use mainstay_store::Database;
 use mainstay_tracking::error::TrackingError;
-use mainstay_tracking::index::{Deadline, RunIndex, RunLists, RunSummary, Wanted, changes_of};
+use mainstay_tracking::index::{Activity, Deadline, RunIndex, RunLists, RunSummary, Wanted, changes_of};
 use mainstay_tracking::port::{RunQuery, RunSearch, TrackingReader as _};
 use mainstay_tracking::search::SearchError;
 use tokio::sync::Semaphore;
@@ -93,6 +94,11 @@ impl RunSearch for RunIndexKeeper {
             Ok(Page { items: items.into_iter().filter_map(|id| index.summary(id)).collect(), next })
         });
         found.await
+    }
+
+    async fn activity(&self, workspace: &Name) -> Result<Vec<Activity>, TrackingError> {
+        let workspace = workspace.clone();
+        self.read(move |index, _| Ok(index.activity(&workspace))).await
     }
 }
 

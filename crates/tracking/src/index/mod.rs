@@ -5,6 +5,7 @@
 //! log: each event becomes a [`RunChange`] by [`changes_of`], which [`RunIndex::apply`] takes in. The runs
 //! of an experiment are a part of their own: they mostly have the same keys, so their columns are dense.
 
+mod activity;
 mod change;
 mod file;
 mod group;
@@ -21,6 +22,7 @@ use mainstay_core::id::RunId;
 use mainstay_core::name::Name;
 use mainstay_core::page::{Page, PageRequest};
 
+pub use activity::{Activity, NewestRun};
 pub use change::{DatasetRef, RunChange, RunSummary, changes_of};
 pub use file::{IndexWriter, Stamp};
 pub use group::{Aggregate, Group, Groups};
@@ -232,6 +234,22 @@ mod tests {
             datasets: Vec::new(),
             is_attached: n.is_multiple_of(2),
         }
+    }
+
+    #[test]
+    fn the_activity_of_an_experiment_leaves_out_what_is_deleted() {
+        let mut index = RunIndex::new();
+        (0..10).for_each(|n| index.put(summary(n)));
+        let newest = |index: &RunIndex| {
+            let found = index.activity(&default_workspace());
+            found.into_iter().map(|one| (one.experiment, one.runs, one.newest.name)).collect::<Vec<_>>()
+        };
+        assert_eq!(newest(&index), [(ExperimentId(1), 10, "run-9".to_owned())]);
+        assert!(index.apply(RunChange::Lifecycle(summary(9).run.id, Lifecycle::Deleted)));
+        assert!(index.apply(RunChange::Purged(summary(8).run.id)));
+        assert_eq!(newest(&index), [(ExperimentId(1), 8, "run-7".to_owned())]);
+        (0..8).for_each(|n| assert!(index.apply(RunChange::Purged(summary(n).run.id))));
+        assert_eq!(newest(&index), [], "an experiment without runs has none");
     }
 
     #[test]

@@ -4,7 +4,6 @@ use askama::Template;
 use axum::extract::Query;
 use axum::extract::rejection::QueryRejection;
 use mainstay_api::Caller;
-use mainstay_api::dialect::BodyError;
 use mainstay_api::route::RouteScope;
 use mainstay_core::action::Action;
 use mainstay_core::event::{EventQuery, EventSeq};
@@ -14,8 +13,9 @@ use serde::Deserialize;
 use super::{Row, asked, reads};
 use crate::frame::{Page, page};
 use crate::show::link::segment;
+use crate::show::news_kinds::is_news;
 use crate::show::shell::{Section, Shell};
-use crate::show::words::{Line, Part, is_news};
+use crate::show::words::{Line, Part};
 use crate::{State, asset};
 
 /// Lines on a page.
@@ -56,6 +56,8 @@ struct AuditPage {
     entries: Vec<Entry>,
     older: Option<String>,
     filtered: bool,
+    /// What is wrong with the subject that is asked for.
+    fault: Option<String>,
     head: u64,
 }
 
@@ -65,12 +67,8 @@ async fn show(
     query: Result<Query<Filter>, QueryRejection>,
 ) -> Page {
     let Filter { subject, kind, before } = asked(query)?;
-    let about = match subject.trim() {
-        "" => None,
-        text => Some(Subject::parse(text).ok_or_else(|| {
-            BodyError::Malformed(format!("{text:?} is no subject; write it as 'model:flight-delay'"))
-        })?),
-    };
+    let about = Subject::parse(subject.trim());
+    let is_wrong = about.is_none() && !subject.trim().is_empty();
     let query = EventQuery {
         before: before.map(EventSeq),
         workspace: Some(caller.workspace.clone()),
@@ -78,7 +76,7 @@ async fn show(
         kind: Some(kind.trim().to_owned()).filter(|kind| !kind.is_empty()),
         ..EventQuery::newest(PAGE + 1)
     };
-    let mut events = console.events.read(&query).await?;
+    let mut events = if is_wrong { Vec::new() } else { console.events.read(&query).await? };
     let more = events.len() > PAGE;
     events.truncate(PAGE);
     let last = events.last().map(|event| event.seq.0);
@@ -98,6 +96,12 @@ async fn show(
     });
     page(&AuditPage {
         shell: Shell::new("Audit", Section::Audit),
+        fault: is_wrong.then(|| {
+            format!(
+                "{:?} is no subject: a subject is a kind and an id, such as 'model:flight-delay' or 'run:' and its id",
+                subject.trim()
+            )
+        }),
         filtered: !subject.is_empty() || !kind.is_empty(),
         subject,
         kind,

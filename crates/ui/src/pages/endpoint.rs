@@ -16,6 +16,7 @@ use mainstay_serving::revision::{Arm, BasisPoints, Revision, Role};
 
 use super::rollout::{RolloutView, phase, view};
 use super::{Row, reads};
+use crate::address::Address;
 use crate::frame::{Missing, Page, page};
 use crate::show::figure::{count, number, short};
 use crate::show::link;
@@ -96,10 +97,11 @@ struct ListRow {
 #[template(path = "endpoints.html")]
 struct EndpointsPage {
     shell: Shell,
+    address: Address,
     rows: Vec<ListRow>,
 }
 
-async fn list(axum::extract::State(console): State, caller: Caller) -> Page {
+async fn list(axum::extract::State(console): State, caller: Caller, address: Address) -> Page {
     let found = console.served.endpoints(&caller.workspace, &PageRequest::first(ENDPOINTS)).await?;
     let rows = found.items.iter().map(|(endpoint, revision)| ListRow {
         href: link::endpoint(&endpoint.name),
@@ -110,7 +112,7 @@ async fn list(axum::extract::State(console): State, caller: Caller) -> Page {
         revision: revision.number,
         arms: arms(endpoint, revision),
     });
-    page(&EndpointsPage { shell: Shell::new("Endpoints", Section::Endpoints), rows: rows.collect() })
+    page(&EndpointsPage { shell: Shell::new("Endpoints", Section::Endpoints), rows: rows.collect(), address })
 }
 
 /// A view of stored features, as requests with entity keys read it.
@@ -133,6 +135,7 @@ impl StoredRow {
 #[template(path = "endpoint.html")]
 struct EndpointPage {
     shell: Shell,
+    address: Address,
     name: String,
     here: String,
     model: String,
@@ -153,7 +156,12 @@ struct EndpointPage {
     history: Vec<Line>,
 }
 
-async fn show(axum::extract::State(console): State, caller: Caller, Path(name): Path<String>) -> Page {
+async fn show(
+    axum::extract::State(console): State,
+    caller: Caller,
+    Path(name): Path<String>,
+    address: Address,
+) -> Page {
     let name = Name::new(name)?;
     let workspace = &caller.workspace;
     let found = console.served.endpoint(workspace, &name).await?;
@@ -171,6 +179,7 @@ async fn show(axum::extract::State(console): State, caller: Caller, Path(name): 
     page(&EndpointPage {
         shell: Shell::new(name.to_string(), Section::Endpoints).under("Endpoints", "/endpoints"),
         here: link::endpoint(&name),
+        address,
         name: name.to_string(),
         model_href: link::model(&endpoint.model),
         model: endpoint.model.to_string(),

@@ -12,9 +12,12 @@ mod metric_points;
 mod model;
 mod model_version;
 mod monitor;
+mod news;
 mod overview;
+mod overview_runs;
 mod pipeline;
 mod pipeline_run;
+mod plain_words;
 mod prompt;
 mod prompt_text;
 mod retention;
@@ -128,9 +131,6 @@ fn filled<T>(form: Result<Form<T>, FormRejection>) -> Result<T, Error> {
 impl Console {
     /// The newest event of a kind in a workspace.
     async fn newest(&self, workspace: &Name, kind: &str) -> Result<Option<RecordedEvent>, StorageError> {
-        // The log is of all workspaces.
-        const READ: usize = 50;
-        let events = self.events.read(&EventQuery::newest(READ).of_kind(kind)).await?;
-        Ok(events.into_iter().find(|event| event.workspace == *workspace))
+        Ok(self.events.read(&EventQuery::newest(1).within(workspace).of_kind(kind)).await?.pop())
     }
 }

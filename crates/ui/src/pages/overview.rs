@@ -1,4 +1,4 @@
-//! `/`: the loop's seven stages, what answers, what runs, what happened.
+//! `/`: the loop's seven stages, what runs and what answers, what happened.
 
 use askama::Template;
 use mainstay_api::Caller;
@@ -12,27 +12,30 @@ use mainstay_monitoring::port::AlarmFilter;
 use mainstay_monitoring::record::RecordedAlarm;
 use mainstay_pipelines::port::RunFilter;
 use mainstay_pipelines::run::{PipelineRun, RunState};
+use mainstay_registry::model::ModelSummary;
+use mainstay_registry::prompt::is_prompt;
 use mainstay_serving::endpoint::Endpoint;
 use mainstay_serving::revision::Revision;
 use mainstay_serving::rollout::{Phase, Rollout};
-use mainstay_tracking::metric::Latest;
-use mainstay_tracking::run::RunDetail;
 use serde_json::Value;
 
+use super::overview_runs::{Home, TrackedRow};
 use super::{Row, reads};
+use crate::address::Address;
 use crate::frame::{Page, page};
 use crate::show::figure::{count, counted, number, short, words};
 use crate::show::link;
 use crate::show::moment::Moment;
 use crate::show::shell::{Section, Shell};
-use crate::show::words::{Line, Part, is_news};
+use crate::show::words::{Line, Part};
 use crate::{Console, State, asset};
 
-/// Lines of news, and how many events are read to find them.
+/// Lines of news.
 const NEWS: usize = 14;
-const READ: usize = 200;
-/// Most endpoints, models and runs on this page; their lists have the rest.
-const SHOWN: usize = 8;
+/// Most endpoints, models, experiments and runs on this page; their lists have the rest.
+pub(super) const SHOWN: usize = 8;
+/// How many steps are looked at to find the newest that trained something.
+const STEPS: usize = 50;
 
 pub(super) fn routes() -> Vec<Row> {
     vec![reads("/", Action::AuditRead, RouteScope::Workspace, show)]
@@ -87,10 +90,12 @@ struct RunRow {
 #[template(path = "overview.html")]
 struct OverviewPage {
     shell: Shell,
+    address: Address,
     empty: bool,
     stages: Vec<Stage>,
     endpoints: Vec<EndpointRow>,
     models: Vec<ModelRow>,
+    home: Home,
     running: Vec<RunRow>,
     approvals: Vec<(String, String, Moment)>,
     /// Address, what it is about, on which endpoint, and since when.
@@ -99,12 +104,11 @@ struct OverviewPage {
     head: u64,
 }
 
-async fn show(axum::extract::State(console): State, caller: Caller) -> Page {
+async fn show(axum::extract::State(console): State, caller: Caller, address: Address) -> Page {
     let workspace = &caller.workspace;
     let now = console.now();
     let head = console.events.head().borrow().0;
-    let events = console.events.read(&EventQuery::newest(READ)).await?;
-    let ours: Vec<_> = events.into_iter().filter(|event| event.workspace == *workspace).collect();
+    let home = console.home(workspace).await?;
     let endpoints = console.served.endpoints(workspace, &PageRequest::first(SHOWN)).await?.items;
     let mut rollouts = Vec::new();
     for (endpoint, _) in &endpoints {
@@ -119,15 +123,15 @@ async fn show(axum::extract::State(console): State, caller: Caller) -> Page {
     let stages = vec![
         data(&console, workspace).await?,
         features(&console, workspace).await?,
-        train(&console, workspace, &ours).await?,
+        train(&console, workspace, &home).await?,
         gates(&console, workspace).await?,
         release(&rollouts),
         serve(&endpoints),
-        watch(&open, &ours),
+        watch(&open, console.newest(workspace, "segment.sealed").await?.as_ref()),
     ];
     page(&OverviewPage {
         shell: Shell::new("Overview", Section::Overview),
-        empty: head == 0 || stages.iter().all(|stage| stage.class == "idle"),
+        empty: home.runs.is_empty() && stages.iter().all(|stage| stage.class == "idle"),
         alarms: open
             .iter()
             .map(|alarm| {
@@ -149,12 +153,9 @@ async fn show(axum::extract::State(console): State, caller: Caller) -> Page {
                 (link::approval(asked.id), asked.step.to_string(), Moment::ahead(asked.expires, now))
             })
             .collect(),
-        news: ours
-            .iter()
-            .filter(|event| is_news(&event.kind))
-            .take(NEWS)
-            .map(|event| Line::of(event, now))
-            .collect(),
+        news: console.news(workspace, NEWS).await?.iter().map(|event| Line::of(event, now)).collect(),
+        address,
+        home,
         stages,
         head,
     })
@@ -207,46 +208,34 @@ async fn features(console: &Console, workspace: &Name) -> Result<Stage, StorageE
     })
 }
 
-/// The newest of a trained model of a pipeline, or a run that a client finished.
-async fn train(console: &Console, workspace: &Name, ours: &[RecordedEvent]) -> Result<Stage, StorageError> {
-    let trained = |event: &&RecordedEvent| {
-        event.kind == "step.accepted"
-            && field(event, "/output/value/validation").is_some_and(Value::is_object)
-    };
-    let finished = |event: &&RecordedEvent| {
-        event.kind == "run.updated" && field(event, "/status").and_then(Value::as_str) == Some("FINISHED")
-    };
-    let newest = ours.iter().find(|event| trained(event) || finished(event));
-    let Some(event) = newest else {
-        return Ok(Stage::idle("Train", "/experiments", "log a run with mlflow"));
-    };
-    if event.kind == "step.accepted" {
-        return Ok(trained_stage(event));
+/// The newest of a trained model of a pipeline, or a run of a client.
+async fn train(console: &Console, workspace: &Name, home: &Home) -> Result<Stage, StorageError> {
+    let query = EventQuery::newest(STEPS).within(workspace).of_kind("step.accepted");
+    let steps = console.events.read(&query).await?;
+    let trained =
+        steps.iter().find(|event| field(event, "/output/value/validation").is_some_and(Value::is_object));
+    match (trained, home.runs.iter().max_by_key(|run| run.seen)) {
+        (Some(event), run) if run.is_none_or(|run| run.seen.micros() <= event.at.micros()) => {
+            Ok(trained_stage(event))
+        }
+        (_, Some(run)) => Ok(run_stage(run)),
+        (_, None) => Ok(Stage::idle("Train", "/experiments", "log a run with mlflow")),
     }
-    let runs = match event.subject.id.parse() {
-        Ok(id) => console.tracked.runs(workspace, &[id]).await?,
-        Err(_) => Vec::new(),
-    };
-    let Some(run) = runs.into_iter().next() else {
-        return Ok(Stage::idle("Train", "/experiments", "log a run with mlflow"));
-    };
-    let metric = telling(&run);
-    Ok(Stage {
-        name: "Train",
-        href: link::run(run.run.id),
-        class: "ok",
-        big: metric.map_or_else(|| "done".to_owned(), |(_, point)| number(point.value)),
-        says: metric.map_or_else(String::new, |(key, _)| words(key)),
-        hint: format!("run {}", run.run.name),
-    })
 }
 
-/// The metric that tells most of a run: of a validation, else one with a history, else any.
-fn telling(run: &RunDetail) -> Option<(&String, &Latest)> {
-    let finite = || run.metrics.iter().filter(|(_, latest)| latest.value.is_finite());
-    let judged = |key: &str| ["val", "test", "eval"].iter().any(|word| key.starts_with(word));
-    let validation = finite().find(|(key, _)| judged(key));
-    validation.or_else(|| finite().find(|(_, latest)| latest.step > 0)).or_else(|| finite().next())
+fn run_stage(run: &TrackedRow) -> Stage {
+    let (big, says) = match &run.figure {
+        Some((name, value)) => (value.clone(), words(name)),
+        None => (run.status.word.to_owned(), run.experiment.clone()),
+    };
+    Stage {
+        name: "Train",
+        href: run.href.clone(),
+        class: run.status.class,
+        big,
+        says,
+        hint: format!("run {}", run.name),
+    }
 }
 
 /// Area under the curve where there is one, else the first figure of the validation.
@@ -338,8 +327,7 @@ fn serve(endpoints: &[(Endpoint, Revision)]) -> Stage {
     }
 }
 
-fn watch(open: &[RecordedAlarm], ours: &[RecordedEvent]) -> Stage {
-    let sealed = ours.iter().find(|event| event.kind == "segment.sealed");
+fn watch(open: &[RecordedAlarm], sealed: Option<&RecordedEvent>) -> Stage {
     let Some(first) = open.first() else {
         let Some(sealed) = sealed else {
             return Stage::idle("Watch", "/endpoints", "send predictions");
@@ -380,23 +368,22 @@ fn endpoint_rows(endpoints: &[(Endpoint, Revision)], rollouts: &[Rollout]) -> Ve
     endpoints.iter().map(row).collect()
 }
 
+/// The models that changed last; prompts have a list of their own.
 async fn model_rows(console: &Console, workspace: &Name) -> Result<Vec<ModelRow>, StorageError> {
     let mut models = console.registered.models(workspace).await?;
+    models.retain(|detail| !is_prompt(&detail.tags));
     models.sort_by_key(|detail| std::cmp::Reverse(detail.model.updated));
-    models.truncate(SHOWN);
-    let versions = console.registered.versions(workspace, None).await?;
-    let rows = models.into_iter().map(|detail| {
-        let own: Vec<_> = versions.iter().filter(|v| v.version.model == detail.model.name).collect();
-        ModelRow {
-            href: link::model(&detail.model.name),
-            versions: own.len(),
-            newest: own.last().map(|version| version.version.number.0),
-            aliases: detail.aliases.iter().map(|(alias, to)| (alias.to_string(), to.0)).collect(),
-            updated: Moment::ago(detail.model.updated, console.now()),
-            name: detail.model.name.to_string(),
-        }
-    });
-    Ok(rows.collect())
+    let shown: Vec<_> = models.into_iter().take(SHOWN).map(|detail| detail.model.name).collect();
+    let found = console.registered.summaries(workspace, &shown).await?;
+    let row = |ModelSummary { detail, versions, newest }| ModelRow {
+        href: link::model(&detail.model.name),
+        versions,
+        newest: newest.map(|newest| newest.0),
+        aliases: detail.aliases.iter().map(|(alias, to)| (alias.to_string(), to.0)).collect(),
+        updated: Moment::ago(detail.model.updated, console.now()),
+        name: detail.model.name.to_string(),
+    };
+    Ok(found.into_iter().map(row).collect())
 }
 
 fn run_row(run: &PipelineRun, console: &Console) -> RunRow {

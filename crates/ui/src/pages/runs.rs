@@ -6,10 +6,12 @@
 use askama::Template;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query};
+use axum::response::{IntoResponse as _, Response};
+use http::StatusCode;
 use mainstay_api::Caller;
 use mainstay_api::route::RouteScope;
 use mainstay_core::action::Action;
-use mainstay_core::page::PageRequest;
+use mainstay_core::page::{Page as Part, PageRequest};
 use mainstay_core::time::MachineTime;
 use mainstay_tracking::experiment::{ExperimentDetail, ExperimentId};
 use mainstay_tracking::index::RunSummary;
@@ -17,10 +19,12 @@ use mainstay_tracking::port::RunQuery;
 use mainstay_tracking::run::Lifecycle;
 use mainstay_tracking::search::{RunFilter, RunOrder, View};
 
+use super::plain_words::searched;
 use super::run_columns::{Cell, Column};
-use super::table_page::{Asked, Line, PAGE, Pairs, Sheet};
+use super::table_page::{Asked, Line, PAGE, Pairs, Sheet, or_fault};
 use super::{Row, asked, reads};
-use crate::frame::{Missing, Page, page};
+use crate::address::Address;
+use crate::frame::{Error, Missing, page};
 use crate::show::link;
 use crate::show::shell::{Section, Shell};
 use crate::{Console, State, asset};
@@ -85,27 +89,33 @@ struct RunsPage {
     sheet: Sheet,
     searched: bool,
     cleared: String,
+    /// What is wrong with the search that the address asks for.
+    fault: Option<String>,
+    /// What a script has to be told to send runs here.
+    told: String,
 }
 
 async fn of_one(
     axum::extract::State(console): State,
     caller: Caller,
     Path(id): Path<String>,
+    address: Address,
     query: Result<Query<Pairs>, QueryRejection>,
-) -> Page {
+) -> Result<Response, Error> {
     let id = ExperimentId::parse(&id)?;
     let found = console.tracked.experiment(&caller.workspace, id).await?;
     let found = found.ok_or_else(|| Missing(format!("experiment {id}")))?;
     let mut asked = Asked::<Column>::parse(asked(query)?)?;
     asked.experiments = vec![id];
-    drawn(&console, &caller, asked, link::experiment(id), &[found]).await
+    drawn(&console, &caller, asked, (link::experiment(id), address), &[found]).await
 }
 
 async fn of_many(
     axum::extract::State(console): State,
     caller: Caller,
+    address: Address,
     query: Result<Query<Pairs>, QueryRejection>,
-) -> Page {
+) -> Result<Response, Error> {
     let mut asked = Asked::<Column>::parse(asked(query)?)?;
     let mut all = console.tracked.experiments(&caller.workspace).await?;
     all.retain(|found| found.experiment.lifecycle == Lifecycle::Active);
@@ -115,16 +125,11 @@ async fn of_many(
     if asked.experiments.is_empty() {
         asked.experiments = all.iter().map(|found| found.experiment.id).collect();
     }
-    drawn(&console, &caller, asked, "/runs".to_owned(), &named).await
+    drawn(&console, &caller, asked, ("/runs".to_owned(), address), &named).await
 }
 
-async fn drawn(
-    console: &Console,
-    caller: &Caller,
-    asked: Asked<Column>,
-    here: String,
-    named: &[ExperimentDetail],
-) -> Page {
+/// The runs that are asked for.
+async fn found(console: &Console, caller: &Caller, asked: &Asked<Column>) -> Result<Part<RunSummary>, Error> {
     let query = RunQuery {
         workspace: caller.workspace.clone(),
         experiments: asked.experiments.clone(),
@@ -137,8 +142,19 @@ async fn drawn(
         },
         page: PageRequest { limit: PAGE, after: asked.after.clone() },
     };
-    let found = console.runs.search(&query).await?;
-    let columns = if asked.columns.is_empty() { Column::usual(&found.items) } else { asked.columns.clone() };
+    Ok(console.runs.search(&query).await?)
+}
+
+async fn drawn(
+    console: &Console,
+    caller: &Caller,
+    mut asked: Asked<Column>,
+    (here, address): (String, Address),
+    named: &[ExperimentDetail],
+) -> Result<Response, Error> {
+    asked.filter = searched(&asked.filter, "run_name");
+    let (found, fault) = or_fault(found(console, caller, &asked).await)?;
+    let columns = columns_of(console, caller, &asked, &found.items).await?;
     let now = console.now();
     let is_one = here != "/runs";
     let shown = Show::of(asked.said("show"));
@@ -153,7 +169,12 @@ async fn drawn(
         let value = if show == Show::Table { "" } else { name };
         Tab { name, title, href: asked.with(&here, &[("show", value)]), is_here: shown == show }
     };
-    page(&RunsPage {
+    let told = match named {
+        [one] if is_one => address.tracking_in(one.experiment.name.as_str()),
+        _ => address.tracking(),
+    };
+    let status = if fault.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::OK };
+    let drawn = page(&RunsPage {
         shell,
         heading,
         id: named.first().filter(|_| is_one).map(|one| one.experiment.id.to_string()),
@@ -169,11 +190,31 @@ async fn drawn(
             lines: found.items.iter().map(|run| line(run, &columns, now)).collect(),
             next: found.next.map(|token| asked.further(&here, &token)),
         },
-        searched: !asked.filter.trim().is_empty(),
+        searched: !asked.filter.is_empty() || fault.is_some(),
         cleared: asked.with(&here, &[("filter", "")]),
         filter: asked.filter,
         here,
-    })
+        fault,
+        told,
+    })?;
+    Ok((status, drawn).into_response())
+}
+
+/// The columns that are asked for; else those that are usual for what was found, or for all if nothing was.
+async fn columns_of(
+    console: &Console,
+    caller: &Caller,
+    asked: &Asked<Column>,
+    runs: &[RunSummary],
+) -> Result<Vec<Column>, Error> {
+    if !asked.columns.is_empty() {
+        return Ok(asked.columns.clone());
+    }
+    if !runs.is_empty() || asked.filter.is_empty() && asked.orders.is_empty() {
+        return Ok(Column::usual(runs));
+    }
+    let all = Asked { experiments: asked.experiments.clone(), ..Asked::default() };
+    Ok(Column::usual(&found(console, caller, &all).await?.items))
 }
 
 /// What the island asks the server for; nothing where that is all.

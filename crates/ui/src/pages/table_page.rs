@@ -1,7 +1,8 @@
 //! Pages that hold a table whose whole state stands in the address: runs, and traces.
 
+use mainstay_core::error::ErrorClass;
 use mainstay_core::experiment::ExperimentId;
-use mainstay_core::page::PageToken;
+use mainstay_core::page::{Page, PageToken};
 
 use super::run_columns::{Cell, MOST};
 use crate::frame::Error;
@@ -48,6 +49,17 @@ impl<C> Default for Asked<C> {
             after: None,
             kept: Pairs::new(),
         }
+    }
+}
+
+/// What was found; or nothing, and what is wrong with the search. A page with its field is drawn all the same.
+pub(super) fn or_fault<T>(found: Result<Page<T>, Error>) -> Result<(Page<T>, Option<String>), Error> {
+    match found {
+        Ok(found) => Ok((found, None)),
+        Err(error) if error.code().class() == ErrorClass::Invalid => {
+            Ok((Page { items: Vec::new(), next: None }, Some(error.into_sentence())))
+        }
+        Err(error) => Err(error),
     }
 }
 

@@ -6,22 +6,27 @@
 use askama::Template;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query};
+use axum::response::{IntoResponse as _, Response};
+use http::StatusCode;
 use mainstay_api::Caller;
 use mainstay_api::route::RouteScope;
 use mainstay_core::action::Action;
 use mainstay_core::experiment::ExperimentId;
-use mainstay_core::page::PageRequest;
+use mainstay_core::page::{Page as Part, PageRequest};
 use mainstay_core::scope::ResourceKind;
 use mainstay_core::time::MachineTime;
 use mainstay_traces::assessment::AssessedTrace;
+use mainstay_traces::id::TraceId;
 use mainstay_traces::port::{TraceQuery, TraceScope};
 use mainstay_traces::search::{TraceFilter, TraceOrder};
 
+use super::plain_words::searched;
 use super::run_columns::Cell;
-use super::table_page::{Asked, Line, PAGE, Pairs, Sheet};
+use super::table_page::{Asked, Line, PAGE, Pairs, Sheet, or_fault};
 use super::trace_columns::Column;
 use super::{Row, asked, reads};
-use crate::frame::{Missing, Page, page};
+use crate::address::Address;
+use crate::frame::{Error, Missing, page};
 use crate::show::link;
 use crate::show::shell::{Section, Shell};
 use crate::{Console, State, asset};
@@ -67,14 +72,18 @@ struct TracesPage {
     cleared: String,
     /// Whether the caller may record a demonstration; asked where all traces are, and there is none.
     offers_demonstration: bool,
+    /// What is wrong with the search that the address asks for.
+    fault: Option<String>,
+    address: Address,
 }
 
 async fn of_one(
     axum::extract::State(console): State,
     caller: Caller,
     Path(id): Path<String>,
+    address: Address,
     query: Result<Query<Pairs>, QueryRejection>,
-) -> Page {
+) -> Result<Response, Error> {
     let id = ExperimentId::parse(&id)?;
     caller.admitted(ResourceKind::Experiment, id)?;
     let found = console.tracked.experiment(&caller.workspace, id).await?;
@@ -85,38 +94,36 @@ async fn of_one(
     let shell = Shell::new(format!("Traces of {name}"), Section::Traces)
         .under("Experiments", "/experiments")
         .under(name.clone(), link::experiment(id));
-    drawn(&console, &caller, asked, (shell, name, Some(id))).await
+    drawn(&console, &caller, asked, (shell, name, Some(id)), address).await
 }
 
 async fn of_many(
     axum::extract::State(console): State,
     caller: Caller,
+    address: Address,
     query: Result<Query<Pairs>, QueryRejection>,
-) -> Page {
+) -> Result<Response, Error> {
     let asked = Asked::parse(asked(query)?)?;
     let shell = Shell::new("Traces", Section::Traces);
-    drawn(&console, &caller, asked, (shell, "Traces".to_owned(), None)).await
+    drawn(&console, &caller, asked, (shell, "Traces".to_owned(), None), address).await
 }
 
 async fn drawn(
     console: &Console,
     caller: &Caller,
-    asked: Asked<Column>,
+    mut asked: Asked<Column>,
     (shell, heading, id): (Shell, String, Option<ExperimentId>),
-) -> Page {
+    address: Address,
+) -> Result<Response, Error> {
+    asked.filter = searched(&asked.filter, "name");
     let now = console.now();
     let here = id.map_or_else(|| "/traces".to_owned(), link::traces_of);
     let scope = scope(console, caller, &asked.experiments).await?;
     let several = scope.experiments.len();
     let since = asked.said("since").and_then(|text| TIMES.iter().find(|(value, ..)| *value == text));
     let within = since.map(|(.., span)| format!("timestamp_ms >= {}", now.millis().saturating_sub(*span)));
-    let query = TraceQuery {
-        scope,
-        filter: TraceFilter::parse_both(&asked.filter, within.as_deref().unwrap_or_default())?,
-        order: TraceOrder::parse(&asked.orders)?,
-        page: PageRequest { limit: PAGE, after: asked.after.clone() },
-    };
-    let found = console.traces.search(&query).await?;
+    let found = found(console, scope, &asked, within.as_deref().unwrap_or_default()).await;
+    let (found, fault) = or_fault(found)?;
     let traces = console.traced.traces(&caller.workspace, &found.items).await?;
     let columns =
         if asked.columns.is_empty() { Column::usual(&traces, several) } else { asked.columns.clone() };
@@ -128,7 +135,8 @@ async fn drawn(
     };
     let offers_demonstration =
         id.is_none() && console.demonstrations.is_open_to(&caller.principal, &caller.workspace);
-    page(&TracesPage {
+    let status = if fault.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::OK };
+    let drawn = page(&TracesPage {
         offers_demonstration,
         shell,
         heading,
@@ -143,19 +151,34 @@ async fn drawn(
             lines: traces.iter().map(|trace| line(trace, &columns, now)).collect(),
             next: found.next.map(|token| asked.further(&here, &token)),
         },
-        searched: !asked.filter.trim().is_empty() || since.is_some(),
+        searched: !asked.filter.is_empty() || since.is_some() || fault.is_some(),
         cleared: asked.with(&here, &[("filter", ""), ("since", "")]),
         filter: asked.filter,
         here,
-    })
+        fault,
+        address,
+    })?;
+    Ok((status, drawn).into_response())
+}
+
+/// The traces that are asked for, of those that started `within` a time.
+async fn found(
+    console: &Console,
+    scope: TraceScope,
+    asked: &Asked<Column>,
+    within: &str,
+) -> Result<Part<TraceId>, Error> {
+    let query = TraceQuery {
+        scope,
+        filter: TraceFilter::parse_both(&asked.filter, within)?,
+        order: TraceOrder::parse(&asked.orders)?,
+        page: PageRequest { limit: PAGE, after: asked.after.clone() },
+    };
+    Ok(console.traces.search(&query).await?)
 }
 
 /// Those experiments, or all that have traces, of which the caller may read.
-async fn scope(
-    console: &Console,
-    caller: &Caller,
-    named: &[ExperimentId],
-) -> Result<TraceScope, crate::frame::Error> {
+async fn scope(console: &Console, caller: &Caller, named: &[ExperimentId]) -> Result<TraceScope, Error> {
     let mut experiments = match named {
         [] => console.traces.experiments_with_traces(&caller.workspace).await?,
         named => named.to_vec(),

@@ -65,23 +65,6 @@ impl Line {
     }
 }
 
-/// Whether an event is worth a line among the news; all of them stand in the audit.
-pub(crate) fn is_news(kind: &str) -> bool {
-    let noise = [
-        "run.logged",
-        "run.inputs_logged",
-        "run.outputs_logged",
-        "purge.advanced",
-        "segment.sealed",
-        "spans.logged",
-        "step.accepted",
-    ];
-    !noise.contains(&kind)
-        && !kind.starts_with("trace.")
-        && !kind.ends_with(".tagged")
-        && !kind.ends_with(".untagged")
-}
-
 fn text(value: impl Into<String>) -> Part {
     Part::Text(value.into())
 }
