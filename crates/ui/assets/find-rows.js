@@ -10,7 +10,7 @@ for (const card of document.querySelectorAll("[data-find]")) {
   const rows = [...card.querySelectorAll("tbody tr")];
   if (rows.length <= FEW) continue;
   const what = card.dataset.find;
-  const field = make("input", { type: "search", class: "find", placeholder: `Find a ${what}`, "aria-label": `Find a ${what}`, autocomplete: "off" });
+  const field = make("input", { type: "search", placeholder: `Find a ${what}`, "aria-label": `Find a ${what}`, autocomplete: "off" });
   const says = make("span", { class: "key", role: "status" }, counted(rows.length, what, `${what}s`));
   field.addEventListener("input", () => {
     const typed = field.value.trim().toLowerCase();
@@ -21,5 +21,5 @@ for (const card of document.querySelectorAll("[data-find]")) {
     }
     says.textContent = typed === "" ? counted(rows.length, what, `${what}s`) : `${count(found)} of ${count(rows.length)}`;
   });
-  card.querySelector("header").append(says, field);
+  card.querySelector("header").append(make("span", { class: "find" }, says, field));
 }

@@ -34,7 +34,7 @@ function formOf(greatest, last) {
   const power = powerOf(greatest);
   if (power >= 18 || power < -3) return (value) => `${(value / ten(power)).toFixed(Math.min(20, Math.max(0, power - last)))}e${power}`;
   const [unit, letter] = UNITS.find(([size]) => power >= Math.max(4, size)) ?? [0, ""];
-  if (letter && unit - last <= 3) return (value) => `${(value / ten(unit)).toFixed(Math.max(0, unit - last))}${letter}`;
+  if (letter && last > 0 && unit - last <= 3) return (value) => `${(value / ten(unit)).toFixed(Math.max(0, unit - last))}${letter}`;
   const text = (value) => value.toFixed(Math.min(20, Math.max(0, -last)));
   return power >= 4 ? (value) => groupedFraction(text(value)) : text;
 }
@@ -78,15 +78,15 @@ function instants(values, step) {
 }
 
 // Marks along a column's scale (run-compare.js): what they say, and where they lie between 0 and 1.
-export function marksOf(name, scale, most = 5) {
+export function marksOf(name, scale, most = 6) {
   if (scale.words) {
-    const every = Math.ceil(scale.words.length / (most * 3));
+    const every = Math.ceil(scale.words.length / (most * 2.5));
     return scale.words.filter((_, place) => place % every === 0).map((word) => [word, scale.at(word)]);
   }
   const { low, high } = scale;
   if (!Number.isFinite(low)) return [];
   if (low === high) return [[isSpan(name) ? span(low) : isInstant(name) ? instant(low).slice(0, 19).replace("T", " ") : tickTexts([low], scale.isWhole ? 1 : ten(powerOf(low || 1) - 5))[0], 0.5]];
-  if (scale.isLog) return decades(low, high, most + 2).map((value) => [alone(value), scale.at(value)]);
+  if (scale.isLog) return decades(low, high, most).map((value) => [alone(value), scale.at(value)]);
   const clock = isSpan(name) || isInstant(name);
   const { step, values } = ticks(low, high, most, clock ? SPANS : scale.isWhole ? WHOLE : null);
   const texts = isSpan(name) ? values.map(span) : isInstant(name) ? instants(values, step) : tickTexts(values, step);

@@ -243,16 +243,23 @@ export class RunCharts {
   }
 }
 
-// Groups by prefix: what has none first, what the machine says of itself (`system/`) last.
+// Groups by what stands before the last `/`: what has nothing there first, what the machine says of itself (`system/`)
+// last. Prefixes that hold one metric each are grouped by what stands behind: forty layers with a norm are one group.
 function partsOf(names) {
-  const parts = new Map();
-  for (const name of names) {
-    const prefix = name.slice(0, Math.max(0, name.lastIndexOf("/")));
-    if (!parts.has(prefix)) parts.set(prefix, { prefix, names: [] });
-    parts.get(prefix).names.push(name);
-  }
-  const rank = ({ prefix }) => (prefix === "" ? 0 : prefix === "system" || prefix.startsWith("system/") ? 2 : 1);
-  return [...parts.values()].sort((one, other) => rank(one) - rank(other) || (one.prefix < other.prefix ? -1 : 1));
+  const own = grouped(names, (name) => name.slice(0, Math.max(0, name.lastIndexOf("/"))));
+  const lone = own.flatMap(([prefix, those]) => (prefix !== "" && those.length === 1 ? those : []));
+  const shared = grouped(lone, (name) => `*${name.slice(name.lastIndexOf("/"))}`).filter(([, those]) => those.length > 1);
+  const taken = new Set(shared.flatMap(([, those]) => those));
+  const parts = [...own.filter(([, those]) => !taken.has(those[0])), ...shared].map(([prefix, those]) => ({ prefix, names: those }));
+  const rank = ({ prefix }) => (prefix === "" ? 0 : /^system(\/|$)/.test(prefix) ? 3 : prefix.startsWith("*/") ? 2 : 1);
+  const size = (part) => (rank(part) === 2 ? part.names.length : 0);
+  return parts.sort((one, other) => rank(one) - rank(other) || size(one) - size(other) || (one.prefix < other.prefix ? -1 : 1));
+}
+
+function grouped(names, keyOf) {
+  const groups = new Map();
+  for (const name of names) groups.set(keyOf(name), [...(groups.get(keyOf(name)) ?? []), name]);
+  return [...groups];
 }
 
 // What stands there already is left: taken out for a moment, a chart would lose the keyboard.
