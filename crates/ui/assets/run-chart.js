@@ -143,7 +143,7 @@ export class RunChart {
     const axis = { stroke: panel.ink("--soft"), font: "11px Mono, monospace", grid: { stroke: panel.ink("--line"), width: 1 }, ticks: { show: false } };
     const isTime = state.x === "time";
     const zoom = panel.zoom();
-    const below = { ...axis, size: 28, space: 70 };
+    const below = { ...axis, size: 28, space: 58 };
     if (state.x === "relative") Object.assign(below, { incrs: SPANS, values: (_, splits) => splits.map((value) => (value < 0 ? "" : span(value))) });
     else if (!isTime) Object.assign(below, { incrs: WHOLE, values: (_, splits) => tickTexts(splits) });
     const beside = { ...axis, incrs: this.unit === 1 && isWhole(lines) ? WHOLE : STEPS, values: (_, splits) => this.texts(splits), size: (_, texts) => roomFor(texts) };

@@ -61,6 +61,7 @@ const ASSETS: &[Asset] = assets! {
     "run-live.js", "assets/run-live.js", "text/javascript; charset=utf-8";
     "run-charts.js", "assets/run-charts.js", "text/javascript; charset=utf-8";
     "run-bars.js", "assets/run-bars.js", "text/javascript; charset=utf-8";
+    "run-images.js", "assets/run-images.js", "text/javascript; charset=utf-8";
     "run-axis.js", "assets/run-axis.js", "text/javascript; charset=utf-8";
     "find-rows.js", "assets/find-rows.js", "text/javascript; charset=utf-8";
     "run-chart.js", "assets/run-chart.js", "text/javascript; charset=utf-8";
