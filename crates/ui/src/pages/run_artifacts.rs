@@ -158,7 +158,7 @@ async fn tree(
         let next = parts.get(level);
         let mut found = None;
         let called = if folder == run_images::FOLDER {
-            run_images::once(entries)
+            run_images::once(entries, next.copied())
         } else {
             entries.into_iter().map(|entry| (entry.name.clone(), entry)).collect()
         };

@@ -83,7 +83,7 @@ fn whole(step: f64) -> String {
 /// is lost.
 fn line(drawn: &Came, width: f64) -> (Vec<Point>, u64) {
     match drawn {
-        Came::Points(points) => (points.iter().map(logged).collect(), points.len() as u64),
+        Came::Points(points) => (points.iter().map(point_of).collect(), points.len() as u64),
         Came::Buckets(buckets) => {
             let total = buckets.iter().map(|(_, bucket)| bucket.count).sum();
             (buckets.iter().flat_map(|(start, bucket)| ends(*start, bucket, width)).collect(), total)
@@ -91,7 +91,7 @@ fn line(drawn: &Came, width: f64) -> (Vec<Point>, u64) {
     }
 }
 
-fn logged(point: &Logged) -> Point {
+fn point_of(point: &Logged) -> Point {
     let says = format!("step {}: {}", point.step, logged(point.value));
     Point { x: point.step as f64, y: point.value, says }
 }

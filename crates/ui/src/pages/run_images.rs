@@ -1,7 +1,7 @@
 //! Images that a run logged with `mlflow.log_image(key=…, step=…)`: the client writes each twice, as it is and small,
 //! under names that say what they are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mainstay_core::object::Entry;
 
@@ -36,9 +36,9 @@ fn parted(name: &str, mark: char) -> Option<Named<'_>> {
     }
     let stem = small.unwrap_or(whole);
     let mut parts = stem.rsplitn(6, mark);
-    let (_id, timestamp, word, step, label) =
+    let (_id, timestamp, second, step, first) =
         (parts.next()?, parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-    let key = parts.next().filter(|_| word == "timestamp" && label == "step")?;
+    let key = parts.next().filter(|_| second == "timestamp" && first == "step")?;
     Some(Named {
         key: key.replace(['~', '#'], "/"),
         step: step.parse().ok()?,
@@ -72,7 +72,7 @@ pub(super) fn strips<'n>(names: impl Iterator<Item = &'n str>, raw: &str) -> Vec
         let [full, small] = files.entry((said.key, said.step, said.timestamp_ms, said.stem)).or_default();
         *(if said.is_small { small } else { full }) = Some(name);
     }
-    let address = |name: &str| format!("{raw}{}", segment(&format!("{FOLDER}/{name}")));
+    let address = |name: &str| format!("{raw}{}", segment(format!("{FOLDER}/{name}")));
     let mut strips: Vec<Strip> = Vec::new();
     for ((key, step, _, _), [full, small]) in files {
         let (Some(shown), Some(whole)) = (small.or(full), full.or(small)) else { continue };
@@ -85,23 +85,20 @@ pub(super) fn strips<'n>(names: impl Iterator<Item = &'n str>, raw: &str) -> Vec
     strips
 }
 
-/// The folder's entries with each image once, and what the tree calls them.
-pub(super) fn once(entries: Vec<Entry>) -> Vec<(String, Entry)> {
-    let full: Vec<String> = entries
+/// The folder's entries with each image once, and what the tree calls them. The one that is looked at stays.
+pub(super) fn once(entries: Vec<Entry>, looked: Option<&str>) -> Vec<(String, Entry)> {
+    let full: BTreeSet<String> = entries
         .iter()
         .filter_map(|entry| named(&entry.name).filter(|said| !said.is_small))
         .map(|said| said.stem.to_owned())
         .collect();
-    let is_twin = |name: &str| {
-        named(name).is_some_and(|said| said.is_small && full.iter().any(|stem| stem == said.stem))
+    let is_twin = |name: &str| named(name).is_some_and(|said| said.is_small && full.contains(said.stem));
+    let kept = entries.into_iter().filter(|entry| looked == Some(&entry.name) || !is_twin(&entry.name));
+    let called = |entry: Entry| match named(&entry.name) {
+        Some(said) => (format!("{}, step {}", said.key, said.step), entry),
+        None => (entry.name.clone(), entry),
     };
-    let kept = entries.into_iter().filter(|entry| !is_twin(&entry.name));
-    kept.map(|entry| {
-        let called = named(&entry.name)
-            .map_or_else(|| entry.name.clone(), |said| format!("{}, step {}", said.key, said.step));
-        (called, entry)
-    })
-    .collect()
+    kept.map(called).collect()
 }
 
 #[cfg(test)]
@@ -136,5 +133,16 @@ mod tests {
         let first = &strips[0].shots[0];
         assert!(first.small.ends_with("compressed.webp") && first.full.ends_with("0b1c-2d.png"), "{first:?}");
         assert_eq!(strips[0].shots[1].small, strips[0].shots[1].full, "where there is no small one");
+    }
+
+    #[test]
+    fn the_tree_names_an_image_once() {
+        let entry = |name: String| Entry { name, size: Some(1) };
+        let all = || {
+            vec![entry(format!("{NEW}+compressed.webp")), entry(format!("{NEW}.png")), entry("x.png".into())]
+        };
+        let called: Vec<String> = once(all(), None).into_iter().map(|(called, _)| called).collect();
+        assert_eq!(called, ["sample/gen, step 3", "x.png"]);
+        assert_eq!(once(all(), Some(&format!("{NEW}+compressed.webp"))).len(), 3, "it is looked at");
     }
 }
