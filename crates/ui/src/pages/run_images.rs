@@ -34,8 +34,8 @@ fn parted(name: &str, mark: char) -> Option<Named<'_>> {
     if ending != if is_small { "webp" } else { "png" } {
         return None;
     }
-    let stem = small.unwrap_or(whole);
-    let mut parts = stem.rsplitn(6, mark);
+    let shared = small.unwrap_or(whole);
+    let mut parts = shared.rsplitn(6, mark);
     let (_id, timestamp, second, step, first) =
         (parts.next()?, parts.next()?, parts.next()?, parts.next()?, parts.next()?);
     let key = parts.next().filter(|_| second == "timestamp" && first == "step")?;
@@ -43,7 +43,7 @@ fn parted(name: &str, mark: char) -> Option<Named<'_>> {
         key: key.replace(['~', '#'], "/"),
         step: step.parse().ok()?,
         timestamp_ms: timestamp.parse().ok()?,
-        stem,
+        stem: shared,
         is_small,
     })
 }
