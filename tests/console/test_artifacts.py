@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import urllib.parse
 
 import pytest
 
@@ -46,6 +47,29 @@ def test_each_kind_is_shown_in_its_way(browser, full, left, path, says, width, t
     assert page.evaluate(CHECKS) + page.settle() == []
     if PICTURES:
         page.screenshot(pathlib.Path(PICTURES) / f"artifacts-{path.replace('/', '_') or 'top'}-{width}-{theme}.png")
+    page.close()
+
+
+def test_logged_images_are_shown_once_by_key_and_step(browser, full):
+    run = full.mlflow("runs/create", experiment_id=full.experiment, run_name="painter", start_time=1)["run"]["info"]["run_id"]
+    for step in range(3):
+        stem = f"images/sample~gen+step+{step}+timestamp+170000000000{step}+0b1c-2d{step}"
+        for ending in [".png", "+compressed.webp"]:
+            full.upload(f"{full.experiment}/{run}/artifacts/{urllib.parse.quote(stem + ending)}", PIXEL)
+    full.upload(f"{full.experiment}/{run}/artifacts/images/plain.png", PIXEL)
+    page = browser.page(390, "dark")
+    page.open(f"{full.url}/runs/{run}/artifacts?path=images")
+    tree = page.evaluate("[...document.querySelectorAll('.tree .at2 a')].map((one) => one.textContent)")
+    assert tree == [*[f"sample/gen, step {step}" for step in range(3)], "plain.png"] or tree[0] == "plain.png" and len(tree) == 4
+    assert page.evaluate("document.querySelector('.strip h3').textContent") == "sample/gen"
+    shown = "[...document.querySelectorAll('.strip li')].filter((one) => !one.hidden).map((one) => one.dataset.step)"
+    assert page.evaluate(shown) == ["2"], "the last one"
+    slider = "document.querySelector('.strip input[type=range]')"
+    page.evaluate(f"(() => {{ {slider}.value = '0'; {slider}.dispatchEvent(new Event('input')); }})()")
+    assert page.evaluate(shown) == ["0"]
+    page.wait_for("document.querySelector('.strip li:not([hidden]) img').naturalWidth === 1")
+    assert page.evaluate("document.querySelector('.strip output').textContent") == "step 0 · 1 of 3"
+    assert page.evaluate(CHECKS) + page.settle() == []
     page.close()
 
 

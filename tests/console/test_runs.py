@@ -227,7 +227,7 @@ def test_what_is_logged_meanwhile_moves_nothing(page, swept):
     seen = swept.runs[-3]
     swept.mlflow("runs/log-metric", run_id=seen, key="accuracy", value=0.123456, timestamp=seed.START, step=1)
     new = swept.mlflow("runs/create", experiment_id=swept.experiment, run_name="late", start_time=seed.START * 2)
-    page.wait_for(f"document.querySelector('tr[data-run=\"{seen}\"]').textContent.includes('0.1235')")
+    page.wait_for(f"document.querySelector('tr[data-run=\"{seen}\"]').textContent.includes('0.123456')")
     page.wait_for("!document.querySelector('[data-part=live] button').hidden")
     assert names(page) == before, "nothing moved"
     page.evaluate("document.querySelector('[data-part=live] button').click()")

@@ -5,23 +5,51 @@ export function asNumber(value) {
   return { NaN: NaN, Infinity: Infinity, "-Infinity": -Infinity }[value] ?? null;
 }
 
-export function number(value) {
+// A logged number: whole ones as they are, others to six significant digits, and to more where they would pass for a
+// whole one. What is longer than `room` characters is written with an exponent.
+export function number(value, { room = 30, digits = 6 } = {}) {
   const known = asNumber(value);
   if (known === null) return "";
   if (Number.isNaN(known)) return "NaN";
   if (!Number.isFinite(known)) return known > 0 ? "∞" : "−∞";
-  const size = Math.abs(known);
-  if (size === 0) return "0";
-  if (size < 1e-4 || size >= 1e12) return known.toExponential(2).replace(/^-/, "−").replace("e+", "e");
-  if (size >= 1000) return grouped(known.toFixed(0));
-  const digits = size >= 100 ? 1 : size >= 10 ? 2 : size >= 1 ? 3 : 4;
-  const text = known.toFixed(digits);
-  return (text.includes(".") ? text.replace(/\.?0+$/, "") : text).replace("-", "−");
+  const text = plain(known, digits);
+  return text !== null && text.length <= room ? text : scientific(known, digits, room);
+}
+
+function plain(value, digits) {
+  const size = Math.abs(value);
+  if (Number.isInteger(value)) return size < 1e15 ? groupedFraction(String(value)) : null;
+  if (size < 1e-4 || size >= 1e15) return null;
+  let [rounded, more] = [Number(value.toPrecision(digits)), digits];
+  while (Number.isInteger(rounded) && more < Math.max(12, digits)) rounded = Number(value.toPrecision(more += 1));
+  return groupedFraction(String(rounded));
+}
+
+// With as many digits as there is room for, two at least.
+function scientific(value, digits, room) {
+  const [mantissa, power] = value.toExponential(digits - 1).split("e");
+  const text = `${Number(mantissa)}e${Number(power)}`.replace(/^-/, "−");
+  return text.length > room && digits > 2 ? scientific(value, digits - 1, room) : text;
+}
+
+// Numbers beside each other: where two differ, so do their texts.
+export function apart(values) {
+  const different = new Set(values.map(String)).size;
+  for (let digits = 6; digits <= 17; digits += 1) {
+    const texts = values.map((value) => number(value, { digits }));
+    if (new Set(texts).size === different) return texts;
+  }
+  return values.map(exact);
 }
 
 export function exact(value) {
   const known = asNumber(value);
-  return known === null ? "" : String(known).replace("-", "−");
+  return known === null ? "" : String(known).replace(/^-/, "−").replace("e+", "e");
+}
+
+export function groupedFraction(text) {
+  const [whole, fraction] = text.split(".");
+  return fraction === undefined ? grouped(whole) : `${grouped(whole)}.${fraction}`;
 }
 
 export function grouped(text) {

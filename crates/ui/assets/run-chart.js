@@ -3,6 +3,7 @@
 
 import { button, make, saveAs } from "./dom.js";
 import { count, exact, instant, number, span } from "./figure.js";
+import { SPANS, STEPS, WHOLE, alone, tickTexts } from "./run-axis.js";
 import { areSingle, bars } from "./run-bars.js";
 import { aligned, askSeries, lineOf, smoothed } from "./run-series.js";
 
@@ -11,6 +12,8 @@ const HEIGHT = 240;
 const FEW = 20;
 // Runs that the reading under the pointer names.
 const NAMED = 12;
+// Width of a character at an axis.
+const LETTER = 6.7;
 
 export class RunChart {
   constructor(panel, metric) {
@@ -35,13 +38,13 @@ export class RunChart {
   all() {
     if (!this.panel.isOne) return null;
     const query = new URLSearchParams({ key: this.metric, format: "csv" });
-    return make("a", { class: "btn small", download: true, href: `/api/v1/runs/${this.panel.state.selected[0]}/metrics?${query}`, title: "Every point that was logged" }, "All points");
+    return make("a", { class: "btn small", download: true, href: `/api/v1/runs/${this.panel.drawn[0]}/metrics?${query}`, title: "Every point that was logged" }, "All points");
   }
 
   // Asks for what is drawn; with `isLive` only for what has news.
   async load({ isLive = false } = {}) {
     const { state } = this.panel;
-    const runs = [...state.selected];
+    const runs = [...this.panel.drawn];
     if (runs.length === 0 || !this.isSeen) return;
     this.leaving?.abort();
     this.leaving = new AbortController();
@@ -74,6 +77,7 @@ export class RunChart {
       starts.set(series.run, series.start);
     }
     this.lines = new Map(runs.filter((run) => kept.has(run)).map((run) => [run, kept.get(run)]));
+    this.unit = unitOf([...this.lines.values()]);
     const total = [...this.lines.values()].reduce((sum, line) => sum + line.total, 0);
     this.figure.dataset.points = String(total);
     this.figure.dataset.width = String(answer.width);
@@ -85,9 +89,10 @@ export class RunChart {
     const weight = Number(state.smooth) || 0;
     const few = this.lines.size <= FEW;
     const positive = (values) => (state.log ? values.map((value) => (value !== null && value > 0 ? value : null)) : values);
-    const columns = [positive(smoothed(line.y, weight))];
-    if (few && weight > 0) columns.push(positive(line.y));
-    if (few && line.low && state.band !== "0") columns.push(positive(line.low), positive(line.high));
+    const drawn = (values) => (this.unit === 1 ? positive(values) : positive(values).map((value) => (typeof value === "number" ? value / this.unit : value)));
+    const columns = [drawn(smoothed(line.y, weight))];
+    if (few && weight > 0) columns.push(drawn(line.y));
+    if (few && line.low && state.band !== "0") columns.push(drawn(line.low), drawn(line.high));
     return columns;
   }
 
@@ -98,7 +103,7 @@ export class RunChart {
     this.place.setAttribute("aria-label", isBars ? `${this.metric}: a value for each selected run` : this.said());
     if (isBars) return this.show(bars(lines, this.panel));
     const data = aligned(lines, (line) => this.columnsOf(line));
-    const shape = JSON.stringify([lines.map((line) => [line.run, this.columnsOf(line).length]), this.panel.look()]);
+    const shape = JSON.stringify([lines.map((line) => [line.run, this.columnsOf(line).length]), this.unit, isWhole(lines), this.panel.look()]);
     if (this.plot && shape === this.shape) {
       this.plot.setData(data, true);
       return;
@@ -138,17 +143,25 @@ export class RunChart {
     const axis = { stroke: panel.ink("--soft"), font: "11px Mono, monospace", grid: { stroke: panel.ink("--line"), width: 1 }, ticks: { show: false } };
     const isTime = state.x === "time";
     const zoom = panel.zoom();
-    const below = { ...axis, size: 28, space: 70 };
-    if (!isTime) below.values = (_, splits) => splits.map((value) => (state.x === "relative" ? span(value) : short(value)));
+    const below = { ...axis, size: 28, space: 58 };
+    if (state.x === "relative") Object.assign(below, { incrs: SPANS, values: (_, splits) => splits.map((value) => (value < 0 ? "" : span(value))) });
+    else if (!isTime) Object.assign(below, { incrs: WHOLE, values: (_, splits) => tickTexts(splits) });
+    const beside = { ...axis, incrs: this.unit === 1 && isWhole(lines) ? WHOLE : STEPS, values: (_, splits) => this.texts(splits), size: (_, texts) => roomFor(texts) };
     return {
       width: this.place.clientWidth, height: HEIGHT, padding: [8, 18, 0, 0], legend: { show: false }, ms: 1,
       tzDate: (at) => window.uPlot.tzDate(new Date(at), "Etc/UTC"),
       cursor: { sync: { key: "runs" }, points: { size: 6 }, drag: { x: true, y: false, setScale: false } },
       scales: { x: { time: isTime, ...(zoom ? { range: zoom } : {}) }, y: state.log ? { distr: 3 } : {} },
-      axes: [below, { ...axis, size: 58, values: (_, splits) => splits.map((value) => (value === null ? "" : short(value))) }],
+      axes: [below, beside],
       series, bands,
       hooks: { setCursor: [() => this.read()], setSelect: [(plot) => this.select(plot)] },
     };
+  }
+
+  // At the values' own size, however they are drawn.
+  texts(splits) {
+    const values = splits.map((value) => (value === null ? null : value * this.unit));
+    return this.panel.state.log ? values.map((value) => (value === null ? "" : alone(value))) : tickTexts(values);
   }
 
   select(plot) {
@@ -169,7 +182,7 @@ export class RunChart {
       return;
     }
     const x = plot.data[0][at];
-    const height = plot.cursor.top >= 0 ? plot.posToVal(plot.cursor.top, "y") : 0;
+    const height = plot.cursor.top >= 0 ? plot.posToVal(plot.cursor.top, "y") * this.unit : 0;
     const weight = Number(this.panel.state.smooth) || 0;
     const said = [...this.lines.values()].map((line) => {
       const near = nearest(line.x, x);
@@ -177,8 +190,8 @@ export class RunChart {
     }).sort((one, other) => Math.abs((one.value ?? Infinity) - height) - Math.abs((other.value ?? Infinity) - height));
     const rows = said.slice(0, NAMED).map(({ line, near, value }) => {
       const { at: place } = this.panel.pen(line.run);
-      // A point as it was logged; of a bucket its mean, to six digits.
-      const raw = line.count && line.count[near] > 1 ? digits(line.shown[near]) : exact(line.shown[near]);
+      // A point as it was logged; of a bucket its mean, rounded.
+      const raw = line.count && line.count[near] > 1 ? number(line.shown[near]) : exact(line.shown[near]);
       const range = line.count && line.count[near] > 1 ? ` (${number(line.low[near])} to ${number(line.high[near])}, ${count(line.count[near])} points)` : "";
       return make("li", {}, make("i", { class: `dot c${place}` }), make("span", { class: "who" }, this.panel.nameOf(line.run)),
         make("b", { class: "mono" }, weight > 0 ? number(value) : raw), make("span", { class: "soft" }, (weight > 0 ? `from ${raw}` : "") + range));
@@ -253,16 +266,15 @@ function nearest(xs, x) {
   return low > 0 && x - xs[low - 1] <= xs[low] - x ? low - 1 : low;
 }
 
-const digits = (value) => (value === null ? "NaN" : String(Number(value.toPrecision(6))).replace("-", "−"));
-
-// For axes: few digits, thousands as k, millions as M.
-function short(value) {
-  const size = Math.abs(value);
-  if (size >= 1e9) return `${trim(value / 1e9)}G`;
-  if (size >= 1e6) return `${trim(value / 1e6)}M`;
-  if (size >= 1e4) return `${trim(value / 1e3)}k`;
-  if (size > 0 && size < 1e-3) return value.toExponential(0);
-  return trim(value);
+// What values are divided by to be drawn: the plot knows no ticks for the very large and the very small.
+function unitOf(lines) {
+  let greatest = 0;
+  for (const { y, low, high } of lines) for (const values of [y, low ?? [], high ?? []]) for (const value of values) greatest = Math.max(greatest, Math.abs(value ?? 0));
+  if (greatest === 0 || (greatest > 1e-15 && greatest < 1e21)) return 1;
+  return Number(`1e${Math.max(-300, Math.floor(Math.log10(greatest)))}`);
 }
 
-const trim = (value) => String(Number(value.toPrecision(4)));
+// Between whole numbers there is nothing to tick.
+const isWhole = (lines) => lines.every(({ y }) => y.every((value) => value === null || Number.isInteger(value)));
+
+const roomFor = (texts) => Math.max(44, Math.ceil(Math.max(0, ...(texts ?? []).map((text) => text.length)) * LETTER) + 16);

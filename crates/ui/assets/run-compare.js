@@ -2,14 +2,17 @@
 // ones; where none is selected, the first of the list.
 
 import { button, later, make } from "./dom.js";
-import { asNumber, counted } from "./figure.js";
+import { apart, asNumber, counted, instant, span } from "./figure.js";
 import { ATTRIBUTES, part, title, valueOf } from "./run-api.js";
+import { marksOf } from "./run-axis.js";
 import { drawDiff } from "./run-diff.js";
 import { drawParallel } from "./run-parallel.js";
 import { drawScatter } from "./run-scatter.js";
 
 // Runs of the list that are compared where none is selected.
 const FIRST = 500;
+// Steps of colour (runs.css).
+const SHADES = 8;
 // Axes where nobody chose.
 const USUAL = 6;
 
@@ -78,8 +81,22 @@ export class Comparison {
     const scale = scaleOf(this.runs, name);
     return (run) => {
       const at = scale.at(valueOf(run, name));
-      return at === null ? "gx" : `g${Math.min(7, Math.floor(at * 8))}`;
+      return at === null ? "gx" : `g${Math.min(SHADES - 1, Math.floor(at * SHADES))}`;
     };
+  }
+
+  // What the colours say: a step for each part of a column, or a word; nothing where each run has its own.
+  key(name) {
+    if (!name || this.runs.some((run) => this.state.colour(run.run_id) !== null)) return "";
+    const scale = scaleOf(this.runs, name);
+    const swatch = (at, words) => make("li", {}, make("i", { class: `swatch g${at}`, "aria-hidden": "true" }), words);
+    const of = (at) => Math.min(SHADES - 1, Math.floor(at * SHADES));
+    let items;
+    if (scale.words) items = scale.words.length <= SHADES ? scale.words.map((word) => swatch(of(scale.at(word)), word)) : ends(scale.words[0], scale.words.at(-1));
+    else if (!Number.isFinite(scale.low)) return "";
+    else items = scale.low === scale.high ? [swatch(of(0.5), marksOf(name, scale)[0][0])] : ends(...endsOf(name, scale));
+    const without = this.runs.some((run) => scale.at(valueOf(run, name)) === null) ? [make("li", {}, make("i", { class: "swatch gx", "aria-hidden": "true" }), "none")] : [];
+    return make("ul", { class: "colourkey", "aria-label": `Colours: ${title(name)}` }, make("li", { class: "what" }, title(name) + (scale.isLog ? " (log)" : "")), ...items, ...without);
   }
 
   heading(words, ...controls) {
@@ -93,6 +110,18 @@ export class Comparison {
   dropAxis(axes, name) {
     return button(`${title(name)} ×`, () => this.state.set({ axes: axes.filter((other) => other !== name) }), { class: "chip", "aria-label": `Take the axis ${name} away` });
   }
+}
+
+// From one end to the other through all shades.
+function ends(low, high) {
+  const all = Array.from({ length: SHADES }, (_, at) => make("i", { class: `swatch g${at}`, "aria-hidden": "true" }));
+  return [make("li", { class: "ramp" }, make("span", {}, low), ...all, make("span", {}, high))];
+}
+
+function endsOf(name, { low, high }) {
+  if (name === "duration") return [span(low), span(high)];
+  if (part(name).kind === "attributes") return [low, high].map((at) => instant(at).slice(0, 16).replace("T", " "));
+  return apart([low, high]);
 }
 
 function columnsOf(runs) {
@@ -132,14 +161,14 @@ export function scaleOf(runs, name) {
     const numbers = values.map(measured).filter((value) => value !== null);
     const [low, high] = [numbers.reduce((a, b) => Math.min(a, b), Infinity), numbers.reduce((a, b) => Math.max(a, b), -Infinity)];
     const isLog = low > 0 && high / low > 1000;
+    const isWhole = numbers.every(Number.isInteger);
     const turn = isLog ? Math.log10 : (value) => value;
     const at = (value) => {
       const known = measured(value);
       if (known === null) return null;
-      return high === low ? 0.5 : (turn(known) - turn(low)) / (turn(high) - turn(low));
+      return high === low ? 0.5 : (turn(known) / 2 - turn(low) / 2) / (turn(high) / 2 - turn(low) / 2);
     };
-    const back = (place) => (isLog ? 10 ** (turn(low) + place * (turn(high) - turn(low))) : low + place * (high - low));
-    return { low, high, isLog, at, back, words: null };
+    return { low, high, isLog, isWhole, at, words: null };
   }
   const words = [...new Set(values.map(String))].sort();
   const at = (value) => (value === undefined || value === null ? null : words.length === 1 ? 0.5 : words.indexOf(String(value)) / (words.length - 1));

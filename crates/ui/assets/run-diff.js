@@ -1,7 +1,7 @@
 // What differs between runs, side by side: parameters, metrics and tags, each run a column.
 
 import { button, make } from "./dom.js";
-import { ago, asNumber, exact, number, span, state as stateOf } from "./figure.js";
+import { ago, apart, asNumber, count, exact, instant, number, span, state as stateOf } from "./figure.js";
 
 // Columns that a table still shows side by side.
 const MOST = 20;
@@ -13,11 +13,22 @@ function valuesOf(run, kind) {
   return Object.fromEntries(Object.keys(OWN).filter((key) => run[key] !== undefined).map((key) => [key, run[key]]));
 }
 
-const say = (kind, key, value) => {
-  if (value === undefined) return "";
-  if (kind === "attributes") return OWN[key](value);
-  return kind === "metrics" ? number(value) : String(value);
-};
+// What is known of a value besides what a cell says.
+const FULL = { start_time: instant, duration: (value) => `${count(value)} ms` };
+
+function full(kind, key, value) {
+  if (value === undefined) return "not there";
+  if (kind === "attributes") return FULL[key]?.(value) ?? String(value);
+  return kind === "metrics" ? exact(value) : String(value);
+}
+
+// The cells of a row. Values that differ never look the same.
+function says(kind, key, values) {
+  if (kind === "metrics") return apart(values);
+  const texts = values.map((value) => (value === undefined ? "" : kind === "attributes" ? OWN[key](value) : String(value)));
+  const isTold = new Set(texts).size === new Set(values).size;
+  return isTold ? texts : values.map((value) => (value === undefined ? "" : full(kind, key, value)));
+}
 
 export function drawDiff(comparison) {
   const { diff: place, state } = comparison;
@@ -47,10 +58,10 @@ function body(kind, words, runs, isWhole, isPair) {
     const values = all.map((own) => own[key]);
     const differs = values.some((value) => value !== values[0]);
     if (!differs && !isWhole) continue;
-    const cells = values.map((value) => {
-      const isNumeric = kind === "metrics" || key === "duration";
-      const full = value === undefined ? "not there" : kind === "metrics" ? exact(value) : String(value);
-      return make("td", { class: `${isNumeric ? "num mono" : "clip"} ${value === undefined ? "none" : ""}`, title: full }, say(kind, key, value));
+    const texts = says(kind, key, values);
+    const cells = values.map((value, at) => {
+      const isNumeric = kind === "metrics" || (kind === "attributes" && key === "duration");
+      return make("td", { class: `${isNumeric ? "mono" : "clip"} ${value === undefined ? "none" : ""}`, title: full(kind, key, value) }, texts[at]);
     });
     const change = isPair ? [make("td", { class: "num mono soft" }, changeOf(kind, values))] : [];
     rows.push(make("tr", { class: differs ? "differs" : "" }, make("th", { scope: "row", title: key }, key), ...cells, ...change));
@@ -64,6 +75,8 @@ function changeOf(kind, [before, after]) {
   const [one, other] = [asNumber(before), asNumber(after)];
   if (kind !== "metrics" || one === null || other === null) return "";
   const by = other - one;
-  const share = one !== 0 && Number.isFinite(by / one) ? ` (${by >= 0 ? "+" : "−"}${Math.abs((by / one) * 100).toFixed(1)} %)` : "";
+  const percent = Math.abs((by / one) * 100);
+  const size = percent > 0 && percent < 0.05 ? "under 0.1" : `${by >= 0 ? "+" : "−"}${percent.toFixed(1)}`;
+  const share = one !== 0 && Number.isFinite(percent) ? ` (${size} %)` : "";
   return `${by > 0 ? "+" : ""}${number(by)}${share}`;
 }

@@ -1,15 +1,16 @@
 // Parallel coordinates: an axis for each column, a line for each run. Drawing along an axis keeps the runs between.
 
 import { draw, make } from "./dom.js";
-import { number, span } from "./figure.js";
 import { title, valueOf } from "./run-api.js";
+import { marksOf } from "./run-axis.js";
 import { scaleOf } from "./run-compare.js";
 
 const HEIGHT = 300;
 const TOP = 34;
 const BOTTOM = 14;
-// Words on an axis, before they would lie on each other.
-const WORDS = 16;
+// Width of a letter of a mark, and most letters of one.
+const LETTER = 6.7;
+const MOST = 16;
 
 export function drawParallel(comparison, axes) {
   const { parallel: place, runs, state } = comparison;
@@ -45,7 +46,7 @@ export function drawParallel(comparison, axes) {
   const drawn = axes.map((name, at) => axisOf({ name, scale: scales[at], x: xOf(at), yOf, at, kept, look }));
   const picture = draw("svg", { class: "parallel", viewBox: `0 0 ${width} ${HEIGHT}`, width, height: HEIGHT, role: "img", "aria-label": `${runs.length} runs on the axes ${axes.map(title).join(", ")}` },
     draw("g", {}, ...lines.map(({ line }) => line)), ...drawn);
-  place.replaceChildren(head, make("div", { class: "scroll" }, picture), says);
+  place.replaceChildren(head, make("div", { class: "scroll" }, picture), comparison.key(axes.at(-1)), says);
   look();
 }
 
@@ -62,18 +63,13 @@ function pathOf(places, xOf, yOf) {
   return path;
 }
 
-function said(name, value) {
-  if (name === "duration") return span(value);
-  if (name.endsWith("_time")) return new Date(value).toISOString().slice(0, 10);
-  return number(value);
-}
-
 function axisOf({ name, scale, x, yOf, at, kept, look }) {
-  const marks = scale.words
-    ? scale.words.filter((_, place) => place % Math.ceil(scale.words.length / WORDS) === 0).map((word) => [word, scale.at(word)])
-    : [0, 0.25, 0.5, 0.75, 1].map((place) => [said(name, scale.back(place)), place]);
-  const labels = (scale.low === scale.high && !scale.words ? marks.slice(2, 3) : marks)
-    .map(([text, place]) => draw("text", { class: "mark", x: x + 6, y: yOf(place) + 4 }, document.createTextNode(text.length > 16 ? `${text.slice(0, 15)}…` : text)));
+  const labels = marksOf(name, scale).map(([text, place]) => {
+    const short = text.length > MOST ? `${text.slice(0, MOST - 1)}…` : text;
+    // On a plate, so that no line goes through the letters.
+    return draw("g", {}, draw("path", { d: `M${x - 3} ${yOf(place)}h6` }), draw("rect", { class: "plate", x: x + 5, y: yOf(place) - 7, width: short.length * LETTER + 5, height: 14, rx: 3 }),
+      draw("text", { class: "mark", x: x + 7, y: yOf(place) + 4 }, document.createTextNode(short)));
+  });
   const range = draw("rect", { class: "kept", x: x - 8, width: 16, y: 0, height: 0, rx: 3 });
   const reach = draw("rect", { class: "reach", tabindex: "0", role: "group", "aria-label": `Axis ${name}: arrow keys move the lower end of what is kept, with Shift the upper end; Escape lets all in`, x: x - 14, width: 28, y: yOf(1), height: yOf(0) - yOf(1) });
   const short = title(name).length > 18 ? `${title(name).slice(0, 17)}…` : title(name);

@@ -5,7 +5,7 @@ import { searched } from "./run-named.js";
 import { RUNS } from "./run-subject.js";
 
 const SINGLE = ["filter", "since", "show", "x", "smooth", "log", "zoom", "metric", "band", "all", "sx", "sy", "sc", "view"];
-const LISTS = { order: "orders", group: "groups", run: "selected", pin: "pins", axis: "axes", experiment: "named" };
+const LISTS = { order: "orders", group: "groups", run: "selected", pin: "pins", fold: "folds", axis: "axes", experiment: "named" };
 
 // A column: a `!` if it is pinned, its width with a colon, and its name in the search language.
 export function readColumn(text) {

@@ -36,9 +36,10 @@ export const RUNS = {
   },
   width(name) {
     const { kind, key } = part(name);
-    return WIDTHS[name] ?? (kind === "metrics" ? Math.min(220, Math.max(96, 30 + key.length * 8)) : 130);
+    return WIDTHS[name] ?? (kind === "metrics" ? Math.min(220, Math.max(112, 30 + key.length * 8)) : 130);
   },
-  cell(name, run) {
+  // Within a column so wide, in pixels.
+  cell(name, run, width) {
     const value = valueOf(run, name);
     if (value === undefined || value === null) return make("td");
     if (name === "status") {
@@ -47,13 +48,13 @@ export const RUNS = {
     }
     if (name === "start_time" || name === "end_time") return moment(value);
     if (name === "duration") return make("td", { class: "num mono", title: `${count(value)} ms` }, span(value));
-    if (isNumber(name)) return make("td", { class: "num mono", title: exact(value) }, number(value));
+    if (isNumber(name)) return make("td", { class: "num mono", title: exact(value) }, number(value, { room: roomOf(width) }));
     return make("td", { title: value }, String(value));
   },
-  mean(name, found) {
+  mean(name, found, width) {
     const words = name === "duration" ? span : exact;
     const range = `mean of ${count(found.count)}; from ${words(asNumber(found.min))} to ${words(asNumber(found.max))}`;
-    return make("td", { class: "num mono mean", title: range }, name === "duration" ? span(asNumber(found.mean)) : number(found.mean));
+    return make("td", { class: "num mono mean", title: range }, name === "duration" ? span(asNumber(found.mean)) : number(found.mean, { room: roomOf(width) }));
   },
   // Entities and comparators of the search language.
   entities: ["metrics", "params", "tags", "attributes", "datasets"],
@@ -72,6 +73,9 @@ export const RUNS = {
   },
   keys: [["← →", "close and open a group; else move sideways"], ["t c v", "table, charts, comparison"]],
 };
+
+// How many digits stand in a cell: 7.2 pixels each beside its padding.
+const roomOf = (width) => Math.max(6, Math.floor((width - 24) / 7.2));
 
 export function moment(value) {
   return make("td", { class: "soft" }, make("time", { datetime: instant(value), title: instant(value) }, ago(value)));

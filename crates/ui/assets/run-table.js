@@ -228,7 +228,7 @@ export class RunTable {
     }
     const link = make("a", { href: subject.href(thing), tabindex: "-1", title: caption }, caption);
     if (this.state.groups.length > 0) row.setAttribute("aria-level", "2");
-    row.replaceChildren(make("th", { scope: "row" }, ...marks, link), ...this.state.columns.map(({ name }) => subject.cell(name, thing)), rest());
+    row.replaceChildren(make("th", { scope: "row" }, ...marks, link), ...this.state.columns.map(({ name, width }) => subject.cell(name, thing, width ?? subject.width(name))), rest());
   }
 
   drawGroup(row, group) {
@@ -238,10 +238,10 @@ export class RunTable {
     const says = group.key.map((value, at) => `${this.subject.title(this.state.groups[at])}: ${value ?? "none"}`).join(" · ");
     const turn = make("button", { type: "button", class: "turn", tabindex: "-1", "aria-label": `${group.rows ? "Close" : "Open"} ${says}` }, group.rows ? "▾" : "▸");
     const name = make("th", { scope: "row", title: says }, turn, make("b", {}, says), make("span", { class: "count" }, count(group.runs)));
-    const cells = this.state.columns.map(({ name: column }) => {
+    const cells = this.state.columns.map(({ name: column, width }) => {
       const found = group.aggregates[column];
       if (!found || found.mean === null) return make("td");
-      return this.subject.mean(column, found);
+      return this.subject.mean(column, found, width ?? this.subject.width(column));
     });
     row.replaceChildren(name, ...cells, rest());
   }

@@ -47,7 +47,7 @@ export function stateOf(status) {
   return make("span", { class: `state ${look}` }, word);
 }
 
-export const money = (dollars) => `$${dollars >= 1 ? dollars.toFixed(2) : number(dollars)}`;
+export const money = (dollars) => `$${dollars >= 1 ? dollars.toFixed(2) : number(dollars, { digits: 4 })}`;
 
 // A chip for what somebody said: yes and no are told apart by a word, not by colour alone.
 export function chip({ name, value }) {

@@ -27,6 +27,7 @@ mod run_artifact;
 mod run_artifacts;
 mod run_charts;
 mod run_columns;
+mod run_images;
 mod run_view;
 mod runs;
 mod step_log;

@@ -15,7 +15,7 @@ use super::run_charts::{Drawn, charts};
 use super::run_columns::{Status, lasted};
 use super::{Row, reads};
 use crate::frame::{Missing, Page, page};
-use crate::show::figure::{number, short};
+use crate::show::figure::{exact, logged, short};
 use crate::show::link::{self, segment};
 use crate::show::moment::Moment;
 use crate::show::shell::{Section, Shell};
@@ -29,6 +29,8 @@ struct Metric {
     key: String,
     key_in_query: String,
     value: String,
+    /// All of its digits.
+    exact: String,
     step: i64,
 }
 
@@ -125,5 +127,11 @@ fn made(id: LoggedModelId, logged: Option<&LoggedModelDetail>) -> Made {
 }
 
 fn metric(key: &str, value: f64, step: i64) -> Metric {
-    Metric { key: key.to_owned(), key_in_query: segment(key), value: number(value), step }
+    Metric {
+        key: key.to_owned(),
+        key_in_query: segment(key),
+        value: logged(value),
+        exact: exact(value),
+        step,
+    }
 }

@@ -14,6 +14,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::run_artifact::{Kind, kind_of, opened, stored};
+use super::run_images::{self, Strip};
 use super::{Row, asked, reads};
 use crate::frame::{Error, Page, page};
 use crate::show::figure::bytes;
@@ -86,6 +87,8 @@ struct ArtifactsPage {
     elsewhere: Option<String>,
     tree: Vec<Branch>,
     looked: Option<Looked>,
+    /// Where the folder of logged images is looked at.
+    strips: Vec<Strip>,
     scripts: bool,
 }
 
@@ -106,13 +109,22 @@ async fn show(
     let Wanted { path, scripts } = asked(query)?;
     let path = path.trim_matches('/');
     let (run, root) = stored(&console, &caller.workspace, id.parse()?).await?;
-    let (tree, looked) = match &root {
-        None => (Vec::new(), None),
+    let (tree, looked, strips) = match &root {
+        None => (Vec::new(), None, Vec::new()),
         Some(root) => {
             let here = format!("/runs/{}/artifacts", run.run.id);
             let (tree, is_file) = tree(&console, root, path, &here).await?;
             let raw = format!("/runs/{}/artifact?path={}", run.run.id, segment(path));
-            (tree, if is_file { Some(look(&console, root, path, raw).await?) } else { None })
+            let strips = if path == run_images::FOLDER && !is_file {
+                let logged = console.objects.list(Some(&root.join(path)?), ENTRIES).await?.entries;
+                run_images::strips(
+                    logged.iter().map(|file| file.name.as_str()),
+                    &format!("/runs/{}/artifact?path=", run.run.id),
+                )
+            } else {
+                Vec::new()
+            };
+            (tree, if is_file { Some(look(&console, root, path, raw).await?) } else { None }, strips)
         }
     };
     page(&ArtifactsPage {
@@ -125,6 +137,7 @@ async fn show(
         elsewhere: root.is_none().then_some(run.run.artifact_uri),
         tree,
         looked,
+        strips,
         scripts,
     })
 }
@@ -144,10 +157,15 @@ async fn tree(
         let entries = console.objects.list(Some(&place), ENTRIES).await?.entries;
         let next = parts.get(level);
         let mut found = None;
-        let branches: Vec<Branch> = entries
+        let called = if folder == run_images::FOLDER {
+            run_images::once(entries, next.copied())
+        } else {
+            entries.into_iter().map(|entry| (entry.name.clone(), entry)).collect()
+        };
+        let branches: Vec<Branch> = called
             .into_iter()
             .enumerate()
-            .map(|(index, entry)| {
+            .map(|(index, (name, entry))| {
                 let is_next = next == Some(&entry.name.as_str());
                 let whole =
                     if folder.is_empty() { entry.name.clone() } else { format!("{folder}/{}", entry.name) };
@@ -160,7 +178,7 @@ async fn tree(
                     is_open: is_next && entry.size.is_none(),
                     is_here: is_next && level + 1 == parts.len(),
                     size: entry.size.map(bytes),
-                    name: entry.name,
+                    name,
                 }
             })
             .collect();

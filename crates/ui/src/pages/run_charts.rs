@@ -11,7 +11,7 @@ use mainstay_tracking::series::query::{Series as Answered, SeriesQuery, Wanted};
 
 use crate::Console;
 use crate::show::chart::{Chart, Point, Series, Size};
-use crate::show::figure::{count, number};
+use crate::show::figure::{count, exact, logged};
 use crate::show::link::segment;
 
 /// Most charts that the server draws; further metrics stand in the table.
@@ -24,6 +24,8 @@ pub(super) struct Drawn {
     pub(super) key: String,
     pub(super) key_in_query: String,
     pub(super) latest: String,
+    /// All digits of the latest value.
+    pub(super) exact: String,
     pub(super) points: String,
     pub(super) chart: Chart,
 }
@@ -35,8 +37,9 @@ pub(super) async fn charts(
     run: &RunDetail,
 ) -> Result<(Vec<Drawn>, usize), StorageError> {
     // A metric whose latest point is its first step is one number.
-    let drawable: Vec<(&String, f64)> =
+    let mut drawable: Vec<(&String, f64)> =
         run.metrics.iter().filter(|(_, latest)| latest.step > 0).map(|(key, l)| (key, l.value)).collect();
+    drawable.sort_by_key(|(key, _)| rank(key));
     let shown = drawable.iter().take(CHARTS);
     let wanted = shown.clone().map(|(key, _)| Wanted { run: run.run.id, key: (*key).clone(), known: None });
     let query = SeriesQuery {
@@ -57,20 +60,30 @@ pub(super) async fn charts(
         let (points, total) = line(&drawn, width);
         let label = format!("{key} by step, {total} points");
         let series = [Series { class: "l1", points }];
-        let chart = Chart::draw(Size::Small, label, &series, &[], number)?;
-        let (key_in_query, latest) = (segment(key), number(*latest));
-        Some(Drawn { key: (*key).clone(), key_in_query, latest, points: count(total), chart })
+        let chart = Chart::draw(Size::Small, label, &series, &[], whole)?;
+        let (key_in_query, exact, latest) = (segment(key), exact(*latest), logged(*latest));
+        Some(Drawn { key: (*key).clone(), key_in_query, latest, exact, points: count(total), chart })
     });
     let drawn: Vec<Drawn> = drawn.collect();
     let more = drawable.len().saturating_sub(drawn.len());
     Ok((drawn, more))
 }
 
+/// What has no prefix first, what the machine says of itself last.
+fn rank(key: &str) -> u8 {
+    if key.starts_with("system/") { 2 } else { u8::from(key.contains('/')) }
+}
+
+/// A step at the axis: between two there is none.
+fn whole(step: f64) -> String {
+    if step.fract() == 0.0 { logged(step) } else { String::new() }
+}
+
 /// The line, and of how many points it is. A bucket is drawn from its least to its greatest value, so that no spike
 /// is lost.
 fn line(drawn: &Came, width: f64) -> (Vec<Point>, u64) {
     match drawn {
-        Came::Points(points) => (points.iter().map(logged).collect(), points.len() as u64),
+        Came::Points(points) => (points.iter().map(point_of).collect(), points.len() as u64),
         Came::Buckets(buckets) => {
             let total = buckets.iter().map(|(_, bucket)| bucket.count).sum();
             (buckets.iter().flat_map(|(start, bucket)| ends(*start, bucket, width)).collect(), total)
@@ -78,14 +91,14 @@ fn line(drawn: &Came, width: f64) -> (Vec<Point>, u64) {
     }
 }
 
-fn logged(point: &Logged) -> Point {
-    let says = format!("step {}: {}", point.step, number(point.value));
+fn point_of(point: &Logged) -> Point {
+    let says = format!("step {}: {}", point.step, logged(point.value));
     Point { x: point.step as f64, y: point.value, says }
 }
 
 fn ends(start: i64, bucket: &Bucket, width: f64) -> [Point; 2] {
     let (low, high) = (bucket.min().unwrap_or(f64::NAN), bucket.max().unwrap_or(f64::NAN));
-    let says = format!("from step {start}: {} to {}", number(low), number(high));
+    let says = format!("from step {start}: {} to {}", logged(low), logged(high));
     // The way from the first value to the last: up, or down.
     let (first, last) = if bucket.first.value <= bucket.last.value { (low, high) } else { (high, low) };
     let at = |part: f64| start as f64 + part * (width - 1.0);

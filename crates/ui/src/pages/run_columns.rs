@@ -8,7 +8,7 @@ use mainstay_tracking::index::RunSummary;
 use mainstay_tracking::run::{Run, RunStatus};
 
 use super::table_page::TableColumn;
-use crate::show::figure::number;
+use crate::show::figure::{exact, logged};
 use crate::show::moment::{Moment, span};
 
 /// Most columns that the server draws.
@@ -65,6 +65,8 @@ pub(super) enum Cell {
     Empty,
     Text(String),
     Number(String),
+    /// A number rounded, and all of it.
+    Logged(String, String),
     Status(Status),
     Moment(Moment),
 }
@@ -133,7 +135,7 @@ impl Column {
         match self.kind {
             Kind::Metric => {
                 let found = run.metrics.get(&self.key);
-                found.map_or(Cell::Empty, |point| Cell::Number(number(point.value)))
+                found.map_or(Cell::Empty, |point| Cell::Logged(logged(point.value), exact(point.value)))
             }
             Kind::Param => known(run.params.get(&self.key)),
             Kind::Tag => known(run.tags.get(&self.key)),
@@ -207,22 +209,30 @@ impl fmt::Display for Column {
     }
 }
 
-/// The keys that most runs have, in the order of their names; a client's own (`system/…`) left out.
+/// The keys that most runs have; of those that as many have, the ones with the fewest prefixes first, then by name. A
+/// client's own (`system/…`) are left out.
 fn most_common<'k>(keys: impl Iterator<Item = impl Iterator<Item = &'k String>>) -> Vec<String> {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for key in keys.flatten().filter(|key| !key.starts_with("system/")) {
         *counts.entry(key).or_default() += 1;
     }
     let mut ranked: Vec<(&str, usize)> = counts.into_iter().collect();
-    ranked.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-    let mut chosen: Vec<String> = ranked.into_iter().take(USUAL).map(|(key, _)| key.to_owned()).collect();
-    chosen.sort();
-    chosen
+    ranked.sort_by_key(|(key, count)| (std::cmp::Reverse(*count), key.matches('/').count()));
+    ranked.into_iter().take(USUAL).map(|(key, _)| key.to_owned()).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn columns_that_most_runs_have_come_first() {
+        let run = |keys: &[&str]| keys.iter().map(|key| (*key).to_owned()).collect::<Vec<String>>();
+        let wide = run(&["a/x", "a/y", "b/z", "loss", "acc", "rare", "system/cpu"]);
+        let runs = [wide.clone(), wide, run(&["loss", "b/z", "system/cpu"])];
+        let chosen = most_common(runs.iter().map(|keys| keys.iter()));
+        assert_eq!(chosen, ["loss", "b/z", "acc", "rare", "a/x"]);
+    }
 
     #[test]
     fn a_column_reads_as_it_is_written() {

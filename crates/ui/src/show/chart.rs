@@ -3,7 +3,7 @@
 
 use askama::Template;
 
-use super::figure::number;
+use super::figure::ticks as texts;
 
 /// How large a chart is drawn, in the pixels that its text is set in.
 #[derive(Debug, Clone, Copy)]
@@ -23,8 +23,10 @@ impl Size {
     }
 }
 
-/// Free space at the left for labels, and below for the axis.
+/// Free space at the left for labels, where they do not need more, and below for the axis.
 const LEFT: f64 = 52.0;
+/// The width of a letter of a label.
+const LETTER: f64 = 6.7;
 const RIGHT: f64 = 12.0;
 const TOP: f64 = 16.0;
 const BOTTOM: f64 = 26.0;
@@ -110,7 +112,13 @@ impl Chart {
         let xs = Scale::over(finite().map(|point| point.x), LEFT, width - RIGHT)?;
         let heights = finite().map(|point| point.y).chain(levels.iter().map(|level| level.y));
         let ys = Scale::over(heights, height - BOTTOM, TOP)?.padded();
-        let rows = ys.ticks(4).map(|value| Tick { at: coordinate(ys.at(value)), label: number(value) });
+        let (step, values) = ys.ticks(4);
+        let labels = texts(&values, step);
+        let longest = labels.iter().map(|label| label.chars().count()).max().unwrap_or(0);
+        let left = LEFT.max(longest as f64 * LETTER + 10.0);
+        let xs = Scale { from: left, ..xs };
+        let rows =
+            values.iter().zip(labels).map(|(value, label)| Tick { at: coordinate(ys.at(*value)), label });
         let columns =
             xs.ends_and_middle().map(|value| Tick { at: coordinate(xs.at(value)), label: x_label(value) });
         let place = |point: &Point| (coordinate(xs.at(point.x)), coordinate(ys.at(point.y)));
@@ -139,7 +147,7 @@ impl Chart {
         Some(Self {
             width,
             height,
-            left: LEFT,
+            left,
             right: width - RIGHT,
             label: label.into(),
             rows: rows.collect(),
@@ -196,27 +204,32 @@ impl Scale {
 
     /// With a little room around.
     fn padded(self) -> Self {
-        let room =
-            if self.high > self.low { (self.high - self.low) * 0.08 } else { self.high.abs().max(1.0) * 0.1 };
+        let room = match self.high {
+            high if high > self.low => high * 0.08 - self.low * 0.08,
+            0.0 => 0.1,
+            high => high.abs() * 0.1,
+        };
         Self { low: self.low - room, high: self.high + room, ..self }
     }
 
     fn at(&self, value: f64) -> f64 {
-        let span = self.high - self.low;
-        let part = if span > 0.0 { (value - self.low) / span } else { 0.5 };
+        // By halves, as the span of the greatest numbers is none.
+        let span = self.high / 2.0 - self.low / 2.0;
+        let part = if span > 0.0 { (value / 2.0 - self.low / 2.0) / span } else { 0.5 };
         self.from + part * (self.to - self.from)
     }
 
     /// About `wanted` round values: steps of 1, 2 or 5 times a power of ten (Heckbert, "Nice Numbers for
-    /// Graph Labels", Graphics Gems, 1990).
-    fn ticks(&self, wanted: u32) -> impl Iterator<Item = f64> {
-        let raw = (self.high - self.low).max(f64::MIN_POSITIVE) / f64::from(wanted);
+    /// Graph Labels", Graphics Gems, 1990). With the step between them.
+    fn ticks(&self, wanted: u32) -> (f64, Vec<f64>) {
+        let wanted = f64::from(wanted);
+        let raw = (self.high / wanted - self.low / wanted).max(f64::MIN_POSITIVE);
         let power = 10_f64.powf(raw.log10().floor());
         let step =
             [1.0, 2.0, 5.0, 10.0].into_iter().find(|times| times * power >= raw).unwrap_or(10.0) * power;
         let first = (self.low / step).ceil();
         let high = self.high;
-        (0..20).map(move |n| (first + f64::from(n)) * step).take_while(move |value| *value <= high)
+        (step, (0..20).map(|n| (first + f64::from(n)) * step).take_while(|value| *value <= high).collect())
     }
 
     fn ends_and_middle(&self) -> impl Iterator<Item = f64> {
@@ -236,7 +249,7 @@ mod tests {
 
     fn chart(points: Vec<Point>, levels: &[Level]) -> Option<String> {
         let series = [Series { class: "l1", points }];
-        Chart::draw(Size::Wide, "loss <by> step", &series, levels, number)
+        Chart::draw(Size::Wide, "loss <by> step", &series, levels, |x| x.to_string())
             .map(|chart| chart.render().unwrap())
     }
 
@@ -259,10 +272,12 @@ mod tests {
     #[test]
     fn ticks_are_round_and_few() {
         let scale = Scale { low: 0.13, high: 0.87, from: 0.0, to: 1.0 };
-        let ticks: Vec<f64> = scale.ticks(4).collect();
-        assert_eq!(ticks.iter().map(|tick| number(*tick)).collect::<Vec<_>>(), ["0.2", "0.4", "0.6", "0.8"]);
+        let (step, ticks) = scale.ticks(4);
+        assert_eq!(texts(&ticks, step), ["0.2", "0.4", "0.6", "0.8"]);
         let flat = Scale { low: 5.0, high: 5.0, from: 0.0, to: 1.0 };
-        assert!(flat.ticks(4).count() <= 20);
+        assert!(flat.ticks(4).1.len() <= 20);
+        let widest = Scale { low: f64::MIN, high: f64::MAX, from: 0.0, to: 1.0 };
+        assert!((widest.at(0.0) - 0.5).abs() < 1e-9 && widest.ticks(4).1.contains(&0.0));
         assert!((flat.at(5.0) - 0.5).abs() < 1e-9);
     }
 }
