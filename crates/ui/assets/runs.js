@@ -39,7 +39,7 @@ function start() {
   grouping(state, tools);
   nesting(state, table, tools);
   chooser(state, api, tools);
-  acting(state, table, api, tools);
+  acting(state, table, api, place("live"));
   const stage = root.querySelector('select[name="stage"]');
   stage.addEventListener("change", () => state.set({ stage: stage.value === root.dataset.stage ? "" : stage.value, selected: [] }, { isStep: true }));
   state.when(["stage"], () => { stage.value = state.lifecycle; });
