@@ -60,7 +60,11 @@ export function acting(state, table, api, place) {
     const ids = await chosen(isDeleting ? "active" : "deleted");
     const [path, word] = isDeleting ? ["runs/delete", "Delete"] : ["runs/restore", "Restore"];
     const says = aside(ids, isDeleting ? "are deleted already" : "are not deleted");
-    if (isDeleting) says.push("They are left out of lists and searches. Choose “Deleted” beside the search to find them, and to restore them, until they are deleted for good.");
+    if (ids.length === 0) {
+      question({ title: `Nothing to ${word.toLowerCase()}`, says });
+      return;
+    }
+    if (isDeleting) says.push("They are left out of lists and searches. Choose “Deleted runs” beside the search to find them, and to restore them, until they are deleted for good.");
     question({
       title: `${word} ${runs(ids.length)}?`, says, action: `${word} ${runs(ids.length)}`, isDanger: isDeleting,
       work: async () => {
@@ -72,6 +76,10 @@ export function acting(state, table, api, place) {
 
   async function tag() {
     const ids = await chosen("active");
+    if (ids.length === 0) {
+      question({ title: "Nothing to tag", says: aside(ids, "are deleted, and stay as they are") });
+      return;
+    }
     const key = make("input", { type: "text", required: true, maxlength: "250", autocomplete: "off" });
     const value = make("input", { type: "text", maxlength: "5000", autocomplete: "off", dir: "auto" });
     question({
@@ -86,7 +94,7 @@ export function acting(state, table, api, place) {
     const keys = [...new Set(known.flatMap((run) => Object.keys(run.tags ?? {})))].filter((key) => !key.startsWith("mlflow.")).sort();
     const choice = make("select", {}, ...keys.map((key) => make("option", { value: key }, `${key} (${runs(known.filter((run) => key in run.tags).length)})`)));
     if (keys.length === 0) {
-      question({ title: "Remove a tag", says: ["None of the selected runs has a tag of its own."], action: "Close", work: async () => {} });
+      question({ title: "Remove a tag", says: ["None of the selected runs that are not deleted has a tag of its own."] });
       return;
     }
     question({

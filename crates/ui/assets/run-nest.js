@@ -69,15 +69,15 @@ export class NestedRows extends EventTarget {
     const { signal } = this.leaving;
     const found = await this.api.rows({ filter: "", group_by: [PARENT], limit: PARENTS + 1, count: true }, signal);
     const parents = found.groups.filter(({ key: [id] }) => id !== null);
-    const top = parents.length > 0 && parents.length <= PARENTS ? await this.above(parents, signal) : null;
-    if (top !== null) this.kin = new Map(parents.map(({ key: [id], runs }) => [id, runs]));
+    const top = parents.length > 0 && parents.length <= PARENTS ? await this.nest(parents, signal) : "";
     this.runsInAll = found.total_runs;
-    this.top = await new Level(this, top ?? "", 1).open();
+    this.top = await new Level(this, top, 1).open();
     return this;
   }
 
-  // What stands at the top: runs without a parent, and those whose parent is not in the list.
-  async above(parents, signal) {
+  // Notes whose children there are. Gives what stands at the top: runs without a parent, and those whose parent is not
+  // in the list.
+  async nest(parents, signal) {
     const { experiments, lifecycle } = this.api.state;
     const ids = parents.map(({ key: [id] }) => id).filter((id) => /^[0-9a-f]{32}$/.test(id));
     const known = await this.api.byId(ids, ["status"], signal);
@@ -85,7 +85,8 @@ export class NestedRows extends EventTarget {
       .filter((run) => (experiments === null || experiments.includes(run.experiment_id)) && (lifecycle === "all" || run.lifecycle === lifecycle))
       .map((run) => run.run_id));
     const absent = parents.filter(({ key: [id] }) => !listed.has(id));
-    if (absent.length > ABSENT) return null;
+    if (absent.length > ABSENT) return "";
+    this.kin = new Map(parents.filter(({ key: [id] }) => listed.has(id)).map(({ key: [id], runs }) => [id, runs]));
     return [`${PARENT} IS NULL`, ...absent.map(({ filter }) => `(${filter})`)].join(" OR ");
   }
 

@@ -77,8 +77,8 @@ impl Stage {
 
     const fn named(self) -> (&'static str, &'static str) {
         match self {
-            Self::Active => ("active", "Active"),
-            Self::Deleted => ("deleted", "Deleted"),
+            Self::Active => ("active", "Active runs"),
+            Self::Deleted => ("deleted", "Deleted runs"),
             Self::All => ("all", "Active and deleted"),
         }
     }
