@@ -84,6 +84,18 @@ pub struct Caller {
     pub workspace: Name,
     /// What decides about single things, for those who hold levels on them.
     pub(crate) levels: Option<Levels>,
+    /// What decides about everything else that the caller might do; nothing outside a request.
+    pub(crate) policy: Option<Policy>,
+}
+
+/// The policy, as a page asks it.
+#[derive(Clone)]
+pub(crate) struct Policy(pub(crate) Arc<dyn Authorizer>);
+
+impl fmt::Debug for Policy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Policy")
+    }
 }
 
 /// What decides about single things.
@@ -108,7 +120,14 @@ impl fmt::Debug for Levels {
 impl Caller {
     /// A caller with roles alone, outside a request.
     pub const fn new(principal: Principal, workspace: Name) -> Self {
-        Self { principal, workspace, levels: None }
+        Self { principal, workspace, levels: None, policy: None }
+    }
+
+    /// Whether the caller could do another action to a thing: what a page offers. Whoever does it is asked again, so
+    /// nothing is let in by this, and a no is no refusal for the record.
+    pub fn could(&self, action: Action, kind: ResourceKind, id: impl fmt::Display) -> bool {
+        let scope = Scope::new(self.workspace.clone(), Subject::new(kind, id));
+        self.policy.as_ref().is_some_and(|Policy(policy)| policy.allows(&self.principal, action, &scope))
     }
 
     /// Whether the caller may do the route's action to some experiments or models and not to others, so that a

@@ -2,8 +2,9 @@
 
 export class Refused extends Error {
   constructor(problem, status) {
-    super(problem?.detail ?? `the server answered ${status}`);
-    this.code = problem?.code;
+    // Our own API says `detail`, MLflow's `message`.
+    super(problem?.detail ?? problem?.message ?? `the server answered ${status}`);
+    this.code = problem?.code ?? problem?.error_code;
     this.position = problem?.position;
   }
 }
@@ -33,7 +34,8 @@ export class RunApi {
   }
 
   get of() {
-    return this.state.experiments === null ? {} : { experiments: this.state.experiments };
+    const { experiments, lifecycle } = this.state;
+    return { ...(experiments === null ? {} : { experiments }), ...(lifecycle === "active" ? {} : { view: lifecycle }) };
   }
 
   rows({ filter = this.state.filter, ...asked }, signal) {
@@ -72,6 +74,9 @@ export class RunApi {
   }
 }
 
+// The tag by which a client says below which run another one is.
+export const PARENT = "tags.mlflow.parentRunId";
+
 // A column's name taken apart: `metrics.`val/loss`` is a metric of the key `val/loss`.
 export function part(name) {
   const [, kind, key] = name.match(/^(metrics|params|tags)\.(.*)$/s) ?? [];
@@ -95,6 +100,7 @@ const TITLES = {
 };
 
 export function title(name) {
+  if (name === PARENT) return "Parent run";
   const { kind, key } = part(name);
   return kind === "attributes" ? TITLES[key] ?? key : key;
 }

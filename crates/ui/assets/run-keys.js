@@ -59,18 +59,17 @@ function step(table, event) {
   if (!item) return false;
   if (event.key === " ") {
     if (item.thing && table.subject.isSelectable) table.state.select([table.subject.id(item.thing)]);
-    else if (item.group) rows.toggle(item.group).then(() => table.redraw());
+    else table.turn(table.cursor);
     return true;
   }
   if (event.key === "Enter") {
     if (item.thing) location.assign(table.subject.href(item.thing));
-    else if (item.group) rows.toggle(item.group).then(() => table.redraw());
+    else table.turn(table.cursor);
     return true;
   }
   if (event.key === "ArrowLeft" || event.key === "ArrowRight") {
     const opens = event.key === "ArrowRight";
-    if (item.group && opens === (item.group.rows === null)) rows.toggle(item.group).then(() => table.redraw());
-    else grid.scrollLeft += opens ? 80 : -80;
+    if (!table.turn(table.cursor, opens)) grid.scrollLeft += opens ? 80 : -80;
     return true;
   }
   return false;

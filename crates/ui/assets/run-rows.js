@@ -1,6 +1,8 @@
 // The rows of the table, read from the server as they come into sight. All of one list are of one snapshot: what is
 // logged meanwhile moves none of them.
 
+import { PARENT } from "./run-api.js";
+
 const BLOCK = 100;
 // Blocks that are kept; those seen longest ago are forgotten.
 const KEPT = 60;
@@ -102,10 +104,21 @@ export class GroupedRows extends EventTarget {
     const asked = { filter, order_by: orders, aggregates: this.aggregates, limit: GROUPS, count: true };
     const answer = await this.api.groups(asked, this.leaving.signal);
     this.groups = answer.groups.map((group) => ({ ...group, rows: null }));
+    await this.nameParents();
     this.groupsInAll = answer.total;
     this.runsInAll = answer.total_runs;
     this.measure();
     return this;
+  }
+
+  // A group of children goes by the name of their parent.
+  async nameParents() {
+    const at = this.api.state.groups.indexOf(PARENT);
+    if (at < 0) return;
+    const ids = this.groups.map(({ key }) => key[at]).filter((id) => /^[0-9a-f]{32}$/.test(id ?? ""));
+    const known = await this.api.byId([...new Set(ids)], ["run_name"], this.leaving.signal);
+    const names = new Map(known.map((run) => [run.run_id, run.run_name]));
+    for (const group of this.groups) group.named = { [at]: names.get(group.key[at]) };
   }
 
   measure() {

@@ -4,7 +4,7 @@
 import { searched } from "./run-named.js";
 import { RUNS } from "./run-subject.js";
 
-const SINGLE = ["filter", "since", "show", "x", "smooth", "log", "zoom", "metric", "band", "all", "sx", "sy", "sc", "view"];
+const SINGLE = ["filter", "since", "show", "x", "smooth", "log", "zoom", "metric", "band", "all", "sx", "sy", "sc", "view", "stage", "nest"];
 const LISTS = { order: "orders", group: "groups", run: "selected", pin: "pins", fold: "folds", axis: "axes", experiment: "named" };
 
 // A column: a `!` if it is pinned, its width with a colon, and its name in the search language.
@@ -97,6 +97,11 @@ export class RunState extends EventTarget {
   colour(id) {
     const at = this.selected.indexOf(id);
     return at < 0 ? null : at % COLOURS;
+  }
+
+  // Whether deleted runs are among those that are shown: `active`, `deleted` or `all`.
+  get lifecycle() {
+    return this.stage || this.root.dataset.stage || "active";
   }
 
   get orderTexts() {

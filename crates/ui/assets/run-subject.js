@@ -2,7 +2,8 @@
 
 import { make } from "./dom.js";
 import { ago, asNumber, count, exact, instant, number, span, state as stateOf } from "./figure.js";
-import { ATTRIBUTES, isNumber, part, title, valueOf } from "./run-api.js";
+import { ATTRIBUTES, PARENT, isNumber, part, title, valueOf } from "./run-api.js";
+import { NestedRows } from "./run-nest.js";
 import { GroupedRows, RunRows } from "./run-rows.js";
 
 const WIDTHS = { status: 104, start_time: 112, end_time: 112, duration: 104, user_id: 110, run_id: 250, experiment_id: 100, artifact_uri: 260 };
@@ -30,8 +31,9 @@ export const RUNS = {
   // What the server orders a column by; null where it does not.
   orderOf: (name) => name,
   isGrouped: (name) => ["params", "tags"].includes(part(name).kind) || GROUPED.includes(name),
-  rows(api, query, { groups, names }) {
-    if (groups.length === 0) return new RunRows(api, query);
+  // A search finds runs wherever they stand, so what it finds is not nested.
+  rows(api, query, { groups, names, nest }) {
+    if (groups.length === 0) return nest !== "0" && query.filter.trim() === "" ? new NestedRows(api, query) : new RunRows(api, query);
     return new GroupedRows(api, query, names.filter(isNumber).slice(0, 32));
   },
   width(name) {
@@ -49,7 +51,8 @@ export const RUNS = {
     if (name === "start_time" || name === "end_time") return moment(value);
     if (name === "duration") return make("td", { class: "num mono", title: `${count(value)} ms` }, span(value));
     if (isNumber(name)) return make("td", { class: "num mono", title: exact(value) }, number(value, { room: roomOf(width) }));
-    return make("td", { title: value }, String(value));
+    if (name === PARENT) return make("td", { class: "mono", title: value }, make("a", { href: `/runs/${encodeURIComponent(value)}`, tabindex: "-1" }, value));
+    return make("td", { title: value, dir: "auto" }, String(value));
   },
   mean(name, found, width) {
     const words = name === "duration" ? span : exact;
@@ -71,7 +74,7 @@ export const RUNS = {
     if (kind !== "run.created") return { ids: [id], isNew: false };
     return state.experiments === null || state.experiments.includes(String(body?.experiment)) ? { ids: [id], isNew: true } : null;
   },
-  keys: [["← →", "close and open a group; else move sideways"], ["t c v", "table, charts, comparison"]],
+  keys: [["← →", "close and open a group or a parent; else move sideways"], ["t c v", "table, charts, comparison"]],
 };
 
 // How many digits stand in a cell: 7.2 pixels each beside its padding.

@@ -19,8 +19,10 @@ export class RunTable {
     this.rows = null;
     this.drawn = new Map();
     this.cursor = 0;
+    // No row is the present one before somebody moves to one.
+    this.isUsed = false;
     this.lay();
-    state.when(["filter", "since", "orders", "groups"], () => this.open());
+    state.when(["filter", "since", "orders", "groups", "stage", "nest"], () => this.open());
     state.when(["columns"], () => (this.needs() ? this.open() : this.redraw()));
     state.when(["selected"], () => this.mark());
   }
@@ -54,7 +56,7 @@ export class RunTable {
     const { state, api } = this;
     this.asked = this.wanted();
     const query = { filter: state.filter, orders: state.orderTexts, columns: this.asked };
-    const rows = this.subject.rows(api, query, { groups: state.groups, names: this.asked });
+    const rows = this.subject.rows(api, query, { groups: state.groups, names: this.asked, nest: state.nest });
     this.opening?.close();
     this.opening = rows;
     this.root.setAttribute("aria-busy", "true");
@@ -80,7 +82,7 @@ export class RunTable {
 
   settle(keepPlace) {
     // An experiment without runs keeps what the server says about beginning.
-    const teaches = this.rows.total === 0 && this.state.filter === "" && this.card.querySelector(".copy");
+    const teaches = this.rows.total === 0 && this.state.filter === "" && this.state.stage === "" && this.card.querySelector(".copy");
     if (!this.grid.isConnected && !teaches) {
       this.card.replaceChildren(this.grid, this.foot);
       this.card.classList.add("whole");
@@ -122,7 +124,7 @@ export class RunTable {
     this.foot.textContent = parts.join(" · ");
     const none = rows.total === 0;
     this.grid.classList.toggle("none", none);
-    if (none) this.foot.textContent = `No ${one} fits this search.`;
+    if (none) this.foot.textContent = this.state.filter === "" && this.state.lifecycle === "deleted" ? `No ${one} is deleted.` : `No ${one} fits this search.`;
   }
 
   // Columns have changed: everything is drawn again.
@@ -130,7 +132,9 @@ export class RunTable {
     if (!this.rows) return;
     drawHead(this);
     this.measure();
-    this.table.setAttribute("role", this.state.groups.length > 0 ? "treegrid" : "grid");
+    const isNested = this.rows.isNested ?? false;
+    this.table.setAttribute("role", this.state.groups.length > 0 || isNested ? "treegrid" : "grid");
+    this.table.classList.toggle("nested", isNested);
     this.table.setAttribute("aria-rowcount", String(this.total + 1));
     this.table.setAttribute("aria-colcount", String(this.state.columns.length + 1));
     this.render(true);
@@ -200,7 +204,7 @@ export class RunTable {
     row.id = `row-${index}`;
     row.dataset.index = String(index);
     delete row.dataset[this.subject.one];
-    row.removeAttribute("aria-expanded");
+    for (const name of ["aria-expanded", "aria-level"]) row.removeAttribute(name);
     if (item === undefined || item.isGone) {
       row.classList.add(item ? "gone" : "coming");
       const says = item ? "removed meanwhile" : "…";
@@ -208,17 +212,17 @@ export class RunTable {
     } else if (item.group) {
       this.drawGroup(row, item.group);
     } else {
-      this.drawOne(row, item.thing);
+      this.drawOne(row, item.thing, item.nest);
     }
     row.classList.toggle("current", index === this.cursor && this.isUsed);
     return row;
   }
 
-  drawOne(row, thing) {
+  drawOne(row, thing, nest) {
     const { subject } = this;
     const [id, caption] = [subject.id(thing), subject.caption(thing)];
     row.dataset[subject.one] = id;
-    const marks = [];
+    const marks = nest && this.rows.isNested ? this.drawNest(row, nest, caption) : [];
     if (subject.isSelectable) {
       const chosen = this.state.selected.includes(id);
       const box = make("input", { type: "checkbox", tabindex: "-1", "aria-label": `Select ${caption}` });
@@ -226,16 +230,39 @@ export class RunTable {
       marks.push(box, make("i", { class: `dot ${chosen ? `c${this.state.colour(id)}` : ""}`, "aria-hidden": "true" }));
       row.setAttribute("aria-selected", String(chosen));
     }
-    const link = make("a", { href: subject.href(thing), tabindex: "-1", title: caption }, caption);
+    const link = make("a", { href: subject.href(thing), tabindex: "-1", title: caption, dir: "auto" }, caption);
+    const after = [];
+    if (nest?.children > 0 && this.rows.isNested) after.push(make("span", { class: "count" }, count(nest.children)));
+    if (thing.lifecycle === "deleted") after.push(make("span", { class: "tag" }, "deleted"));
+    row.classList.toggle("deleted", thing.lifecycle === "deleted");
     if (this.state.groups.length > 0) row.setAttribute("aria-level", "2");
-    row.replaceChildren(make("th", { scope: "row" }, ...marks, link), ...this.state.columns.map(({ name, width }) => subject.cell(name, thing, width ?? subject.width(name))), rest());
+    row.replaceChildren(make("th", { scope: "row" }, make("span", { class: "named" }, ...marks, link, ...after)), ...this.state.columns.map(({ name, width }) => subject.cell(name, thing, width ?? subject.width(name))), rest());
+  }
+
+  // What stands before a name where runs are nested: how deep it is, and what opens its children.
+  drawNest(row, { children, depth, rows }, caption) {
+    row.setAttribute("aria-level", String(depth));
+    const inset = make("i", { class: "inset", "aria-hidden": "true" });
+    inset.style.width = `${(depth - 1) * 20 + (children > 0 ? 0 : 24)}px`;
+    if (children === 0) return [inset];
+    row.setAttribute("aria-expanded", String(rows !== null));
+    return [inset, make("button", { type: "button", class: "turn", tabindex: "-1", "aria-label": `${rows ? "Close" : "Open"} ${caption}` }, rows ? "▾" : "▸")];
+  }
+
+  // Opens or closes what lies below a row, if something does.
+  turn(index, opens = null) {
+    const item = this.rows?.at(index);
+    const fold = item?.group ?? (item?.nest?.children > 0 ? item.nest : null);
+    if (!fold || (opens !== null && opens !== (fold.rows === null))) return false;
+    this.rows.toggle(fold).then(() => this.redraw(), (error) => this.say(error));
+    return true;
   }
 
   drawGroup(row, group) {
     row.classList.add("group");
     row.setAttribute("aria-level", "1");
     row.setAttribute("aria-expanded", String(group.rows !== null));
-    const says = group.key.map((value, at) => `${this.subject.title(this.state.groups[at])}: ${value ?? "none"}`).join(" · ");
+    const says = group.key.map((value, at) => `${this.subject.title(this.state.groups[at])}: ${group.named?.[at] ?? value ?? "none"}`).join(" · ");
     const turn = make("button", { type: "button", class: "turn", tabindex: "-1", "aria-label": `${group.rows ? "Close" : "Open"} ${says}` }, group.rows ? "▾" : "▸");
     const name = make("th", { scope: "row", title: says }, turn, make("b", {}, says), make("span", { class: "count" }, count(group.runs)));
     const cells = this.state.columns.map(({ name: column, width }) => {
@@ -265,7 +292,9 @@ export class RunTable {
     const from = this.cursor;
     this.go(index, { scroll: false });
     if (row.classList.contains("group")) {
-      this.rows.toggle(this.rows.at(index).group).then(() => this.redraw());
+      this.turn(index);
+    } else if (event.target.closest(".turn")) {
+      this.turn(index);
     } else if (event.target.closest("input")) {
       if (event.shiftKey) this.selectBetween(from, index, event.target.checked);
       else this.state.select([row.dataset.run], event.target.checked);

@@ -4,10 +4,12 @@
 import { RunApi } from "./run-api.js";
 import { RunCharts } from "./run-charts.js";
 import { chooser, grouping } from "./run-columns.js";
+import { acting } from "./run-acts.js";
 import { Comparison } from "./run-compare.js";
 import { FilterField } from "./run-filter.js";
 import { listen } from "./run-keys.js";
 import { follow } from "./run-live.js";
+import { nesting } from "./run-nest.js";
 import { RunState } from "./run-state.js";
 import { RunTable } from "./run-table.js";
 import { exporting, savedViews } from "./run-views.js";
@@ -35,7 +37,12 @@ function start() {
   new FilterField(root.querySelector("form.finder"), state, api);
   const tools = place("tools");
   grouping(state, tools);
+  nesting(state, table, tools);
   chooser(state, api, tools);
+  acting(state, table, api, place("live"));
+  const stage = root.querySelector('select[name="stage"]');
+  stage.addEventListener("change", () => state.set({ stage: stage.value === root.dataset.stage ? "" : stage.value, selected: [] }, { isStep: true }));
+  state.when(["stage"], () => { stage.value = state.lifecycle; });
   savedViews(state, place("actions"));
   exporting(table, state, api, place("actions"));
 

@@ -23,7 +23,7 @@ use tokio::task::JoinSet;
 
 use super::limit::{Asker, RateLimited};
 use super::{App, RouteScope};
-use crate::caller::{AuthenticationError, Caller, Levels, NoWorkspace, workspace};
+use crate::caller::{AuthenticationError, Caller, Levels, NoWorkspace, Policy, workspace};
 use crate::dialect::{Protocol, render};
 use crate::meter::RouteMeter;
 
@@ -230,7 +230,8 @@ impl Guard {
         });
         let levels = principal.reach.is_some();
         let levels = levels.then(|| Levels { authorizer: Arc::clone(authorizer), action, is_open });
-        parts.extensions.insert(Caller { principal, workspace, levels });
+        let policy = Some(Policy(Arc::clone(authorizer)));
+        parts.extensions.insert(Caller { principal, workspace, levels, policy });
         let mut request = Request::from_parts(parts, body);
         self.body_limit.apply(&mut request);
         Ok((request, open))

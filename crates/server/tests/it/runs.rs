@@ -1,8 +1,13 @@
 //! `/api/v1/runs`: rows at any offset, of one list however much is logged meanwhile; groups; names and values.
 
+use std::sync::Arc;
+
+use mainstay_core::permission::{Level, Pattern, Permissions};
+use mainstay_core::principal::{Actor, Principal, Role};
+use mainstay_core::scope::{ResourceKind, default_workspace};
 use serde_json::{Value, json};
 
-use crate::app::TestApp;
+use crate::app::{TestApp, with_role};
 
 const API: &str = "/api/2.0/mlflow";
 
@@ -206,5 +211,43 @@ async fn refusals_say_where_and_what_to_do() {
     }
     let values = json!({"column": "metrics.a"});
     assert_eq!(app.post("/api/v1/runs/columns/values", &values).await.problem(400), "invalid-filter");
+    app.platform.close().await;
+}
+
+/// What a page offers is what its reader may do; a deleted run says that it is one.
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_offer_what_their_reader_may_do() {
+    let (app, ids) = with_runs().await;
+    let page = format!("/runs/{}", ids[0]);
+    app.act_as(with_role(Role::Viewer, "default"));
+    for address in [page.as_str(), "/experiments/0", "/runs"] {
+        let text = app.get(address).await.text();
+        assert!(text.contains("data-may=\"\""), "{address}: {text}");
+    }
+    let mut levels = Permissions::default();
+    levels.add(&default_workspace(), ResourceKind::Experiment, &Pattern::new("0"), Level::Edit);
+    let editor = with_role(Role::Viewer, "default").grants;
+    app.act_as(Principal::new(Actor::user("ada"), editor).with_permissions(Arc::new(levels)));
+    for (address, may) in [(page.as_str(), "write"), ("/experiments/0", "write"), ("/runs", "")] {
+        let text = app.get(address).await.text();
+        assert!(text.contains(&format!("data-may=\"{may}\"")), "{address}: {text}");
+    }
+    app.act_as(with_role(Role::Admin, "default"));
+    assert!(app.get(&page).await.text().contains("data-may=\"write delete\""));
+    app.post(&format!("{API}/runs/delete"), &json!({"run_id": ids[0]})).await.expect(200);
+    app.post(
+        &format!("{API}/runs/set-tag"),
+        &json!({"run_id": ids[1], "key": "mlflow.parentRunId", "value": ids[0]}),
+    )
+    .await
+    .expect(200);
+    assert!(app.get(&page).await.text().contains("This run is deleted."));
+    let child = app.get(&format!("/runs/{}", ids[1])).await.text();
+    assert!(child.contains("run-0</a>, which is deleted"), "{child}");
+    let listed = async |stage: &str| app.get(&format!("/experiments/0?stage={stage}")).await.text();
+    let shown = |text: &str| (text.contains("run-0</a>"), text.contains("run-1</a>"));
+    assert_eq!(shown(&listed("active").await), (false, true));
+    assert_eq!(shown(&listed("deleted").await), (true, false));
+    assert_eq!(shown(&listed("all").await), (true, true));
     app.platform.close().await;
 }

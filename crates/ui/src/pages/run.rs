@@ -7,16 +7,18 @@ use mainstay_api::route::RouteScope;
 use mainstay_core::action::Action;
 use mainstay_core::id::RunId;
 use mainstay_core::scope::ResourceKind;
-use mainstay_tracking::logged_model::{LoggedModelDetail, LoggedModelId};
-use mainstay_tracking::run::RunStatus;
-use serde_json::Value;
+use mainstay_tracking::run::{Lifecycle, RunDetail, RunStatus};
 
 use super::run_charts::{Drawn, charts};
-use super::run_columns::{Status, lasted};
-use super::{Row, reads};
+use super::run_columns::{Cell, Status, lasted};
+use super::run_family::{self, Children, Parent};
+use super::run_made::{Made, made};
+use super::run_origin::{Fact, Tags};
+use super::{Row, may, reads};
 use crate::frame::{Missing, Page, page};
 use crate::show::figure::{exact, logged, short};
 use crate::show::link::{self, segment};
+use crate::show::long_text::LongText;
 use crate::show::moment::Moment;
 use crate::show::shell::{Section, Shell};
 use crate::{State, asset};
@@ -32,13 +34,6 @@ struct Metric {
     /// All of its digits.
     exact: String,
     step: i64,
-}
-
-/// A model that the run logged, and the versions that were registered of it.
-struct Made {
-    id: String,
-    name: Option<String>,
-    versions: Vec<(String, String)>,
 }
 
 struct Input {
@@ -58,12 +53,19 @@ struct RunPage {
     live: bool,
     started: Moment,
     lasted: String,
-    note: Option<String>,
+    note: Option<LongText>,
+    /// What the caller may change.
+    may: String,
+    is_deleted: bool,
+    /// Where its experiment is deleted too: the name and page of that.
+    deleted_experiment: Option<(String, String)>,
+    parent: Option<Parent>,
+    children: Option<Children>,
     metrics: Vec<Metric>,
     charts: Vec<Drawn>,
     more_charts: usize,
-    params: Vec<(String, String)>,
-    tags: Vec<(String, String)>,
+    params: Vec<Fact>,
+    tags: Tags,
     inputs: Vec<Input>,
     models: Vec<Made>,
     traces: String,
@@ -75,34 +77,42 @@ async fn show(axum::extract::State(console): State, caller: Caller, Path(id): Pa
     let run = console.tracked.runs(&caller.workspace, &[id]).await?.into_iter().next();
     let run = run.ok_or_else(|| Missing(format!("run {id}")))?;
     let experiment = console.tracked.experiment(&caller.workspace, run.run.experiment).await?;
+    let is_gone = experiment.as_ref().is_some_and(|e| e.experiment.lifecycle == Lifecycle::Deleted);
     let group = experiment.map_or_else(|| run.run.experiment.to_string(), |e| e.experiment.name.to_string());
+    let in_group = link::experiment(run.run.experiment);
     let (charts, more_charts) = charts(&console, &caller.workspace, &run).await?;
-    let own = |key: &str| !key.starts_with("mlflow.");
-    let ids: Vec<LoggedModelId> = run.attached.model_outputs.iter().map(|output| output.model).collect();
-    let logged = console.tracked.logged_models(&caller.workspace, &ids).await?;
-    let models = ids.iter().map(|id| made(*id, logged.iter().find(|known| known.model.id == *id))).collect();
+    let models = made(&console, &caller.workspace, &run).await?;
+    let parent = run_family::parent(&console, &caller.workspace, &run).await?;
+    let children = run_family::children(&console, &caller.workspace, &run).await?;
     let inputs = run.attached.datasets.iter().map(|input| Input {
         name: input.dataset.name.clone(),
         digest: short(&input.dataset.digest),
         context: input.context().unwrap_or_default().to_owned(),
     });
+    let shell = Shell::new(run.run.name.clone(), Section::Experiments)
+        .under("Experiments", "/experiments")
+        .under(group.clone(), in_group.clone());
+    let above = parent.as_ref().and_then(|above| Some((above.name.clone(), above.href.clone()?)));
     page(&RunPage {
-        shell: Shell::new(run.run.name.clone(), Section::Experiments)
-            .under("Experiments", "/experiments")
-            .under(group, link::experiment(run.run.experiment)),
+        shell: above.into_iter().fold(shell, |shell, (name, href)| shell.under(name, href)),
         id: id.to_string(),
         name: run.run.name.clone(),
-        user: run.run.user.clone(),
+        user: who(&run),
         status: run.run.status.into(),
         live: matches!(run.run.status, RunStatus::Running | RunStatus::Scheduled),
         started: Moment::of_millis(run.run.start_ms, console.now()),
         lasted: lasted(&run.run),
-        note: run.tags.get("mlflow.note.content").cloned(),
+        note: run.tags.get("mlflow.note.content").map(LongText::new),
+        may: may::in_experiment(&caller, run.run.experiment),
+        is_deleted: run.run.lifecycle == Lifecycle::Deleted,
+        deleted_experiment: is_gone.then_some((group, in_group)),
+        parent,
+        children,
         metrics: run.metrics.iter().map(|(key, latest)| metric(key, latest.value, latest.step)).collect(),
         charts,
         more_charts,
-        params: run.params.clone().into_iter().collect(),
-        tags: run.tags.iter().filter(|(key, _)| own(key)).map(|(k, v)| (k.clone(), v.clone())).collect(),
+        params: run.params.iter().map(|(key, value)| (key.clone(), LongText::new(value))).collect(),
+        tags: Tags::of(&run.tags),
         inputs: inputs.collect(),
         models,
         traces: format!("/traces?filter={}", segment(format!("run_id = '{id}'"))),
@@ -110,20 +120,10 @@ async fn show(axum::extract::State(console): State, caller: Caller, Path(id): Pa
     })
 }
 
-/// The versions stand in a tag: a list of `{"name": …, "version": …}`, as clients read it.
-fn made(id: LoggedModelId, logged: Option<&LoggedModelDetail>) -> Made {
-    let said = logged.and_then(|logged| logged.tags.get("mlflow.modelVersions"));
-    let all: Vec<Value> = said.and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default();
-    let version = |one: &Value| {
-        let (name, number) = (one.get("name")?.as_str()?, one.get("version")?);
-        let number = number.as_str().map_or_else(|| number.to_string(), str::to_owned);
-        Some((link::version(name, segment(&number)), format!("{name} v{number}")))
-    };
-    Made {
-        id: id.to_string(),
-        name: logged.map(|logged| logged.model.name.clone()),
-        versions: all.iter().filter_map(version).collect(),
-    }
+/// Who runs it, as the client says: with the run, or in a tag.
+fn who(run: &RunDetail) -> String {
+    let said = || run.tags.get("mlflow.user").cloned().unwrap_or_default();
+    if run.run.user.is_empty() { said() } else { run.run.user.clone() }
 }
 
 fn metric(key: &str, value: f64, step: i64) -> Metric {

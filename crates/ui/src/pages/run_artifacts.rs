@@ -11,7 +11,7 @@ use mainstay_core::error::StorageError;
 use mainstay_core::object::{Content, ObjectPath};
 use mainstay_core::scope::ResourceKind;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::Value as Json;
 
 use super::run_artifact::{Kind, kind_of, opened, stored};
 use super::run_images::{self, Strip};
@@ -58,12 +58,65 @@ enum Shown {
     Nothing,
 }
 
+/// A value of a table.
+#[derive(Debug, PartialEq, Eq)]
+enum Value {
+    /// None was there, which is no empty text.
+    Null,
+    Text(String),
+    Number(String),
+}
+
+/// What stands above a column.
+#[derive(Debug, PartialEq, Eq)]
+struct Head {
+    name: String,
+    /// Whether all that is in it are numbers.
+    is_number: bool,
+}
+
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Grid {
-    heads: Vec<String>,
-    rows: Vec<Vec<String>>,
+    heads: Vec<Head>,
+    rows: Vec<Vec<Value>>,
     /// Whether there is more than is shown.
     is_cut: bool,
+}
+
+impl Grid {
+    /// A table of these rows: a column is one of numbers if nothing else stands in it.
+    fn new(names: Vec<String>, rows: Vec<Vec<Value>>, is_cut: bool) -> Self {
+        let is_number = |at: usize| {
+            let mut known =
+                rows.iter().filter_map(|row| row.get(at)).filter(|value| !value.is_nothing()).peekable();
+            known.peek().is_some() && known.all(|value| matches!(value, Value::Number(_)))
+        };
+        let head = |(at, name)| Head { name, is_number: is_number(at) };
+        let heads = names.into_iter().enumerate().map(head).collect();
+        Self { heads, rows, is_cut }
+    }
+
+    /// The values of a row, each with whether its column is one of numbers.
+    fn cells<'a>(&'a self, row: &'a [Value]) -> impl Iterator<Item = (&'a Value, bool)> {
+        let numbers = self.heads.iter().map(|head| head.is_number);
+        row.iter().zip(numbers.chain(std::iter::repeat(false)))
+    }
+}
+
+impl Value {
+    /// As a text says it: of separated values there is nothing but their texts.
+    fn said(text: &str) -> Self {
+        let digits = text.trim().trim_start_matches(['-', '+']);
+        let begins = digits.starts_with(|c: char| c.is_ascii_digit() || c == '.');
+        // A code with leading noughts is no number.
+        let is_code = digits.len() > 1 && digits.starts_with('0') && !digits.starts_with("0.");
+        let is_number = begins && !is_code && text.trim().parse::<f64>().is_ok();
+        if is_number { Self::Number(text.to_owned()) } else { Self::Text(text.to_owned()) }
+    }
+
+    fn is_nothing(&self) -> bool {
+        matches!(self, Self::Null) || matches!(self, Self::Text(text) if text.is_empty())
+    }
 }
 
 struct Looked {
@@ -127,10 +180,12 @@ async fn show(
             (tree, if is_file { Some(look(&console, root, path, raw).await?) } else { None }, strips)
         }
     };
+    let experiment = console.tracked.experiment(&caller.workspace, run.run.experiment).await?;
+    let group = experiment.map_or_else(|| run.run.experiment.to_string(), |e| e.experiment.name.to_string());
     page(&ArtifactsPage {
         shell: Shell::new(format!("Artifacts of {}", run.run.name), Section::Experiments)
             .under("Experiments", "/experiments")
-            .under(run.run.experiment.to_string(), link::experiment(run.run.experiment))
+            .under(group, link::experiment(run.run.experiment))
             .under(run.run.name.clone(), link::run(run.run.id)),
         id: run.run.id.to_string(),
         name: run.run.name,
@@ -236,7 +291,7 @@ fn shown(kind: Option<Kind>, name: &str, mut bytes: Vec<u8>, is_cut: bool) -> Sh
     let Ok(text) = String::from_utf8(bytes) else { return Shown::Nothing };
     match kind {
         Some(Kind::Table) => separated(&text, name, is_cut).map_or(Shown::Text(text), Shown::Table),
-        Some(Kind::Json) if !is_cut => match serde_json::from_str::<Value>(&text) {
+        Some(Kind::Json) if !is_cut => match serde_json::from_str::<Json>(&text) {
             Ok(value) => logged_table(&value).map_or_else(|| Shown::Text(pretty(&value, text)), Shown::Table),
             Err(_) => Shown::Text(text),
         },
@@ -245,7 +300,7 @@ fn shown(kind: Option<Kind>, name: &str, mut bytes: Vec<u8>, is_cut: bool) -> Sh
     }
 }
 
-fn pretty(value: &Value, text: String) -> String {
+fn pretty(value: &Json, text: String) -> String {
     serde_json::to_string_pretty(value).unwrap_or(text)
 }
 
@@ -255,38 +310,39 @@ fn separated(text: &str, name: &str, is_cut: bool) -> Option<Grid> {
     let delimiter = if tabs { b'\t' } else { b',' };
     let mut reader =
         csv::ReaderBuilder::new().flexible(true).delimiter(delimiter).from_reader(text.as_bytes());
-    let fields = |record: &csv::StringRecord| record.iter().take(COLUMNS).map(str::to_owned).collect();
-    let heads: Vec<String> = fields(reader.headers().ok()?);
-    let mut grid = Grid { is_cut: is_cut || heads.len() >= COLUMNS, heads, rows: Vec::new() };
+    let heads: Vec<String> = reader.headers().ok()?.iter().take(COLUMNS).map(str::to_owned).collect();
+    let (mut rows, mut has_more) = (Vec::new(), is_cut || heads.len() >= COLUMNS);
     for record in reader.records() {
-        if grid.rows.len() == ROWS {
-            grid.is_cut = true;
+        if rows.len() == ROWS {
+            has_more = true;
             break;
         }
-        grid.rows.push(fields(&record.ok()?));
+        rows.push(record.ok()?.iter().take(COLUMNS).map(Value::said).collect());
     }
-    if is_cut && grid.rows.len() < ROWS {
+    if is_cut && rows.len() < ROWS {
         // The last one may be half.
-        grid.rows.pop();
+        rows.pop();
     }
-    Some(grid)
+    Some(Grid::new(heads, rows, has_more))
 }
 
 /// What `mlflow.log_table` writes: `{"columns": […], "data": [[…]]}` (pandas' `orient="split"`).
-fn logged_table(value: &Value) -> Option<Grid> {
+fn logged_table(value: &Json) -> Option<Grid> {
     let columns = value.get("columns")?.as_array()?;
     let data = value.get("data")?.as_array()?;
-    let cell = |value: &Value| match value {
-        Value::String(text) => text.clone(),
-        Value::Null => String::new(),
-        other => other.to_string(),
+    let name = |value: &Json| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let cell = |value: &Json| match value {
+        Json::String(text) => Value::Text(text.clone()),
+        Json::Null => Value::Null,
+        Json::Number(number) => Value::Number(number.to_string()),
+        other => Value::Text(other.to_string()),
     };
-    let row = |row: &Value| Some(row.as_array()?.iter().take(COLUMNS).map(cell).collect::<Vec<_>>());
-    Some(Grid {
-        heads: columns.iter().take(COLUMNS).map(cell).collect(),
-        rows: data.iter().take(ROWS).map(row).collect::<Option<_>>()?,
-        is_cut: data.len() > ROWS || columns.len() > COLUMNS,
-    })
+    let row = |row: &Json| Some(row.as_array()?.iter().take(COLUMNS).map(cell).collect::<Vec<_>>());
+    Some(Grid::new(
+        columns.iter().take(COLUMNS).map(name).collect(),
+        data.iter().take(ROWS).map(row).collect::<Option<_>>()?,
+        data.len() > ROWS || columns.len() > COLUMNS,
+    ))
 }
 
 #[cfg(test)]
@@ -297,15 +353,20 @@ mod tests {
 
     #[test]
     fn tables_are_read_in_both_of_their_forms() {
-        let expected = Grid {
-            heads: vec!["a".into(), "b".into()],
-            rows: vec![vec!["1".into(), "x, y".into()], vec![String::new(), "z".into()]],
+        let text = |text: &str| Value::Text(text.to_owned());
+        let expected = |nothing: Value| Grid {
+            heads: vec![
+                Head { name: "a".into(), is_number: true },
+                Head { name: "b".into(), is_number: false },
+            ],
+            rows: vec![vec![Value::Number("1".into()), text("x, y")], vec![nothing, text("z")]],
             is_cut: false,
         };
         let logged = json!({"columns": ["a", "b"], "data": [[1, "x, y"], [null, "z"]]});
-        assert_eq!(logged_table(&logged), Some(expected));
+        assert_eq!(logged_table(&logged), Some(expected(Value::Null)));
+        let empty = expected(text(""));
         let text = "a,b\n1,\"x, y\"\n,z\n";
-        assert_eq!(separated(text, "t.csv", false), logged_table(&logged));
+        assert_eq!(separated(text, "t.csv", false), Some(empty), "nothing is known but the texts");
         assert_eq!(
             separated(&text.replace("\"x, y\"", "x y").replace(',', "\t"), "t.TSV", false)
                 .unwrap()
@@ -315,6 +376,16 @@ mod tests {
         );
         assert_eq!(logged_table(&json!({"columns": ["a"], "data": [1]})), None);
         assert_eq!(logged_table(&json!({"data": []})), None);
+    }
+
+    #[test]
+    fn a_number_is_what_a_person_would_add_up() {
+        for number in ["1", "-0.5", "0", "0.25", "1e-9", ".5", "+7"] {
+            assert!(matches!(Value::said(number), Value::Number(_)), "{number}");
+        }
+        for text in ["", "007", "nan", "inf", "1 km", "-", "2013-01-01"] {
+            assert!(matches!(Value::said(text), Value::Text(_)), "{text}");
+        }
     }
 
     #[test]

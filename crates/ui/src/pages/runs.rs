@@ -12,7 +12,6 @@ use mainstay_api::Caller;
 use mainstay_api::route::RouteScope;
 use mainstay_core::action::Action;
 use mainstay_core::page::{Page as Part, PageRequest};
-use mainstay_core::time::MachineTime;
 use mainstay_tracking::experiment::{ExperimentDetail, ExperimentId};
 use mainstay_tracking::index::RunSummary;
 use mainstay_tracking::port::RunQuery;
@@ -21,11 +20,13 @@ use mainstay_tracking::search::{RunFilter, RunOrder, View};
 
 use super::plain_words::searched;
 use super::run_columns::{Cell, Column};
+use super::run_origin::{Fact, Tags};
 use super::table_page::{Asked, Line, PAGE, Pairs, Sheet, or_fault};
-use super::{Row, asked, reads};
+use super::{Row, asked, may, reads};
 use crate::address::Address;
 use crate::frame::{Error, Missing, page};
 use crate::show::link;
+use crate::show::long_text::LongText;
 use crate::show::shell::{Section, Shell};
 use crate::{Console, State, asset};
 
@@ -63,6 +64,52 @@ impl Show {
     }
 }
 
+/// Whether deleted runs are among those that are shown, as the address says it under `stage`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Active,
+    Deleted,
+    All,
+}
+
+impl Stage {
+    const ALL: [Self; 3] = [Self::Active, Self::Deleted, Self::All];
+
+    /// What an address says; else what is usual there.
+    fn of(text: Option<&str>, usual: Self) -> Self {
+        Self::ALL.into_iter().find(|stage| Some(stage.named().0) == text).unwrap_or(usual)
+    }
+
+    const fn named(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Active => ("active", "Active runs"),
+            Self::Deleted => ("deleted", "Deleted runs"),
+            Self::All => ("all", "Active and deleted"),
+        }
+    }
+
+    const fn view(self) -> View {
+        match self {
+            Self::Active => View::Active,
+            Self::Deleted => View::Deleted,
+            Self::All => View::All,
+        }
+    }
+}
+
+struct StageChoice {
+    value: &'static str,
+    says: &'static str,
+    is_chosen: bool,
+}
+
+impl StageChoice {
+    fn of(stage: Stage, chosen: Stage) -> Self {
+        let (value, says) = stage.named();
+        Self { value, says, is_chosen: stage == chosen }
+    }
+}
+
 struct Tab {
     name: &'static str,
     title: &'static str,
@@ -77,7 +124,15 @@ struct RunsPage {
     heading: String,
     /// Its id, where there is one experiment.
     id: Option<String>,
-    note: Option<String>,
+    note: Option<LongText>,
+    /// The tags of the one experiment: those of the person's own.
+    tags: Vec<Fact>,
+    /// Whether the one experiment is deleted.
+    is_deleted: bool,
+    /// What the caller may change.
+    may: String,
+    stages: Vec<StageChoice>,
+    usual_stage: &'static str,
     here: String,
     /// Ids with spaces between.
     experiments: String,
@@ -88,6 +143,8 @@ struct RunsPage {
     show: &'static str,
     sheet: Sheet,
     searched: bool,
+    /// Nothing is searched for, and nothing but what is usual is shown.
+    is_plain: bool,
     cleared: String,
     /// What is wrong with the search that the address asks for.
     fault: Option<String>,
@@ -118,22 +175,29 @@ async fn of_many(
 ) -> Result<Response, Error> {
     let mut asked = Asked::<Column>::parse(asked(query)?)?;
     let mut all = console.tracked.experiments(&caller.workspace).await?;
-    all.retain(|found| found.experiment.lifecycle == Lifecycle::Active);
     let is_asked = |found: &ExperimentDetail| asked.experiments.contains(&found.experiment.id);
     let named: Vec<_> =
         if asked.experiments.is_empty() { Vec::new() } else { all.extract_if(.., |f| is_asked(f)).collect() };
     if asked.experiments.is_empty() {
+        if Stage::of(asked.said("stage"), Stage::Active) == Stage::Active {
+            all.retain(|found| found.experiment.lifecycle == Lifecycle::Active);
+        }
         asked.experiments = all.iter().map(|found| found.experiment.id).collect();
     }
     drawn(&console, &caller, asked, ("/runs".to_owned(), address), &named).await
 }
 
 /// The runs that are asked for.
-async fn found(console: &Console, caller: &Caller, asked: &Asked<Column>) -> Result<Part<RunSummary>, Error> {
+async fn found(
+    console: &Console,
+    caller: &Caller,
+    asked: &Asked<Column>,
+    stage: Stage,
+) -> Result<Part<RunSummary>, Error> {
     let query = RunQuery {
         workspace: caller.workspace.clone(),
         experiments: asked.experiments.clone(),
-        view: View::Active,
+        view: stage.view(),
         filter: RunFilter::parse(&asked.filter)?,
         order: if asked.orders.is_empty() {
             RunOrder::default()
@@ -153,10 +217,15 @@ async fn drawn(
     named: &[ExperimentDetail],
 ) -> Result<Response, Error> {
     asked.filter = searched(&asked.filter, "run_name");
-    let (found, fault) = or_fault(found(console, caller, &asked).await)?;
-    let columns = columns_of(console, caller, &asked, &found.items).await?;
-    let now = console.now();
     let is_one = here != "/runs";
+    let one = named.first().filter(|_| is_one);
+    let is_deleted = one.is_some_and(|one| one.experiment.lifecycle == Lifecycle::Deleted);
+    // All runs of a deleted experiment are deleted with it.
+    let usual_stage = if is_deleted { Stage::All } else { Stage::Active };
+    let stage = Stage::of(asked.said("stage"), usual_stage);
+    let (found, fault) = or_fault(found(console, caller, &asked, stage).await)?;
+    let columns = columns_of(console, caller, &asked, stage, &found.items).await?;
+    let now = console.now();
     let shown = Show::of(asked.said("show"));
     let heading = match named {
         [] => "All runs".to_owned(),
@@ -177,17 +246,26 @@ async fn drawn(
     let drawn = page(&RunsPage {
         shell,
         heading,
-        id: named.first().filter(|_| is_one).map(|one| one.experiment.id.to_string()),
-        note: named.first().filter(|_| is_one).and_then(|one| one.tags.get("mlflow.note.content").cloned()),
+        id: one.map(|one| one.experiment.id.to_string()),
+        note: one.and_then(|one| one.tags.get("mlflow.note.content")).map(LongText::new),
+        tags: one.map(|one| Tags::of(&one.tags).own).unwrap_or_default(),
+        is_deleted,
+        may: match one {
+            Some(one) => may::in_experiment(caller, one.experiment.id),
+            None => may::in_experiments(caller, if named.is_empty() { &[] } else { &asked.experiments }),
+        },
+        stages: Stage::ALL.map(|one| StageChoice::of(one, stage)).into(),
+        usual_stage: usual_stage.named().0,
+        is_plain: asked.filter.trim().is_empty() && stage == usual_stage,
         experiments: experiments_of(&asked, is_one, named),
-        hidden: asked.hidden(&["filter"]),
+        hidden: asked.hidden(&["filter", "stage"]),
         tabs: [Show::Table, Show::Charts, Show::Compare].map(tab).into(),
         show: shown.named().0,
         sheet: Sheet {
             one: "run",
             first: ("run_name", "Run"),
             heads: columns.iter().map(|column| asked.head(column, &here, "start_time DESC")).collect(),
-            lines: found.items.iter().map(|run| line(run, &columns, now)).collect(),
+            lines: found.items.iter().map(|run| Line::of_run(run, &columns, now)).collect(),
             next: found.next.map(|token| asked.further(&here, &token)),
         },
         searched: !asked.filter.is_empty() || fault.is_some(),
@@ -205,6 +283,7 @@ async fn columns_of(
     console: &Console,
     caller: &Caller,
     asked: &Asked<Column>,
+    stage: Stage,
     runs: &[RunSummary],
 ) -> Result<Vec<Column>, Error> {
     if !asked.columns.is_empty() {
@@ -214,7 +293,7 @@ async fn columns_of(
         return Ok(Column::usual(runs));
     }
     let all = Asked { experiments: asked.experiments.clone(), ..Asked::default() };
-    Ok(Column::usual(&found(console, caller, &all).await?.items))
+    Ok(Column::usual(&found(console, caller, &all, stage).await?.items))
 }
 
 /// What the island asks the server for; nothing where that is all.
@@ -226,18 +305,18 @@ fn experiments_of(asked: &Asked<Column>, is_one: bool, named: &[ExperimentDetail
     }
 }
 
-fn line(run: &RunSummary, columns: &[Column], now: MachineTime) -> Line {
-    Line {
-        id: run.run.id.to_string(),
-        href: link::run(run.run.id),
-        name: run.run.name.clone(),
-        cells: columns.iter().map(|column| column.cell(run, now)).collect(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_deleted_is_shown_where_the_address_says_so() {
+        assert_eq!(Stage::of(Some("deleted"), Stage::Active), Stage::Deleted);
+        assert_eq!(Stage::of(Some("active"), Stage::All), Stage::Active);
+        for nothing in [None, Some("nonsense")] {
+            assert_eq!(Stage::of(nothing, Stage::All), Stage::All, "{nothing:?}");
+        }
+    }
 
     #[test]
     fn an_address_keeps_what_it_does_not_change() {

@@ -3,10 +3,12 @@
 use mainstay_core::error::ErrorClass;
 use mainstay_core::experiment::ExperimentId;
 use mainstay_core::page::{Page, PageToken};
+use mainstay_core::time::MachineTime;
+use mainstay_tracking::index::RunSummary;
 
-use super::run_columns::{Cell, MOST};
+use super::run_columns::{Cell, Column, MOST};
 use crate::frame::Error;
-use crate::show::link::segment;
+use crate::show::link::{self, segment};
 
 /// Rows on a page, for browsers without JavaScript.
 pub(super) const PAGE: usize = 50;
@@ -148,6 +150,18 @@ pub(super) struct Line {
     pub(super) href: String,
     pub(super) name: String,
     pub(super) cells: Vec<Cell>,
+}
+
+impl Line {
+    /// A run with its values of some columns.
+    pub(super) fn of_run(run: &RunSummary, columns: &[Column], now: MachineTime) -> Self {
+        Self {
+            id: run.run.id.to_string(),
+            href: link::run(run.run.id),
+            name: run.run.name.clone(),
+            cells: columns.iter().map(|column| column.cell(run, now)).collect(),
+        }
+    }
 }
 
 /// A table as the server draws it.

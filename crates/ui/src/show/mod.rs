@@ -5,6 +5,7 @@ pub(crate) mod diff;
 pub(crate) mod figure;
 pub(crate) mod graph;
 pub(crate) mod link;
+pub(crate) mod long_text;
 pub(crate) mod moment;
 pub(crate) mod news_kinds;
 pub(crate) mod shell;
