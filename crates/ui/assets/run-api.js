@@ -2,8 +2,9 @@
 
 export class Refused extends Error {
   constructor(problem, status) {
-    super(problem?.detail ?? `the server answered ${status}`);
-    this.code = problem?.code;
+    // Our own API says `detail`, MLflow's `message`.
+    super(problem?.detail ?? problem?.message ?? `the server answered ${status}`);
+    this.code = problem?.code ?? problem?.error_code;
     this.position = problem?.position;
   }
 }

@@ -5,7 +5,7 @@ import { count, grouped, instant } from "./figure.js";
 import { ask } from "./run-api.js";
 import { took } from "./trace-tree.js";
 import { titled, valueView } from "./trace-value.js";
-import { look, word } from "./trace-waterfall.js";
+import { isKnown, look, word } from "./trace-waterfall.js";
 
 const KEPT = 50;
 const INPUTS = "mlflow.spanInputs";
@@ -38,7 +38,7 @@ export class SpanPane {
     const { attributes } = span;
     const failed = span.status === "ERROR";
     const head = make("header", {}, make("h2", {}, span.name),
-      make("span", { class: "acts" }, span.type ? make("span", { class: `kind ${look(span.type)}` }, word(span.type)) : null,
+      make("span", { class: "acts" }, isKnown(span.type ?? "") ? make("span", { class: `kind ${look(span.type)}` }, word(span.type)) : null,
         make("span", { class: `state ${failed ? "bad" : span.status === "OK" ? "ok" : "idle"}` }, failed ? "error" : span.status.toLowerCase())));
     const usage = attributes[TOKENS];
     const facts = make("p", { class: "soft" }, [

@@ -1,6 +1,7 @@
 // What went into a span and came out of it: texts as texts, chats as chats, the rest as JSON. Never as markup.
 
 import { button, make } from "./dom.js";
+import { dataOf, picture } from "./picture.js";
 
 // Characters that are shown at first.
 const SHOWN = 20_000;
@@ -46,9 +47,17 @@ function part(value) {
   if (value.type === "thinking" || value.type === "reasoning") return make("details", {}, make("summary", {}, "thoughts"), text(String(value.thinking ?? value.text ?? asJson(value)), "said"));
   if (value.type === "tool_use" || value.type === "function_call" || value.functionCall) return call(value.functionCall ?? value);
   if (value.type === "tool_result") return make("div", { class: "call" }, make("b", {}, "result "), valueView(value.content, 1));
-  // What lies elsewhere is not loaded.
-  if (/image|audio|file/.test(value.type ?? "")) return make("p", { class: "soft" }, `[${value.type}]`);
+  if (/image|audio|file/.test(value.type ?? "") || value.inline_data || value.inlineData) return media(value);
   return text(asJson(value));
+}
+
+// Images that the message itself holds are drawn. What lies elsewhere is named and not loaded.
+function media(value) {
+  const { mime, data, address } = dataOf(value);
+  const kind = value.type ?? mime ?? "data";
+  if (data) return picture(mime, data, kind);
+  const named = address && !address.startsWith("data:") ? ` not loaded: ${address.slice(0, 300)}` : mime ? ` ${mime}, not shown` : "";
+  return make("p", { class: "soft break" }, `[${kind}]${named}`);
 }
 
 function call(value) {

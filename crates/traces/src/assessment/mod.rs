@@ -3,6 +3,8 @@
 
 mod value;
 
+use std::fmt;
+
 use mainstay_core::entropy::Entropy;
 use mainstay_core::text::{clip, exceeds};
 use serde::{Deserialize, Serialize};
@@ -117,6 +119,14 @@ pub struct Failure {
     pub stack: Option<String>,
 }
 
+impl fmt::Display for Failure {
+    /// `ValueError: the judge gave no number`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.code)?;
+        self.message.as_ref().map_or(Ok(()), |message| write!(f, ": {message}"))
+    }
+}
+
 impl Failure {
     /// Made storable: of a long stack trace its end is kept.
     fn checked(self) -> Result<Self, TraceError> {
@@ -190,6 +200,14 @@ impl Judgement {
     pub const fn value(&self) -> &AssessmentValue {
         match self {
             Self::Feedback(value, _) | Self::Expectation(value) | Self::Issue(value) => value,
+        }
+    }
+
+    /// Why it could not be told, if that is so.
+    pub const fn failure(&self) -> Option<&Failure> {
+        match self {
+            Self::Feedback(_, failure) => failure.as_ref(),
+            Self::Expectation(_) | Self::Issue(_) => None,
         }
     }
 }

@@ -13,14 +13,14 @@ use mainstay_core::action::Action;
 use mainstay_core::error::StorageError;
 use mainstay_core::id::RunId;
 use mainstay_core::scope::ResourceKind;
-use mainstay_traces::assessment::{Assessment, Judgement};
+use mainstay_traces::assessment::Assessment;
 use mainstay_traces::id::{SpanId, TraceId};
 use mainstay_traces::info::key;
-use mainstay_traces::span::{Span, StatusCode, unquoted};
+use mainstay_traces::span::{Span, StatusCode};
 use mainstay_traces::stored::StoredSpans;
 
 use super::run_columns::Status;
-use super::trace_columns::lasted;
+use super::trace_columns::{judged, lasted};
 use super::{Row, reads};
 use crate::frame::{Missing, Page, page};
 use crate::show::figure::{count, money};
@@ -181,21 +181,25 @@ fn link_of(prompt: &str) -> String {
 }
 
 fn said(one: &Assessment, now: mainstay_core::time::MachineTime) -> Said {
-    let value = match &one.judgement {
-        Judgement::Feedback(_, Some(failure)) => format!("failed: {}", failure.code),
-        judgement => unquoted(judgement.value().as_str()).into_owned(),
-    };
     let source = one.source.id.clone().unwrap_or_default();
     Said {
         name: one.name.clone(),
         kind: one.judgement.kind().as_str(),
-        value,
+        value: judged(&one.judgement),
         source: format!("{} {source}", one.source.kind.as_str().to_lowercase().replace('_', " ")),
         rationale: one.rationale.clone(),
         at: Moment::of_millis(one.updated_ms, now),
         valid: one.valid,
         span: one.span.clone(),
     }
+}
+
+/// What clients call a span of which nobody said what kind it is (`SpanType.UNKNOWN`).
+const NO_KIND: &str = "UNKNOWN";
+
+/// A kind of span as a word.
+fn kind_word(kind: impl AsRef<str>) -> String {
+    kind.as_ref().to_lowercase().replace('_', " ")
 }
 
 /// How many spans there are, and the first of them in the order of the tree.
@@ -230,7 +234,10 @@ fn steps(spans: &[Span<&str>]) -> Vec<Step> {
         steps.push(Step {
             id: span.id.to_string(),
             name: span.name.to_owned(),
-            kind: span.span_type().map_or_else(String::new, |kind| kind.to_lowercase().replace('_', " ")),
+            kind: span
+                .span_type()
+                .filter(|kind| kind.as_ref() != NO_KIND)
+                .map_or_else(String::new, kind_word),
             level: level.min(DEEPEST),
             failed: span.status == StatusCode::Error,
             took: took.map_or_else(

@@ -1,0 +1,39 @@
+// An image that a text holds in base64, drawn on a canvas: the page's policy loads no image but from the server itself.
+
+import { make } from "./dom.js";
+
+const TYPES = ["image/png", "image/jpeg", "image/webp", "image/gif"];
+// Characters of base64, and pixels of the longer side.
+const MOST = 14_000_000;
+const WIDE = 640;
+
+// What a part of a message says of an image, in the forms of OpenAI, Anthropic and Gemini.
+export function dataOf(value) {
+  const address = [value.image_url?.url, value.image_url, value.source?.url, value.url, value.image].find((one) => typeof one === "string");
+  const [, mime, data] = /^data:([\w.+/-]+);base64,([\w+/=\s]+)$/.exec(address?.slice(0, MOST + 100) ?? "") ?? [];
+  if (data) return TYPES.includes(mime) ? { mime, data, address } : { mime, address };
+  const held = value.source ?? value.inline_data ?? value.inlineData ?? {};
+  const type = held.media_type ?? held.mime_type ?? held.mimeType;
+  if (typeof held.data === "string") return TYPES.includes(type) ? { mime: type, data: held.data } : { mime: type };
+  return { address };
+}
+
+export function picture(mime, data, kind) {
+  const place = make("p", { class: "picture soft" }, `[${kind}] ${mime}`);
+  drawn(mime, data).then((canvas) => place.replaceChildren(canvas), () => {
+    place.textContent = `[${kind}] ${mime}, which cannot be read`;
+  });
+  return place;
+}
+
+async function drawn(mime, data) {
+  if (data.length > MOST) throw new RangeError("too large");
+  const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
+  const image = await createImageBitmap(new Blob([bytes], { type: mime }));
+  const scale = Math.min(1, WIDE / Math.max(image.width, image.height));
+  const [width, height] = [image.width, image.height].map((side) => Math.max(1, Math.round(side * scale)));
+  const canvas = make("canvas", { width, height, role: "img", "aria-label": `an image in the message, ${image.width} by ${image.height} pixels` });
+  canvas.getContext("2d").drawImage(image, 0, 0, width, height);
+  image.close();
+  return canvas;
+}
