@@ -1,6 +1,8 @@
-// What went into a span and came out of it: texts as texts, chats as chats, the rest as JSON. Never as markup.
+// What went into a span and came out of it: texts as texts, which the server reads where they are Markdown, chats as chats,
+// the rest as JSON. Nothing becomes markup here.
 
 import { button, make } from "./dom.js";
+import { markdown } from "./markdown.js";
 import { dataOf, picture } from "./picture.js";
 
 // Characters that are shown at first.
@@ -11,7 +13,11 @@ const MOST = 200;
 // A text of which there may be much.
 function text(value, name = "code") {
   const block = make("pre", { class: name }, value.slice(0, SHOWN));
-  if (value.length <= SHOWN) return block;
+  if (value.length <= SHOWN) {
+    // What somebody said may be Markdown: it is read as that, and its source is a press away.
+    if (name === "said") markdown(block, value);
+    return block;
+  }
   const more = button(`Show all ${value.length.toLocaleString("en")} characters`, () => {
     block.textContent = value;
     more.remove();
@@ -109,11 +115,15 @@ export function titled(title, value) {
     turn.textContent = isRaw ? "Read" : "JSON";
     draw();
   }, { "aria-label": `${title}: as JSON, or to read` });
+  const source = button("Source", () => {
+    const isSource = place.classList.toggle("assource");
+    source.textContent = isSource ? "Formatted" : "Source";
+  }, { class: "btn small sourced", "aria-label": `${title}: formatted, or as it was written` });
   const copy = navigator.clipboard ? button("Copy", async () => {
     await navigator.clipboard.writeText(typeof value === "string" ? value : asJson(value));
     copy.textContent = "Copied";
   }, { "aria-label": `Copy ${title}` }) : null;
   const draw = () => place.replaceChildren(isRaw ? text(asJson(value) ?? "") : valueView(value));
   draw();
-  return make("section", { class: "value" }, make("header", {}, make("h3", {}, title), make("span", { class: "acts" }, turn, copy)), place);
+  return make("section", { class: "value" }, make("header", {}, make("h3", {}, title), make("span", { class: "acts" }, source, turn, copy)), place);
 }

@@ -25,7 +25,7 @@ use mainstay_api::native::pipeline::StepLogs;
 use mainstay_api::native::retention::RetentionState;
 use mainstay_api::native::why::WhyState;
 use mainstay_api::{App, Route};
-use mainstay_core::command::Commands;
+use mainstay_core::command::{Authorizer, Commands};
 use mainstay_core::event::EventLog;
 use mainstay_core::object::{ObjectPath, Objects};
 use mainstay_core::time::{Clock, MachineTime};
@@ -87,6 +87,8 @@ pub struct Console {
     pub deciding: Commands<dyn PipelineTx>,
     /// Changes what endpoints serve.
     pub endpoints: Arc<dyn EndpointCommands>,
+    /// Says what callers may do.
+    pub policy: Arc<dyn Authorizer>,
     /// Machine time: relative times are told from it.
     pub clock: Arc<dyn Clock>,
 }

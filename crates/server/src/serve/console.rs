@@ -43,6 +43,7 @@ pub(super) fn console(
         logs: Arc::new(StepLogFiles(platform.layout.clone())),
         deciding: platform.pipelines.clone(),
         endpoints: Arc::new(EndpointLoop(platform.looped.clone())),
+        policy: platform.authority.clone(),
         clock: platform.clock.clone(),
     }
 }

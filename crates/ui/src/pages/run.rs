@@ -9,14 +9,15 @@ use mainstay_core::id::RunId;
 use mainstay_core::scope::ResourceKind;
 use mainstay_tracking::logged_model::{LoggedModelDetail, LoggedModelId};
 use mainstay_tracking::run::RunStatus;
-use serde_json::Value;
 
+use super::model_card::{Registered, registered};
 use super::run_charts::{Drawn, charts};
 use super::run_columns::{Status, lasted};
 use super::{Row, reads};
 use crate::frame::{Missing, Page, page};
 use crate::show::figure::{number, short};
 use crate::show::link::{self, segment};
+use crate::show::markdown::Markdown;
 use crate::show::moment::Moment;
 use crate::show::shell::{Section, Shell};
 use crate::{State, asset};
@@ -35,8 +36,9 @@ struct Metric {
 /// A model that the run logged, and the versions that were registered of it.
 struct Made {
     id: String,
+    href: Option<String>,
     name: Option<String>,
-    versions: Vec<(String, String)>,
+    versions: Vec<Registered>,
 }
 
 struct Input {
@@ -56,7 +58,7 @@ struct RunPage {
     live: bool,
     started: Moment,
     lasted: String,
-    note: Option<String>,
+    note: Option<Markdown>,
     metrics: Vec<Metric>,
     charts: Vec<Drawn>,
     more_charts: usize,
@@ -95,7 +97,7 @@ async fn show(axum::extract::State(console): State, caller: Caller, Path(id): Pa
         live: matches!(run.run.status, RunStatus::Running | RunStatus::Scheduled),
         started: Moment::of_millis(run.run.start_ms, console.now()),
         lasted: lasted(&run.run),
-        note: run.tags.get("mlflow.note.content").cloned(),
+        note: run.tags.get("mlflow.note.content").and_then(|note| Markdown::some(note)),
         metrics: run.metrics.iter().map(|(key, latest)| metric(key, latest.value, latest.step)).collect(),
         charts,
         more_charts,
@@ -108,19 +110,12 @@ async fn show(axum::extract::State(console): State, caller: Caller, Path(id): Pa
     })
 }
 
-/// The versions stand in a tag: a list of `{"name": …, "version": …}`, as clients read it.
 fn made(id: LoggedModelId, logged: Option<&LoggedModelDetail>) -> Made {
-    let said = logged.and_then(|logged| logged.tags.get("mlflow.modelVersions"));
-    let all: Vec<Value> = said.and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default();
-    let version = |one: &Value| {
-        let (name, number) = (one.get("name")?.as_str()?, one.get("version")?);
-        let number = number.as_str().map_or_else(|| number.to_string(), str::to_owned);
-        Some((link::version(name, segment(&number)), format!("{name} v{number}")))
-    };
     Made {
         id: id.to_string(),
+        href: logged.map(|logged| link::logged_model(logged.model.experiment, id)),
         name: logged.map(|logged| logged.model.name.clone()),
-        versions: all.iter().filter_map(version).collect(),
+        versions: logged.map(registered).unwrap_or_default(),
     }
 }
 

@@ -18,6 +18,7 @@ use super::{Row, asked, reads};
 use crate::frame::{Error, Page, page};
 use crate::show::figure::bytes;
 use crate::show::link::{self, segment};
+use crate::show::markdown::Markdown;
 use crate::show::shell::{Section, Shell};
 use crate::{Console, State, asset};
 
@@ -53,16 +54,17 @@ enum Shown {
     Page,
     Table(Grid),
     Text(String),
+    Markdown(Markdown),
     /// It cannot be shown.
     Nothing,
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Grid {
-    heads: Vec<String>,
-    rows: Vec<Vec<String>>,
+pub(super) struct Grid {
+    pub(super) heads: Vec<String>,
+    pub(super) rows: Vec<Vec<String>>,
     /// Whether there is more than is shown.
-    is_cut: bool,
+    pub(super) is_cut: bool,
 }
 
 struct Looked {
@@ -222,6 +224,10 @@ fn shown(kind: Option<Kind>, name: &str, mut bytes: Vec<u8>, is_cut: bool) -> Sh
             Ok(value) => logged_table(&value).map_or_else(|| Shown::Text(pretty(&value, text)), Shown::Table),
             Err(_) => Shown::Text(text),
         },
+        Some(Kind::Markdown) if !is_cut => match Markdown::document(&text) {
+            Some(read) => Shown::Markdown(read),
+            None => Shown::Text(text),
+        },
         None if text.contains('\0') => Shown::Nothing,
         _ => Shown::Text(text),
     }
@@ -255,7 +261,7 @@ fn separated(text: &str, name: &str, is_cut: bool) -> Option<Grid> {
 }
 
 /// What `mlflow.log_table` writes: `{"columns": […], "data": [[…]]}` (pandas' `orient="split"`).
-fn logged_table(value: &Value) -> Option<Grid> {
+pub(super) fn logged_table(value: &Value) -> Option<Grid> {
     let columns = value.get("columns")?.as_array()?;
     let data = value.get("data")?.as_array()?;
     let cell = |value: &Value| match value {
@@ -313,6 +319,8 @@ mod tests {
         assert!(matches!(shown(None, "model.pkl", vec![0x80, 4, 0], false), Shown::Nothing));
         assert!(matches!(shown(None, "x", b"a\0b".to_vec(), false), Shown::Nothing));
         assert!(matches!(shown(None, "x", b"words".to_vec(), false), Shown::Text(_)));
+        assert!(matches!(shown(Some(Kind::Markdown), "x.md", b"# a".to_vec(), false), Shown::Markdown(_)));
+        assert!(matches!(shown(Some(Kind::Markdown), "x.md", b"# a".to_vec(), true), Shown::Text(_)));
         let half = "aé".as_bytes()[..2].to_vec();
         assert!(matches!(shown(Some(Kind::Text), "x.txt", half, true), Shown::Text(text) if text == "a"));
     }

@@ -140,7 +140,7 @@ async fn show(axum::extract::State(console): State, caller: Caller, Path(id): Pa
         session: info.session().map(|session| (session.to_owned(), of_session(session))),
         user: info.user().map(str::to_owned),
         runs: runs_of(info.metadata.get(key::SOURCE_RUN), runs),
-        models: info.metadata.get(MODEL).into_iter().cloned().collect(),
+        models: info.metadata.get(MODEL).into_iter().map(segment).collect(),
         prompts: prompts.into_iter().map(|prompt| (link_of(&prompt), prompt)).collect(),
         client_id: info.client_request_id.clone(),
         said: trace.assessments.iter().map(|one| said(one, now)).collect(),

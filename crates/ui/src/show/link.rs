@@ -30,6 +30,16 @@ pub(crate) fn traces_of(id: impl Display) -> String {
     format!("/experiments/{id}/traces")
 }
 
+/// The models that the runs of an experiment logged.
+pub(crate) fn logged_models(experiment: impl Display) -> String {
+    format!("/experiments/{experiment}/models")
+}
+
+/// One of them.
+pub(crate) fn logged_model(experiment: impl Display, id: impl Display) -> String {
+    format!("/experiments/{experiment}/models/{}", segment(id))
+}
+
 pub(crate) fn prompt(name: impl Display) -> String {
     format!("/prompts/{}", segment(name))
 }

@@ -5,6 +5,7 @@ pub(crate) mod diff;
 pub(crate) mod figure;
 pub(crate) mod graph;
 pub(crate) mod link;
+pub(crate) mod markdown;
 pub(crate) mod moment;
 pub(crate) mod shell;
 pub(crate) mod source_run;
