@@ -11,11 +11,11 @@ const DEEPEST = 3;
 const MOST = 200;
 
 // A text of which there may be much.
-function text(value, name = "code") {
+function text(value, name = "code", isRead = true) {
   const block = make("pre", { class: name }, value.slice(0, SHOWN));
   if (value.length <= SHOWN) {
     // What somebody said may be Markdown: it is read as that, and its source is a press away.
-    if (name === "said") markdown(block, value);
+    if (name === "said" && isRead) markdown(block, value);
     return block;
   }
   const more = button(`Show all ${value.length.toLocaleString("en")} characters`, () => {
@@ -89,10 +89,10 @@ function chat(messages) {
   }));
 }
 
-// A value by its shape, so deep and no deeper.
-export function valueView(value, depth = 0) {
+// A value by its shape, so deep and no deeper; `isRead` if its texts may be Markdown.
+export function valueView(value, depth = 0, isRead = true) {
   if (value === null || value === undefined) return make("p", { class: "soft" }, "nothing");
-  if (typeof value === "string") return text(value, "said");
+  if (typeof value === "string") return text(value, "said", isRead);
   if (typeof value !== "object") return make("p", { class: "mono" }, String(value));
   const messages = messagesOf(value);
   if (messages) {
@@ -102,7 +102,7 @@ export function valueView(value, depth = 0) {
   if (depth >= DEEPEST || Array.isArray(value) && value.every((one) => typeof one !== "object")) return text(asJson(value));
   const entries = Object.entries(value);
   if (entries.length === 0) return make("p", { class: "mono" }, Array.isArray(value) ? "[]" : "{}");
-  const list = make("dl", { class: "tree" }, ...entries.slice(0, MOST).flatMap(([name, one]) => [make("dt", {}, Array.isArray(value) ? `${name}` : name), make("dd", {}, valueView(one, depth + 1))]));
+  const list = make("dl", { class: "tree" }, ...entries.slice(0, MOST).flatMap(([name, one]) => [make("dt", {}, Array.isArray(value) ? `${name}` : name), make("dd", {}, valueView(one, depth + 1, isRead))]));
   return entries.length > MOST ? make("div", {}, list, make("p", { class: "soft" }, `${entries.length - MOST} more: see it as JSON`)) : list;
 }
 

@@ -11,7 +11,7 @@ use mainstay_api::Caller;
 use mainstay_api::route::RouteScope;
 use mainstay_core::action::Action;
 use mainstay_core::error::StorageError;
-use mainstay_core::id::RunId;
+use mainstay_core::run_ref::RunRef;
 use mainstay_core::scope::ResourceKind;
 use mainstay_traces::assessment::Assessment;
 use mainstay_traces::id::{SpanId, TraceId};
@@ -27,6 +27,7 @@ use crate::show::figure::{count, money};
 use crate::show::link::{self, segment};
 use crate::show::moment::{Moment, span as span_text};
 use crate::show::shell::{Section, Shell};
+use crate::show::source_run::SourceRun;
 use crate::{State, asset};
 
 /// Spans that the server draws.
@@ -78,6 +79,8 @@ struct TracePage {
     tokens: Option<String>,
     cost: Option<String>,
     experiment: String,
+    /// What it is called.
+    group: String,
     /// Who looks at it, as the source of what they say.
     who: String,
     spans: usize,
@@ -89,7 +92,7 @@ struct TracePage {
     response: Option<String>,
     session: Option<(String, String)>,
     user: Option<String>,
-    runs: Vec<(String, Option<String>)>,
+    runs: Vec<SourceRun>,
     models: Vec<String>,
     prompts: Vec<(String, String)>,
     client_id: Option<String>,
@@ -121,10 +124,12 @@ async fn show(axum::extract::State(console): State, caller: Caller, Path(id): Pa
     let pairs = |pairs: &mainstay_traces::info::Pairs| -> Vec<(String, String)> {
         pairs.iter().filter(|(key, _)| own(key)).map(|(k, v)| (k.clone(), v.clone())).collect()
     };
+    let runs = runs_of(info.metadata.get(key::SOURCE_RUN), runs);
+    let names = console.run_names(&caller, &runs.iter().filter_map(RunRef::id).collect()).await?;
     page(&TracePage {
         shell: Shell::new(name.clone(), Section::Traces)
             .under("Experiments", "/experiments")
-            .under(group, link::experiment(info.experiment))
+            .under(group.clone(), link::experiment(info.experiment))
             .under("Traces", link::traces_of(info.experiment)),
         status: info.state.into(),
         started: Moment::of_millis(info.request_ms, now),
@@ -132,6 +137,7 @@ async fn show(axum::extract::State(console): State, caller: Caller, Path(id): Pa
         tokens: info.total_tokens().map(count),
         cost: info.total_cost().map(money),
         experiment: info.experiment.to_string(),
+        group,
         who: caller.principal.actor.to_string(),
         told: count(spans as u64),
         spans,
@@ -139,7 +145,7 @@ async fn show(axum::extract::State(console): State, caller: Caller, Path(id): Pa
         steps,
         session: info.session().map(|session| (session.to_owned(), of_session(session))),
         user: info.user().map(str::to_owned),
-        runs: runs_of(info.metadata.get(key::SOURCE_RUN), runs),
+        runs: runs.iter().map(|run| SourceRun::named(run, &names)).collect(),
         models: info.metadata.get(MODEL).into_iter().map(segment).collect(),
         prompts: prompts.into_iter().map(|prompt| (link_of(&prompt), prompt)).collect(),
         client_id: info.client_request_id.clone(),
@@ -162,16 +168,12 @@ fn of_session(session: &str) -> String {
     format!("/traces?filter={}", segment(format!("metadata.`{}` = {quote}{session}{quote}", key::SESSION)))
 }
 
-/// The runs that a trace was made in, or linked to, with addresses where they can be ours.
-fn runs_of(source: Option<&String>, mut linked: Vec<String>) -> Vec<(String, Option<String>)> {
+/// The runs that a trace was made in, or linked to.
+fn runs_of(source: Option<&String>, mut linked: Vec<String>) -> Vec<RunRef> {
     if let Some(source) = source.filter(|source| !linked.contains(source)) {
         linked.insert(0, source.clone());
     }
-    let known = |run: String| {
-        let href = run.parse::<RunId>().ok().map(link::run);
-        (run, href)
-    };
-    linked.into_iter().map(known).collect()
+    linked.into_iter().filter_map(|run| RunRef::new(run).ok()).collect()
 }
 
 /// The page of a version of a prompt: `name/version`.

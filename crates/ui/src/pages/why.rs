@@ -7,6 +7,7 @@ use mainstay_api::native::why::{Origin, Table, Training, Why};
 use mainstay_api::route::RouteScope;
 use mainstay_core::action::Action;
 use mainstay_core::event::RecordedEvent;
+use mainstay_core::run_ref::RunRef;
 use mainstay_core::scope::ResourceKind;
 use mainstay_core::time::MachineTime;
 use mainstay_registry::name::{ModelName, VersionNumber};
