@@ -47,7 +47,7 @@ def logged(server, experiment, auc):
     model = server.mlflow("logged-models", experiment_id=experiment, name="clf", source_run_id=run,
                           params=[{"key": "depth", "value": "4"}])["model"]["info"]
     server.upload(f"{model['artifact_uri'].split(':/', 1)[1].strip('/')}/MLmodel", MLMODEL.format(sklearn="1.5.0", kind="double").encode())
-    server.call(f"/api/2.0/mlflow/logged-models/{model['model_id']}", {"model_id": model["model_id"], "status": 2}, "PATCH")
+    server.call(f"/api/2.0/mlflow/logged-models/{model['model_id']}", {"model_id": model["model_id"], "status": "LOGGED_MODEL_READY"}, "PATCH")
     server.mlflow("runs/outputs", run_id=run, models=[{"model_id": model["model_id"], "step": 0}])
     server.mlflow("runs/log-metric", run_id=run, key="auc", value=auc, timestamp=1, step=0, model_id=model["model_id"],
                   dataset_name="test-set", dataset_digest="d1")

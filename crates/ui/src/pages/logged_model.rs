@@ -20,7 +20,7 @@ use super::model_files::Example;
 use super::run_columns::Status;
 use super::{Row, reads};
 use crate::frame::{Missing, Page, page};
-use crate::show::figure::{counted, number};
+use crate::show::figure::number;
 use crate::show::link;
 use crate::show::markdown::Markdown;
 use crate::show::moment::Moment;
