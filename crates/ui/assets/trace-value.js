@@ -59,9 +59,10 @@ function part(value) {
 
 // Images that the message itself holds are drawn. What lies elsewhere is named and not loaded.
 function media(value) {
-  const { mime, data, address } = dataOf(value);
+  const found = dataOf(value);
+  const { mime, address } = found;
   const kind = value.type ?? mime ?? "data";
-  if (data) return picture(mime, data, kind);
+  if (found.data || found.path) return picture(found, kind);
   const named = address && !address.startsWith("data:") ? ` not loaded: ${address.slice(0, 300)}` : mime ? ` ${mime}, not shown` : "";
   return make("p", { class: "soft break" }, `[${kind}]${named}`);
 }
