@@ -47,7 +47,7 @@ mod tests {
     async fn texts_with_markup_get_html_and_others_none() {
         let asked =
             |texts: &[&str]| Json(Asked { texts: texts.iter().map(|one| (*one).to_owned()).collect() });
-        let Json(shown) = show(Ok(asked(&["**a** <b>", "plain"]))).await.unwrap();
+        let Ok(Json(shown)) = show(Ok(asked(&["**a** <b>", "plain"]))).await else { panic!("shown") };
         assert_eq!(shown.html, [Some("<p><strong>a</strong> &lt;b&gt;</p>\n".to_owned()), None]);
         assert!(show(Ok(asked(&[""; TEXTS + 1]))).await.is_err());
     }
