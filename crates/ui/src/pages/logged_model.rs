@@ -1,9 +1,10 @@
-//! `/experiments/{id}/models/{model}`: a model that a run logged, before and after somebody registers it.
+//! `/experiments/{id}/models/{model}`, to which `/logged-models/{model}` leads: a model that a run logged, before and after somebody registers it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use askama::Template;
 use axum::extract::Path;
+use axum::response::Redirect;
 use mainstay_api::Caller;
 use mainstay_api::route::RouteScope;
 use mainstay_core::action::Action;
@@ -19,7 +20,7 @@ use super::model_card::{Folder, Registered, exact, own_tags, registered};
 use super::model_files::Example;
 use super::run_columns::Status;
 use super::{Row, reads};
-use crate::frame::{Missing, Page, page};
+use crate::frame::{Error, Missing, Page, page};
 use crate::show::figure::number;
 use crate::show::link;
 use crate::show::markdown::Markdown;
@@ -30,7 +31,22 @@ use crate::{State, asset};
 
 pub(super) fn routes() -> Vec<Row> {
     let experiment = RouteScope::Path(ResourceKind::Experiment, "id");
-    vec![reads("/experiments/{id}/models/{model}", Action::RunRead, experiment, show)]
+    vec![
+        reads("/experiments/{id}/models/{model}", Action::RunRead, experiment, show),
+        reads("/logged-models/{id}", Action::RunRead, RouteScope::Workspace, follow),
+    ]
+}
+
+/// Leads to a logged model of which one knows the id alone.
+async fn follow(
+    axum::extract::State(console): State,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Redirect, Error> {
+    let id: LoggedModelId = id.parse()?;
+    let found = console.readable_model(&caller, Some(&id.to_string())).await?;
+    let found = found.ok_or_else(|| Missing(format!("logged model {id}")))?;
+    Ok(Redirect::to(&link::logged_model(found.model.experiment, id)))
 }
 
 /// A point of a metric.

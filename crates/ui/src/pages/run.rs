@@ -9,8 +9,8 @@ use mainstay_core::id::RunId;
 use mainstay_core::scope::ResourceKind;
 use mainstay_tracking::logged_model::{LoggedModelDetail, LoggedModelId};
 use mainstay_tracking::run::RunStatus;
+use serde_json::Value;
 
-use super::model_card::{Registered, registered};
 use super::run_charts::{Drawn, charts};
 use super::run_columns::{Status, lasted};
 use super::{Row, reads};
@@ -36,9 +36,8 @@ struct Metric {
 /// A model that the run logged, and the versions that were registered of it.
 struct Made {
     id: String,
-    href: Option<String>,
     name: Option<String>,
-    versions: Vec<Registered>,
+    versions: Vec<(String, String)>,
 }
 
 struct Input {
@@ -110,12 +109,19 @@ async fn show(axum::extract::State(console): State, caller: Caller, Path(id): Pa
     })
 }
 
+/// The versions stand in a tag: a list of `{"name": …, "version": …}`, as clients read it.
 fn made(id: LoggedModelId, logged: Option<&LoggedModelDetail>) -> Made {
+    let said = logged.and_then(|logged| logged.tags.get("mlflow.modelVersions"));
+    let all: Vec<Value> = said.and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default();
+    let version = |one: &Value| {
+        let (name, number) = (one.get("name")?.as_str()?, one.get("version")?);
+        let number = number.as_str().map_or_else(|| number.to_string(), str::to_owned);
+        Some((link::version(name, segment(&number)), format!("{name} v{number}")))
+    };
     Made {
         id: id.to_string(),
-        href: logged.map(|logged| link::logged_model(logged.model.experiment, id)),
         name: logged.map(|logged| logged.model.name.clone()),
-        versions: logged.map(registered).unwrap_or_default(),
+        versions: all.iter().filter_map(version).collect(),
     }
 }
 
