@@ -51,7 +51,7 @@ function dialog(title, parts, { word, look = "primary", work }) {
 const again = () => location.reload();
 
 function describe(kind, named) {
-  const text = make("textarea", { rows: "10" });
+  const text = make("textarea", { rows: "10", autofocus: true });
   text.value = place.dataset.description;
   dialog("Describe it", () => [make("label", {}, "Markdown", text)], {
     word: "Save",
@@ -71,7 +71,7 @@ const removable = (texts, take, tell) => make("ul", { class: "editlist" }, ...te
 
 function aliases({ name, version }, rights) {
   const known = [...place.querySelectorAll("[data-alias]")].map(({ value }) => ({ name: value, shown: value }));
-  const field = make("input", { type: "text", required: true, maxlength: "255", placeholder: "champion", autocomplete: "off", spellcheck: "false" });
+  const field = make("input", { type: "text", required: true, autofocus: true, maxlength: "255", placeholder: "champion", autocomplete: "off", spellcheck: "false" });
   const take = rights.includes("delete") ? (alias) => send("registered-models/alias", { name, alias }, "DELETE") : null;
   dialog(`Aliases of version ${version}`, (tell) => [removable(known, take, tell), make("label", {}, "Point this alias here, wherever it points now", field)], {
     word: "Set",
@@ -84,7 +84,7 @@ function aliases({ name, version }, rights) {
 
 function tags(kind, named, rights) {
   const known = [...place.querySelectorAll("[data-tag]")].map(({ dataset, value }) => ({ name: dataset.tag, shown: `${dataset.tag}: ${value}` }));
-  const key = make("input", { type: "text", required: true, maxlength: "250", autocomplete: "off", spellcheck: "false" });
+  const key = make("input", { type: "text", required: true, autofocus: true, maxlength: "250", autocomplete: "off", spellcheck: "false" });
   const value = make("input", { type: "text", maxlength: "5000", autocomplete: "off", spellcheck: "false" });
   const take = rights.includes("delete") ? (tag) => send(`${kind}/delete-tag`, { ...named, key: tag }, "DELETE") : null;
   dialog("Tags", (tell) => [removable(known, take, tell), make("label", {}, "Tag", key), make("label", {}, "Value", value)], {
@@ -111,7 +111,7 @@ function remove(named) {
 async function register() {
   const { logged, name, run } = place.dataset;
   const models = make("datalist", { id: "known-models" });
-  const field = make("input", { type: "text", required: true, maxlength: "256", list: "known-models", autocomplete: "off", spellcheck: "false" });
+  const field = make("input", { type: "text", required: true, autofocus: true, maxlength: "256", list: "known-models", autocomplete: "off", spellcheck: "false" });
   field.value = name;
   dialog("Register a version", () => [make("label", {}, "Of this model, which is made if there is none", field), models], {
     word: "Register",

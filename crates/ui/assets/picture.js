@@ -31,7 +31,7 @@ function attachment(address) {
 }
 
 export function picture({ mime, data, path }, kind) {
-  const place = make("p", { class: "picture soft" }, `[${kind}] ${mime}`);
+  const place = make("p", { class: "pictured soft" }, `[${kind}] ${mime}`);
   (path ? loaded(path) : decoded(data)).then((bytes) => drawn(mime, bytes)).then((canvas) => place.replaceChildren(canvas), () => {
     place.textContent = `[${kind}] ${mime}, which cannot be read`;
   });

@@ -1,4 +1,5 @@
-//! `/experiments/{id}/models/{model}`, to which `/logged-models/{model}` leads: a model that a run logged, before and after somebody registers it.
+//! `/experiments/{id}/models/{model}`, to which `/logged-models/{model}` leads: a model that a run logged, before and
+//! after somebody registers it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
