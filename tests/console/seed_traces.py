@@ -75,6 +75,41 @@ def huge(url, experiment, trace, count, batch=5_000):
     return named(trace)
 
 
+# One red point.
+PICTURE = ("data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8DwHwAFBQIAX8jx0gAAAABJRU5ErkJggg==")
+ANSWER = """## Answer
+
+It is **20 °C**, see [here](https://example.org/?a=1&b=2) and [there](javascript:alert(1)).
+
+| day | °C |
+|-----|---:|
+| Mon | 20 |
+
+<img src=x onerror="document.body.dataset.ran='yes'">
+"""
+
+
+def deep(url, experiment, trace, count):
+    """A trace in which each span lies in the one before; nobody says of what kind they are."""
+    start = 1_763_769_800_000
+    spans = [span(trace, number, number - 1 if number else None, f"level {number}", start + number, 2 * count - 2 * number, "UNKNOWN")
+             for number in range(count)]
+    export(url, experiment, spans)
+    return named(trace)
+
+
+def answer(url, experiment, trace):
+    """A trace whose chat holds a picture, one that is elsewhere, and an answer in Markdown."""
+    start = 1_763_769_900_000
+    asked = [{"type": "text", "text": "What is this?"}, {"type": "image_url", "image_url": {"url": PICTURE}},
+             {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "bm8gcGljdHVyZQ=="}},
+             {"type": "image_url", "image_url": {"url": "https://example.org/x.png"}}]
+    messages = {"messages": [{"role": "user", "content": asked}]}
+    export(url, experiment, [span(trace, 0, None, "look", start, 100, "CHAT_MODEL", attributes={
+        "mlflow.spanInputs": messages, "mlflow.spanOutputs": {"choices": [{"message": {"role": "assistant", "content": ANSWER}}]}})])
+    return named(trace)
+
+
 def chat(url, experiment, trace):
     """A trace with a chat, markup where people write, an exception and its stack."""
     start = 1_763_769_700_000

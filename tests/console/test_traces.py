@@ -23,6 +23,8 @@ def traced(tmp_path_factory):
     server.experiment = server.mlflow("experiments/create", name="chats <i>")["experiment_id"]
     seed_traces.small(server.url, server.experiment, COUNT)
     server.chat = seed_traces.chat(server.url, server.experiment, 0xC4A7)
+    server.deep = seed_traces.deep(server.url, server.experiment, 0xDEE9, 60)
+    server.answer = seed_traces.answer(server.url, server.experiment, 0xA115)
     server.huge = seed_traces.huge(server.url, server.experiment, 0xB16, SPANS)
     server.page = f"{server.url}/experiments/{server.experiment}/traces"
     yield server
@@ -75,11 +77,11 @@ def test_the_first_rows_need_no_javascript(browser, traced):
 def test_every_trace_is_there_and_few_are_drawn(page, traced):
     opened(page, traced.page)
     assert page.evaluate(f"{ROWS}[0].dataset.trace") == f"tr-{COUNT:032x}", "the latest began last"
-    assert f"{COUNT + 2} traces" in page.evaluate("document.querySelector('.tally').textContent")
+    assert f"{COUNT + 4} traces" in page.evaluate("document.querySelector('.tally').textContent")
     page.evaluate("document.querySelector('.runs .grid').scrollTop = 1e9")
     page.wait_for("Number(document.querySelector('[data-island=traces]').dataset.total) > 201")
     page.evaluate("document.querySelector('.runs .grid').scrollTop = 1e9")
-    page.wait_for(f"Number(document.querySelector('[data-island=traces]').dataset.total) === {COUNT + 2}")
+    page.wait_for(f"Number(document.querySelector('[data-island=traces]').dataset.total) === {COUNT + 4}")
     page.evaluate("document.querySelector('.runs .grid').scrollTop = 1e9")
     page.wait_for(f"[...{ROWS}].some((row) => row.dataset.trace === '{traced.huge}')")
     assert page.evaluate(f"{ROWS}.length") < 80
@@ -173,6 +175,63 @@ def test_what_people_wrote_stays_text(page, traced):
     assert page.evaluate(f"{pane}.querySelectorAll('img, script').length") == 0
 
 
+def test_answers_are_read_as_markdown_and_pictures_within_are_drawn(page, traced):
+    shown(page, traced, traced.answer)
+    pane = "document.querySelector('[data-part=span]')"
+    page.wait_for(f"{pane}.querySelector('.md table') !== null && {pane}.querySelector('canvas') !== null")
+    assert page.evaluate(f"{pane}.querySelector('.md h4').textContent") == "Answer"
+    links = page.evaluate(f"[...{pane}.querySelectorAll('.md a')].map((link) => [link.href, link.rel])")
+    assert links == [["https://example.org/?a=1&b=2", "noopener noreferrer nofollow"]]
+    assert "<img src=x" in page.evaluate(f"{pane}.querySelector('.md').textContent")
+    assert page.evaluate(f"{pane}.querySelectorAll('img, script, .md [style]').length") == 0
+    assert page.evaluate("document.body.dataset.ran") is None
+    page.wait_for(f"{pane}.textContent.includes('which cannot be read')")
+    text = page.evaluate(f"{pane}.textContent")
+    assert "not loaded: https://example.org/x.png" in text
+    pixel = f"[...{pane}.querySelector('canvas').getContext('2d').getImageData(0, 0, 1, 1).data.slice(0, 3)]"
+    assert page.evaluate(pixel)[0] > 200
+    page.evaluate(f"[...{pane}.querySelectorAll('button.sourced')].at(-1).click()")
+    assert page.evaluate(f"getComputedStyle({pane}.querySelector('.md')).display") == "none"
+    assert page.evaluate(f"{pane}.querySelector('pre.source').checkVisibility()")
+
+
+def test_deep_spans_keep_their_names_and_widths_are_moved_by_keys(page, traced):
+    shown(page, traced, traced.deep)
+    key(page, "End")
+    name = f"{SEEN}.at(-1).querySelector('.name')"
+    page.wait_for(f"{name}.textContent === 'level 59'")
+    assert page.evaluate(f"{name}.scrollWidth <= {name}.clientWidth"), "its name is not cut"
+    assert page.evaluate("document.querySelectorAll('.wfrow .kind, [data-part=span] .kind').length") == 0
+    for line, part in [("Width of the spans", "document.querySelector('.wfhead .names')"), ("Width of the tree", "document.querySelector('.wf')")]:
+        divider = f"document.querySelector('[role=separator][aria-label^=\"{line}\"]')"
+        before = page.evaluate(f"{part}.offsetWidth")
+        for _ in range(3):
+            key(page, "ArrowLeft", divider)
+        assert page.evaluate(f"{part}.offsetWidth") < before - 10
+        moved = page.evaluate(f"{divider}.ariaValueNow")
+        shown(page, traced, traced.deep)
+        assert page.evaluate(f"{divider}.ariaValueNow") == moved, "it is kept"
+        page.evaluate(f"{divider}.dispatchEvent(new MouseEvent('dblclick')) && true")
+        assert page.evaluate(f"{part}.offsetWidth") == before
+    shown(page, traced, traced.chat)
+    assert page.evaluate("document.querySelector('.wfgrid').offsetHeight") < 150, "no taller than its three spans"
+
+
+def test_expectations_have_no_colour_and_errors_their_message(page, traced):
+    path = f"/api/3.0/mlflow/traces/tr-{COUNT:032x}/assessments"
+    source = {"source_type": "CODE", "source_id": "judge"}
+    for name, judged in [("wished", {"expectation": {"value": "no"}}), ("right", {"feedback": {"value": "no"}}),
+                         ("broken", {"feedback": {"error": {"error_code": "ValueError", "error_message": "judge failed"}}})]:
+        traced.call(path, {"assessment": {"assessment_name": name, "source": source, **judged}})
+    opened(page, traced.page + "?col=assessments")
+    chips = "[...document.querySelectorAll('.said.tag')]"
+    page.wait_for(f"{chips}.length === 3")
+    looks = dict(page.evaluate(f"{chips}.map((chip) => [chip.textContent, chip.classList.contains('bad')])"))
+    assert looks == {"wished: no": False, "right: no": True, "broken: failed: ValueError: judge failed": True}
+    shown(page, traced, f"tr-{COUNT:032x}")
+    page.wait_for("document.querySelector('[data-part=said]').textContent.includes('failed: ValueError: judge failed')")
+
+
 def test_a_person_says_something_changes_it_and_takes_it_back(page, traced):
     shown(page, traced, traced.chat)
     said = "document.querySelector('[data-part=said]')"
@@ -206,7 +265,7 @@ def test_addresses_of_mlflow_lead_here(page, traced):
 
 
 @pytest.mark.parametrize("width, theme", [(1440, "light"), (1440, "dark"), (390, "light"), (390, "dark")])
-@pytest.mark.parametrize("path", ["/traces", "/experiments/{experiment}/traces", "/traces/{chat}", "/traces/{huge}", "/traces/none"])
+@pytest.mark.parametrize("path", ["/traces", "/experiments/{experiment}/traces", "/traces/{chat}", "/traces/{answer}", "/traces/{deep}", "/traces/{huge}", "/traces/none"])
 def test_pages_of_traces_hold_to_what_pages_hold_to(browser, traced, path, width, theme):
     page = browser.page(width, theme)
     page.open(traced.url + path.format(**vars(traced)))

@@ -8,6 +8,8 @@ const PLACES = [
   [/^#\/experiments\/[^/?]+\/runs\/([^/?]+)/, (run) => `/runs/${run}`],
   [/^#\/experiments\/[^/?]+\/(?:traces|evaluation-runs|chat-sessions)\?(?:.*&)?(?:selectedEvaluationId|selectedTraceId|traceId)=([^&]+)/, (trace) => `/traces/${trace}`],
   [/^#\/experiments\/([^/?]+)\/traces/, (id) => `/experiments/${id}/traces`],
+  [/^#\/experiments\/([^/?]+)\/models\/([^/?]+)/, (id, model) => `/experiments/${id}/models/${model}`],
+  [/^#\/experiments\/([^/?]+)\/models/, (id) => `/experiments/${id}/models`],
   [/^#\/experiments\/[^/?]+\/prompts\/([^/?]+)/, (name) => `/prompts/${name}`],
   [/^#\/prompts\/([^/?]+)/, (name) => `/prompts/${name}`],
   [/^#\/experiments\/([^/?]+)/, (id) => `/experiments/${id}`],

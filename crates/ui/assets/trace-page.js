@@ -1,5 +1,6 @@
 // The page of one trace: the waterfall takes the place of the server's first spans, the pane beside it shows one.
 
+import { divider } from "./divider.js";
 import { ask } from "./run-api.js";
 import { help } from "./run-keys.js";
 import { Said } from "./trace-said.js";
@@ -10,6 +11,7 @@ import { Waterfall } from "./trace-waterfall.js";
 const KEYS = [
   ["↑ ↓", "the span above, the span below"], ["Page ↑ ↓", "a window up, a window down"], ["Home, End", "the first span, the last span"],
   ["→ ←", "open a span, or go into it; close it, or go to what it is part of"], ["Enter", "to what the span holds"],
+  ["Tab", "to the lines between names, times and the pane, which ← → move"],
   ["/", "find in this trace; Enter and Shift Enter to the next and the one before"], ["n N", "the next and the previous found"], ["e", "the next error"],
   ["Esc", "back to the spans"], ["Ctrl K", "find experiments, runs, traces, models, prompts and pages"], ["?", "these keys"],
 ];
@@ -35,6 +37,12 @@ async function start() {
   const tree = new SpanTree(list);
   const waterfall = new Waterfall(place("waterfall"), trace, tree);
   const pane = place("span");
+  // The tree and what a span holds share the width as one likes.
+  pane.before(divider({
+    label: "Width of the tree", key: "trace-tree", least: 25, most: 80, usual: 60,
+    width: () => root.clientWidth,
+    set: (percent) => place("waterfall").style.setProperty("flex-basis", `${percent}%`),
+  }));
   const shown = new SpanPane(pane, trace, tree);
   waterfall.addEventListener("chosen", ({ detail: at }) => {
     chosen = tree.ids[at];

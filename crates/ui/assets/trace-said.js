@@ -54,11 +54,13 @@ export class Said {
     this.list.replaceChildren(...this.all.map((one) => {
       const kind = one.issue ? "issue" : one.expectation ? "expectation" : "feedback";
       const source = `${one.source.source_type.toLowerCase().replaceAll("_", " ")} ${one.source.source_id ?? ""}`.trim();
-      const value = one.feedback?.error ? `failed: ${one.feedback.error.error_code}` : written(valueOf(one));
+      const { error } = one.feedback ?? {};
+      const value = error ? `failed: ${[error.error_code, error.error_message].filter(Boolean).join(": ")}` : written(valueOf(one));
       return make("li", { class: one.valid === false ? "over" : "" },
         make("span", {}, make("b", {}, one.assessment_name), " ", make("span", { class: "mono break" }, value ?? ""), " ",
           make("span", { class: "soft" }, `${kind} · ${source} · ${ago(Date.parse(one.last_update_time))}${one.span_id ? " · of a span" : ""}${one.valid === false ? " · another takes its place" : ""}`),
-          one.rationale ? make("p", { class: "soft break" }, one.rationale) : null),
+          one.rationale ? make("p", { class: "soft break" }, one.rationale) : null,
+          error?.stack_trace ? make("details", {}, make("summary", {}, "where"), make("pre", { class: "code" }, error.stack_trace)) : null),
         make("span", { class: "acts" },
           kind === "issue" ? null : button("Change", () => this.change(one), { "aria-label": `Change ${one.assessment_name}` }),
           button("Delete", () => this.remove(one), { "aria-label": `Delete ${one.assessment_name}` })));

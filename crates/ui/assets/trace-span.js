@@ -5,7 +5,7 @@ import { count, grouped, instant } from "./figure.js";
 import { ask } from "./run-api.js";
 import { took } from "./trace-tree.js";
 import { titled, valueView } from "./trace-value.js";
-import { look, word } from "./trace-waterfall.js";
+import { isKnown, look, word } from "./trace-waterfall.js";
 
 const KEPT = 50;
 const INPUTS = "mlflow.spanInputs";
@@ -38,7 +38,7 @@ export class SpanPane {
     const { attributes } = span;
     const failed = span.status === "ERROR";
     const head = make("header", {}, make("h2", {}, span.name),
-      make("span", { class: "acts" }, span.type ? make("span", { class: `kind ${look(span.type)}` }, word(span.type)) : null,
+      make("span", { class: "acts" }, isKnown(span.type ?? "") ? make("span", { class: `kind ${look(span.type)}` }, word(span.type)) : null,
         make("span", { class: `state ${failed ? "bad" : span.status === "OK" ? "ok" : "idle"}` }, failed ? "error" : span.status.toLowerCase())));
     const usage = attributes[TOKENS];
     const facts = make("p", { class: "soft" }, [
@@ -53,8 +53,8 @@ export class SpanPane {
       ...faults.map(fault),
       ...(INPUTS in attributes ? [titled("Inputs", attributes[INPUTS])] : []),
       ...(OUTPUTS in attributes ? [titled("Outputs", attributes[OUTPUTS])] : []),
-      ...(others.length > 0 ? [section("Attributes", make("dl", { class: "tree" }, ...others.flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, valueView(value, 2))])))] : []),
-      ...(events.length > 0 ? [section("Events", make("dl", { class: "tree" }, ...events.flatMap((event) => [make("dt", {}, event.name, make("span", { class: "soft" }, ` after ${this.since(event.time_ns)}`)), make("dd", {}, valueView(event.attributes, 2))])))] : []),
+      ...(others.length > 0 ? [section("Attributes", make("dl", { class: "tree" }, ...others.flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, valueView(value, 2, false))])))] : []),
+      ...(events.length > 0 ? [section("Events", make("dl", { class: "tree" }, ...events.flatMap((event) => [make("dt", {}, event.name, make("span", { class: "soft" }, ` after ${this.since(event.time_ns)}`)), make("dd", {}, valueView(event.attributes, 2, false))])))] : []),
       ...(span.links.length > 0 ? [section("Links", make("ul", { class: "plainlist" }, ...span.links.map(({ trace, span: other }) => make("li", {}, make("a", { class: "mono", href: `/traces/${encodeURIComponent(trace)}?span=${other}` }, `${trace} ${other}`)))))] : []),
       section("Names", make("dl", { class: "tree" }, make("dt", {}, "span"), make("dd", { class: "mono" }, span.id), make("dt", {}, "kind"), make("dd", { class: "mono" }, span.kind),
         make("dt", {}, "began"), make("dd", { class: "mono", title: `${grouped(span.start_ns)} ns` }, instant(Number(BigInt(span.start_ns) / 1_000_000n))))));

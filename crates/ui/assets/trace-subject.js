@@ -19,6 +19,8 @@ const STATES = { OK: ["ok", "ok"], ERROR: ["error", "bad"], IN_PROGRESS: ["in pr
 const KINDS = /^(tags|metadata|feedback|expectation)\.(.*)$/s;
 // What somebody wrote as JSON: a text without its quotes.
 const plain = (value) => (/^".*"$/s.test(value) ? value.slice(1, -1) : value);
+// What somebody said, or what kept them from it.
+const told = ({ value, error }) => (error ? `failed: ${error}` : plain(value));
 
 function part(name) {
   const [, kind, key] = name.match(KINDS) ?? [];
@@ -36,9 +38,9 @@ function valueOf(trace, name) {
   if (kind === "tags" || kind === "metadata") return trace[kind]?.[key];
   if (kind === "feedback" || kind === "expectation") {
     const said = trace.assessments.filter((one) => one.kind === kind && one.name === key);
-    return said.length > 0 ? said.map(({ value }) => plain(value)).join(", ") : undefined;
+    return said.length > 0 ? said.map(told).join(", ") : undefined;
   }
-  if (name === "assessments") return trace.assessments.map((one) => `${one.name}: ${plain(one.value)}`).join(", ") || undefined;
+  if (name === "assessments") return trace.assessments.map((one) => `${one.name}: ${told(one)}`).join(", ") || undefined;
   return trace[key];
 }
 
@@ -49,11 +51,14 @@ export function stateOf(status) {
 
 export const money = (dollars) => `$${dollars >= 1 ? dollars.toFixed(2) : number(dollars, { digits: 4 })}`;
 
-// A chip for what somebody said: yes and no are told apart by a word, not by colour alone.
-export function chip({ name, value }) {
-  const text = plain(value);
-  const look = /^(true|yes|pass|passed)$/i.test(text) ? "ok" : /^(false|no|fail|failed)$/i.test(text) ? "bad" : "";
-  return make("span", { class: `tag said ${look}`, title: `${name}: ${text}` }, `${name}: ${text}`);
+// A chip for what somebody said: yes and no are told apart by a word, not by colour alone. What should have been said is
+// neither good nor bad.
+export function chip(one) {
+  const text = told(one);
+  const isGood = /^(true|yes|pass|passed)$/i.test(text);
+  const isBad = one.error || /^(false|no|fail|failed)$/i.test(text);
+  const look = one.kind !== "feedback" ? "" : isGood ? "ok" : isBad ? "bad" : "";
+  return make("span", { class: `tag said ${look}`, title: `${one.kind} ${one.name}: ${text}` }, `${one.name}: ${text}`);
 }
 
 function cell(name, trace) {

@@ -1,6 +1,9 @@
-// What went into a span and came out of it: texts as texts, chats as chats, the rest as JSON. Never as markup.
+// What went into a span and came out of it: texts as texts, which the server reads where they are Markdown, chats as chats,
+// the rest as JSON. Nothing becomes markup here.
 
 import { button, make } from "./dom.js";
+import { markdown } from "./markdown.js";
+import { dataOf, picture } from "./picture.js";
 
 // Characters that are shown at first.
 const SHOWN = 20_000;
@@ -8,9 +11,13 @@ const DEEPEST = 3;
 const MOST = 200;
 
 // A text of which there may be much.
-function text(value, name = "code") {
+function text(value, name = "code", isRead = true) {
   const block = make("pre", { class: name }, value.slice(0, SHOWN));
-  if (value.length <= SHOWN) return block;
+  if (value.length <= SHOWN) {
+    // What somebody said may be Markdown: it is read as that, and its source is a press away.
+    if (name === "said" && isRead) markdown(block, value);
+    return block;
+  }
   const more = button(`Show all ${value.length.toLocaleString("en")} characters`, () => {
     block.textContent = value;
     more.remove();
@@ -46,9 +53,18 @@ function part(value) {
   if (value.type === "thinking" || value.type === "reasoning") return make("details", {}, make("summary", {}, "thoughts"), text(String(value.thinking ?? value.text ?? asJson(value)), "said"));
   if (value.type === "tool_use" || value.type === "function_call" || value.functionCall) return call(value.functionCall ?? value);
   if (value.type === "tool_result") return make("div", { class: "call" }, make("b", {}, "result "), valueView(value.content, 1));
-  // What lies elsewhere is not loaded.
-  if (/image|audio|file/.test(value.type ?? "")) return make("p", { class: "soft" }, `[${value.type}]`);
+  if (/image|audio|file/.test(value.type ?? "") || value.inline_data || value.inlineData) return media(value);
   return text(asJson(value));
+}
+
+// Images that the message itself holds are drawn. What lies elsewhere is named and not loaded.
+function media(value) {
+  const found = dataOf(value);
+  const { mime, address } = found;
+  const kind = value.type ?? mime ?? "data";
+  if (found.data || found.path) return picture(found, kind);
+  const named = address && !address.startsWith("data:") ? ` not loaded: ${address.slice(0, 300)}` : mime ? ` ${mime}, not shown` : "";
+  return make("p", { class: "soft break" }, `[${kind}]${named}`);
 }
 
 function call(value) {
@@ -74,10 +90,10 @@ function chat(messages) {
   }));
 }
 
-// A value by its shape, so deep and no deeper.
-export function valueView(value, depth = 0) {
+// A value by its shape, so deep and no deeper; `isRead` if its texts may be Markdown.
+export function valueView(value, depth = 0, isRead = true) {
   if (value === null || value === undefined) return make("p", { class: "soft" }, "nothing");
-  if (typeof value === "string") return text(value, "said");
+  if (typeof value === "string") return text(value, "said", isRead);
   if (typeof value !== "object") return make("p", { class: "mono" }, String(value));
   const messages = messagesOf(value);
   if (messages) {
@@ -87,7 +103,7 @@ export function valueView(value, depth = 0) {
   if (depth >= DEEPEST || Array.isArray(value) && value.every((one) => typeof one !== "object")) return text(asJson(value));
   const entries = Object.entries(value);
   if (entries.length === 0) return make("p", { class: "mono" }, Array.isArray(value) ? "[]" : "{}");
-  const list = make("dl", { class: "tree" }, ...entries.slice(0, MOST).flatMap(([name, one]) => [make("dt", {}, Array.isArray(value) ? `${name}` : name), make("dd", {}, valueView(one, depth + 1))]));
+  const list = make("dl", { class: "tree" }, ...entries.slice(0, MOST).flatMap(([name, one]) => [make("dt", {}, Array.isArray(value) ? `${name}` : name), make("dd", {}, valueView(one, depth + 1, isRead))]));
   return entries.length > MOST ? make("div", {}, list, make("p", { class: "soft" }, `${entries.length - MOST} more: see it as JSON`)) : list;
 }
 
@@ -100,11 +116,15 @@ export function titled(title, value) {
     turn.textContent = isRaw ? "Read" : "JSON";
     draw();
   }, { "aria-label": `${title}: as JSON, or to read` });
+  const source = button("Source", () => {
+    const isSource = place.classList.toggle("assource");
+    source.textContent = isSource ? "Formatted" : "Source";
+  }, { class: "btn small sourced", "aria-label": `${title}: formatted, or as it was written` });
   const copy = navigator.clipboard ? button("Copy", async () => {
     await navigator.clipboard.writeText(typeof value === "string" ? value : asJson(value));
     copy.textContent = "Copied";
   }, { "aria-label": `Copy ${title}` }) : null;
   const draw = () => place.replaceChildren(isRaw ? text(asJson(value) ?? "") : valueView(value));
   draw();
-  return make("section", { class: "value" }, make("header", {}, make("h3", {}, title), make("span", { class: "acts" }, turn, copy)), place);
+  return make("section", { class: "value" }, make("header", {}, make("h3", {}, title), make("span", { class: "acts" }, source, turn, copy)), place);
 }

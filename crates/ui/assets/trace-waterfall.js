@@ -1,5 +1,6 @@
 // The spans of a trace as a tree beside one axis of time. However many there are, those in sight are drawn.
 
+import { divider } from "./divider.js";
 import { button, later, make } from "./dom.js";
 import { count, counted } from "./figure.js";
 import { ask } from "./run-api.js";
@@ -9,8 +10,9 @@ export const ROW = 28;
 // Rows beyond the window's edges that are drawn as well.
 const BEYOND = 10;
 const STEPS = 4;
-// Deeper steps are not moved further to the right.
-const DEEPEST = 24;
+// How far a step lies to the right of what it is part of, and which part of the names' column all steps together may take.
+const STEP = 14;
+const INDENTED = 0.45;
 const LOOKS = {
   LLM: "llm", CHAT_MODEL: "llm", EMBEDDING: "llm", TOOL: "tool", RETRIEVER: "find", RERANKER: "find", MEMORY: "find",
   AGENT: "agent", CHAIN: "flow", WORKFLOW: "flow", PARSER: "flow", EVALUATOR: "agent", GUARDRAIL: "agent",
@@ -18,6 +20,8 @@ const LOOKS = {
 const WORDS = { CHAT_MODEL: "chat", LLM: "llm" };
 
 export const look = (type) => LOOKS[type] ?? "other";
+// Clients write UNKNOWN where nobody said what kind of step it is.
+export const isKnown = (type) => type !== "" && type !== "UNKNOWN";
 export const word = (type) => WORDS[type] ?? type.toLowerCase().replaceAll("_", " ");
 
 export class Waterfall extends EventTarget {
@@ -43,13 +47,24 @@ export class Waterfall extends EventTarget {
       tick.style.left = `${(100 * at) / STEPS}%`;
       return tick;
     });
-    const head = make("div", { class: "wfhead", "aria-hidden": "true" }, make("span", { class: "soft" }, "Span"), make("span", { class: "axis" }, ...ticks));
+    const names = make("span", { class: "names" }, make("span", { class: "soft", "aria-hidden": "true" }, "Span"));
+    this.head = make("div", { class: "wfhead" }, names, make("span", { class: "axis", "aria-hidden": "true" }, ...ticks));
     this.space = make("div", { class: "wfspace", role: "presentation" });
     this.grid = make("div", { class: "wfgrid", role: "tree", tabindex: "0", "aria-label": "Spans; ? shows the keys" }, this.space);
     this.foot = make("p", { class: "tally soft" });
-    this.card.replaceChildren(bar, head, this.grid, this.foot);
+    // Names and times share the width as one likes.
+    this.sheet = make("div", { class: "wfsheet" }, this.head, this.grid);
+    names.append(divider({
+      label: "Width of the spans' names", key: "trace-names", least: 20, most: 85, usual: 45,
+      width: () => this.head.clientWidth,
+      set: (percent) => {
+        this.sheet.style.setProperty("--names", `${percent}%`);
+        this.plan(true);
+      },
+    }));
+    this.card.replaceChildren(bar, this.sheet, this.foot);
     this.grid.addEventListener("scroll", () => this.plan(), { passive: true });
-    new ResizeObserver(() => this.plan()).observe(this.grid);
+    new ResizeObserver(() => this.plan(true)).observe(this.grid);
     this.grid.addEventListener("click", (event) => this.press(event));
     this.grid.addEventListener("keydown", (event) => {
       if (event.ctrlKey || event.metaKey || event.altKey) return;
@@ -70,21 +85,32 @@ export class Waterfall extends EventTarget {
     this.seen = this.tree.open();
     this.places = new Map(this.seen.map((at, place) => [at, place]));
     this.space.style.height = `${this.seen.length * ROW}px`;
+    this.deepest = this.seen.reduce((most, at) => Math.max(most, this.tree.depths[at]), 0);
     this.cursor = Math.min(this.cursor, Math.max(0, this.seen.length - 1));
     const hidden = this.tree.count - this.seen.length;
     this.foot.textContent = counted(this.tree.count, "span", "spans") + (hidden > 0 ? ` · ${count(hidden)} in closed ones` : "") + (this.tree.isComplete ? "" : " · not all have come");
     this.render(true);
   }
 
-  plan() {
+  // Draws with the browser's next frame, with new widths if they have changed.
+  plan(isNew = false) {
+    this.isNew ||= isNew;
     if (this.planned) return;
     this.planned = requestAnimationFrame(() => {
       this.planned = null;
-      this.render(false);
+      this.render(this.isNew);
+      this.isNew = false;
     });
   }
 
+  // How far steps lie apart, so that the deepest still shows its name.
+  get step() {
+    const names = this.head.firstElementChild.clientWidth;
+    return Math.min(STEP, (names * INDENTED) / Math.max(1, this.deepest));
+  }
+
   render(all) {
+    if (all) this.apart = this.step;
     const { scrollTop, clientHeight } = this.grid;
     const first = Math.max(0, Math.floor(scrollTop / ROW) - BEYOND);
     const last = Math.min(this.seen.length, Math.ceil((scrollTop + clientHeight) / ROW) + BEYOND);
@@ -111,11 +137,11 @@ export class Waterfall extends EventTarget {
     const closed = tree.closed.has(at);
     const turn = isParent ? make("button", { type: "button", class: "turn", tabindex: "-1", "aria-label": `${closed ? "Open" : "Close"} ${tree.name(at)}` }, closed ? "▸" : "▾") : make("span", { class: "turn" });
     const caption = make("span", { class: "what" }, turn,
-      type === "" ? null : make("span", { class: `kind ${look(type)}` }, word(type)),
-      make("span", { class: "name" }, tree.name(at)),
+      !isKnown(type) ? null : make("span", { class: `kind ${look(type)}` }, word(type)),
+      make("span", { class: "name", title: tree.name(at) }, tree.name(at)),
       closed ? make("span", { class: "count" }, count(tree.sizes[at])) : null,
       tree.failed(at) ? make("span", { class: "state bad" }, "error") : null);
-    caption.style.paddingLeft = `${6 + Math.min(depth, DEEPEST) * 14}px`;
+    caption.style.paddingLeft = `${6 + depth * this.apart}px`;
     const duration = tree.durations[at];
     const [start, length] = [tree.starts[at] / tree.length, (duration ?? tree.length - tree.starts[at]) / tree.length];
     const bar = make("i", { class: `bar ${look(type)}${tree.failed(at) ? " bad" : ""}${duration === null ? " open" : ""}` });
@@ -128,7 +154,7 @@ export class Waterfall extends EventTarget {
     else label.classList.add("within");
     const row = make("div", {
       class: "wfrow", role: "treeitem", id: `span-${at}`, "data-place": place, "aria-level": depth + 1, "aria-expanded": isParent ? String(!closed) : null,
-      "aria-selected": String(this.chosen === at), "aria-label": `${tree.name(at)}${type ? `, ${word(type)}` : ""}, ${took(duration)}${tree.failed(at) ? ", error" : ""}`,
+      "aria-selected": String(this.chosen === at), "aria-label": `${tree.name(at)}${isKnown(type) ? `, ${word(type)}` : ""}, ${took(duration)}${tree.failed(at) ? ", error" : ""}`,
     }, caption, make("span", { class: "axis" }, bar, label));
     row.style.top = `${place * ROW}px`;
     row.classList.toggle("current", place === this.cursor);

@@ -38,6 +38,9 @@ const ASSETS: &[Asset] = assets! {
     "live-page.js", "assets/live-page.js", "text/javascript; charset=utf-8";
     "run-page.js", "assets/run-page.js", "text/javascript; charset=utf-8";
     "traces.css", "assets/traces.css", "text/css; charset=utf-8";
+    "models.css", "assets/models.css", "text/css; charset=utf-8";
+    "model-edit.js", "assets/model-edit.js", "text/javascript; charset=utf-8";
+    "markdown.js", "assets/markdown.js", "text/javascript; charset=utf-8";
     "traces.js", "assets/traces.js", "text/javascript; charset=utf-8";
     "trace-page.js", "assets/trace-page.js", "text/javascript; charset=utf-8";
     "trace-tree.js", "assets/trace-tree.js", "text/javascript; charset=utf-8";
@@ -76,6 +79,8 @@ const ASSETS: &[Asset] = assets! {
     "run-scatter.js", "assets/run-scatter.js", "text/javascript; charset=utf-8";
     "run-diff.js", "assets/run-diff.js", "text/javascript; charset=utf-8";
     "figure.js", "assets/figure.js", "text/javascript; charset=utf-8";
+    "divider.js", "assets/divider.js", "text/javascript; charset=utf-8";
+    "picture.js", "assets/picture.js", "text/javascript; charset=utf-8";
     "dom.js", "assets/dom.js", "text/javascript; charset=utf-8";
     "palette.js", "assets/palette.js", "text/javascript; charset=utf-8";
     "step-log.js", "assets/step-log.js", "text/javascript; charset=utf-8";
@@ -128,8 +133,9 @@ mod tests {
     #[test]
     fn files_name_files_that_are_there_and_nothing_from_elsewhere() {
         let mut named = 0;
-        let written =
-            |file: &&Asset| ["console.css", "runs.css", "traces.css"].contains(&file.name) || is_module(file);
+        let written = |file: &&Asset| {
+            ["console.css", "runs.css", "traces.css", "models.css"].contains(&file.name) || is_module(file)
+        };
         for file in ASSETS.iter().filter(written) {
             let text = std::str::from_utf8(file.bytes).unwrap();
             let imported = text.split("from \"./").skip(1).map(|rest| rest.split('"').next().unwrap());

@@ -47,6 +47,7 @@ pub(super) fn console(
         deciding: platform.pipelines.clone(),
         endpoints: Arc::new(EndpointLoop(platform.looped.clone())),
         demonstrations,
+        policy: platform.authority.clone(),
         clock: platform.clock.clone(),
     }
 }

@@ -3,6 +3,8 @@
 
 mod value;
 
+use std::fmt;
+
 use mainstay_core::entropy::Entropy;
 use mainstay_core::text::{clip, exceeds};
 use serde::{Deserialize, Serialize};
@@ -54,8 +56,8 @@ impl AssessmentId {
     }
 }
 
-impl std::fmt::Display for AssessmentId {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for AssessmentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
@@ -115,6 +117,14 @@ pub struct Failure {
     /// Where.
     #[serde(rename = "stack_trace", skip_serializing_if = "Option::is_none")]
     pub stack: Option<String>,
+}
+
+impl fmt::Display for Failure {
+    /// `ValueError: the judge gave no number`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.code)?;
+        self.message.as_ref().map_or(Ok(()), |message| write!(f, ": {message}"))
+    }
 }
 
 impl Failure {
@@ -190,6 +200,14 @@ impl Judgement {
     pub const fn value(&self) -> &AssessmentValue {
         match self {
             Self::Feedback(value, _) | Self::Expectation(value) | Self::Issue(value) => value,
+        }
+    }
+
+    /// Why it could not be told, if that is so.
+    pub const fn failure(&self) -> Option<&Failure> {
+        match self {
+            Self::Feedback(_, failure) => failure.as_ref(),
+            Self::Expectation(_) | Self::Issue(_) => None,
         }
     }
 }

@@ -8,9 +8,14 @@ mod endpoint;
 mod endpoint_rollback;
 mod experiment;
 mod feature;
+mod logged_model;
+mod logged_models;
+mod markdown;
 mod may;
 mod metric_points;
 mod model;
+mod model_card;
+mod model_files;
 mod model_version;
 mod monitor;
 mod news;
@@ -49,13 +54,14 @@ use axum::extract::rejection::{FormRejection, QueryRejection};
 use axum::extract::{Form, Query};
 use axum::handler::Handler;
 use http::Method;
-use mainstay_api::Route;
 use mainstay_api::dialect::{BodyError, Protocol};
 use mainstay_api::route::RouteScope;
+use mainstay_api::{Caller, Route};
 use mainstay_core::action::Action;
 use mainstay_core::error::StorageError;
 use mainstay_core::event::{EventQuery, RecordedEvent};
 use mainstay_core::name::Name;
+use mainstay_core::scope::{ResourceKind, Scope, Subject};
 
 use crate::frame::Error;
 use crate::{Console, asset};
@@ -78,6 +84,9 @@ pub(crate) fn routes() -> Vec<Row> {
         run_artifact::routes,
         run_view::routes,
         metric_points::routes,
+        logged_models::routes,
+        logged_model::routes,
+        markdown::routes,
         traces::routes,
         trace::routes,
         demonstration::routes,
@@ -134,6 +143,18 @@ fn filled<T>(form: Result<Form<T>, FormRejection>) -> Result<T, Error> {
 }
 
 impl Console {
+    /// Whether the caller may do an action to something: what they may not do, a page does not offer. What they do is
+    /// asked again where it is done.
+    fn lets(
+        &self,
+        caller: &Caller,
+        action: Action,
+        (kind, id): (ResourceKind, impl std::fmt::Display),
+    ) -> bool {
+        let scope = Scope::new(caller.workspace.clone(), Subject::new(kind, id));
+        self.policy.allows(&caller.principal, action, &scope)
+    }
+
     /// The newest event of a kind in a workspace.
     async fn newest(&self, workspace: &Name, kind: &str) -> Result<Option<RecordedEvent>, StorageError> {
         Ok(self.events.read(&EventQuery::newest(1).within(workspace).of_kind(kind)).await?.pop())

@@ -10,6 +10,7 @@ use mainstay_core::action::Action;
 use mainstay_core::digest::Digest;
 use mainstay_core::error::StorageError;
 use mainstay_core::name::Name;
+use mainstay_core::run_ref::RunRef;
 use mainstay_core::scope::ResourceKind;
 use mainstay_governance::gate::{GateReport, Verdict};
 use mainstay_registry::model::{ModelSummary, VersionDetail};
@@ -17,10 +18,12 @@ use mainstay_registry::name::ModelName;
 use mainstay_registry::prompt::is_prompt;
 use serde::Deserialize;
 
+use super::model_version::Rights;
 use super::{Row, asked, reads};
 use crate::frame::{Error, Missing, Page, page};
 use crate::show::figure::{counted, short};
 use crate::show::link;
+use crate::show::markdown::Markdown;
 use crate::show::moment::Moment;
 use crate::show::shell::{Section, Shell};
 use crate::show::source_run::SourceRun;
@@ -160,8 +163,11 @@ struct VersionRow {
 struct ModelPage {
     shell: Shell,
     name: String,
+    about: Option<Markdown>,
+    /// As it was written.
     description: String,
     tags: Vec<(String, String)>,
+    rights: Rights,
     created: Moment,
     here: String,
     rows: Vec<VersionRow>,
@@ -185,15 +191,21 @@ async fn show(
     let mut versions = console.registered.versions(&caller.workspace, Some(&name)).await?;
     versions.reverse();
     let total = versions.len();
+    let shown: Vec<_> = versions.iter().skip(at.saturating_mul(VERSIONS)).take(VERSIONS).collect();
+    let runs = shown.iter().filter_map(|one| one.version.run.as_ref().and_then(RunRef::id)).collect();
+    let names = console.run_names(&caller, &runs).await?;
     let mut rows = Vec::new();
-    for version in versions.iter().skip(at.saturating_mul(VERSIONS)).take(VERSIONS) {
+    for version in shown {
         let report = console.judged(&caller.workspace, version.version.digest).await?;
-        rows.push(version_row(version, report.as_ref(), &console));
+        let run = version.version.run.as_ref().map(|run| SourceRun::named(run, &names));
+        rows.push(VersionRow { run, ..version_row(version, report.as_ref(), &console) });
     }
     let drawn = page(&ModelPage {
         shell: Shell::new(name.to_string(), Section::Models).under("Models", "/models"),
         name: name.to_string(),
+        about: Markdown::some(&detail.model.description),
         description: detail.model.description,
+        rights: Rights::of(&console, &caller, &name),
         tags: detail.tags.into_iter().collect(),
         created: Moment::ago(detail.model.created, console.now()),
         next: (at.saturating_add(1).saturating_mul(VERSIONS) < total)
@@ -215,7 +227,7 @@ fn version_row(detail: &VersionDetail, report: Option<&GateReport>, console: &Co
         stage: Some(stage).filter(|stage| *stage != "None"),
         digest: version.digest.map(|digest| (digest.to_string(), short(&digest.to_string()))),
         gates: Judged::by(report),
-        run: version.run.as_ref().map(SourceRun::short),
+        run: None,
         creator: version.creator.as_ref().map_or_else(String::new, ToString::to_string),
         created: Moment::ago(version.created, console.now()),
     }

@@ -12,12 +12,18 @@ use mainstay_governance::gate::{Figure, GateReport, GateResult, Verdict};
 use mainstay_registry::model::{VersionDetail, version_subject};
 use mainstay_registry::name::{ModelName, VersionNumber};
 use mainstay_registry::prompt::is_prompt;
+use mainstay_tracking::logged_model::LoggedModel;
+use mainstay_tracking::run::RunDetail;
 
 use super::model::Judged;
+use super::model_card::{Folder, Measured, given, measured};
+use super::model_files::Example;
+use super::version_facts::in_run;
 use super::{Row, reads};
 use crate::frame::{Error, Missing, page};
 use crate::show::figure::{counted, number, short, words};
 use crate::show::link;
+use crate::show::markdown::Markdown;
 use crate::show::moment::Moment;
 use crate::show::shell::{Section, Shell};
 use crate::show::source_run::SourceRun;
@@ -129,18 +135,40 @@ struct VersionPage {
     audit: String,
     aliases: Vec<String>,
     stage: Option<&'static str>,
+    about: Option<Markdown>,
+    /// As it was written.
     description: String,
     digest: Option<String>,
     source: String,
     run: Option<SourceRun>,
+    logged: Option<(String, String)>,
     creator: String,
     created: Moment,
     tags: Vec<(String, String)>,
+    metrics: Vec<Measured>,
+    params: Vec<(String, String)>,
+    folder: Folder,
     report: Option<Report>,
-    reports: String,
+    /// How many more reports there are, if there are.
+    earlier: Option<String>,
     deleted: bool,
     /// The version before, and the address of what differs from it.
     compared: Option<(u32, String)>,
+    /// What the caller may do to it.
+    rights: Rights,
+}
+
+/// What somebody may do to a model.
+pub(super) struct Rights {
+    pub(super) write: bool,
+    pub(super) delete: bool,
+}
+
+impl Rights {
+    pub(super) fn of(console: &Console, caller: &Caller, model: &ModelName) -> Self {
+        let lets = |action| console.lets(caller, action, (ResourceKind::Model, model));
+        Self { write: lets(Action::ModelWrite), delete: lets(Action::ModelDelete) }
+    }
 }
 
 /// The version that a path names.
@@ -173,6 +201,10 @@ async fn show(
     let model = &version.model;
     let others = console.registered.versions(&caller.workspace, Some(model)).await?;
     let before = others.iter().rev().map(|one| one.version.number).find(|number| *number < version.number);
+    let run = console.readable_run(&caller, version.run.as_ref()).await?;
+    let logged = console.readable_model(&caller, version.logged_model.as_deref()).await?;
+    let names = run.iter().map(|run| (run.run.id, run.run.name.clone()));
+    let names = names.filter(|(_, name)| !name.is_empty()).collect();
     let drawn = page(&VersionPage {
         shell: Shell::new(format!("{model} v{}", version.number), Section::Models)
             .under("Models", "/models")
@@ -183,19 +215,41 @@ async fn show(
         audit: link::audit_of(version_subject(model, version.number)),
         aliases: detail.aliases.iter().map(ToString::to_string).collect(),
         stage: Some(version.stage.as_str()).filter(|stage| *stage != "None"),
+        about: Markdown::some(&version.description),
         description: version.description.clone(),
         digest: version.digest.map(|digest| digest.to_string()),
         source: version.source.clone(),
-        run: version.run.as_ref().map(SourceRun::whole),
+        run: version.run.as_ref().map(|run| SourceRun::named(run, &names)),
+        logged: logged.as_ref().map(|logged| {
+            let LoggedModel { id, experiment, name, .. } = &logged.model;
+            (link::logged_model(experiment, id), name.clone())
+        }),
         creator: version.creator.as_ref().map_or_else(String::new, ToString::to_string),
         created: Moment::ago(version.created, console.now()),
         tags: detail.tags.clone().into_iter().collect(),
+        metrics: measured(run.as_ref(), logged.as_ref()),
+        params: given(run.as_ref(), logged.as_ref()),
+        folder: folder(&console, &detail, run.as_ref()).await?,
         report: reports.first().map(|report| Report::of(report, &console)),
-        reports: counted(reports.len(), "report", "reports"),
+        earlier: (reports.len() > 1).then(|| counted(reports.len() - 1, "report", "reports")),
         deleted: version.is_deleted(),
         compared: before.map(|before| {
             (before.0, format!("{}/compare?from={before}&to={}", link::model(model), version.number))
         }),
+        rights: Rights::of(&console, &caller, model),
     })?;
     Ok(drawn.into_response())
+}
+
+/// What lies where clients find its artifacts, if that is here.
+async fn folder(console: &Console, detail: &VersionDetail, run: Option<&RunDetail>) -> Result<Folder, Error> {
+    let version = &detail.version;
+    let artifacts = run.map(|run| (run.run.id, run.run.artifact_uri.clone()));
+    let location = in_run(&version.location, artifacts.as_ref());
+    let root = (console.locate)(location.as_deref().unwrap_or(&version.location));
+    let Some(root) = root.filter(|_| !version.is_deleted()) else { return Ok(Folder::default()) };
+    let (name, number) = (&version.model, version.number);
+    let download =
+        format!("/model-versions/get-artifact?name={}&version={number}&path=", link::segment(name));
+    Folder::read(console, &root, (&format!("models:/{name}/{number}"), &download)).await
 }

@@ -1,6 +1,8 @@
 //! `/prompts`, `/prompts/{name}?version=…` and `/prompts/{name}/compare?from=…&to=…`: prompts, their versions, and what
 //! differs between two of them. In the registry they are models whose tags say so; they are hidden from `/models`.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use askama::Template;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query};
@@ -11,14 +13,14 @@ use mainstay_core::name::Name;
 use mainstay_core::scope::ResourceKind;
 use mainstay_registry::model::{ModelDetail, ModelSummary, VersionDetail, model_subject};
 use mainstay_registry::name::{ModelName, VersionNumber};
-use mainstay_registry::prompt::is_prompt;
+use mainstay_registry::prompt::{PROMPT_TYPE, is_prompt};
 use serde::Deserialize;
 
 use super::prompt_text::{Body, Message, Part, body_of, plain, variables};
 use super::{Row, asked, reads};
 use crate::frame::{Error, Missing, Page, page};
 use crate::show::diff::{DiffLine, Piece, lines};
-use crate::show::figure::counted;
+use crate::show::figure::{counted, words};
 use crate::show::link;
 use crate::show::moment::Moment;
 use crate::show::shell::{Section, Shell};
@@ -113,7 +115,7 @@ async fn list(
 }
 
 /// Tags that are not the client's own.
-fn own(tags: &std::collections::BTreeMap<String, String>) -> Vec<(String, String)> {
+fn own(tags: &BTreeMap<String, String>) -> Vec<(String, String)> {
     let is_own = |key: &str| !key.starts_with("mlflow.") && !key.starts_with("_mlflow_");
     tags.iter().filter(|(key, _)| is_own(key)).map(|(key, value)| (key.clone(), value.clone())).collect()
 }
@@ -145,7 +147,8 @@ struct PromptPage {
     number: Option<u32>,
     body: Option<Body>,
     variables: Vec<String>,
-    config: Option<String>,
+    /// What it says beside its text, with titles.
+    settings: Vec<(String, String)>,
     version_tags: Vec<(String, String)>,
     /// The version before, with which it is compared first.
     before: Option<u32>,
@@ -225,7 +228,7 @@ async fn show(
         left_out: versions.len().saturating_sub(VERSIONS),
         versions: versions.iter().take(VERSIONS).map(row).collect(),
         variables: body.as_ref().map(variables).unwrap_or_default(),
-        config: shown.and_then(|one| one.tags.get(CONFIG)).map(|json| indented(json)),
+        settings: shown.map(|one| settings(&one.tags).into_iter().collect()).unwrap_or_default(),
         version_tags: shown.map(|one| own(&one.tags)).unwrap_or_default(),
         before: before.map(|number| number.0),
         traces: format!("/traces?filter={}", link::segment(filter)),
@@ -236,9 +239,21 @@ async fn show(
     })
 }
 
-/// The tag of a version with the settings of the model that it is meant for (`PROMPT_MODEL_CONFIG_TAG_KEY` of
-/// MLflow).
-const CONFIG: &str = "_mlflow_prompt_model_config";
+/// What the tags of a version begin with in which clients keep what belongs to it beside its text: the settings of the
+/// model that it is meant for, the form of the answer, and whatever else they come to keep (`mlflow.prompt.constants`).
+const SETTING: &str = "_mlflow_prompt_";
+
+/// What a version says beside its text, by title. JSON is indented.
+fn settings(tags: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let title = |name: &str| match name {
+        "model_config" => "Model settings".to_owned(),
+        "response_format" => "Response format".to_owned(),
+        other => words(other),
+    };
+    let of_it = tags.iter().filter(|(key, _)| *key != PROMPT_TYPE);
+    let named = of_it.filter_map(|(key, value)| Some((title(key.strip_prefix(SETTING)?), indented(value))));
+    named.collect()
+}
 
 /// JSON as it reads well; what is none stays as it is.
 fn indented(json: &str) -> String {
@@ -284,8 +299,7 @@ async fn compare(
     let from = chosen(&versions, &from, (name, versions.len().min(2).saturating_sub(1)))?.ok_or_else(none)?;
     let to = chosen(&versions, &to, (name, 0))?.ok_or_else(none)?;
     let mut parts = compared(&body_of(&from.tags), &body_of(&to.tags));
-    let config = |one: &VersionDetail| one.tags.get(CONFIG).map(|json| indented(json)).unwrap_or_default();
-    parts.push(Compared { title: "Model settings".to_owned(), lines: lines(&config(from), &config(to)) });
+    parts.extend(beside(&from.tags, &to.tags));
     parts.retain(|part| !part.lines.is_empty());
     page(&ComparePage {
         shell: Shell::new(format!("{name}: what differs"), Section::Prompts)
@@ -321,9 +335,48 @@ fn compared(from: &Body, to: &Body) -> Vec<Compared> {
     }
 }
 
+/// What differs beside the text: each setting, and the tags.
+fn beside(from: &BTreeMap<String, String>, to: &BTreeMap<String, String>) -> Vec<Compared> {
+    let (old, new) = (settings(from), settings(to));
+    let titles: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    let said = |of: &BTreeMap<String, String>, title: &String| of.get(title).cloned().unwrap_or_default();
+    let parts = titles
+        .into_iter()
+        .map(|title| Compared { lines: lines(&said(&old, title), &said(&new, title)), title: title.clone() });
+    let listed = |tags: &BTreeMap<String, String>| {
+        let all: Vec<String> = own(tags).into_iter().map(|(key, value)| format!("{key}: {value}")).collect();
+        all.join("\n")
+    };
+    let tags = Compared { title: "Tags".to_owned(), lines: lines(&listed(from), &listed(to)) };
+    parts.chain([tags]).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_stands_beside_the_text_is_told_and_compared() {
+        let tags = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
+            pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+        };
+        let old = tags(&[
+            (PROMPT_TYPE, "chat"),
+            ("_mlflow_prompt_response_format", r#"{"type":"object"}"#),
+            ("_mlflow_prompt_model_config", r#"{"temperature":0}"#),
+            ("_mlflow_prompt_new_thing", "x"),
+            ("team", "ops"),
+        ]);
+        let titles: Vec<String> = settings(&old).into_keys().collect();
+        assert_eq!(titles, ["Model settings", "Response format", "new thing"]);
+        assert_eq!(settings(&old)["Response format"], "{\n  \"type\": \"object\"\n}");
+        let new = tags(&[(PROMPT_TYPE, "chat"), ("_mlflow_prompt_model_config", r#"{"temperature":0}"#)]);
+        let told: Vec<(String, bool)> =
+            beside(&old, &new).into_iter().map(|part| (part.title, part.lines.is_empty())).collect();
+        let expected =
+            [("Model settings", true), ("Response format", false), ("new thing", false), ("Tags", false)];
+        assert_eq!(told, expected.map(|(title, same)| (title.to_owned(), same)));
+    }
 
     #[test]
     fn chats_are_compared_message_by_message() {

@@ -85,7 +85,7 @@ fn joined(parts: &[Part]) -> String {
 }
 
 /// A template's texts and variables, which stand in double braces (`PROMPT_TEMPLATE_VARIABLE_PATTERN` of MLflow:
-/// `\{\{\s*([a-zA-Z_][a-zA-Z0-9_]*)\s*\}\}`).
+/// `\{\{\s*([a-zA-Z_][a-zA-Z0-9_]*(?:\.[a-zA-Z_][a-zA-Z0-9_]*)*)\s*\}\}`).
 fn parts(template: &str) -> Vec<Part> {
     let mut found = Vec::new();
     let (mut rest, mut plain) = (template, String::new());
@@ -114,7 +114,9 @@ fn parts(template: &str) -> Vec<Part> {
 
 fn is_variable(name: &str) -> bool {
     let is_letter = |c: char| c.is_ascii_alphabetic() || c == '_';
-    name.starts_with(is_letter) && name.chars().all(|c| is_letter(c) || c.is_ascii_digit())
+    let is_one =
+        |part: &str| part.starts_with(is_letter) && part.chars().all(|c| is_letter(c) || c.is_ascii_digit());
+    name.split('.').all(is_one)
 }
 
 /// The names of the variables, each once, in the order in which they stand.
@@ -152,9 +154,15 @@ mod tests {
 
     #[test]
     fn variables_are_told_from_text() {
-        let body = body_of(&tags("text", "Hi {{ name }}, {{x}} {{x}} {not} {{1}} {{a b}} {{{y}}} {{open"));
-        assert_eq!(variables(&body), ["name", "x", "y"]);
-        assert_eq!(body.whole(), "Hi {{ name }}, {{x}} {{x}} {not} {{1}} {{a b}} {{{y}}} {{open");
+        let body = body_of(&tags(
+            "text",
+            "Hi {{ name }}, {{x}} {{x}} {not} {{1}} {{a b}} {{{y}}} {{u.id}} {{.z}} {{open",
+        ));
+        assert_eq!(variables(&body), ["name", "x", "y", "u.id"]);
+        assert_eq!(
+            body.whole(),
+            "Hi {{ name }}, {{x}} {{x}} {not} {{1}} {{a b}} {{{y}}} {{u.id}} {{.z}} {{open"
+        );
         let Body::Text(parts) = &body else { panic!("a text") };
         assert_eq!(parts[..2], [Part::Text("Hi ".into()), Part::Variable(" name ".into())]);
     }

@@ -19,6 +19,7 @@ use crate::frame::{Missing, Page, page};
 use crate::show::figure::{exact, logged, short};
 use crate::show::link::{self, segment};
 use crate::show::long_text::LongText;
+use crate::show::markdown::Markdown;
 use crate::show::moment::Moment;
 use crate::show::shell::{Section, Shell};
 use crate::{State, asset};
@@ -53,7 +54,7 @@ struct RunPage {
     live: bool,
     started: Moment,
     lasted: String,
-    note: Option<LongText>,
+    note: Option<Markdown>,
     /// What the caller may change.
     may: String,
     is_deleted: bool,
@@ -102,7 +103,7 @@ async fn show(axum::extract::State(console): State, caller: Caller, Path(id): Pa
         live: matches!(run.run.status, RunStatus::Running | RunStatus::Scheduled),
         started: Moment::of_millis(run.run.start_ms, console.now()),
         lasted: lasted(&run.run),
-        note: run.tags.get("mlflow.note.content").map(LongText::new),
+        note: run.tags.get("mlflow.note.content").and_then(|note| Markdown::some(note)),
         may: may::in_experiment(&caller, run.run.experiment),
         is_deleted: run.run.lifecycle == Lifecycle::Deleted,
         deleted_experiment: is_gone.then_some((group, in_group)),

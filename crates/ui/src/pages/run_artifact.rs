@@ -43,6 +43,7 @@ pub(super) enum Kind {
     Page,
     Table,
     Json,
+    Markdown,
     Text,
 }
 
@@ -54,8 +55,10 @@ pub(super) fn kind_of(name: &str) -> Option<Kind> {
         "html" | "htm" => Kind::Page,
         "csv" | "tsv" => Kind::Table,
         "json" => Kind::Json,
-        "txt" | "md" | "yaml" | "yml" | "toml" | "log" | "py" | "sh" | "ini" | "cfg" | "xml" | "sql"
-        | "r" => Kind::Text,
+        "md" | "markdown" => Kind::Markdown,
+        "txt" | "yaml" | "yml" | "toml" | "log" | "py" | "sh" | "ini" | "cfg" | "xml" | "sql" | "r" => {
+            Kind::Text
+        }
         _ if matches!(name, "MLmodel" | "Dockerfile" | "LICENSE" | "README") => Kind::Text,
         _ => return None,
     })

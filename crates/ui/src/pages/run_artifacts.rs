@@ -1,5 +1,7 @@
 //! `/runs/{id}/artifacts?path=…`: what a run left, as a tree, and one thing of it looked at.
 
+use std::fmt;
+
 use askama::Template;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query};
@@ -19,6 +21,7 @@ use super::{Row, asked, reads};
 use crate::frame::{Error, Page, page};
 use crate::show::figure::bytes;
 use crate::show::link::{self, segment};
+use crate::show::markdown::Markdown;
 use crate::show::shell::{Section, Shell};
 use crate::{Console, State, asset};
 
@@ -54,13 +57,14 @@ enum Shown {
     Page,
     Table(Grid),
     Text(String),
+    Markdown(Markdown),
     /// It cannot be shown.
     Nothing,
 }
 
 /// A value of a table.
 #[derive(Debug, PartialEq, Eq)]
-enum Value {
+pub(super) enum Value {
     /// None was there, which is no empty text.
     Null,
     Text(String),
@@ -69,18 +73,18 @@ enum Value {
 
 /// What stands above a column.
 #[derive(Debug, PartialEq, Eq)]
-struct Head {
-    name: String,
+pub(super) struct Head {
+    pub(super) name: String,
     /// Whether all that is in it are numbers.
-    is_number: bool,
+    pub(super) is_number: bool,
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Grid {
-    heads: Vec<Head>,
-    rows: Vec<Vec<Value>>,
+pub(super) struct Grid {
+    pub(super) heads: Vec<Head>,
+    pub(super) rows: Vec<Vec<Value>>,
     /// Whether there is more than is shown.
-    is_cut: bool,
+    pub(super) is_cut: bool,
 }
 
 impl Grid {
@@ -97,9 +101,18 @@ impl Grid {
     }
 
     /// The values of a row, each with whether its column is one of numbers.
-    fn cells<'a>(&'a self, row: &'a [Value]) -> impl Iterator<Item = (&'a Value, bool)> {
+    pub(super) fn cells<'a>(&'a self, row: &'a [Value]) -> impl Iterator<Item = (&'a Value, bool)> {
         let numbers = self.heads.iter().map(|head| head.is_number);
         row.iter().zip(numbers.chain(std::iter::repeat(false)))
+    }
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Null => "null",
+            Self::Text(text) | Self::Number(text) => text,
+        })
     }
 }
 
@@ -295,6 +308,10 @@ fn shown(kind: Option<Kind>, name: &str, mut bytes: Vec<u8>, is_cut: bool) -> Sh
             Ok(value) => logged_table(&value).map_or_else(|| Shown::Text(pretty(&value, text)), Shown::Table),
             Err(_) => Shown::Text(text),
         },
+        Some(Kind::Markdown) if !is_cut => match Markdown::document(&text) {
+            Some(read) => Shown::Markdown(read),
+            None => Shown::Text(text),
+        },
         None if text.contains('\0') => Shown::Nothing,
         _ => Shown::Text(text),
     }
@@ -327,7 +344,7 @@ fn separated(text: &str, name: &str, is_cut: bool) -> Option<Grid> {
 }
 
 /// What `mlflow.log_table` writes: `{"columns": […], "data": [[…]]}` (pandas' `orient="split"`).
-fn logged_table(value: &Json) -> Option<Grid> {
+pub(super) fn logged_table(value: &Json) -> Option<Grid> {
     let columns = value.get("columns")?.as_array()?;
     let data = value.get("data")?.as_array()?;
     let name = |value: &Json| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
@@ -402,6 +419,8 @@ mod tests {
         assert!(matches!(shown(None, "model.pkl", vec![0x80, 4, 0], false), Shown::Nothing));
         assert!(matches!(shown(None, "x", b"a\0b".to_vec(), false), Shown::Nothing));
         assert!(matches!(shown(None, "x", b"words".to_vec(), false), Shown::Text(_)));
+        assert!(matches!(shown(Some(Kind::Markdown), "x.md", b"# a".to_vec(), false), Shown::Markdown(_)));
+        assert!(matches!(shown(Some(Kind::Markdown), "x.md", b"# a".to_vec(), true), Shown::Text(_)));
         let half = "aé".as_bytes()[..2].to_vec();
         assert!(matches!(shown(Some(Kind::Text), "x.txt", half, true), Shown::Text(text) if text == "a"));
     }

@@ -11,22 +11,23 @@ use mainstay_api::Caller;
 use mainstay_api::route::RouteScope;
 use mainstay_core::action::Action;
 use mainstay_core::error::StorageError;
-use mainstay_core::id::RunId;
+use mainstay_core::run_ref::RunRef;
 use mainstay_core::scope::ResourceKind;
-use mainstay_traces::assessment::{Assessment, Judgement};
+use mainstay_traces::assessment::Assessment;
 use mainstay_traces::id::{SpanId, TraceId};
 use mainstay_traces::info::key;
-use mainstay_traces::span::{Span, StatusCode, unquoted};
+use mainstay_traces::span::{Span, StatusCode};
 use mainstay_traces::stored::StoredSpans;
 
 use super::run_columns::Status;
-use super::trace_columns::lasted;
+use super::trace_columns::{judged, lasted};
 use super::{Row, reads};
 use crate::frame::{Missing, Page, page};
 use crate::show::figure::{count, money};
 use crate::show::link::{self, segment};
 use crate::show::moment::{Moment, span as span_text};
 use crate::show::shell::{Section, Shell};
+use crate::show::source_run::SourceRun;
 use crate::{State, asset};
 
 /// Spans that the server draws.
@@ -78,6 +79,8 @@ struct TracePage {
     tokens: Option<String>,
     cost: Option<String>,
     experiment: String,
+    /// What it is called.
+    group: String,
     /// Who looks at it, as the source of what they say.
     who: String,
     spans: usize,
@@ -89,7 +92,7 @@ struct TracePage {
     response: Option<String>,
     session: Option<(String, String)>,
     user: Option<String>,
-    runs: Vec<(String, Option<String>)>,
+    runs: Vec<SourceRun>,
     models: Vec<String>,
     prompts: Vec<(String, String)>,
     client_id: Option<String>,
@@ -121,10 +124,12 @@ async fn show(axum::extract::State(console): State, caller: Caller, Path(id): Pa
     let pairs = |pairs: &mainstay_traces::info::Pairs| -> Vec<(String, String)> {
         pairs.iter().filter(|(key, _)| own(key)).map(|(k, v)| (k.clone(), v.clone())).collect()
     };
+    let runs = runs_of(info.metadata.get(key::SOURCE_RUN), runs);
+    let run_names = console.run_names(&caller, &runs.iter().filter_map(RunRef::id).collect()).await?;
     page(&TracePage {
         shell: Shell::new(name.clone(), Section::Traces)
             .under("Experiments", "/experiments")
-            .under(group, link::experiment(info.experiment))
+            .under(group.clone(), link::experiment(info.experiment))
             .under("Traces", link::traces_of(info.experiment)),
         status: info.state.into(),
         started: Moment::of_millis(info.request_ms, now),
@@ -132,6 +137,7 @@ async fn show(axum::extract::State(console): State, caller: Caller, Path(id): Pa
         tokens: info.total_tokens().map(count),
         cost: info.total_cost().map(money),
         experiment: info.experiment.to_string(),
+        group,
         who: caller.principal.actor.to_string(),
         told: count(spans as u64),
         spans,
@@ -139,8 +145,8 @@ async fn show(axum::extract::State(console): State, caller: Caller, Path(id): Pa
         steps,
         session: info.session().map(|session| (session.to_owned(), of_session(session))),
         user: info.user().map(str::to_owned),
-        runs: runs_of(info.metadata.get(key::SOURCE_RUN), runs),
-        models: info.metadata.get(MODEL).into_iter().cloned().collect(),
+        runs: runs.iter().map(|run| SourceRun::named(run, &run_names)).collect(),
+        models: info.metadata.get(MODEL).into_iter().map(segment).collect(),
         prompts: prompts.into_iter().map(|prompt| (link_of(&prompt), prompt)).collect(),
         client_id: info.client_request_id.clone(),
         said: trace.assessments.iter().map(|one| said(one, now)).collect(),
@@ -162,16 +168,12 @@ fn of_session(session: &str) -> String {
     format!("/traces?filter={}", segment(format!("metadata.`{}` = {quote}{session}{quote}", key::SESSION)))
 }
 
-/// The runs that a trace was made in, or linked to, with addresses where they can be ours.
-fn runs_of(source: Option<&String>, mut linked: Vec<String>) -> Vec<(String, Option<String>)> {
+/// The runs that a trace was made in, or linked to.
+fn runs_of(source: Option<&String>, mut linked: Vec<String>) -> Vec<RunRef> {
     if let Some(source) = source.filter(|source| !linked.contains(source)) {
         linked.insert(0, source.clone());
     }
-    let known = |run: String| {
-        let href = run.parse::<RunId>().ok().map(link::run);
-        (run, href)
-    };
-    linked.into_iter().map(known).collect()
+    linked.into_iter().filter_map(|run| RunRef::new(run).ok()).collect()
 }
 
 /// The page of a version of a prompt: `name/version`.
@@ -181,21 +183,25 @@ fn link_of(prompt: &str) -> String {
 }
 
 fn said(one: &Assessment, now: mainstay_core::time::MachineTime) -> Said {
-    let value = match &one.judgement {
-        Judgement::Feedback(_, Some(failure)) => format!("failed: {}", failure.code),
-        judgement => unquoted(judgement.value().as_str()).into_owned(),
-    };
     let source = one.source.id.clone().unwrap_or_default();
     Said {
         name: one.name.clone(),
         kind: one.judgement.kind().as_str(),
-        value,
+        value: judged(&one.judgement),
         source: format!("{} {source}", one.source.kind.as_str().to_lowercase().replace('_', " ")),
         rationale: one.rationale.clone(),
         at: Moment::of_millis(one.updated_ms, now),
         valid: one.valid,
         span: one.span.clone(),
     }
+}
+
+/// What clients call a span of which nobody said what kind it is (`SpanType.UNKNOWN`).
+const NO_KIND: &str = "UNKNOWN";
+
+/// A kind of span as a word.
+fn kind_word(kind: impl AsRef<str>) -> String {
+    kind.as_ref().to_lowercase().replace('_', " ")
 }
 
 /// How many spans there are, and the first of them in the order of the tree.
@@ -230,7 +236,10 @@ fn steps(spans: &[Span<&str>]) -> Vec<Step> {
         steps.push(Step {
             id: span.id.to_string(),
             name: span.name.to_owned(),
-            kind: span.span_type().map_or_else(String::new, |kind| kind.to_lowercase().replace('_', " ")),
+            kind: span
+                .span_type()
+                .filter(|kind| kind.as_ref() != NO_KIND)
+                .map_or_else(String::new, kind_word),
             level: level.min(DEEPEST),
             failed: span.status == StatusCode::Error,
             took: took.map_or_else(
@@ -306,7 +315,7 @@ mod tests {
         assert!(of_session("it's").ends_with("%3D%20%22it%27s%22"), "{}", of_session("it's"));
         let run = "0".repeat(32);
         let runs = runs_of(Some(&run), vec!["elsewhere".to_owned()]);
-        assert_eq!(runs, [(run.clone(), Some(format!("/runs/{run}"))), ("elsewhere".to_owned(), None)]);
+        assert_eq!(runs.iter().map(RunRef::as_str).collect::<Vec<_>>(), [&run, "elsewhere"]);
         assert_eq!(runs_of(Some(&run), vec![run.clone()]).len(), 1);
     }
 }

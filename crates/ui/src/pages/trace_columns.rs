@@ -1,7 +1,7 @@
 //! The columns of a table of traces: as the address names them, and what a cell says.
 
 use mainstay_core::time::MachineTime;
-use mainstay_traces::assessment::{AssessedTrace, Kind};
+use mainstay_traces::assessment::{AssessedTrace, Judgement, Kind};
 use mainstay_traces::info::{TraceInfo, TraceState, key};
 use mainstay_traces::span::unquoted;
 
@@ -175,16 +175,36 @@ fn said(trace: &AssessedTrace, wanted: impl Fn(Kind, &str) -> bool, named: bool)
     let those = valid.filter(|said| wanted(said.judgement.kind(), &said.name));
     let texts: Vec<String> = those
         .map(|said| {
-            let value = unquoted(said.judgement.value().as_str());
-            if named { format!("{}: {value}", said.name) } else { value.into_owned() }
+            let value = judged(&said.judgement);
+            if named { format!("{}: {value}", said.name) } else { value }
         })
         .collect();
     if texts.is_empty() { Cell::Empty } else { Cell::Text(texts.join(", ")) }
 }
 
+/// What a judgement says, or what kept it from being made.
+pub(super) fn judged(judgement: &Judgement) -> String {
+    match judgement.failure() {
+        Some(failure) => format!("failed: {failure}"),
+        None => unquoted(judgement.value().as_str()).into_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use mainstay_traces::assessment::{AssessmentValue, Failure};
+
     use super::*;
+
+    #[test]
+    fn what_kept_a_judgement_from_being_made_is_told() {
+        let value = AssessmentValue::stored;
+        let failure =
+            Failure { code: "ValueError".into(), message: Some("judge failed".into()), stack: None };
+        let failed = Judgement::Feedback(value("null"), Some(failure));
+        assert_eq!(judged(&failed), "failed: ValueError: judge failed");
+        assert_eq!(judged(&Judgement::Expectation(value("\"no\""))), "no");
+    }
 
     #[test]
     fn a_column_reads_as_it_is_written() {

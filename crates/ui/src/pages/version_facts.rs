@@ -3,29 +3,18 @@
 
 use std::collections::BTreeMap;
 
-use futures::StreamExt as _;
 use mainstay_api::Caller;
 use mainstay_core::action::Action;
-use mainstay_core::error::StorageError;
 use mainstay_core::id::RunId;
 use mainstay_core::object::{ModelFile, ObjectPath};
 use mainstay_core::scope::ResourceKind;
 use mainstay_registry::model::VersionDetail;
 use mainstay_tracking::logged_model::LoggedModelId;
-use serde_json::Value;
 
+use super::model_files::{Described, ModelFiles, needed};
 use crate::Console;
 use crate::frame::Error;
 use crate::show::figure::{bytes, number};
-
-/// Most files of a version that are listed.
-const FILES: usize = 500;
-/// Most files of one folder that are looked at.
-const ENTRIES: usize = 10_000;
-/// Most folders that are looked into.
-const FOLDERS: usize = 50;
-/// Most bytes that are read of a file that describes the model.
-const READ: usize = 256 * 1024;
 
 /// Of what kind a fact is, in the order in which kinds are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -120,7 +109,7 @@ pub(super) async fn facts(
 }
 
 /// Where files lie that are named by their run, `runs:/ID/PATH`, if it is this one with its artifacts.
-fn in_run(location: &str, of: Option<&(RunId, String)>) -> Option<String> {
+pub(super) fn in_run(location: &str, of: Option<&(RunId, String)>) -> Option<String> {
     let (named, path) = location.strip_prefix("runs:/")?.trim_start_matches('/').split_once('/')?;
     let (_, artifacts) = of.filter(|(id, _)| id.to_string() == named)?;
     Some(format!("{}/{path}", artifacts.trim_end_matches('/')))
@@ -171,106 +160,32 @@ async fn of_logged_model(
 
 /// How large it is, and what the files say that describe it.
 async fn of_files(console: &Console, root: &ObjectPath, facts: &mut Facts) -> Result<(), Error> {
-    let (mut whole, mut count) = (0_u64, 0_usize);
-    let mut folders = vec![String::new()];
-    let mut looked = 0;
-    while let Some(folder) = folders.pop() {
-        looked += 1;
-        let place = if folder.is_empty() { root.clone() } else { root.join(&folder)? };
-        for entry in console.objects.list(Some(&place), ENTRIES).await?.entries {
-            let path = if folder.is_empty() { entry.name } else { format!("{folder}/{}", entry.name) };
-            match entry.size {
-                Some(size) => {
-                    whole = whole.saturating_add(size);
-                    count += 1;
-                    if count <= FILES {
-                        facts.insert((Topic::Files, path), bytes(size));
-                    }
-                }
-                None if looked + folders.len() < FOLDERS => folders.push(path),
-                None => {}
-            }
-        }
-    }
-    if count == 0 {
+    let found = ModelFiles::read(console, root).await?;
+    if found.count == 0 {
         return Ok(());
     }
-    facts.insert((Topic::Version, "size".to_owned()), bytes(whole));
-    if let Some(text) = text_of(console, &root.join("MLmodel")?).await? {
-        described(&text, facts);
+    facts.insert((Topic::Version, "size".to_owned()), bytes(found.size));
+    facts.extend(found.files.into_iter().map(|(path, size)| ((Topic::Files, path), bytes(size))));
+    if let Some(described) = found.described {
+        told(described, facts);
     }
-    if let Some(text) = text_of(console, &root.join("requirements.txt")?).await? {
-        needed(&text, facts);
-    }
+    let packages = found.requirements.as_deref().map(needed).unwrap_or_default();
+    facts.extend(packages.into_iter().map(|(name, asked)| ((Topic::Dependencies, name), asked)));
     Ok(())
 }
 
-/// A file's text, if it is there and not too long to be one of these.
-async fn text_of(console: &Console, path: &ObjectPath) -> Result<Option<String>, StorageError> {
-    let Some(mut content) = console.objects.get(path, None).await? else { return Ok(None) };
-    let mut read = Vec::new();
-    while let Some(part) = content.bytes.next().await {
-        read.extend_from_slice(&part.map_err(StorageError::Failed)?);
-        if read.len() > READ {
-            return Ok(None);
+/// What `MLmodel` says of its signature and what the model was made with.
+fn told(described: Described, facts: &mut Facts) {
+    for side in described.sides {
+        let one = side.name.trim_end_matches('s');
+        for field in side.fields {
+            let kind = if field.is_optional { format!("{}, may be missing", field.kind) } else { field.kind };
+            facts.insert((Topic::Signature, format!("{one}: {}", field.name)), kind);
         }
     }
-    Ok(String::from_utf8(read).ok())
-}
-
-/// What `MLmodel` says of its signature and what the model was made with. One that cannot be read says nothing.
-fn described(text: &str, facts: &mut Facts) {
-    let Ok(model) = serde_saphyr::from_str::<Value>(text) else { return };
-    for side in ["inputs", "outputs", "params"] {
-        let schema = model.get("signature").and_then(|signature| signature.get(side)).and_then(Value::as_str);
-        let columns =
-            schema.and_then(|json| serde_json::from_str::<Vec<Value>>(json).ok()).unwrap_or_default();
-        for (at, column) in columns.iter().enumerate() {
-            let name =
-                column.get("name").and_then(Value::as_str).map_or_else(|| at.to_string(), str::to_owned);
-            facts.insert(
-                (Topic::Signature, format!("{}: {name}", side.trim_end_matches('s'))),
-                kind_of(column),
-            );
-        }
-    }
-    for (flavor, of) in model.get("flavors").and_then(Value::as_object).into_iter().flatten() {
-        let version = of.as_object().into_iter().flatten().find(|(key, _)| key.ends_with("_version"));
-        let said = version.map_or_else(|| "yes".to_owned(), |(key, value)| format!("{key} {}", plain(value)));
-        facts.insert((Topic::Flavors, flavor.clone()), said);
-    }
-    if let Some(version) = model.get("mlflow_version") {
-        facts.insert((Topic::Flavors, "mlflow".to_owned()), plain(version));
-    }
-}
-
-/// The type of a column or tensor, and whether it may be missing.
-fn kind_of(column: &Value) -> String {
-    let of = column.get("tensor-spec").map_or_else(
-        || column.get("type").or_else(|| column.get("dtype")).map(plain).unwrap_or_default(),
-        |spec| {
-            let (kind, shape) = (spec.get("dtype").map(plain), spec.get("shape").map(plain));
-            format!("{} {}", kind.unwrap_or_default(), shape.unwrap_or_default())
-        },
-    );
-    let optional = column.get("required").and_then(Value::as_bool) == Some(false);
-    if optional { format!("{of}, may be missing") } else { of }
-}
-
-fn plain(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
-}
-
-/// The packages of a `requirements.txt`, each with what it asks of its version (PEP 508).
-fn needed(text: &str, facts: &mut Facts) {
-    let lines = text.lines().map(|line| line.split(" #").next().unwrap_or_default().trim());
-    for line in lines.filter(|line| !line.is_empty() && !line.starts_with(['#', '-'])) {
-        let at = line.find(|c: char| "=<>!~;@ ".contains(c)).unwrap_or(line.len());
-        let (name, rest) = line.split_at(at);
-        let rest = rest.trim();
-        let asked = if rest.is_empty() { "any" } else { rest };
-        facts.insert((Topic::Dependencies, name.to_owned()), asked.to_owned());
-    }
+    let client = described.client.map(|version| ("mlflow".to_owned(), version));
+    let made = described.flavors.into_iter().chain(client);
+    facts.extend(made.map(|(flavor, version)| ((Topic::Flavors, flavor), version)));
 }
 
 #[cfg(test)]
@@ -290,7 +205,7 @@ signature:
   params: null
 "#;
         let mut facts = Facts::new();
-        described(text, &mut facts);
+        told(Described::read(text).unwrap(), &mut facts);
         let told: Vec<String> = facts.iter().map(|((_, key), value)| format!("{key} = {value}")).collect();
         assert_eq!(
             told,
@@ -303,8 +218,6 @@ signature:
                 "sklearn = sklearn_version 1.5.0",
             ]
         );
-        described("a: [", &mut facts);
-        assert_eq!(facts.len(), 6);
     }
 
     #[test]
@@ -319,16 +232,5 @@ signature:
             (None, None, None)
         );
         assert_eq!(in_run(&format!("runs:/{run}/model"), None), None);
-    }
-
-    #[test]
-    fn packages_are_told_from_what_is_asked_of_them() {
-        let mut facts = Facts::new();
-        needed(
-            "# made by mlflow\nmlflow==3.18.0\nnumpy >=1,<3 # both\n--extra-index-url x\npandas\n",
-            &mut facts,
-        );
-        let told: Vec<String> = facts.iter().map(|((_, key), value)| format!("{key} {value}")).collect();
-        assert_eq!(told, ["mlflow ==3.18.0", "numpy >=1,<3", "pandas any"]);
     }
 }

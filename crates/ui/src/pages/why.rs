@@ -7,6 +7,7 @@ use mainstay_api::native::why::{Origin, Table, Training, Why};
 use mainstay_api::route::RouteScope;
 use mainstay_core::action::Action;
 use mainstay_core::event::RecordedEvent;
+use mainstay_core::run_ref::RunRef;
 use mainstay_core::scope::ResourceKind;
 use mainstay_core::time::MachineTime;
 use mainstay_registry::name::{ModelName, VersionNumber};
@@ -113,6 +114,8 @@ async fn show(
     let mut moves: Vec<_> = why.release.moves.iter().map(|moved| &moved.0).chain(backs).collect();
     moves.sort_by_key(|event| event.seq);
     let mut moves = moves.into_iter();
+    let runs = why.tracking_run.iter().filter_map(RunRef::id).collect();
+    let names = console.run_names(&caller, &runs).await?;
     page(&WhyPage {
         shell: Shell::new(format!("Why {name} v{number}"), Section::Models)
             .under("Models", "/models")
@@ -126,7 +129,7 @@ async fn show(
         features: training.and_then(definitions),
         approvals: why.origin.as_ref().map(|origin| approvals(origin, now)).unwrap_or_default(),
         made: why.origin.as_ref().map(|origin| made(origin, now)),
-        run: why.tracking_run.as_ref().map(SourceRun::short),
+        run: why.tracking_run.as_ref().map(|run| SourceRun::named(run, &names)),
         registered: Moment::ago(why.registered, now),
         creator: why.creator.as_ref().map_or_else(String::new, ToString::to_string),
         report: why.gates.as_ref().map(|report| Report::of(report, &console)),

@@ -30,6 +30,16 @@ pub(crate) fn traces_of(id: impl Display) -> String {
     format!("/experiments/{id}/traces")
 }
 
+/// The models that the runs of an experiment logged.
+pub(crate) fn logged_models(experiment: impl Display) -> String {
+    format!("/experiments/{experiment}/models")
+}
+
+/// One of them.
+pub(crate) fn logged_model(experiment: impl Display, id: impl Display) -> String {
+    format!("/experiments/{experiment}/models/{}", segment(id))
+}
+
 pub(crate) fn prompt(name: impl Display) -> String {
     format!("/prompts/{}", segment(name))
 }
@@ -82,6 +92,7 @@ pub(crate) fn subject(subject: &Subject) -> String {
     match subject.kind {
         ResourceKind::Experiment => experiment(segment(id)),
         ResourceKind::Run if !id.starts_with("m-") => run(segment(id)),
+        ResourceKind::Run => format!("/logged-models/{}", segment(id)),
         ResourceKind::Trace => trace(id),
         ResourceKind::Model => model(id),
         ResourceKind::ModelVersion => match id.rsplit_once('/') {
@@ -110,6 +121,8 @@ mod tests {
         assert_eq!(segment("Ünï"), "%C3%9Cn%C3%AF");
         let version = Subject::new(ResourceKind::ModelVersion, "flight delay/7");
         assert_eq!(subject(&version), "/models/flight%20delay/7");
+        let logged = Subject::new(ResourceKind::Run, "m-0a");
+        assert_eq!(subject(&logged), "/logged-models/m-0a");
         let rollout = Subject::new(ResourceKind::Rollout, "ab");
         assert_eq!(subject(&rollout), "/audit?subject=rollout%3Aab");
     }

@@ -6,6 +6,7 @@ pub(crate) mod figure;
 pub(crate) mod graph;
 pub(crate) mod link;
 pub(crate) mod long_text;
+pub(crate) mod markdown;
 pub(crate) mod moment;
 pub(crate) mod news_kinds;
 pub(crate) mod shell;

@@ -89,6 +89,9 @@ struct SaidBody {
     name: String,
     kind: &'static str,
     value: String,
+    /// Of feedback that could not be given: what went wrong, cut.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
     source: &'static str,
 }
 
@@ -97,6 +100,7 @@ impl From<Assessment> for SaidBody {
         Self {
             kind: said.judgement.kind().as_str(),
             value: cut(said.judgement.value().as_str()),
+            error: said.judgement.failure().map(|failure| cut(&failure.to_string())),
             source: said.source.kind.as_str(),
             name: said.name,
         }
