@@ -61,7 +61,7 @@ def test_logged_images_are_shown_once_by_key_and_step(browser, full):
     page.open(f"{full.url}/runs/{run}/artifacts?path=images")
     tree = page.evaluate("[...document.querySelectorAll('.tree .at2 a')].map((one) => one.textContent)")
     assert tree == [*[f"sample/gen, step {step}" for step in range(3)], "plain.png"] or tree[0] == "plain.png" and len(tree) == 4
-    assert page.evaluate("document.querySelector('.strip h3').textContent") == "sample/gen"
+    assert page.evaluate("document.querySelector('.strip h2').textContent") == "sample/gen"
     shown = "[...document.querySelectorAll('.strip li')].filter((one) => !one.hidden).map((one) => one.dataset.step)"
     assert page.evaluate(shown) == ["2"], "the last one"
     slider = "document.querySelector('.strip input[type=range]')"

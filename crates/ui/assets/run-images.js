@@ -6,7 +6,7 @@ import { count } from "./figure.js";
 for (const strip of document.querySelectorAll('[data-island="run-images"]')) {
   const shots = [...strip.querySelectorAll("li")];
   if (shots.length < 2) continue;
-  const key = strip.querySelector("h3").textContent;
+  const key = strip.querySelector("h2").textContent;
   const says = make("output", { class: "mono" });
   const slider = make("input", { type: "range", min: "0", max: String(shots.length - 1), value: String(shots.length - 1), "aria-label": `Step of ${key}` });
   const show = () => {
