@@ -125,7 +125,7 @@ async fn show(axum::extract::State(console): State, caller: Caller, Path(id): Pa
         pairs.iter().filter(|(key, _)| own(key)).map(|(k, v)| (k.clone(), v.clone())).collect()
     };
     let runs = runs_of(info.metadata.get(key::SOURCE_RUN), runs);
-    let names = console.run_names(&caller, &runs.iter().filter_map(RunRef::id).collect()).await?;
+    let run_names = console.run_names(&caller, &runs.iter().filter_map(RunRef::id).collect()).await?;
     page(&TracePage {
         shell: Shell::new(name.clone(), Section::Traces)
             .under("Experiments", "/experiments")
@@ -145,7 +145,7 @@ async fn show(axum::extract::State(console): State, caller: Caller, Path(id): Pa
         steps,
         session: info.session().map(|session| (session.to_owned(), of_session(session))),
         user: info.user().map(str::to_owned),
-        runs: runs.iter().map(|run| SourceRun::named(run, &names)).collect(),
+        runs: runs.iter().map(|run| SourceRun::named(run, &run_names)).collect(),
         models: info.metadata.get(MODEL).into_iter().map(segment).collect(),
         prompts: prompts.into_iter().map(|prompt| (link_of(&prompt), prompt)).collect(),
         client_id: info.client_request_id.clone(),
