@@ -163,16 +163,13 @@ fn metrics(found: &LoggedModelDetail, names: &BTreeMap<RunId, String>) -> Vec<Me
     for metric in points {
         last.insert((&metric.key, metric.dataset.as_ref(), metric.run), metric.point);
     }
-    let mut rows = Vec::with_capacity(last.len());
-    for ((key, on, run), point) in last {
-        rows.push(Measured {
-            key: key.clone(),
-            value: number(point.value),
-            exact: exact(point.value),
-            step: point.step,
-            on: on.map(|(name, _)| name.clone()),
-            run: names.get(&run).map(|name| (link::run(run), name.clone())),
-        });
-    }
-    rows
+    let rows = last.into_iter().map(|((key, on, run), point)| Measured {
+        key: key.clone(),
+        value: number(point.value),
+        exact: exact(point.value),
+        step: point.step,
+        on: on.map(|(name, _)| name.clone()),
+        run: names.get(&run).map(|name| (link::run(run), name.clone())),
+    });
+    rows.collect()
 }

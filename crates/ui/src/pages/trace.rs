@@ -199,11 +199,6 @@ fn said(one: &Assessment, now: mainstay_core::time::MachineTime) -> Said {
 /// What clients call a span of which nobody said what kind it is (`SpanType.UNKNOWN`).
 const NO_KIND: &str = "UNKNOWN";
 
-/// A kind of span as a word.
-fn kind_word(kind: impl AsRef<str>) -> String {
-    kind.as_ref().to_lowercase().replace('_', " ")
-}
-
 /// How many spans there are, and the first of them in the order of the tree.
 fn drawn(stored: &StoredSpans) -> Result<(usize, Vec<Step>), StorageError> {
     let unpacked = stored.unpack()?;
@@ -239,7 +234,7 @@ fn steps(spans: &[Span<&str>]) -> Vec<Step> {
             kind: span
                 .span_type()
                 .filter(|kind| kind.as_ref() != NO_KIND)
-                .map_or_else(String::new, kind_word),
+                .map_or_else(String::new, |kind| kind.to_lowercase().replace('_', " ")),
             level: level.min(DEEPEST),
             failed: span.status == StatusCode::Error,
             took: took.map_or_else(
