@@ -18,7 +18,8 @@
     if (!named) faults.push(`no label: ${says(field)}`);
   }
   for (const control of document.querySelectorAll("a[href], button, summary")) {
-    const name = control.getAttribute("aria-label") ?? control.textContent;
+    const pictured = [...control.querySelectorAll("img")].map((image) => image.alt).join("");
+    const name = control.getAttribute("aria-label") ?? control.textContent + pictured;
     if (shown(control) && name.trim() === "") faults.push(`no name: ${says(control)}`);
   }
   for (const picture of document.querySelectorAll("svg")) {

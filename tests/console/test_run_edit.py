@@ -273,6 +273,7 @@ def test_pages_hold_to_what_pages_hold_to(browser, kept, nested, width, theme):
         page.open(kept.url + path)
         if name == "nested":
             page.wait_for("document.querySelector('.acts-of-many button') !== null")
+            page.wait_for("document.querySelector('tr .turn') !== null")
             page.evaluate("document.querySelector('tr .turn').click()")
             page.wait_for(f"{ROWS}.length > 5")
         assert page.evaluate(CHECKS) + page.settle() == [], name

@@ -149,7 +149,7 @@ def test_a_version_says_what_it_is_made_of(page, kept):
     rows = page.evaluate("[...document.querySelectorAll('.signature tbody tr')].map((row) => [...row.children].map((cell) => cell.textContent))")
     assert rows == [["distance", "string", "yes"], ["0", "int64 [-1]", ""]]
     assert "1400.5" in text(page) and "depth-6" in text(page)
-    assert 'mlflow.pyfunc.load_model("models:/delay/2")' in page.evaluate("document.querySelector('.copy code').textContent")
+    assert 'mlflow.pyfunc.load_model("models:/delay/2")' in page.evaluate("[...document.querySelectorAll('.copy code')].map((one) => one.textContent).join('\\n')")
     href = page.evaluate("[...document.querySelectorAll('.modelfiles a')].find((one) => one.textContent === 'model.pkl').getAttribute('href')")
     assert kept.get(href)[2] == "xxxxxx"
 

@@ -97,10 +97,11 @@ async function found(text, signal) {
 }
 
 export function open(text = "") {
-  if (dialog) return;
+  if (dialog?.open) return;
   const field = make("input", { type: "search", role: "combobox", "aria-expanded": "true", "aria-controls": "palette-list", "aria-label": "Go to", placeholder: "A page, or a name or id", autocomplete: "off", spellcheck: "false" });
   const list = make("ul", { id: "palette-list", role: "listbox", class: "offers still", "aria-label": "Found" });
-  dialog = make("dialog", { class: "dialog palette", "aria-label": "Go to" }, field, list);
+  const own = make("dialog", { class: "dialog palette", "aria-label": "Go to" }, field, list);
+  dialog = own;
   let [chosen, leaving] = [0, new AbortController()];
 
   const choose = (at) => {
@@ -135,8 +136,8 @@ export function open(text = "") {
     event.preventDefault();
   });
   dialog.addEventListener("close", () => {
-    dialog.remove();
-    dialog = null;
+    own.remove();
+    if (dialog === own) dialog = null;
   });
   dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
   document.body.append(dialog);

@@ -45,6 +45,10 @@ impl Remote {
         }
         let host = uri.host().ok_or_else(|| wrong("the address has no host"))?;
         let authority = uri.authority().map(http::uri::Authority::as_str).unwrap_or_default();
+        let behind = authority.rsplit([']', '@']).next().unwrap_or_default();
+        if behind.contains(':') && uri.port_u16().is_none() {
+            return Err(wrong("the port is no number up to 65535"));
+        }
         Ok(Self {
             host: host.trim_matches(['[', ']']).to_owned(),
             port: uri.port_u16().unwrap_or(80),

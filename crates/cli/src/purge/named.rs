@@ -42,8 +42,8 @@ async fn run(client: &Client, text: &str) -> Result<(String, Option<String>), Fa
     let wanted = json!({
         "filter": format!("run_id = '{id}'"), "view": "active", "columns": ["run_name"], "limit": 1,
     });
-    let found = client.post(runs::SEARCH, &wanted).await?["runs"][0].take();
-    let alive = (!found.is_null()).then(|| format!("run {id} ({})", cell(&found["run_name"])));
+    let found = client.post(runs::SEARCH, &wanted).await?;
+    let alive = found.pointer("/runs/0").map(|run| format!("run {id} ({})", cell(&run["run_name"])));
     Ok((id, alive))
 }
 

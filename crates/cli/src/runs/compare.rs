@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use clap::Args;
 use serde_json::{Map, Value, json};
 
-use super::{SEARCH, resolve};
+use super::{NotOne, SEARCH, resolve};
 use crate::at::At;
 use crate::client::Client;
 use crate::render::{self, cell, exact};
@@ -53,7 +53,9 @@ async fn find(client: &Client, runs: &[String]) -> Result<Vec<Value>, Failed> {
     for run in runs {
         let id = resolve(client, run).await?;
         let body = json!({ "filter": format!("run_id = '{id}'"), "view": "all", "limit": 1 });
-        found.push(client.post(SEARCH, &body).await?["runs"][0].take());
+        let mut answer = client.post(SEARCH, &body).await?;
+        let missing = || Failed::from(NotOne::None(run.clone()));
+        found.push(answer.pointer_mut("/runs/0").map(Value::take).ok_or_else(missing)?);
     }
     Ok(found)
 }

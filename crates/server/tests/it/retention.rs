@@ -177,7 +177,7 @@ async fn a_full_workspace_takes_no_more_until_something_is_purged() {
     let experiment = experiment(&app, "one").await;
     let first = run(&app, &experiment).await;
     let free = app.get("/api/v1/quotas").await.expect(200);
-    let counted = json!({ "experiments": 2, "runs": 1, "traces_today": null, "artifact_bytes": null, "measured_at": null });
+    let counted = json!({ "experiments": 1, "runs": 1, "traces_today": null, "artifact_bytes": null, "measured_at": null });
     assert_eq!(
         (&free["limits"]["runs"], &free["usage"]),
         (&Value::Null, &counted),
