@@ -147,9 +147,9 @@ def test_a_version_says_what_it_is_made_of(page, kept):
     told = heads(page)
     assert told.index("Metrics") < told.index("Signature") < told.index("Input example") < told.index("Gates")
     rows = page.evaluate("[...document.querySelectorAll('.signature tbody tr')].map((row) => [...row.children].map((cell) => cell.textContent))")
-    assert rows == [["distance", "string", "yes"], ["0", "int64 [-1]", ""]]
+    assert rows == [["distance", "string", "yes"], ["0", "int64 [-1]"]]
     assert "1400.5" in text(page) and "depth-6" in text(page)
-    assert 'mlflow.pyfunc.load_model("models:/delay/2")' in page.evaluate("[...document.querySelectorAll('.copy code')].map((one) => one.textContent).join('\\n')")
+    assert 'mlflow.pyfunc.load_model("models:/delay/2")' in text(page)
     href = page.evaluate("[...document.querySelectorAll('.modelfiles a')].find((one) => one.textContent === 'model.pkl').getAttribute('href')")
     assert kept.get(href)[2] == "xxxxxx"
 
@@ -225,6 +225,9 @@ def test_links_of_clients_lead_to_logged_models_which_can_be_registered(page, ke
     submitted(page)
     assert page.evaluate("location.pathname") == "/models/made%20of%20it/1"
     assert "0.999976" in page.evaluate("[...document.querySelectorAll('td[title]')].map((cell) => cell.title)")
+    assert "Signature" in heads(page) and "Files" in heads(page), "those of the logged model are the version's"
+    href = page.evaluate("document.querySelector('.modelfiles a').getAttribute('href')")
+    assert "sklearn" in kept.get(href)[2]
     page.follow("[...document.querySelectorAll('.facts a')].find((link) => link.textContent === 'clf').click()")
     assert "made of it v1" in text(page)
 

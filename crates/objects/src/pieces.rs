@@ -124,8 +124,8 @@ mod tests {
             read.extend_from_slice(&piece);
         }
         assert_eq!(read, &bytes[5..]);
-        // One is read while one is looked at.
-        assert_eq!(places.len(), 2);
+        // One is read while one is looked at, or into the same once nobody does.
+        assert!(places.len() <= 2, "{places:?}");
     }
 
     #[tokio::test]

@@ -142,6 +142,16 @@ pub(super) struct Side {
     pub(super) fields: Vec<Field>,
 }
 
+impl Side {
+    /// What the third column tells of its fields, if it tells anything.
+    pub(super) fn remark(&self) -> Option<&'static str> {
+        match self.name {
+            "params" => Some("Default"),
+            _ => self.fields.iter().any(|field| field.is_optional).then_some("May be missing"),
+        }
+    }
+}
+
 /// What `MLmodel` says.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Described {
@@ -282,6 +292,8 @@ signature:
         assert_eq!(sides[0].1, ["x double false None", "y string true None"]);
         assert_eq!(sides[1].1, ["0 int64 [-1] false None"]);
         assert_eq!(sides[2].1, ["k long false Some(\"3\")", "w double [-1] false Some(\"[1.0]\")"]);
+        let remarks: Vec<Option<&str>> = described.sides.iter().map(Side::remark).collect();
+        assert_eq!(remarks, [Some("May be missing"), None, Some("Default")]);
         assert!(described.is_function());
         assert_eq!(described.own_flavor(), Some("sklearn"));
         assert_eq!(described.example.as_deref(), Some("input_example.json"));

@@ -9,16 +9,16 @@ use mainstay_core::action::Action;
 use mainstay_core::name::Name;
 use mainstay_core::scope::ResourceKind;
 use mainstay_governance::gate::{Figure, GateReport, GateResult, Verdict};
-use mainstay_registry::model::{VersionDetail, version_subject};
+use mainstay_registry::model::{ModelVersion, VersionDetail, version_subject};
 use mainstay_registry::name::{ModelName, VersionNumber};
 use mainstay_registry::prompt::is_prompt;
-use mainstay_tracking::logged_model::LoggedModel;
+use mainstay_tracking::logged_model::{LoggedModel, LoggedModelDetail};
 use mainstay_tracking::run::RunDetail;
 
 use super::model::Judged;
 use super::model_card::{Folder, Measured, given, measured};
 use super::model_files::Example;
-use super::version_facts::in_run;
+use super::version_facts::root_of;
 use super::{Row, reads};
 use crate::frame::{Error, Missing, page};
 use crate::show::figure::{counted, number, short, words};
@@ -229,7 +229,7 @@ async fn show(
         tags: detail.tags.clone().into_iter().collect(),
         metrics: measured(run.as_ref(), logged.as_ref()),
         params: given(run.as_ref(), logged.as_ref()),
-        folder: folder(&console, &detail, run.as_ref()).await?,
+        folder: folder(&console, version, run.as_ref(), logged.as_ref()).await?,
         report: reports.first().map(|report| Report::of(report, &console)),
         earlier: (reports.len() > 1).then(|| counted(reports.len() - 1, "report", "reports")),
         deleted: version.is_deleted(),
@@ -242,11 +242,15 @@ async fn show(
 }
 
 /// What lies where clients find its artifacts, if that is here.
-async fn folder(console: &Console, detail: &VersionDetail, run: Option<&RunDetail>) -> Result<Folder, Error> {
-    let version = &detail.version;
+async fn folder(
+    console: &Console,
+    version: &ModelVersion,
+    run: Option<&RunDetail>,
+    logged: Option<&LoggedModelDetail>,
+) -> Result<Folder, Error> {
     let artifacts = run.map(|run| (run.run.id, run.run.artifact_uri.clone()));
-    let location = in_run(&version.location, artifacts.as_ref());
-    let root = (console.locate)(location.as_deref().unwrap_or(&version.location));
+    let model = logged.map(|logged| logged.model.artifact_uri.as_str());
+    let root = root_of(console, version, artifacts.as_ref(), model);
     let Some(root) = root.filter(|_| !version.is_deleted()) else { return Ok(Folder::default()) };
     let (name, number) = (&version.model, version.number);
     let download =

@@ -8,8 +8,7 @@ use mainstay_core::action::Action;
 use mainstay_core::id::RunId;
 use mainstay_core::object::{ModelFile, ObjectPath};
 use mainstay_core::scope::ResourceKind;
-use mainstay_registry::model::VersionDetail;
-use mainstay_tracking::logged_model::LoggedModelId;
+use mainstay_registry::model::{ModelVersion, VersionDetail};
 
 use super::model_files::{Described, ModelFiles, needed};
 use crate::Console;
@@ -89,9 +88,8 @@ pub(super) async fn facts(
         }
     }
     let artifacts = of_run(console, caller, detail, &mut facts).await?;
-    of_logged_model(console, caller, detail, &mut facts).await?;
-    let location = in_run(&version.location, artifacts.as_ref());
-    if let Some(root) = (console.locate)(location.as_deref().unwrap_or(&version.location)) {
+    let logged = of_logged_model(console, caller, detail, &mut facts).await?;
+    if let Some(root) = root_of(console, version, artifacts.as_ref(), logged.as_deref()) {
         of_files(console, &root, &mut facts).await?;
     } else if let Some(digest) = &version.digest {
         let files = [
@@ -108,8 +106,28 @@ pub(super) async fn facts(
     Ok(facts)
 }
 
+/// Where the files of a version lie, if that is here. They may be named by the run, or the logged model, that they came
+/// with.
+pub(super) fn root_of(
+    console: &Console,
+    version: &ModelVersion,
+    run: Option<&(RunId, String)>,
+    logged: Option<&str>,
+) -> Option<ObjectPath> {
+    let location = &version.location;
+    let of_model = logged.filter(|_| is_logged(location, version.logged_model.as_deref()));
+    let named = in_run(location, run).or_else(|| of_model.map(str::to_owned));
+    (console.locate)(named.as_deref().unwrap_or(location))
+}
+
+/// Whether a location is the whole of a logged model: `models:/m-…`.
+fn is_logged(location: &str, model: Option<&str>) -> bool {
+    let named = location.strip_prefix("models:/").map(|named| named.trim_matches('/'));
+    model.is_some() && named == model
+}
+
 /// Where files lie that are named by their run, `runs:/ID/PATH`, if it is this one with its artifacts.
-pub(super) fn in_run(location: &str, of: Option<&(RunId, String)>) -> Option<String> {
+fn in_run(location: &str, of: Option<&(RunId, String)>) -> Option<String> {
     let (named, path) = location.strip_prefix("runs:/")?.trim_start_matches('/').split_once('/')?;
     let (_, artifacts) = of.filter(|(id, _)| id.to_string() == named)?;
     Some(format!("{}/{path}", artifacts.trim_end_matches('/')))
@@ -138,24 +156,21 @@ async fn of_run(
     Ok(Some((id, run.run.artifact_uri)))
 }
 
-/// What was logged for the model itself.
+/// What was logged for the model itself. Gives where its artifacts lie.
 async fn of_logged_model(
     console: &Console,
     caller: &Caller,
     detail: &VersionDetail,
     facts: &mut Facts,
-) -> Result<(), Error> {
-    let id = detail.version.logged_model.as_ref().and_then(|id| id.parse::<LoggedModelId>().ok());
-    let Some(id) = id else { return Ok(()) };
-    let found = console.tracked.logged_models(&caller.workspace, &[id]).await?.into_iter().next();
-    let may = |of| caller.may(Action::RunRead, ResourceKind::Experiment, of).is_ok();
-    let Some(model) = found.filter(|found| may(found.model.experiment)) else { return Ok(()) };
+) -> Result<Option<String>, Error> {
+    let found = console.readable_model(caller, detail.version.logged_model.as_deref()).await?;
+    let Some(model) = found else { return Ok(None) };
     facts.extend(model.params.into_iter().map(|(key, value)| ((Topic::Params, key), value)));
     for metric in model.metrics {
         let of = metric.dataset.map_or_else(String::new, |(name, _)| format!(" on {name}"));
         facts.insert((Topic::Metrics, format!("{}{of}", metric.key)), number(metric.point.value));
     }
-    Ok(())
+    Ok(Some(model.model.artifact_uri))
 }
 
 /// How large it is, and what the files say that describe it.
@@ -232,5 +247,7 @@ signature:
             (None, None, None)
         );
         assert_eq!(in_run(&format!("runs:/{run}/model"), None), None);
+        assert!(is_logged("models:/m-1", Some("m-1")) && !is_logged("models:/m-1", Some("m-2")));
+        assert!(!is_logged("models:/m-1/a", Some("m-1")) && !is_logged("s3://b/m-1", Some("m-1")));
     }
 }
