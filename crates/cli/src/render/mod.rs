@@ -37,16 +37,10 @@ impl Medium {
     }
 }
 
-/// How wide a terminal is taken to be that does not know it.
-const UNKNOWN: usize = 120;
-
-/// The width of the terminal that results go to, if they go to one.
+/// The width of the terminal that results go to, if they go to one and it knows its width.
 pub(crate) fn width() -> Option<usize> {
-    if !std::io::stdout().is_terminal() {
-        return None;
-    }
     let known = terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| usize::from(width.0));
-    Some(known.filter(|width| *width > 0).unwrap_or(UNKNOWN))
+    known.filter(|width| *width > 0)
 }
 
 /// Prints a table.
