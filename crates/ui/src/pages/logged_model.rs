@@ -17,12 +17,12 @@ use mainstay_tracking::logged_model::{
 };
 use mainstay_tracking::run::Lifecycle;
 
-use super::model_card::{Folder, Registered, exact, own_tags, registered};
+use super::model_card::{Folder, Registered, own_tags, registered};
 use super::model_files::Example;
 use super::run_columns::Status;
 use super::{Row, reads};
 use crate::frame::{Error, Missing, Page, page};
-use crate::show::figure::number;
+use crate::show::figure::{exact, logged};
 use crate::show::link;
 use crate::show::markdown::Markdown;
 use crate::show::moment::Moment;
@@ -165,7 +165,7 @@ fn metrics(found: &LoggedModelDetail, names: &BTreeMap<RunId, String>) -> Vec<Me
     }
     let rows = last.into_iter().map(|((key, on, run), point)| Measured {
         key: key.clone(),
-        value: number(point.value),
+        value: logged(point.value),
         exact: exact(point.value),
         step: point.step,
         on: on.map(|(name, _)| name.clone()),

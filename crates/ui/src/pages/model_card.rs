@@ -17,7 +17,7 @@ use serde_json::Value;
 use super::model_files::{Described, Example, ModelFiles, Side};
 use crate::Console;
 use crate::frame::Error;
-use crate::show::figure::{bytes, number};
+use crate::show::figure::{bytes, exact, logged};
 use crate::show::link::{self, segment};
 
 /// Most files that a page lists.
@@ -128,15 +128,10 @@ pub(super) fn measured(run: Option<&RunDetail>, model: Option<&LoggedModelDetail
     let row = |((key, on), value): ((String, Option<String>), f64)| Measured {
         key,
         on,
-        value: number(value),
+        value: logged(value),
         exact: exact(value),
     };
     all.into_iter().map(row).collect()
-}
-
-/// All digits of a number.
-pub(super) fn exact(value: f64) -> String {
-    format!("{value:?}")
 }
 
 /// The parameters of the run, and of the logged model, which has the last word.

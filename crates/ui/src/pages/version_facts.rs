@@ -13,7 +13,7 @@ use mainstay_registry::model::{ModelVersion, VersionDetail};
 use super::model_files::{Described, ModelFiles, needed};
 use crate::Console;
 use crate::frame::Error;
-use crate::show::figure::{bytes, number};
+use crate::show::figure::{bytes, logged, number};
 
 /// Of what kind a fact is, in the order in which kinds are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -148,7 +148,7 @@ async fn of_run(
     let Some(run) = found.filter(|run| may(run.run.experiment)) else { return Ok(None) };
     facts.extend(run.params.into_iter().map(|(key, value)| ((Topic::Params, key), value)));
     let metrics = run.metrics.into_iter();
-    facts.extend(metrics.map(|(key, latest)| ((Topic::Metrics, key), number(latest.value))));
+    facts.extend(metrics.map(|(key, latest)| ((Topic::Metrics, key), logged(latest.value))));
     for input in run.attached.datasets {
         let context = input.context().map_or_else(String::new, |context| format!(" ({context})"));
         facts.insert((Topic::Data, format!("{}{context}", input.dataset.name)), input.dataset.digest);
@@ -168,7 +168,7 @@ async fn of_logged_model(
     facts.extend(model.params.into_iter().map(|(key, value)| ((Topic::Params, key), value)));
     for metric in model.metrics {
         let of = metric.dataset.map_or_else(String::new, |(name, _)| format!(" on {name}"));
-        facts.insert((Topic::Metrics, format!("{}{of}", metric.key)), number(metric.point.value));
+        facts.insert((Topic::Metrics, format!("{}{of}", metric.key)), logged(metric.point.value));
     }
     Ok(Some(model.model.artifact_uri))
 }
