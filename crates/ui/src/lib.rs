@@ -26,7 +26,7 @@ use mainstay_api::native::pipeline::StepLogs;
 use mainstay_api::native::retention::RetentionState;
 use mainstay_api::native::why::WhyState;
 use mainstay_api::{App, Route};
-use mainstay_core::command::{Authorizer, Commands};
+use mainstay_core::command::Commands;
 use mainstay_core::event::EventLog;
 use mainstay_core::object::{ObjectPath, Objects};
 use mainstay_core::time::{Clock, MachineTime};
@@ -91,8 +91,6 @@ pub struct Console {
     pub endpoints: Arc<dyn EndpointCommands>,
     /// Records the demonstration.
     pub demonstrations: Arc<dyn Demonstrations>,
-    /// Says what callers may do.
-    pub policy: Arc<dyn Authorizer>,
     /// Machine time: relative times are told from it.
     pub clock: Arc<dyn Clock>,
 }

@@ -47,7 +47,6 @@ pub(super) fn console(
         deciding: platform.pipelines.clone(),
         endpoints: Arc::new(EndpointLoop(platform.looped.clone())),
         demonstrations,
-        policy: platform.authority.clone(),
         clock: platform.clock.clone(),
     }
 }

@@ -151,7 +151,7 @@ async fn show(
         folder,
         audit: link::audit_of(logged_model_subject(id)),
         can_register: model.lifecycle != Lifecycle::Deleted
-            && console.lets(&caller, Action::ModelWrite, (ResourceKind::Workspace, &caller.workspace)),
+            && caller.could(Action::ModelWrite, ResourceKind::Workspace, &caller.workspace),
     })
 }
 

@@ -54,14 +54,13 @@ use axum::extract::rejection::{FormRejection, QueryRejection};
 use axum::extract::{Form, Query};
 use axum::handler::Handler;
 use http::Method;
+use mainstay_api::Route;
 use mainstay_api::dialect::{BodyError, Protocol};
 use mainstay_api::route::RouteScope;
-use mainstay_api::{Caller, Route};
 use mainstay_core::action::Action;
 use mainstay_core::error::StorageError;
 use mainstay_core::event::{EventQuery, RecordedEvent};
 use mainstay_core::name::Name;
-use mainstay_core::scope::{ResourceKind, Scope, Subject};
 
 use crate::frame::Error;
 use crate::{Console, asset};
@@ -143,18 +142,6 @@ fn filled<T>(form: Result<Form<T>, FormRejection>) -> Result<T, Error> {
 }
 
 impl Console {
-    /// Whether the caller may do an action to something: what they may not do, a page does not offer. What they do is
-    /// asked again where it is done.
-    fn lets(
-        &self,
-        caller: &Caller,
-        action: Action,
-        (kind, id): (ResourceKind, impl std::fmt::Display),
-    ) -> bool {
-        let scope = Scope::new(caller.workspace.clone(), Subject::new(kind, id));
-        self.policy.allows(&caller.principal, action, &scope)
-    }
-
     /// The newest event of a kind in a workspace.
     async fn newest(&self, workspace: &Name, kind: &str) -> Result<Option<RecordedEvent>, StorageError> {
         Ok(self.events.read(&EventQuery::newest(1).within(workspace).of_kind(kind)).await?.pop())

@@ -205,7 +205,7 @@ async fn show(
         name: name.to_string(),
         about: Markdown::some(&detail.model.description),
         description: detail.model.description,
-        rights: Rights::of(&console, &caller, &name),
+        rights: Rights::of(&caller, &name),
         tags: detail.tags.into_iter().collect(),
         created: Moment::ago(detail.model.created, console.now()),
         next: (at.saturating_add(1).saturating_mul(VERSIONS) < total)

@@ -165,9 +165,9 @@ pub(super) struct Rights {
 }
 
 impl Rights {
-    pub(super) fn of(console: &Console, caller: &Caller, model: &ModelName) -> Self {
-        let lets = |action| console.lets(caller, action, (ResourceKind::Model, model));
-        Self { write: lets(Action::ModelWrite), delete: lets(Action::ModelDelete) }
+    pub(super) fn of(caller: &Caller, model: &ModelName) -> Self {
+        let may = |action| caller.could(action, ResourceKind::Model, model);
+        Self { write: may(Action::ModelWrite), delete: may(Action::ModelDelete) }
     }
 }
 
@@ -236,7 +236,7 @@ async fn show(
         compared: before.map(|before| {
             (before.0, format!("{}/compare?from={before}&to={}", link::model(model), version.number))
         }),
-        rights: Rights::of(&console, &caller, model),
+        rights: Rights::of(&caller, model),
     })?;
     Ok(drawn.into_response())
 }
