@@ -130,6 +130,18 @@ impl Caller {
         self.policy.as_ref().is_some_and(|Policy(policy)| policy.allows(&self.principal, action, &scope))
     }
 
+    /// Whether the caller's roles alone allow an action on all of the workspace, as it takes for what puts together
+    /// many things.
+    pub fn has_role_for(&self, action: Action) -> bool {
+        if let Some(reach) = &self.principal.reach {
+            reach.note_asked();
+        }
+        let scope =
+            Scope::new(self.workspace.clone(), Subject::new(ResourceKind::Workspace, &self.workspace));
+        let by_roles = self.principal.by_roles();
+        self.policy.as_ref().is_some_and(|Policy(policy)| policy.allows(&by_roles, action, &scope))
+    }
+
     /// Whether the caller may do the route's action to some experiments or models and not to others, so that a
     /// handler must ask about each before it shows or changes anything of it. Commands ask by themselves.
     pub fn is_confined(&self) -> bool {

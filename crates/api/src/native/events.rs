@@ -15,6 +15,7 @@ use mainstay_core::scope::Subject;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
+use super::hearing::Hearing;
 use super::{Error, NativeState};
 use crate::caller::Caller;
 use crate::dialect::{BodyError, Protocol};
@@ -25,9 +26,11 @@ const PAGE: usize = 1_000;
 
 pub(super) fn routes() -> Vec<Route<NativeState>> {
     let read = (Action::AuditRead, RouteScope::Workspace);
+    // Pages of experiments, runs and traces live on it, whoever may open them.
+    let hear = (Action::RunRead, RouteScope::Workspace);
     vec![
         Route::new(Protocol::Native, (Method::GET, "/api/v1/events"), read, list),
-        Route::new(Protocol::Native, (Method::GET, "/api/v1/events/stream"), read, follow),
+        Route::new(Protocol::Native, (Method::GET, "/api/v1/events/stream"), hear, follow).for_levels(),
     ]
 }
 
@@ -99,7 +102,7 @@ async fn list(
     Ok(Json(Listing { events: events.into_iter().map(EventBody::from).collect() }))
 }
 
-/// Follows the log from `Last-Event-ID`, or from now.
+/// Follows the log from `Last-Event-ID`, or from now: as much of it as the caller may hear.
 async fn follow(
     State(state): State<NativeState>,
     caller: Caller,
@@ -110,7 +113,8 @@ async fn follow(
     let after = EventSeq(named.unwrap_or(head.borrow().0));
     let until = Box::pin(tokio::time::sleep(LONGEST));
     let stopping = state.stopping.clone();
-    let start = Follow { state, caller, head, after, until, stopping, ready: Vec::new() };
+    let hearing = Hearing::of(&caller);
+    let start = Follow { state, caller, hearing, head, after, until, stopping, ready: Vec::new() };
     let events = stream::unfold(start, |mut follow| async move {
         let sent = follow.next().await?;
         Some((Ok(sent), follow))
@@ -135,6 +139,7 @@ async fn drained(stopping: Option<&mut watch::Receiver<bool>>) {
 struct Follow {
     state: NativeState,
     caller: Caller,
+    hearing: Hearing,
     head: watch::Receiver<EventSeq>,
     after: EventSeq,
     /// When the client must come again, and show again who it is.
@@ -149,7 +154,6 @@ impl Follow {
     async fn next(&mut self) -> Option<Sent> {
         loop {
             if let Some(event) = self.ready.pop() {
-                self.after = event.seq;
                 let body = EventBody::from(event);
                 let sent = Sent::default().id(body.seq.to_string()).event(body.kind.clone());
                 return sent.json_data(&body).ok();
@@ -161,13 +165,12 @@ impl Follow {
                 moved = self.head.wait_for(|head| *head > after) => *moved.ok()?,
             };
             let query = EventQuery::after(after, 100).within(&self.caller.workspace);
-            let mut events = self.state.events.read(&query).await.ok()?;
-            if events.is_empty() {
-                // All that is new is of other workspaces.
-                self.after = head;
-            }
-            events.reverse();
-            self.ready = events;
+            let events = self.state.events.read(&query).await.ok()?;
+            // Where nothing was read, all that is new is of other workspaces.
+            self.after = events.last().map_or(head, |last| last.seq);
+            let told = self.hearing.among(events, &self.caller.workspace, &self.state.belonging);
+            self.ready = told.await.ok()?;
+            self.ready.reverse();
         }
     }
 }

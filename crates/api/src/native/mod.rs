@@ -6,6 +6,7 @@ pub mod dataset;
 pub mod endpoint;
 pub mod events;
 pub mod feature;
+mod hearing;
 pub mod labels;
 mod listing;
 pub mod model;
@@ -28,6 +29,7 @@ use std::sync::Arc;
 use mainstay_core::event::EventLog;
 use tokio::sync::watch;
 
+pub use self::hearing::Belonging;
 use crate::dialect::{self, ApiError};
 use crate::route::Route;
 
@@ -39,6 +41,8 @@ pub type Error = ApiError<dialect::Native>;
 pub struct NativeState {
     /// The record.
     pub events: Arc<dyn EventLog>,
+    /// Which experiments its runs and traces are of.
+    pub belonging: Belonging,
     /// Which Mainstay this is.
     pub version: &'static str,
     /// Turns true when the server drains.

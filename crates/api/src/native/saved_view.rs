@@ -1,6 +1,7 @@
 //! `/api/v1/saved-views`: views of runs that people keep, for everybody in the workspace.
 //!
-//! `query` is what stands behind the `?` of the console's address, and is given back as it came.
+//! Whoever holds levels alone is shown those of experiments that they may read. `query` is what stands behind the `?`
+//! of the console's address, and is given back as it came.
 
 use std::sync::Arc;
 
@@ -37,7 +38,7 @@ pub fn routes() -> Vec<Route<SavedViewState>> {
     let (native, all, path) = (Protocol::Native, "/api/v1/saved-views", "/api/v1/saved-views/{name}");
     let one = RouteScope::Path(ResourceKind::SavedView, "name");
     vec![
-        Route::new(native, (Method::GET, all), (Action::RunRead, RouteScope::Workspace), list),
+        Route::new(native, (Method::GET, all), (Action::RunRead, RouteScope::Workspace), list).for_levels(),
         Route::new(native, (Method::PUT, path), (Action::RunWrite, one), save),
         Route::new(native, (Method::DELETE, path), (Action::RunDelete, one), remove),
     ]
@@ -66,7 +67,9 @@ impl From<SavedView> for ViewBody {
 }
 
 async fn list(State(state): State<SavedViewState>, caller: Caller) -> Result<Json<Listing<ViewBody>>, Error> {
-    let views = state.reader.saved_views(&caller.workspace).await?;
+    let readable = caller.readable();
+    let mut views = state.reader.saved_views(&caller.workspace).await?;
+    views.retain(|view| view.is_open_to(&readable));
     Ok(Json(Listing::whole(views.into_iter().map(Into::into).collect())))
 }
 

@@ -54,7 +54,7 @@ pub struct SeriesState {
 /// The table.
 pub fn routes() -> Vec<Route<SeriesState>> {
     let read = (Action::RunRead, RouteScope::Workspace);
-    vec![Route::new(Protocol::Native, (Method::POST, "/api/v1/runs/series"), read, series)]
+    vec![Route::new(Protocol::Native, (Method::POST, "/api/v1/runs/series"), read, series).for_levels()]
 }
 
 /// What cannot be drawn.

@@ -38,6 +38,7 @@ pub(super) struct Guard {
     pub(super) scope: RouteScope,
     pub(super) body_limit: DefaultBodyLimit,
     pub(super) is_brief: bool,
+    pub(super) takes_levels: bool,
     pub(super) meter: Arc<RouteMeter>,
 }
 
@@ -237,12 +238,11 @@ impl Guard {
         Ok((request, open))
     }
 
-    /// What the policy says. Our own pages and accounts put together what many things hold, so a level on one of them
-    /// opens none; it only closes some.
+    /// What the policy says. Pages and accounts that put together what many things hold take a role: a level on one of
+    /// them opens none; it only closes some.
     fn judge(&self, principal: &Principal, scope: &Scope) -> Verdict {
         let authorizer = &self.app.authorizer;
-        let takes_role =
-            principal.reach.is_some() && matches!(self.protocol, Protocol::Native | Protocol::Ui);
+        let takes_role = principal.reach.is_some() && !self.takes_levels;
         if takes_role && !authorizer.allows(&principal.by_roles(), self.action, scope) {
             return Verdict::Refused;
         }

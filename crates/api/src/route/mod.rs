@@ -62,6 +62,8 @@ pub struct Route<S> {
     pub body_limit: usize,
     /// Whether the thread that talks to the client answers by itself.
     is_brief: bool,
+    /// Whether levels on single experiments and models let in.
+    takes_levels: bool,
     handler: Box<dyn Guardable<S>>,
 }
 
@@ -82,6 +84,8 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
             scope,
             body_limit: BODY_LIMIT,
             is_brief: false,
+            // The clients of a stock server expect it; what we put together ourselves takes a role.
+            takes_levels: !matches!(protocol, Protocol::Native | Protocol::Ui),
             handler,
         }
     }
@@ -91,6 +95,14 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
     #[must_use]
     pub fn brief(mut self) -> Self {
         self.is_brief = true;
+        self
+    }
+
+    /// Says that a level on an experiment or a model is enough for a route of ours, which otherwise takes a role: its
+    /// handler asks about each thing that it shows. An answer for which nobody asked is withheld all the same.
+    #[must_use]
+    pub fn for_levels(mut self) -> Self {
+        self.takes_levels = true;
         self
     }
 
@@ -173,6 +185,7 @@ pub fn router<S: Clone + Send + Sync + 'static>(app: &App, table: Vec<Route<S>>,
             scope: route.scope,
             body_limit: DefaultBodyLimit::max(route.body_limit),
             is_brief: route.is_brief,
+            takes_levels: route.takes_levels,
             meter: app.meter.route(route.method, route.path.clone()),
         };
         router = register(router, &route.path, route.handler.behind(guard, filter));

@@ -21,8 +21,8 @@ use mainstay_api::native::status::StatusState;
 use mainstay_api::native::trace::TraceState;
 use mainstay_api::native::why::WhyState;
 use mainstay_api::native::{
-    self, NativeState, access, alarm, dataset, endpoint, feature, labels, model, pipeline, retention, run,
-    saved_view, series, status, trace, why,
+    self, Belonging, NativeState, access, alarm, dataset, endpoint, feature, labels, model, pipeline,
+    retention, run, saved_view, series, status, trace, why,
 };
 use mainstay_api::oip::{self, OipState};
 use mainstay_api::prometheus::{self, MetricsState};
@@ -51,8 +51,7 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 pub fn router(platform: &Platform, predictor: &Predictor, app: &App, webhooks: &DeliveryOptions) -> Router {
     let (file, clock) = (platform.layout.run_index(), platform.clock.clone());
     let runs = Arc::new(RunIndexKeeper::start(&platform.database, file, clock));
-    let events = Arc::new(platform.database.clone());
-    let native = NativeState { events, version: VERSION, stopping: app.stopping.clone() };
+    let native = native_state(platform, app);
     let meter = app.meter.clone();
     let oip = OipState { service: Arc::new(predictor.clone()), version: VERSION, meter: meter.clone() };
     let labels = LabelState { sink: Arc::new(predictor.clone()) };
@@ -178,6 +177,17 @@ fn datasets(platform: &Platform) -> DatasetState {
 /// What the routes on feature definitions work on.
 fn features(platform: &Platform) -> FeatureState {
     FeatureState { reader: Arc::new(platform.database.reader.clone()) }
+}
+
+/// What the routes on the record itself work on.
+fn native_state(platform: &Platform, app: &App) -> NativeState {
+    let reader = Arc::new(platform.database.reader.clone());
+    NativeState {
+        events: Arc::new(platform.database.clone()),
+        belonging: Belonging { tracked: reader.clone(), traced: reader },
+        version: VERSION,
+        stopping: app.stopping.clone(),
+    }
 }
 
 /// What charts of metrics are drawn from.

@@ -148,6 +148,10 @@ impl TestApp {
         self.router.clone().oneshot(request).await.unwrap().status()
     }
 
+    pub(crate) fn router(&self) -> Router {
+        self.router.clone()
+    }
+
     pub(crate) async fn request(&self, request: Request<Body>) -> Answer {
         let (parts, body) = self.router.clone().oneshot(request).await.unwrap().into_parts();
         let body = axum::body::to_bytes(body, 1 << 24).await.unwrap().to_vec();

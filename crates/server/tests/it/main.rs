@@ -5,6 +5,7 @@ mod app;
 mod artifacts;
 mod catalog;
 mod command_line;
+mod console_levels;
 mod demo;
 mod demonstration;
 mod endpoints;

@@ -11,6 +11,7 @@ use std::fmt;
 
 use mainstay_core::error::{Coded, ErrorCode, StorageError};
 use mainstay_core::name::Name;
+use mainstay_core::permission::Readable;
 use mainstay_core::time::MachineTime;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -117,9 +118,34 @@ pub struct SavedView {
     pub saved: MachineTime,
 }
 
+impl SavedView {
+    /// Whether somebody may see all that it is of.
+    pub fn is_open_to(&self, readable: &Readable) -> bool {
+        match self.experiments.as_slice() {
+            [] => *readable == Readable::All,
+            named => named.iter().all(|id| readable.has(id)),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_view_is_open_to_whoever_may_read_all_of_it() {
+        let view = |experiments: &[u64]| SavedView {
+            name: Name::new("v").unwrap(),
+            experiments: experiments.iter().map(|id| ExperimentId(*id)).collect(),
+            query: ViewQuery::new("").unwrap(),
+            author: String::new(),
+            saved: MachineTime::from_micros(0),
+        };
+        let one = Readable::Only(["1".to_owned()].into());
+        let open: Vec<bool> = [&[1][..], &[1, 2], &[]].map(|ids| view(ids).is_open_to(&one)).into();
+        assert_eq!(open, [true, false, false]);
+        assert!(view(&[]).is_open_to(&Readable::All));
+    }
 
     #[test]
     fn a_query_holds_nothing_that_ends_it() {

@@ -28,7 +28,7 @@ use crate::{State, asset};
 const PAGE: usize = 100;
 
 pub(super) fn routes() -> Vec<Row> {
-    vec![reads("/experiments", Action::RunRead, RouteScope::Workspace, list)]
+    vec![reads("/experiments", Action::RunRead, RouteScope::Workspace, list).for_levels()]
 }
 
 /// In which order they stand.
@@ -153,6 +153,8 @@ async fn list(
     let mut all = console.tracked.experiments(&caller.workspace).await?;
     all.retain(|detail| detail.experiment.lifecycle == Lifecycle::Active);
     let is_new = all.len() <= 1;
+    let readable = caller.readable();
+    all.retain(|detail| readable.has(detail.experiment.id));
     let looked = wanted.search.trim().to_lowercase();
     all.retain(|detail| detail.experiment.name.as_str().to_lowercase().contains(&looked));
     let activity = console.runs.activity(&caller.workspace).await?;

@@ -33,8 +33,8 @@ use crate::{State, asset};
 pub(super) fn routes() -> Vec<Row> {
     let experiment = RouteScope::Path(ResourceKind::Experiment, "id");
     vec![
-        reads("/experiments/{id}/models/{model}", Action::RunRead, experiment, show),
-        reads("/logged-models/{id}", Action::RunRead, RouteScope::Workspace, follow),
+        reads("/experiments/{id}/models/{model}", Action::RunRead, experiment, show).for_levels(),
+        reads("/logged-models/{id}", Action::RunRead, RouteScope::Workspace, follow).for_levels(),
     ]
 }
 

@@ -37,7 +37,7 @@ const PARAMS: usize = 5;
 
 pub(super) fn routes() -> Vec<Row> {
     let experiment = RouteScope::Path(ResourceKind::Experiment, "id");
-    vec![reads("/experiments/{id}/models", Action::RunRead, experiment, list)]
+    vec![reads("/experiments/{id}/models", Action::RunRead, experiment, list).for_levels()]
 }
 
 struct ListRow {

@@ -17,7 +17,7 @@ const LIMIT: usize = 512 * 1024;
 const TEXTS: usize = 100;
 
 pub(super) fn routes() -> Vec<Row> {
-    vec![sends("/markdown", Action::RunRead, RouteScope::Workspace, show).with_body_limit(LIMIT)]
+    vec![sends("/markdown", Action::AccountUse, RouteScope::Server, show).with_body_limit(LIMIT)]
 }
 
 #[derive(Debug, Deserialize)]

@@ -28,7 +28,7 @@ const MOST: usize = 100_000;
 pub(super) fn routes() -> Vec<Row> {
     let run = RouteScope::Path(ResourceKind::Run, "id");
     let path = (Method::GET, "/api/v1/runs/{id}/metrics");
-    vec![Route::new(Protocol::Native, path, (Action::RunRead, run), show)]
+    vec![Route::new(Protocol::Native, path, (Action::RunRead, run), show).for_levels()]
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
@@ -68,8 +68,10 @@ async fn show(
 ) -> Result<Response, ApiError<Native>> {
     let id: RunId = id.parse()?;
     let Query(wanted) = query.map_err(|rejection| BodyError::Malformed(rejection.body_text()))?;
-    let run = console.tracked.runs(&caller.workspace, &[id]).await?.into_iter().next();
-    if !run.ok_or_else(|| Missing(format!("run {id}")))?.metrics.contains_key(&wanted.key) {
+    let found = console.tracked.runs(&caller.workspace, &[id]).await?.into_iter().next();
+    let found = found.ok_or_else(|| Missing(format!("run {id}")))?;
+    caller.admitted(ResourceKind::Experiment, found.run.experiment)?;
+    if !found.metrics.contains_key(&wanted.key) {
         return Err(Missing(format!("metric {:?} in run {id}", wanted.key)).into());
     }
     let mut points = history(console.tracked.points(&caller.workspace, id, &wanted.key).await?);

@@ -37,8 +37,8 @@ const VERSIONS: usize = 100;
 pub(super) fn routes() -> Vec<Row> {
     let model = RouteScope::Path(ResourceKind::Model, "name");
     vec![
-        reads("/models", Action::ModelRead, RouteScope::Workspace, list),
-        reads("/models/{name}", Action::ModelRead, model, show),
+        reads("/models", Action::ModelRead, RouteScope::Workspace, list).for_levels(),
+        reads("/models/{name}", Action::ModelRead, model, show).for_levels(),
     ]
 }
 

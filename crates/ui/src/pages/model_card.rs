@@ -8,7 +8,6 @@ use mainstay_core::action::Action;
 use mainstay_core::error::StorageError;
 use mainstay_core::id::RunId;
 use mainstay_core::object::ObjectPath;
-use mainstay_core::run_ref::RunRef;
 use mainstay_core::scope::ResourceKind;
 use mainstay_tracking::logged_model::{LoggedModelDetail, LoggedModelId, ModelMetric};
 use mainstay_tracking::run::RunDetail;
@@ -16,7 +15,7 @@ use serde_json::Value;
 
 use super::model_files::{Described, Example, ModelFiles, Side};
 use crate::Console;
-use crate::frame::Error;
+use crate::frame::{Error, Missing};
 use crate::show::figure::{bytes, exact, logged};
 use crate::show::link::{self, segment};
 
@@ -166,13 +165,20 @@ pub(super) fn own_tags(tags: &BTreeMap<String, String>) -> Vec<(String, String)>
 }
 
 impl Console {
-    /// A run of ours, if the caller may read it.
+    /// The run that a page is about, or why the caller does not see it.
+    pub(super) async fn run(&self, caller: &Caller, id: RunId) -> Result<RunDetail, Error> {
+        let found = self.tracked.runs(&caller.workspace, &[id]).await?.into_iter().next();
+        let found = found.ok_or_else(|| Missing(format!("run {id}")))?;
+        caller.admitted(ResourceKind::Experiment, found.run.experiment)?;
+        Ok(found)
+    }
+
+    /// Another run that a page names, if the caller may read it.
     pub(super) async fn readable_run(
         &self,
         caller: &Caller,
-        run: Option<&RunRef>,
+        id: RunId,
     ) -> Result<Option<RunDetail>, StorageError> {
-        let Some(id) = run.and_then(RunRef::id) else { return Ok(None) };
         let found = self.tracked.runs(&caller.workspace, &[id]).await?.into_iter().next();
         let may = |of| caller.may(Action::RunRead, ResourceKind::Experiment, of).is_ok();
         Ok(found.filter(|run| may(run.run.experiment)))

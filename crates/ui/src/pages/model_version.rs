@@ -7,6 +7,7 @@ use mainstay_api::Caller;
 use mainstay_api::route::RouteScope;
 use mainstay_core::action::Action;
 use mainstay_core::name::Name;
+use mainstay_core::run_ref::RunRef;
 use mainstay_core::scope::ResourceKind;
 use mainstay_governance::gate::{Figure, GateReport, GateResult, Verdict};
 use mainstay_registry::model::{ModelVersion, VersionDetail, version_subject};
@@ -34,7 +35,7 @@ pub(super) const FIGURES: usize = 4;
 
 pub(super) fn routes() -> Vec<Row> {
     let model = RouteScope::Path(ResourceKind::Model, "name");
-    vec![reads("/models/{name}/{version}", Action::ModelRead, model, show)]
+    vec![reads("/models/{name}/{version}", Action::ModelRead, model, show).for_levels()]
 }
 
 /// A figure with its interval and limit on one scale, in percent of its width.
@@ -201,7 +202,10 @@ async fn show(
     let model = &version.model;
     let others = console.registered.versions(&caller.workspace, Some(model)).await?;
     let before = others.iter().rev().map(|one| one.version.number).find(|number| *number < version.number);
-    let run = console.readable_run(&caller, version.run.as_ref()).await?;
+    let run = match version.run.as_ref().and_then(RunRef::id) {
+        Some(id) => console.readable_run(&caller, id).await?,
+        None => None,
+    };
     let logged = console.readable_model(&caller, version.logged_model.as_deref()).await?;
     let names = run.iter().map(|run| (run.run.id, run.run.name.clone()));
     let names = names.filter(|(_, name)| !name.is_empty()).collect();

@@ -1,6 +1,7 @@
 //! `/`: the loop's seven stages, what runs and what answers, what happened.
 
 use askama::Template;
+use axum::response::{IntoResponse, Redirect, Response};
 use mainstay_api::Caller;
 use mainstay_api::route::RouteScope;
 use mainstay_core::action::Action;
@@ -22,7 +23,7 @@ use serde_json::Value;
 use super::overview_runs::{Home, TrackedRow};
 use super::{Row, reads};
 use crate::address::Address;
-use crate::frame::{Page, page};
+use crate::frame::{Error, page};
 use crate::show::figure::{count, counted, number, short, words};
 use crate::show::link;
 use crate::show::moment::Moment;
@@ -38,7 +39,7 @@ pub(super) const SHOWN: usize = 8;
 const STEPS: usize = 50;
 
 pub(super) fn routes() -> Vec<Row> {
-    vec![reads("/", Action::AuditRead, RouteScope::Workspace, show)]
+    vec![reads("/", Action::RunRead, RouteScope::Workspace, show).for_levels()]
 }
 
 /// One stage of the loop.
@@ -104,11 +105,19 @@ struct OverviewPage {
     head: u64,
 }
 
-async fn show(axum::extract::State(console): State, caller: Caller, address: Address) -> Page {
+async fn show(
+    axum::extract::State(console): State,
+    caller: Caller,
+    address: Address,
+) -> Result<Response, Error> {
+    // It tells of all that there is. Whoever may open single experiments begins with those.
+    if !caller.has_role_for(Action::AuditRead) {
+        return Ok(Redirect::to("/experiments").into_response());
+    }
     let workspace = &caller.workspace;
     let now = console.now();
     let head = console.events.head().borrow().0;
-    let home = console.home(workspace).await?;
+    let home = console.home(&caller).await?;
     let endpoints = console.served.endpoints(workspace, &PageRequest::first(SHOWN)).await?.items;
     let mut rollouts = Vec::new();
     for (endpoint, _) in &endpoints {
@@ -129,7 +138,7 @@ async fn show(axum::extract::State(console): State, caller: Caller, address: Add
         serve(&endpoints),
         watch(&open, console.newest(workspace, "segment.sealed").await?.as_ref()),
     ];
-    page(&OverviewPage {
+    let drawn = page(&OverviewPage {
         shell: Shell::new("Overview", Section::Overview),
         empty: home.runs.is_empty() && stages.iter().all(|stage| stage.class == "idle"),
         alarms: open
@@ -145,7 +154,7 @@ async fn show(axum::extract::State(console): State, caller: Caller, address: Add
             })
             .collect(),
         endpoints: endpoint_rows(&endpoints, &rollouts),
-        models: model_rows(&console, workspace).await?,
+        models: model_rows(&console, &caller).await?,
         running: running.iter().map(|run| run_row(run, &console)).collect(),
         approvals: pending
             .iter()
@@ -158,7 +167,8 @@ async fn show(axum::extract::State(console): State, caller: Caller, address: Add
         home,
         stages,
         head,
-    })
+    })?;
+    Ok(drawn.into_response())
 }
 
 fn field<'e>(event: &'e RecordedEvent, pointer: &str) -> Option<&'e Value> {
@@ -369,9 +379,10 @@ fn endpoint_rows(endpoints: &[(Endpoint, Revision)], rollouts: &[Rollout]) -> Ve
 }
 
 /// The models that changed last; prompts have a list of their own.
-async fn model_rows(console: &Console, workspace: &Name) -> Result<Vec<ModelRow>, StorageError> {
+async fn model_rows(console: &Console, caller: &Caller) -> Result<Vec<ModelRow>, StorageError> {
+    let (workspace, readable) = (&caller.workspace, caller.doing(Action::ModelRead).readable());
     let mut models = console.registered.models(workspace).await?;
-    models.retain(|detail| !is_prompt(&detail.tags));
+    models.retain(|detail| !is_prompt(&detail.tags) && readable.has(&detail.model.name));
     models.sort_by_key(|detail| std::cmp::Reverse(detail.model.updated));
     let shown: Vec<_> = models.into_iter().take(SHOWN).map(|detail| detail.model.name).collect();
     let found = console.registered.summaries(workspace, &shown).await?;

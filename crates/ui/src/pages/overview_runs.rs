@@ -1,5 +1,6 @@
 //! What the overview says of experiments and runs: the newest, those that go on first.
 
+use mainstay_api::Caller;
 use mainstay_core::error::StorageError;
 use mainstay_core::experiment::ExperimentId;
 use mainstay_core::name::Name;
@@ -53,8 +54,10 @@ pub(super) struct Home {
 }
 
 impl Console {
-    pub(super) async fn home(&self, workspace: &Name) -> Result<Home, Error> {
+    pub(super) async fn home(&self, caller: &Caller) -> Result<Home, Error> {
+        let (workspace, readable) = (&caller.workspace, caller.readable());
         let mut activity = self.runs.activity(workspace).await?;
+        activity.retain(|one| readable.has(one.experiment));
         activity.sort_by_key(|one| std::cmp::Reverse((one.newest.start_ms, one.experiment)));
         let among: Vec<ExperimentId> = activity.iter().map(|one| one.experiment).collect();
         let mut found = self.newest_runs(workspace, &among, "status = 'RUNNING'", GOING_ON).await?;

@@ -34,9 +34,9 @@ const VERSIONS: usize = 200;
 pub(super) fn routes() -> Vec<Row> {
     let prompt = || RouteScope::Path(ResourceKind::Model, "name");
     vec![
-        reads("/prompts", Action::ModelRead, RouteScope::Workspace, list),
-        reads("/prompts/{name}", Action::ModelRead, prompt(), show),
-        reads("/prompts/{name}/compare", Action::ModelRead, prompt(), compare),
+        reads("/prompts", Action::ModelRead, RouteScope::Workspace, list).for_levels(),
+        reads("/prompts/{name}", Action::ModelRead, prompt(), show).for_levels(),
+        reads("/prompts/{name}/compare", Action::ModelRead, prompt(), compare).for_levels(),
     ]
 }
 

@@ -15,7 +15,7 @@ use super::run_family::{self, Children, Parent};
 use super::run_made::{Made, made};
 use super::run_origin::{Fact, Tags};
 use super::{Row, may, reads};
-use crate::frame::{Missing, Page, page};
+use crate::frame::{Page, page};
 use crate::show::figure::{exact, logged, short};
 use crate::show::link::{self, segment};
 use crate::show::long_text::LongText;
@@ -25,7 +25,7 @@ use crate::show::shell::{Section, Shell};
 use crate::{State, asset};
 
 pub(super) fn routes() -> Vec<Row> {
-    vec![reads("/runs/{id}", Action::RunRead, RouteScope::Path(ResourceKind::Run, "id"), show)]
+    vec![reads("/runs/{id}", Action::RunRead, RouteScope::Path(ResourceKind::Run, "id"), show).for_levels()]
 }
 
 struct Metric {
@@ -75,15 +75,14 @@ struct RunPage {
 
 async fn show(axum::extract::State(console): State, caller: Caller, Path(id): Path<String>) -> Page {
     let id: RunId = id.parse()?;
-    let run = console.tracked.runs(&caller.workspace, &[id]).await?.into_iter().next();
-    let run = run.ok_or_else(|| Missing(format!("run {id}")))?;
+    let run = console.run(&caller, id).await?;
     let experiment = console.tracked.experiment(&caller.workspace, run.run.experiment).await?;
     let is_gone = experiment.as_ref().is_some_and(|e| e.experiment.lifecycle == Lifecycle::Deleted);
     let group = experiment.map_or_else(|| run.run.experiment.to_string(), |e| e.experiment.name.to_string());
     let in_group = link::experiment(run.run.experiment);
     let (charts, more_charts) = charts(&console, &caller.workspace, &run).await?;
     let models = made(&console, &caller.workspace, &run).await?;
-    let parent = run_family::parent(&console, &caller.workspace, &run).await?;
+    let parent = run_family::parent(&console, &caller, &run).await?;
     let children = run_family::children(&console, &caller.workspace, &run).await?;
     let inputs = run.attached.datasets.iter().map(|input| Input {
         name: input.dataset.name.clone(),

@@ -13,7 +13,6 @@ use mainstay_api::Caller;
 use mainstay_api::route::RouteScope;
 use mainstay_core::action::Action;
 use mainstay_core::id::RunId;
-use mainstay_core::name::Name;
 use mainstay_core::object::{Content, ObjectPath};
 use mainstay_core::scope::ResourceKind;
 use mainstay_tracking::run::RunDetail;
@@ -33,7 +32,7 @@ const RUNNING: &str = "sandbox allow-scripts; default-src 'none'; script-src 'un
 
 pub(super) fn routes() -> Vec<Row> {
     let run = RouteScope::Path(ResourceKind::Run, "id");
-    vec![reads("/runs/{id}/artifact", Action::RunRead, run, show)]
+    vec![reads("/runs/{id}/artifact", Action::RunRead, run, show).for_levels()]
 }
 
 /// How an artifact is looked at.
@@ -84,11 +83,10 @@ fn media_type(name: &str) -> &'static str {
 /// A run and where its artifacts lie.
 pub(super) async fn stored(
     console: &Console,
-    workspace: &Name,
+    caller: &Caller,
     id: RunId,
 ) -> Result<(RunDetail, Option<ObjectPath>), Error> {
-    let run = console.tracked.runs(workspace, &[id]).await?.into_iter().next();
-    let run = run.ok_or_else(|| Missing(format!("run {id}")))?;
+    let run = console.run(caller, id).await?;
     let root = (console.locate)(&run.run.artifact_uri);
     Ok((run, root))
 }
@@ -116,7 +114,7 @@ async fn show(
     query: Result<Query<Wanted>, QueryRejection>,
 ) -> Result<Response, Error> {
     let wanted = asked(query)?;
-    let (_, root) = stored(&console, &caller.workspace, id.parse()?).await?;
+    let (_, root) = stored(&console, &caller, id.parse()?).await?;
     let root = root
         .ok_or_else(|| Missing("artifact of this run here; its artifacts are kept elsewhere".to_owned()))?;
     let content = opened(&console, &root, &wanted.path).await?;

@@ -36,7 +36,7 @@ const ENTRIES: usize = 2_000;
 
 pub(super) fn routes() -> Vec<Row> {
     let run = RouteScope::Path(ResourceKind::Run, "id");
-    vec![reads("/runs/{id}/artifacts", Action::RunRead, run, show)]
+    vec![reads("/runs/{id}/artifacts", Action::RunRead, run, show).for_levels()]
 }
 
 /// A line of the tree.
@@ -174,7 +174,7 @@ async fn show(
 ) -> Page {
     let Wanted { path, scripts } = asked(query)?;
     let path = path.trim_matches('/');
-    let (run, root) = stored(&console, &caller.workspace, id.parse()?).await?;
+    let (run, root) = stored(&console, &caller, id.parse()?).await?;
     let (tree, looked, strips) = match &root {
         None => (Vec::new(), None, Vec::new()),
         Some(root) => {

@@ -1,5 +1,6 @@
 //! Nested runs: the run above one, and those below it. A client says whose child a run is in a tag.
 
+use mainstay_api::Caller;
 use mainstay_core::id::RunId;
 use mainstay_core::name::Name;
 use mainstay_core::page::PageRequest;
@@ -21,7 +22,7 @@ const CHILDREN: usize = 25;
 /// The run above.
 pub(super) struct Parent {
     pub(super) name: String,
-    /// Nothing where there is no such run any more.
+    /// Nothing where there is no such run any more, or none that the caller may read.
     pub(super) href: Option<String>,
     pub(super) is_deleted: bool,
 }
@@ -46,12 +47,12 @@ pub(super) struct Children {
 /// The run above this one, if it says that there is one.
 pub(super) async fn parent(
     console: &Console,
-    workspace: &Name,
+    caller: &Caller,
     run: &RunDetail,
 ) -> Result<Option<Parent>, Error> {
     let Some(text) = run.tags.get(PARENT).filter(|text| !text.is_empty()) else { return Ok(None) };
     let found = match text.parse::<RunId>() {
-        Ok(id) => console.tracked.runs(workspace, &[id]).await?.into_iter().next(),
+        Ok(id) => console.readable_run(caller, id).await?,
         Err(_) => None,
     };
     Ok(Some(match found {

@@ -15,7 +15,7 @@ use crate::show::link::{self, segment};
 
 pub(super) fn routes() -> Vec<Row> {
     let view = RouteScope::Path(ResourceKind::SavedView, "name");
-    vec![reads("/views/{name}", Action::RunRead, view, follow)]
+    vec![reads("/views/{name}", Action::RunRead, view, follow).for_levels()]
 }
 
 /// What the query of a view says that is of traces.
@@ -28,7 +28,10 @@ async fn follow(
 ) -> Result<Redirect, Error> {
     let name: Name = name.parse()?;
     let view = console.saved_views.saved_view(&caller.workspace, &name).await?;
-    let view = view.ok_or_else(|| Missing(format!("saved view {name}")))?;
+    let readable = caller.readable();
+    let view = view
+        .filter(|view| view.is_open_to(&readable))
+        .ok_or_else(|| Missing(format!("saved view {name}")))?;
     let mut pairs: Vec<&str> = view.query.as_str().split('&').filter(|pair| !pair.is_empty()).collect();
     let of_traces = pairs.extract_if(.., |pair| *pair == OF_TRACES).count() > 0;
     let page = match (view.experiments.as_slice(), of_traces) {

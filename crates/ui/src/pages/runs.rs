@@ -12,6 +12,7 @@ use mainstay_api::Caller;
 use mainstay_api::route::RouteScope;
 use mainstay_core::action::Action;
 use mainstay_core::page::{Page as Part, PageRequest};
+use mainstay_core::scope::ResourceKind;
 use mainstay_tracking::experiment::{ExperimentDetail, ExperimentId};
 use mainstay_tracking::index::RunSummary;
 use mainstay_tracking::port::RunQuery;
@@ -32,8 +33,8 @@ use crate::{Console, State, asset};
 
 pub(super) fn routes() -> Vec<Row> {
     vec![
-        reads("/experiments/{id}", Action::RunRead, RouteScope::Workspace, of_one),
-        reads("/runs", Action::RunRead, RouteScope::Workspace, of_many),
+        reads("/experiments/{id}", Action::RunRead, RouteScope::Workspace, of_one).for_levels(),
+        reads("/runs", Action::RunRead, RouteScope::Workspace, of_many).for_levels(),
     ]
 }
 
@@ -160,6 +161,7 @@ async fn of_one(
     query: Result<Query<Pairs>, QueryRejection>,
 ) -> Result<Response, Error> {
     let id = ExperimentId::parse(&id)?;
+    caller.admitted(ResourceKind::Experiment, id)?;
     let found = console.tracked.experiment(&caller.workspace, id).await?;
     let found = found.ok_or_else(|| Missing(format!("experiment {id}")))?;
     let mut asked = Asked::<Column>::parse(asked(query)?)?;
@@ -174,7 +176,9 @@ async fn of_many(
     query: Result<Query<Pairs>, QueryRejection>,
 ) -> Result<Response, Error> {
     let mut asked = Asked::<Column>::parse(asked(query)?)?;
+    let readable = caller.readable();
     let mut all = console.tracked.experiments(&caller.workspace).await?;
+    all.retain(|found| readable.has(found.experiment.id));
     let is_asked = |found: &ExperimentDetail| asked.experiments.contains(&found.experiment.id);
     let named: Vec<_> =
         if asked.experiments.is_empty() { Vec::new() } else { all.extract_if(.., |f| is_asked(f)).collect() };
@@ -184,6 +188,7 @@ async fn of_many(
         }
         asked.experiments = all.iter().map(|found| found.experiment.id).collect();
     }
+    asked.experiments.retain(|id| readable.has(id));
     drawn(&console, &caller, asked, ("/runs".to_owned(), address), &named).await
 }
 

@@ -36,7 +36,7 @@ const DRAWN: usize = 200;
 const DEEPEST: usize = 10;
 
 pub(super) fn routes() -> Vec<Row> {
-    vec![reads("/traces/{id}", Action::RunRead, RouteScope::Workspace, show)]
+    vec![reads("/traces/{id}", Action::RunRead, RouteScope::Workspace, show).for_levels()]
 }
 
 /// A span as a line of the tree.

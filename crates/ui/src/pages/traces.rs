@@ -33,8 +33,8 @@ use crate::{Console, State, asset};
 
 pub(super) fn routes() -> Vec<Row> {
     vec![
-        reads("/experiments/{id}/traces", Action::RunRead, RouteScope::Workspace, of_one),
-        reads("/traces", Action::RunRead, RouteScope::Workspace, of_many),
+        reads("/experiments/{id}/traces", Action::RunRead, RouteScope::Workspace, of_one).for_levels(),
+        reads("/traces", Action::RunRead, RouteScope::Workspace, of_many).for_levels(),
     ]
 }
 

@@ -21,7 +21,7 @@ use crate::{State, asset};
 
 pub(super) fn routes() -> Vec<Row> {
     let model = RouteScope::Path(ResourceKind::Model, "name");
-    vec![reads("/models/{name}/compare", Action::ModelRead, model, compare)]
+    vec![reads("/models/{name}/compare", Action::ModelRead, model, compare).for_levels()]
 }
 
 /// A fact of both versions.

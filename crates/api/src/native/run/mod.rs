@@ -45,9 +45,9 @@ pub fn routes() -> Vec<Route<RunState>> {
     let read = (Action::RunRead, RouteScope::Workspace);
     let native = Protocol::Native;
     vec![
-        Route::new(native, (Method::POST, "/api/v1/runs/search"), read, search::search),
-        Route::new(native, (Method::POST, "/api/v1/runs/columns"), read, columns::columns),
-        Route::new(native, (Method::POST, "/api/v1/runs/columns/values"), read, columns::values),
+        Route::new(native, (Method::POST, "/api/v1/runs/search"), read, search::search).for_levels(),
+        Route::new(native, (Method::POST, "/api/v1/runs/columns"), read, columns::columns).for_levels(),
+        Route::new(native, (Method::POST, "/api/v1/runs/columns/values"), read, columns::values).for_levels(),
     ]
 }
 

@@ -59,11 +59,12 @@ pub fn routes() -> Vec<Route<TraceState>> {
     let read = (Action::RunRead, RouteScope::Workspace);
     let (native, one) = (Protocol::Native, "/api/v1/traces/{trace}/spans/{span}");
     vec![
-        Route::new(native, (Method::POST, "/api/v1/traces/search"), read, search::search),
-        Route::new(native, (Method::POST, "/api/v1/traces/columns"), read, vocabulary::columns),
-        Route::new(native, (Method::POST, "/api/v1/traces/columns/values"), read, vocabulary::values),
-        Route::new(native, (Method::GET, "/api/v1/traces/{trace}/spans"), read, list),
-        Route::new(native, (Method::GET, one), read, show),
+        Route::new(native, (Method::POST, "/api/v1/traces/search"), read, search::search).for_levels(),
+        Route::new(native, (Method::POST, "/api/v1/traces/columns"), read, vocabulary::columns).for_levels(),
+        Route::new(native, (Method::POST, "/api/v1/traces/columns/values"), read, vocabulary::values)
+            .for_levels(),
+        Route::new(native, (Method::GET, "/api/v1/traces/{trace}/spans"), read, list).for_levels(),
+        Route::new(native, (Method::GET, one), read, show).for_levels(),
     ]
 }
 
