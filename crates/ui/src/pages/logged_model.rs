@@ -17,8 +17,9 @@ use mainstay_tracking::logged_model::{
 };
 use mainstay_tracking::run::Lifecycle;
 
-use super::model_card::{Folder, Registered, own_tags, registered};
+use super::model_card::{Folder, own_tags};
 use super::model_files::Example;
+use super::registered::{Registered, registered};
 use super::run_columns::Status;
 use super::{Row, reads};
 use crate::frame::{Error, Missing, Page, page};
@@ -129,6 +130,7 @@ async fn show(
     let list = link::logged_models(experiment);
     page(&LoggedModelPage {
         shell: Shell::new(model.name.clone(), Section::Experiments)
+            .seen_by(&caller)
             .under("Experiments", "/experiments")
             .under(group.clone(), link::experiment(experiment))
             .under("Models", list.clone()),
@@ -147,7 +149,7 @@ async fn show(
         metrics: metrics(&found, &names),
         params: found.params.clone().into_iter().collect(),
         tags: own_tags(&found.tags),
-        versions: registered(&found),
+        versions: registered(&console, &caller.workspace, &found).await?,
         folder,
         audit: link::audit_of(logged_model_subject(id)),
         can_register: model.lifecycle != Lifecycle::Deleted

@@ -141,7 +141,8 @@ struct VersionPage {
     digest: Option<String>,
     source: String,
     run: Option<SourceRun>,
-    logged: Option<(String, String)>,
+    /// The address and the name of the logged model, and whether that is deleted.
+    logged: Option<(String, String, bool)>,
     creator: String,
     created: Moment,
     tags: Vec<(String, String)>,
@@ -207,6 +208,7 @@ async fn show(
     let names = names.filter(|(_, name)| !name.is_empty()).collect();
     let drawn = page(&VersionPage {
         shell: Shell::new(format!("{model} v{}", version.number), Section::Models)
+            .seen_by(&caller)
             .under("Models", "/models")
             .under(model.to_string(), link::model(model)),
         model: model.to_string(),
@@ -221,8 +223,8 @@ async fn show(
         source: version.source.clone(),
         run: version.run.as_ref().map(|run| SourceRun::named(run, &names)),
         logged: logged.as_ref().map(|logged| {
-            let LoggedModel { id, experiment, name, .. } = &logged.model;
-            (link::logged_model(experiment, id), name.clone())
+            let LoggedModel { id, experiment, name, lifecycle, .. } = &logged.model;
+            (link::logged_model(experiment, id), name.clone(), *lifecycle == Lifecycle::Deleted)
         }),
         creator: version.creator.as_ref().map_or_else(String::new, ToString::to_string),
         created: Moment::ago(version.created, console.now()),

@@ -130,7 +130,7 @@ async fn show(axum::extract::State(console): State, caller: Caller, address: Add
         watch(&open, console.newest(workspace, "segment.sealed").await?.as_ref()),
     ];
     page(&OverviewPage {
-        shell: Shell::new("Overview", Section::Overview),
+        shell: Shell::new("Overview", Section::Overview).seen_by(&caller),
         empty: home.runs.is_empty() && stages.iter().all(|stage| stage.class == "idle"),
         alarms: open
             .iter()
