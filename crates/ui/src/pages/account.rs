@@ -24,11 +24,11 @@ use crate::show::shell::{Section, Shell, signed_in};
 
 pub(super) fn routes() -> Vec<Row> {
     // Whoever may do nothing else may still see who they are, and leave.
-    let (anybody, server) = (Action::ServerProbe, RouteScope::Server);
+    let (own, server) = (Action::AccountUse, RouteScope::Server);
     vec![
-        reads("/account", anybody, server, show),
-        reads("/sign-out", anybody, server, back),
-        sends("/sign-out", anybody, server, leave),
+        reads("/account", own, server, show),
+        reads("/sign-out", own, server, back),
+        sends("/sign-out", own, server, leave),
     ]
 }
 
@@ -51,9 +51,6 @@ struct SignedOutPage {
 
 async fn show(caller: Caller) -> Page {
     let actor = &caller.principal.actor;
-    if actor.is_anonymous() {
-        return Err(AuthenticationError::Unauthenticated.into());
-    }
     page(&AccountPage {
         shell: Shell::new("Account", Section::None).seen_by(&caller),
         known: signed_in(actor).map(|name| (name.to_owned(), actor.to_string())),
@@ -84,9 +81,8 @@ struct Leaving {
 async fn leave(caller: Caller, form: Result<Form<Leaving>, FormRejection>) -> Result<Response, Error> {
     let Leaving { who } = filled(form)?;
     let actor = &caller.principal.actor;
-    // Nobody, or still the one who leaves: the browser is to ask. Anybody else has just come in.
-    let is_leaving = actor.is_anonymous() || signed_in(actor).is_some() && actor.as_str() == who;
-    if !is_leaving {
+    // Still the one who leaves: the browser is to ask. Anybody else has just come in.
+    if signed_in(actor).is_none() || actor.as_str() != who {
         return Ok(Redirect::to("/account").into_response());
     }
     let Html(text) = page(&SignedOutPage { shell: Shell::new("Signed out", Section::None) })?;
@@ -112,14 +108,11 @@ mod tests {
 
     #[tokio::test]
     async fn whoever_leaves_is_asked_anew_and_who_comes_is_let_in() {
-        for leaving in [Actor::user("ann"), Actor::anonymous()] {
-            let answer = left(leaving, "user:ann").await;
-            assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
-            let challenges = answer.headers().get_all(header::WWW_AUTHENTICATE);
-            let asks =
-                |header: &http::HeaderValue| header.to_str().is_ok_and(|text| text.starts_with("Basic "));
-            assert!(challenges.iter().any(asks));
-        }
+        let answer = left(Actor::user("ann"), "user:ann").await;
+        assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
+        let challenges = answer.headers().get_all(header::WWW_AUTHENTICATE);
+        let asks = |header: &http::HeaderValue| header.to_str().is_ok_and(|text| text.starts_with("Basic "));
+        assert!(challenges.iter().any(asks));
         for (coming, who) in [(Actor::user("bob"), "user:ann"), (Actor::local(), "user:local")] {
             let answer = left(coming, who).await;
             assert_eq!(answer.status(), StatusCode::SEE_OTHER);
