@@ -94,9 +94,10 @@ def test_previews_of_texts_have_no_quotes(page, traced):
     opened(page, address)
     cells = page.evaluate(f"[...{ROWS}].map((row) => row.querySelectorAll('td')[0].textContent)")
     assert cells and all(cell.startswith("it is ") for cell in cells), cells
-    said = """import(document.querySelector('script[src$="/traces.js"]').src.replace('/traces.js', '/trace-subject.js')).then(({ spoken }) =>
-        ['"a \\\\"b\\\\""', '"cut \\\\ud83d...…', '"whole...', '{"a": 1}', '"a" and "b"', ''].map(spoken))"""
-    assert page.evaluate(said.replace("\\\\", "\\\\")) == ['a "b"', "cut …", "whole…", '{"a": 1}', '"a" and "b"', ""]
+    previews = ['"a \\"b\\""', '"cut \\ud83d...…', '"whole...', '{"a": 1}', '"a" and "b"', ""]
+    module = "document.querySelector('script[src$=\"/traces.js\"]').src.replace('/traces.js', '/trace-subject.js')"
+    read = page.evaluate(f"import({module}).then(({{ spoken }}) => {json.dumps(previews)}.map(spoken))")
+    assert read == ['a "b"', "cut …", "whole…", '{"a": 1}', '"a" and "b"', ""]
 
 
 def test_tags_and_metadata_stand_apart_from_the_user(page, traced):

@@ -13,7 +13,7 @@ use mainstay_registry::model::{ModelVersion, VersionDetail, version_subject};
 use mainstay_registry::name::{ModelName, VersionNumber};
 use mainstay_registry::prompt::is_prompt;
 use mainstay_tracking::logged_model::{LoggedModel, LoggedModelDetail};
-use mainstay_tracking::run::RunDetail;
+use mainstay_tracking::run::{Lifecycle, RunDetail};
 
 use super::model::Judged;
 use super::model_card::{Folder, Measured, given, measured};

@@ -199,8 +199,7 @@ fn shortened(mut text: String) -> String {
     }
     let left = text.len() - TEXT;
     text.truncate(text.floor_char_boundary(TEXT));
-    text.push_str(&format!("\n… {left} bytes more"));
-    text
+    text + &format!("\n… {left} bytes more")
 }
 
 #[cfg(test)]

@@ -222,7 +222,7 @@ async fn shown(console: &Console, caller: &Caller, wish: Wish, preview: Option<P
     });
     page(&RetentionPage {
         shell: Shell::new("Retention", Section::Experiments)
-            .seen_by(&caller)
+            .seen_by(caller)
             .under("Experiments", "/experiments"),
         usage: usage.map(|usage| UsageRow::all(&usage, now)).unwrap_or_default(),
         rules: rules.iter().map(|rule| RuleRow::of(rule, now)).collect(),
