@@ -9,7 +9,7 @@ import urllib.request
 
 import pytest
 
-from browser import WAIT
+from browser import WAIT, Browser
 from conftest import BINARY, PICTURES, Server
 
 CHECKS = (pathlib.Path(__file__).parent / "page_checks.js").read_text()
@@ -58,11 +58,13 @@ class Dialog:
 
 
 @pytest.fixture(params=[(1440, "light"), (390, "dark")], ids=lambda look: f"{look[0]}-{look[1]}")
-def page(request, browser):
+def page(request):
+    # A browser of its own: all pages of one share who is signed in.
+    browser = Browser()
     page = browser.page(*request.param)
     page.look = "-".join(map(str, request.param))
     yield page
-    page.close()
+    browser.close()
 
 
 def pictured(page, name):

@@ -90,7 +90,7 @@ def test_every_trace_is_there_and_few_are_drawn(page, traced):
 def test_previews_of_texts_have_no_quotes(page, traced):
     address = traced.page + "?col=response&filter=tags.team%20%3D%20%27ops%27"
     _, _, text = traced.get(address.removeprefix(traced.url))
-    assert "it is 8" in text and "&#34;it is" not in text
+    assert ">it is " in text and "&#34;it is" not in text
     opened(page, address)
     cells = page.evaluate(f"[...{ROWS}].map((row) => row.querySelectorAll('td')[0].textContent)")
     assert cells and all(cell.startswith("it is ") for cell in cells), cells
@@ -101,7 +101,7 @@ def test_previews_of_texts_have_no_quotes(page, traced):
 
 
 def test_tags_and_metadata_stand_apart_from_the_user(page, traced):
-    made = seed_traces.span(0x05E2, 0, None, "ask", 1_763_769_600_000, 10, attributes={"mlflow.trace.user": "ada", "mlflow.traceTag.user": "bob", "mlflow.spanOutputs": "hello"})
+    made = seed_traces.span(0x05E2, 0, None, "ask", 1_763_769_600_000, 10, attributes={"user.id": "ada", "mlflow.traceTag.user": "bob", "mlflow.spanOutputs": "hello"})
     seed_traces.export(traced.url, traced.experiment, [made])
     trace = seed_traces.named(0x05E2)
     facts = "[...document.querySelectorAll('.tracefacts dl.facts')].map((list) => [...list.querySelectorAll('dt')].filter((one) => one.textContent === 'user').map((one) => one.nextElementSibling.textContent))"

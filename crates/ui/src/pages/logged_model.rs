@@ -127,6 +127,8 @@ async fn show(
         None => Folder::default(),
     };
     let model = &found.model;
+    let is_deleted = model.lifecycle == Lifecycle::Deleted;
+    let folder = if is_deleted { folder.withheld() } else { folder };
     let list = link::logged_models(experiment);
     page(&LoggedModelPage {
         shell: Shell::new(model.name.clone(), Section::Experiments)
@@ -139,7 +141,7 @@ async fn show(
         experiment: (link::experiment(experiment), group),
         list,
         status: status_of(model.status),
-        is_deleted: model.lifecycle == Lifecycle::Deleted,
+        is_deleted,
         kind: model.model_type.clone(),
         created: Moment::ago(model.created, console.now()),
         note: found.tags.get("mlflow.note.content").and_then(|note| Markdown::some(note)),
@@ -152,7 +154,7 @@ async fn show(
         versions: registered(&console, &caller.workspace, &found).await?,
         folder,
         audit: link::audit_of(logged_model_subject(id)),
-        can_register: model.lifecycle != Lifecycle::Deleted
+        can_register: !is_deleted
             && caller.could(Action::ModelWrite, ResourceKind::Workspace, &caller.workspace),
     })
 }

@@ -37,7 +37,8 @@ pub(super) struct Measured {
 pub(super) struct FileRow {
     pub(super) path: String,
     pub(super) size: String,
-    pub(super) href: String,
+    /// Where it is given out.
+    pub(super) href: Option<String>,
 }
 
 /// What the folder of a model says.
@@ -69,7 +70,7 @@ impl Folder {
         let example = found.example(console, root).await?;
         let load = snippet(uri, found.described.as_ref());
         let row = |(path, size): (String, u64)| FileRow {
-            href: format!("{download}{}", segment(&path)),
+            href: Some(format!("{download}{}", segment(&path))),
             size: bytes(size),
             path,
         };
@@ -84,6 +85,17 @@ impl Folder {
             example,
             load: Some(load),
         })
+    }
+}
+
+impl Folder {
+    /// The same of a logged model that is deleted: clients are given nothing of it.
+    pub(super) fn withheld(mut self) -> Self {
+        for file in &mut self.files {
+            file.href = None;
+        }
+        self.load = None;
+        self
     }
 }
 

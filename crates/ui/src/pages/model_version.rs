@@ -254,8 +254,13 @@ async fn folder(
     let model = logged.map(|logged| logged.model.artifact_uri.as_str());
     let root = root_of(console, version, artifacts.as_ref(), model);
     let Some(root) = root.filter(|_| !version.is_deleted()) else { return Ok(Folder::default()) };
+    let is_withheld = logged.is_some_and(|logged| {
+        let model = &logged.model;
+        model.lifecycle == Lifecycle::Deleted && (console.locate)(&model.artifact_uri).as_ref() == Some(&root)
+    });
     let (name, number) = (&version.model, version.number);
     let download =
         format!("/model-versions/get-artifact?name={}&version={number}&path=", link::segment(name));
-    Folder::read(console, &root, (&format!("models:/{name}/{number}"), &download)).await
+    let found = Folder::read(console, &root, (&format!("models:/{name}/{number}"), &download)).await?;
+    Ok(if is_withheld { found.withheld() } else { found })
 }

@@ -131,10 +131,10 @@ async fn show(
     let root = root
         .ok_or_else(|| Missing("artifact of this run here; its artifacts are kept elsewhere".to_owned()))?;
     let content = opened(&console, &root, &wanted.path).await?;
-    if !wanted.image.is_empty() {
+    let name = wanted.path.rsplit('/').next().unwrap_or_default();
+    if !wanted.image.is_empty() && kind_of(name) == Some(Kind::Notebook) {
         return image_within(content, wanted).await;
     }
-    let name = wanted.path.rsplit('/').next().unwrap_or_default();
     let way = if wanted.download { "attachment" } else { "inline" };
     // Quotes and backslashes would end the name, and header values are ASCII.
     let plain: String = name

@@ -286,7 +286,11 @@ async fn look(console: &Console, root: &ObjectPath, path: &str, raw: String) -> 
             let beginning = beginning(content, READ).await?;
             let is_cut = (beginning.len() as u64) < whole;
             let shown = shown(kind, &name, beginning, is_cut);
-            let is_cut = is_cut || matches!(&shown, Shown::Table(grid) if grid.is_cut);
+            let is_cut = match &shown {
+                Shown::Table(grid) => grid.is_cut,
+                Shown::Nothing => false,
+                _ => is_cut,
+            };
             (shown, is_cut)
         }
     };
