@@ -26,9 +26,9 @@ PICTURES = os.environ.get("CONSOLE_PICTURES")
 
 
 class Server:
-    def __init__(self, data):
+    def __init__(self, data, *more):
         self.data = data
-        command = [BINARY, "up", "--listen", "127.0.0.1:0", "--data", str(data)]
+        command = [BINARY, "up", "--listen", "127.0.0.1:0", "--data", str(data), *more]
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         for line in self.process.stderr:
             if "http://" in line:

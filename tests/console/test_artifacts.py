@@ -1,5 +1,6 @@
 """What a run left: as a tree, and looked at without trust."""
 
+import base64
 import json
 import pathlib
 import urllib.parse
@@ -18,6 +19,18 @@ PIXEL = bytes.fromhex("89504e470d0a1a0a0000000d494844520000000100000001080600000
                       "35818400000000" "49454e44ae426082")
 
 
+MARKUP = "<img src=x onerror=\"document.body.dataset.ran='yes'\"><script>document.body.dataset.ran='yes'</script>"
+NOTEBOOK = {"nbformat": 4, "nbformat_minor": 5, "metadata": {"kernelspec": {"display_name": "Python 3", "name": "python3"}}, "cells": [
+    {"cell_type": "markdown", "source": ["# A study\n", "of **delays**\n\n", MARKUP]},
+    {"cell_type": "code", "execution_count": 7, "source": ["table.describe()"], "outputs": [
+        {"output_type": "stream", "name": "stdout", "text": ["1,204 flights\n"]},
+        {"output_type": "execute_result", "data": {"text/html": ["<table onclick=x>", MARKUP], "text/plain": ["   mean\n", "x  0.5"]}},
+        {"output_type": "display_data", "data": {"image/png": base64.b64encode(PIXEL).decode(), "text/plain": "<Figure>"}},
+        {"output_type": "display_data", "data": {"application/vnd.jupyter.widget-view+json": {}}},
+        {"output_type": "error", "ename": "ZeroDivisionError", "evalue": "no", "traceback": ["\x1b[0;31mZeroDivisionError\x1b[0m: no"]}]},
+]}
+
+
 @pytest.fixture(scope="module")
 def left(full):
     run = full.mlflow("runs/create", experiment_id=full.experiment, run_name="messy", start_time=1)["run"]["info"]["run_id"]
@@ -29,6 +42,10 @@ def left(full):
         "deep/er/note.txt": "grüße".encode(),
         "model/weights.bin": bytes(range(256)),
         "conf.json": b'{"a":{"b":[1,2]}}',
+        "study.ipynb": json.dumps(NOTEBOOK).encode(),
+        "broken.ipynb": b"[1",
+        "paper.pdf": b"%PDF-1.4\n",
+        "much.json": json.dumps(list(range(200_000))).encode(),
     }
     for path, content in files.items():
         full.upload(f"{full.experiment}/{run}/artifacts/{path}", content)
@@ -39,6 +56,7 @@ def left(full):
 @pytest.mark.parametrize("path, says", [
     ("", "plots"), ("tables", "scores.json"), ("tables/scores.json", "<i>ada</i>"), ("tables/rows.csv", "x, y"), ("deep/er/note.txt", "grüße"),
     ("model/weights.bin", "no text, image or table"), ("conf.json", '"b": ['), ("report.html", "Its scripts do not run"), ("plots/roc.png", "roc.png"),
+    ("study.ipynb", "1,204 flights"), ("broken.ipynb", "[1"), ("paper.pdf", "Open paper.pdf"), ("much.json", "only its beginning is shown"),
 ])
 def test_each_kind_is_shown_in_its_way(browser, full, left, path, says, width, theme):
     page = browser.page(width, theme)
@@ -78,6 +96,30 @@ def test_an_image_is_an_image(browser, full, left):
     page.open(f"{full.url}/runs/{left}/artifacts?path=plots/roc.png")
     assert page.evaluate("document.querySelector('.picture img').naturalWidth") == 1
     page.close()
+
+
+def test_a_notebook_is_read_and_nothing_in_it_becomes_markup(browser, full, left):
+    page = browser.page(1440, "light")
+    page.open(f"{full.url}/runs/{left}/artifacts?path=study.ipynb")
+    text = page.evaluate("document.querySelector('.notebook').innerText")
+    for said in ["A study", "In [7]", "table.describe()", "x  0.5", "ZeroDivisionError: no", "not shown: HTML, a widget, or another kind"]:
+        assert said in text, said
+    assert page.evaluate("document.querySelector('.notebook strong').textContent") == "delays"
+    assert "<img src=x" in text and page.evaluate("document.querySelectorAll('.notebook script, .notebook table, .notebook [onerror]').length") == 0
+    page.wait_for("document.querySelector('.notebook .picture img').naturalWidth === 1")
+    assert page.evaluate("document.body.dataset.ran") is None and page.settle() == []
+    page.close()
+    here = f"/runs/{left}/artifact?path=study.ipynb"
+    _, headers, _ = full.get(f"/runs/{left}/artifact?path=study.ipynb")
+    assert headers["Content-Type"].startswith("text/plain")
+    for place in ["1.1", "9.9", "x"]:
+        assert full.get(f"{here}&image={place}")[0] == 404
+
+
+def test_a_pdf_opens_in_a_sandbox_of_its_own(full, left):
+    _, headers, _ = full.get(f"/runs/{left}/artifact?path=paper.pdf")
+    assert headers["Content-Type"] == "application/pdf" and headers["Content-Disposition"].startswith("inline")
+    assert headers["Content-Security-Policy"].startswith("sandbox;") and headers["X-Content-Type-Options"] == "nosniff"
 
 
 def test_html_has_no_origin_no_network_and_scripts_only_when_asked(full, left):

@@ -107,6 +107,23 @@ def test_axes_of_a_comparison_have_round_marks(page, close):
     assert key.startswith("auc") and page.evaluate("document.querySelectorAll('.colourkey .swatch').length") == 8
 
 
+def test_a_scatter_says_what_its_colours_are(page, close):
+    scatter = "document.querySelector('.scatter').closest('.card')"
+    dots = f"[...new Set([...{scatter}.querySelectorAll('circle')].map((dot) => dot.getAttribute('class')))]"
+    key = f"{scatter}.querySelector('.colourkey')?.innerText ?? ''"
+    colour = f"{scatter}.querySelector('select[aria-label=Colour]').selectedOptions[0].textContent"
+    page.open(f"{close.page}?show=compare")
+    page.wait_for("document.querySelectorAll('.scatter circle').length === 12")
+    assert (page.evaluate(dots), page.evaluate(key), page.evaluate(colour)) == (["gn"], "", "all the same")
+    page.open(f"{close.page}?show=compare&{chosen(close, 0, 1, 2)}")
+    page.wait_for("document.querySelectorAll('.scatter circle').length === 3")
+    names = page.evaluate(f"[...{scatter}.querySelectorAll('.colourkey li:not(.what)')].map((one) => one.textContent)")
+    assert len(page.evaluate(dots)) == 3 and len(set(names)) == 3 and page.evaluate(colour) == "by run"
+    page.open(f"{close.page}?show=compare&sc=metrics.auc&{chosen(close, 0, 1, 2)}")
+    page.wait_for("document.querySelectorAll('.scatter circle').length === 3")
+    assert page.evaluate(key).startswith("auc") and all(look.startswith("g") for look in page.evaluate(dots))
+
+
 def test_figures_are_the_same_on_every_page_and_whole_on_hover(page, close):
     cells = "Object.fromEntries([...document.querySelectorAll('[data-find=metric] tbody tr')].map((row) => [row.cells[0].textContent, [row.cells[1].textContent, row.cells[1].title]]))"
     page.open(f"{close.url}/runs/{close.runs[0]}")

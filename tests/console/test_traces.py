@@ -87,6 +87,31 @@ def test_every_trace_is_there_and_few_are_drawn(page, traced):
     assert page.evaluate(f"{ROWS}.length") < 80
 
 
+def test_previews_of_texts_have_no_quotes(page, traced):
+    address = traced.page + "?col=response&filter=tags.team%20%3D%20%27ops%27"
+    _, _, text = traced.get(address.removeprefix(traced.url))
+    assert ">it is " in text and "&#34;it is" not in text
+    opened(page, address)
+    cells = page.evaluate(f"[...{ROWS}].map((row) => row.querySelectorAll('td')[0].textContent)")
+    assert cells and all(cell.startswith("it is ") for cell in cells), cells
+    previews = ['"a \\"b\\""', '"cut \\ud83d...…', '"whole...', '{"a": 1}', '"a" and "b"', ""]
+    module = "document.querySelector('script[src$=\"/traces.js\"]').src.replace('/traces.js', '/trace-subject.js')"
+    read = page.evaluate(f"import({module}).then(({{ spoken }}) => {json.dumps(previews)}.map(spoken))")
+    assert read == ['a "b"', "cut …", "whole…", '{"a": 1}', '"a" and "b"', ""]
+
+
+def test_tags_and_metadata_stand_apart_from_the_user(page, traced):
+    made = seed_traces.span(0x05E2, 0, None, "ask", 1_763_769_600_000, 10, attributes={"user.id": "ada", "mlflow.traceTag.user": "bob", "mlflow.spanOutputs": "hello"})
+    seed_traces.export(traced.url, traced.experiment, [made])
+    trace = seed_traces.named(0x05E2)
+    facts = "[...document.querySelectorAll('.tracefacts dl.facts')].map((list) => [...list.querySelectorAll('dt')].filter((one) => one.textContent === 'user').map((one) => one.nextElementSibling.textContent))"
+    page.call("Emulation.setScriptExecutionDisabled", value=True)
+    page.open(f"{traced.url}/traces/{trace}")
+    assert page.evaluate(facts) == [["ada"], ["bob"]]
+    assert page.evaluate("document.querySelector('.tracefacts h3').textContent") == "Tags"
+    assert page.evaluate("document.querySelector('.pane pre').textContent") == "hello"
+
+
 def test_a_search_is_completed_and_kept_in_the_address(page, traced):
     opened(page, traced.page)
     typed(page, "#trace-filter", "tags.te")

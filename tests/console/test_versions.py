@@ -232,6 +232,26 @@ def test_links_of_clients_lead_to_logged_models_which_can_be_registered(page, ke
     assert "made of it v1" in text(page)
 
 
+def test_what_is_deleted_is_said_to_be_and_not_linked(page, kept):
+    run, model = logged(kept, "0", 0.5)
+    kept.mlflow("registered-models/create", name="short-lived")
+    kept.mlflow("model-versions/create", name="short-lived", source=f"models:/{model}", run_id=run, model_id=model)
+    pages = [f"/runs/{run}", f"/experiments/0/models/{model}", "/experiments/0/models"]
+    link = 'href="/models/short-lived/1"'
+    assert all(link in kept.get(path)[2] for path in pages)
+    kept.call("/api/2.0/mlflow/model-versions/delete", {"name": "short-lived", "version": "1"}, "DELETE")
+    for path in pages:
+        _, _, text = kept.get(path)
+        assert link not in text and "short-lived v1, deleted" in text, path
+    kept.mlflow("model-versions/create", name="short-lived", source=f"models:/{model}", run_id=run, model_id=model)
+    kept.call(f"/api/2.0/mlflow/logged-models/{model}", method="DELETE")
+    for path in ["/models/short-lived/2", f"/runs/{run}"]:
+        page.open(kept.url + path)
+        assert "deleted" in page.evaluate(f"document.querySelector('.facts a[href$=\"{model}\"]').parentElement.innerText"), path
+        hrefs = page.evaluate("[...document.querySelectorAll('main a')].map((link) => link.getAttribute('href'))")
+        assert [href for href in hrefs if href.startswith("/") and kept.get(href)[0] == 404] == [], path
+
+
 def test_what_differs_between_versions_stands_side_by_side(page, kept):
     page.open(kept.url + "/models/delay/2")
     page.follow("document.querySelector('.actions a').click()")

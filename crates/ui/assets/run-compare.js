@@ -8,6 +8,7 @@ import { marksOf } from "./run-axis.js";
 import { drawDiff } from "./run-diff.js";
 import { drawParallel } from "./run-parallel.js";
 import { drawScatter } from "./run-scatter.js";
+import { COLOURS } from "./run-state.js";
 
 // Runs of the list that are compared where none is selected.
 const FIRST = 500;
@@ -77,7 +78,7 @@ export class Comparison {
   }
 
   shades(name) {
-    if (!name) return () => "g3";
+    if (!name) return () => "gn";
     const scale = scaleOf(this.runs, name);
     return (run) => {
       const at = scale.at(valueOf(run, name));
@@ -85,9 +86,11 @@ export class Comparison {
     };
   }
 
-  // What the colours say: a step for each part of a column, or a word; nothing where each run has its own.
-  key(name) {
-    if (!name || this.runs.some((run) => this.state.colour(run.run_id) !== null)) return "";
+  // What the colours say: a step for each part of a column, or a word. Where each run has its own, and none else is
+  // meant, the runs; nothing where all look the same.
+  key(name, { isOwn = this.runs.some((run) => this.state.colour(run.run_id) !== null) } = {}) {
+    if (isOwn) return this.ownKey();
+    if (!name) return "";
     const scale = scaleOf(this.runs, name);
     const swatch = (at, words) => make("li", {}, make("i", { class: `swatch g${at}`, "aria-hidden": "true" }), words);
     const of = (at) => Math.min(SHADES - 1, Math.floor(at * SHADES));
@@ -97,6 +100,14 @@ export class Comparison {
     else items = scale.low === scale.high ? [swatch(of(0.5), marksOf(name, scale)[0][0])] : ends(...endsOf(name, scale));
     const without = this.runs.some((run) => scale.at(valueOf(run, name)) === null) ? [make("li", {}, make("i", { class: "swatch gx", "aria-hidden": "true" }), "none")] : [];
     return make("ul", { class: "colourkey", "aria-label": `Colours: ${title(name)}` }, make("li", { class: "what" }, title(name) + (scale.isLog ? " (log)" : "")), ...items, ...without);
+  }
+
+  // The runs by the colours that they have in the table, as long as no two share one.
+  ownKey() {
+    const own = this.runs.filter((run) => this.state.colour(run.run_id) !== null);
+    if (own.length > COLOURS) return make("p", { class: "soft" }, `Each run has the colour that it has in the table; after ${COLOURS} they begin again.`);
+    const items = own.map((run) => make("li", {}, make("i", { class: `swatch c${this.state.colour(run.run_id)}`, "aria-hidden": "true" }), run.run_name));
+    return make("ul", { class: "colourkey", "aria-label": "Colours: runs" }, make("li", { class: "what" }, "run"), ...items);
   }
 
   heading(words, ...controls) {

@@ -54,7 +54,7 @@ export function drawScatter(comparison, x, y, colour) {
   const picture = draw("svg", { class: "scatter", viewBox: `0 0 ${width} ${HEIGHT}`, width, height: HEIGHT, role: "group", "aria-label": `${points.length} runs by ${title(x)} and ${title(y)}` },
     draw("g", { class: "lattice" }, ...grid, ...names), ...points);
   const missing = runs.length - points.length;
-  place.replaceChildren(head, picture, comparison.key(colour), make("p", { class: "soft" }, missing > 0 ? `${missing} of ${runs.length} runs lack one of the two.` : ""));
+  place.replaceChildren(head, picture, comparison.key(colour, colour ? { isOwn: false } : {}), make("p", { class: "soft" }, missing > 0 ? `${missing} of ${runs.length} runs lack one of the two.` : ""));
 }
 
 function shown(run, name) {

@@ -19,6 +19,22 @@ const STATES = { OK: ["ok", "ok"], ERROR: ["error", "bad"], IN_PROGRESS: ["in pr
 const KINDS = /^(tags|metadata|feedback|expectation)\.(.*)$/s;
 // What somebody wrote as JSON: a text without its quotes.
 const plain = (value) => (/^".*"$/s.test(value) ? value.slice(1, -1) : value);
+// What a preview says: a text without the quotes that JSON puts around it, even where its end is cut off.
+export function spoken(preview) {
+  if (!preview?.startsWith('"')) return preview;
+  const begun = preview.replace(/(\.\.\.|…)+$/, "");
+  // The cut may lie within an escape, of which the longest are two of `\uXXXX`.
+  for (const text of [preview, ...(begun === preview ? [] : Array.from({ length: 13 }, (_, cut) => `${begun.slice(0, begun.length - cut)}"`))]) {
+    try {
+      const read = JSON.parse(text);
+      return text === preview ? read : `${read}…`;
+    } catch {
+      // Not there.
+    }
+  }
+  return preview;
+}
+
 // What somebody said, or what kept them from it.
 const told = ({ value, error }) => (error ? `failed: ${error}` : plain(value));
 
@@ -41,7 +57,7 @@ function valueOf(trace, name) {
     return said.length > 0 ? said.map(told).join(", ") : undefined;
   }
   if (name === "assessments") return trace.assessments.map((one) => `${one.name}: ${told(one)}`).join(", ") || undefined;
-  return trace[key];
+  return key === "request" || key === "response" ? spoken(trace[key]) : trace[key];
 }
 
 export function stateOf(status) {

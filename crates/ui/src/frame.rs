@@ -100,6 +100,8 @@ struct ErrorPage<'a> {
     command: Option<&'static str>,
     /// Whether the same address may answer otherwise, once it is known who asks.
     asks_who: bool,
+    /// Whether it may answer somebody else.
+    is_refused: bool,
 }
 
 /// What happened, in a few words.
@@ -164,6 +166,7 @@ pub(crate) async fn finish(mut response: Response) -> Response {
             way_out,
             command,
             asks_who: class == ErrorClass::Unauthenticated,
+            is_refused: class == ErrorClass::Denied,
         };
         let Ok(text) = template.render() else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
         let mut page = (response.status(), Html(text)).into_response();

@@ -92,7 +92,7 @@ async fn list(axum::extract::State(console): State, caller: Caller) -> Page {
         })
     });
     page(&ApprovalsPage {
-        shell: Shell::new("Approvals", Section::Approvals),
+        shell: Shell::new("Approvals", Section::Approvals).seen_by(&caller),
         pending: pending.iter().map(|approval| asked(approval, &console)).collect(),
         settled: settled.collect(),
     })
@@ -168,6 +168,7 @@ async fn show(axum::extract::State(console): State, caller: Caller, Path(id): Pa
     let now = console.now();
     page(&ApprovalPage {
         shell: Shell::new(format!("Approve {}", approval.step), Section::Approvals)
+            .seen_by(&caller)
             .under("Approvals", "/approvals"),
         asked: asked(&approval, &console),
         state: approval.state,

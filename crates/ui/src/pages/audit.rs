@@ -95,7 +95,7 @@ async fn show(
         ),
     });
     page(&AuditPage {
-        shell: Shell::new("Audit", Section::Audit),
+        shell: Shell::new("Audit", Section::Audit).seen_by(&caller),
         fault: is_wrong.then(|| {
             format!(
                 "{:?} is no subject: a subject is a kind and an id, such as 'model:flight-delay' or 'run:' and its id",

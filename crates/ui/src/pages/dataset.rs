@@ -65,7 +65,7 @@ async fn list(axum::extract::State(console): State, caller: Caller) -> Page {
             committed: newest.as_ref().map(|version| Moment::ago(version.committed_at, now)),
         });
     }
-    page(&DatasetsPage { shell: Shell::new("Data", Section::Data), rows })
+    page(&DatasetsPage { shell: Shell::new("Data", Section::Data).seen_by(&caller), rows })
 }
 
 struct ColumnRow {
@@ -125,7 +125,7 @@ async fn show(axum::extract::State(console): State, caller: Caller, Path(name): 
         None => None,
     };
     page(&DatasetPage {
-        shell: Shell::new(name.to_string(), Section::Data).under("Data", "/datasets"),
+        shell: Shell::new(name.to_string(), Section::Data).seen_by(&caller).under("Data", "/datasets"),
         name: name.to_string(),
         description: dataset.description,
         time_column: dataset.time_column,

@@ -112,7 +112,11 @@ async fn list(axum::extract::State(console): State, caller: Caller, address: Add
         revision: revision.number,
         arms: arms(endpoint, revision),
     });
-    page(&EndpointsPage { shell: Shell::new("Endpoints", Section::Endpoints), rows: rows.collect(), address })
+    page(&EndpointsPage {
+        shell: Shell::new("Endpoints", Section::Endpoints).seen_by(&caller),
+        rows: rows.collect(),
+        address,
+    })
 }
 
 /// A view of stored features, as requests with entity keys read it.
@@ -177,7 +181,9 @@ async fn show(
     let ours = events.iter().filter(|event| event.workspace == *workspace);
     let earlier = rollouts.iter().skip(1);
     page(&EndpointPage {
-        shell: Shell::new(name.to_string(), Section::Endpoints).under("Endpoints", "/endpoints"),
+        shell: Shell::new(name.to_string(), Section::Endpoints)
+            .seen_by(&caller)
+            .under("Endpoints", "/endpoints"),
         here: link::endpoint(&name),
         address,
         name: name.to_string(),

@@ -82,6 +82,7 @@ async fn ask(axum::extract::State(console): State, caller: Caller, Path(name): P
     let champion = revision.champion().map(|arm| arm.pinned);
     page(&RollbackPage {
         shell: Shell::new(format!("Roll back {name}"), Section::Endpoints)
+            .seen_by(&caller)
             .under("Endpoints", "/endpoints")
             .under(name.to_string(), link::endpoint(&name)),
         back: link::endpoint(&name),

@@ -187,7 +187,7 @@ async fn list(
     };
     let is_more = wanted.page.saturating_add(1).saturating_mul(PAGE) < total;
     page(&ExperimentsPage {
-        shell: Shell::new("Experiments", Section::Experiments),
+        shell: Shell::new("Experiments", Section::Experiments).seen_by(&caller),
         address,
         rows: shown.map(row).collect(),
         heads: [

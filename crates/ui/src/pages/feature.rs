@@ -74,7 +74,7 @@ async fn show(axum::extract::State(console): State, caller: Caller) -> Page {
             text: stored.text,
         });
     }
-    page(&FeaturesPage { shell: Shell::new("Features", Section::Features), projects })
+    page(&FeaturesPage { shell: Shell::new("Features", Section::Features).seen_by(&caller), projects })
 }
 
 fn view(view: &FeatureView, carried: &[Materialisation]) -> View {

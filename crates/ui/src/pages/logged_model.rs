@@ -17,8 +17,9 @@ use mainstay_tracking::logged_model::{
 };
 use mainstay_tracking::run::Lifecycle;
 
-use super::model_card::{Folder, Registered, own_tags, registered};
+use super::model_card::{Folder, own_tags};
 use super::model_files::Example;
+use super::registered::{Registered, registered};
 use super::run_columns::Status;
 use super::{Row, reads};
 use crate::frame::{Error, Missing, Page, page};
@@ -126,9 +127,12 @@ async fn show(
         None => Folder::default(),
     };
     let model = &found.model;
+    let is_deleted = model.lifecycle == Lifecycle::Deleted;
+    let folder = if is_deleted { folder.withheld() } else { folder };
     let list = link::logged_models(experiment);
     page(&LoggedModelPage {
         shell: Shell::new(model.name.clone(), Section::Experiments)
+            .seen_by(&caller)
             .under("Experiments", "/experiments")
             .under(group.clone(), link::experiment(experiment))
             .under("Models", list.clone()),
@@ -137,7 +141,7 @@ async fn show(
         experiment: (link::experiment(experiment), group),
         list,
         status: status_of(model.status),
-        is_deleted: model.lifecycle == Lifecycle::Deleted,
+        is_deleted,
         kind: model.model_type.clone(),
         created: Moment::ago(model.created, console.now()),
         note: found.tags.get("mlflow.note.content").and_then(|note| Markdown::some(note)),
@@ -147,10 +151,10 @@ async fn show(
         metrics: metrics(&found, &names),
         params: found.params.clone().into_iter().collect(),
         tags: own_tags(&found.tags),
-        versions: registered(&found),
+        versions: registered(&console, &caller.workspace, &found).await?,
         folder,
         audit: link::audit_of(logged_model_subject(id)),
-        can_register: model.lifecycle != Lifecycle::Deleted
+        can_register: !is_deleted
             && caller.could(Action::ModelWrite, ResourceKind::Workspace, &caller.workspace),
     })
 }

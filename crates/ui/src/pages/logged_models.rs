@@ -18,7 +18,8 @@ use mainstay_tracking::search::{LoggedModelFilter, LoggedModelOrder, SearchError
 use serde::Deserialize;
 
 use super::logged_model::status_of;
-use super::model_card::{Measured, Registered, measured, registered};
+use super::model_card::{Measured, measured};
+use super::registered::{Registered, registered};
 use super::run_columns::Status;
 use super::{Row, asked, reads};
 use crate::frame::{Missing, Page, page};
@@ -111,8 +112,12 @@ async fn list(
     let ids: BTreeSet<RunId> =
         found.iter().filter_map(|one| one.model.source_run.as_ref().and_then(RunRef::id)).collect();
     let names = console.run_names(&caller, &ids).await?;
+    let mut versions = Vec::with_capacity(found.len());
+    for one in &found {
+        versions.push(registered(&console, &caller.workspace, one).await?);
+    }
     let now = console.now();
-    let row = |one: &LoggedModelDetail| {
+    let row = |(one, versions): (&LoggedModelDetail, Vec<Registered>)| {
         let known = measured(None, Some(one));
         let datasets: BTreeSet<&str> = known.iter().filter_map(|one| one.on.as_deref()).collect();
         ListRow {
@@ -123,18 +128,19 @@ async fn list(
             run: one.model.source_run.as_ref().map(|run| SourceRun::named(run, &names)),
             datasets: datasets.into_iter().collect::<Vec<_>>().join(", "),
             params: params.iter().map(|key| one.params.get(key).cloned().unwrap_or_default()).collect(),
-            versions: registered(one),
+            versions,
             created: Moment::ago(one.model.created, now),
             metrics: columns(known, &metrics),
         }
     };
     page(&LoggedModelsPage {
         shell: Shell::new(format!("Models of {}", group.experiment.name), Section::Experiments)
+            .seen_by(&caller)
             .under("Experiments", "/experiments")
             .under(group.experiment.name.to_string(), link::experiment(id)),
         name: group.experiment.name.to_string(),
         id: id.to_string(),
-        rows: found.iter().map(row).collect(),
+        rows: found.iter().zip(versions).map(row).collect(),
         heads: metrics.iter().map(|key| head(key, &here, &wanted)).collect(),
         next: next.map(|token| {
             format!("{}&page={}", address(&here, &wanted.filter, &wanted.order), segment(token))

@@ -1,5 +1,6 @@
 //! The pages, one per file: what it shows, its handler, its row of the table of routes.
 
+mod account;
 mod approval;
 mod audit;
 mod dataset;
@@ -19,6 +20,7 @@ mod model_files;
 mod model_version;
 mod monitor;
 mod news;
+mod notebook;
 mod overview;
 mod overview_runs;
 mod pipeline;
@@ -26,6 +28,7 @@ mod pipeline_run;
 mod plain_words;
 mod prompt;
 mod prompt_text;
+mod registered;
 mod retention;
 mod rollout;
 mod run;
@@ -74,6 +77,7 @@ pub(crate) fn routes() -> Vec<Row> {
         vec![Route::new(Protocol::Ui, (Method::GET, "/assets/{tag}/{name}"), anybody, asset::serve)];
     for of in [
         overview::routes,
+        account::routes,
         dataset::routes,
         feature::routes,
         experiment::routes,

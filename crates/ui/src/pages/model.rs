@@ -101,7 +101,7 @@ async fn list(
     let next = (at.saturating_add(1).saturating_mul(MODELS) < total)
         .then(|| format!("/models?search={}&page={}", link::segment(&search), at + 1));
     page(&ModelsPage {
-        shell: Shell::new("Models", Section::Models),
+        shell: Shell::new("Models", Section::Models).seen_by(&caller),
         rows,
         total: counted(total, "model", "models"),
         next,
@@ -201,7 +201,7 @@ async fn show(
         rows.push(VersionRow { run, ..version_row(version, report.as_ref(), &console) });
     }
     let drawn = page(&ModelPage {
-        shell: Shell::new(name.to_string(), Section::Models).under("Models", "/models"),
+        shell: Shell::new(name.to_string(), Section::Models).seen_by(&caller).under("Models", "/models"),
         name: name.to_string(),
         about: Markdown::some(&detail.model.description),
         description: detail.model.description,

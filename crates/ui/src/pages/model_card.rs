@@ -11,13 +11,12 @@ use mainstay_core::object::ObjectPath;
 use mainstay_core::scope::ResourceKind;
 use mainstay_tracking::logged_model::{LoggedModelDetail, LoggedModelId, ModelMetric};
 use mainstay_tracking::run::RunDetail;
-use serde_json::Value;
 
 use super::model_files::{Described, Example, ModelFiles, Side};
 use crate::Console;
 use crate::frame::{Error, Missing};
 use crate::show::figure::{bytes, exact, logged};
-use crate::show::link::{self, segment};
+use crate::show::link::segment;
 
 /// Most files that a page lists.
 const FILES: usize = 60;
@@ -37,7 +36,8 @@ pub(super) struct Measured {
 pub(super) struct FileRow {
     pub(super) path: String,
     pub(super) size: String,
-    pub(super) href: String,
+    /// Where it is given out.
+    pub(super) href: Option<String>,
 }
 
 /// What the folder of a model says.
@@ -69,7 +69,7 @@ impl Folder {
         let example = found.example(console, root).await?;
         let load = snippet(uri, found.described.as_ref());
         let row = |(path, size): (String, u64)| FileRow {
-            href: format!("{download}{}", segment(&path)),
+            href: Some(format!("{download}{}", segment(&path))),
             size: bytes(size),
             path,
         };
@@ -84,6 +84,17 @@ impl Folder {
             example,
             load: Some(load),
         })
+    }
+}
+
+impl Folder {
+    /// The same of a logged model that is deleted: clients are given nothing of it.
+    pub(super) fn withheld(mut self) -> Self {
+        for file in &mut self.files {
+            file.href = None;
+        }
+        self.load = None;
+        self
     }
 }
 
@@ -139,23 +150,6 @@ pub(super) fn given(run: Option<&RunDetail>, model: Option<&LoggedModelDetail>) 
     let of_model = model.into_iter().flat_map(|model| &model.params);
     let all: BTreeMap<&String, &String> = of_run.chain(of_model).collect();
     all.into_iter().map(|(key, value)| (key.clone(), value.clone())).collect()
-}
-
-/// A version that was made of a logged model: its address and its name.
-pub(super) type Registered = (String, String);
-
-/// The versions that were made of a logged model. They stand in a tag: a list of `{"name": …, "version": …}`, as
-/// clients read it, in which some write numbers and some texts.
-pub(super) fn registered(model: &LoggedModelDetail) -> Vec<Registered> {
-    let said = model.tags.get("mlflow.modelVersions");
-    let all: Vec<Value> = said.and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default();
-    let version = |one: &Value| {
-        let (name, number) = (one.get("name")?.as_str()?, one.get("version")?);
-        let number = number.as_str().map_or_else(|| number.to_string(), str::to_owned);
-        Some((link::version(name, segment(&number)), format!("{name} v{number}")))
-    };
-    let mut seen = BTreeSet::new();
-    all.iter().filter_map(version).filter(|(href, _)| seen.insert(href.clone())).collect()
 }
 
 /// Tags that are not the clients' own.
@@ -220,7 +214,7 @@ mod tests {
 
     use super::*;
 
-    fn model(metrics: &[(&str, Option<&str>, i64, f64)], versions: &str) -> LoggedModelDetail {
+    fn model(metrics: &[(&str, Option<&str>, i64, f64)]) -> LoggedModelDetail {
         let id = LoggedModelId::from_bytes([1; 16]);
         let at = MachineTime::from_micros(0);
         let metric = |(key, on, step, value): &(&str, Option<&str>, i64, f64)| ModelMetric {
@@ -244,17 +238,18 @@ mod tests {
                 updated: at,
             },
             params: BTreeMap::new(),
-            tags: BTreeMap::from([("mlflow.modelVersions".to_owned(), versions.to_owned())]),
+            tags: BTreeMap::new(),
             metrics: metrics.iter().map(metric).collect(),
         }
     }
 
     #[test]
     fn the_last_point_on_each_dataset_is_told() {
-        let model = model(
-            &[("auc", Some("test"), 2, 0.9), ("auc", Some("test"), 1, 0.8), ("auc", None, 0, 0.999_976)],
-            "",
-        );
+        let model = model(&[
+            ("auc", Some("test"), 2, 0.9),
+            ("auc", Some("test"), 1, 0.8),
+            ("auc", None, 0, 0.999_976),
+        ]);
         let told: Vec<(String, Option<String>, String)> =
             measured(None, Some(&model)).into_iter().map(|one| (one.key, one.on, one.exact)).collect();
         let expected = [(None, "0.999976"), (Some("test"), "0.9")];
@@ -262,12 +257,6 @@ mod tests {
             told,
             expected.map(|(on, exact)| ("auc".to_owned(), on.map(str::to_owned), exact.to_owned()))
         );
-    }
-
-    #[test]
-    fn a_version_is_named_once_however_it_is_written() {
-        let model = model(&[], r#"[{"name": "m", "version": 3}, {"name": "m", "version": "3"}, {"x": 1}]"#);
-        assert_eq!(registered(&model), [("/models/m/3".to_owned(), "m v3".to_owned())]);
     }
 
     #[test]

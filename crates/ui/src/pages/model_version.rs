@@ -14,7 +14,7 @@ use mainstay_registry::model::{ModelVersion, VersionDetail, version_subject};
 use mainstay_registry::name::{ModelName, VersionNumber};
 use mainstay_registry::prompt::is_prompt;
 use mainstay_tracking::logged_model::{LoggedModel, LoggedModelDetail};
-use mainstay_tracking::run::RunDetail;
+use mainstay_tracking::run::{Lifecycle, RunDetail};
 
 use super::model::Judged;
 use super::model_card::{Folder, Measured, given, measured};
@@ -142,7 +142,8 @@ struct VersionPage {
     digest: Option<String>,
     source: String,
     run: Option<SourceRun>,
-    logged: Option<(String, String)>,
+    /// The address and the name of the logged model, and whether that is deleted.
+    logged: Option<(String, String, bool)>,
     creator: String,
     created: Moment,
     tags: Vec<(String, String)>,
@@ -211,6 +212,7 @@ async fn show(
     let names = names.filter(|(_, name)| !name.is_empty()).collect();
     let drawn = page(&VersionPage {
         shell: Shell::new(format!("{model} v{}", version.number), Section::Models)
+            .seen_by(&caller)
             .under("Models", "/models")
             .under(model.to_string(), link::model(model)),
         model: model.to_string(),
@@ -225,8 +227,8 @@ async fn show(
         source: version.source.clone(),
         run: version.run.as_ref().map(|run| SourceRun::named(run, &names)),
         logged: logged.as_ref().map(|logged| {
-            let LoggedModel { id, experiment, name, .. } = &logged.model;
-            (link::logged_model(experiment, id), name.clone())
+            let LoggedModel { id, experiment, name, lifecycle, .. } = &logged.model;
+            (link::logged_model(experiment, id), name.clone(), *lifecycle == Lifecycle::Deleted)
         }),
         creator: version.creator.as_ref().map_or_else(String::new, ToString::to_string),
         created: Moment::ago(version.created, console.now()),
@@ -256,8 +258,13 @@ async fn folder(
     let model = logged.map(|logged| logged.model.artifact_uri.as_str());
     let root = root_of(console, version, artifacts.as_ref(), model);
     let Some(root) = root.filter(|_| !version.is_deleted()) else { return Ok(Folder::default()) };
+    let is_withheld = logged.is_some_and(|logged| {
+        let model = &logged.model;
+        model.lifecycle == Lifecycle::Deleted && (console.locate)(&model.artifact_uri).as_ref() == Some(&root)
+    });
     let (name, number) = (&version.model, version.number);
     let download =
         format!("/model-versions/get-artifact?name={}&version={number}&path=", link::segment(name));
-    Folder::read(console, &root, (&format!("models:/{name}/{number}"), &download)).await
+    let found = Folder::read(console, &root, (&format!("models:/{name}/{number}"), &download)).await?;
+    Ok(if is_withheld { found.withheld() } else { found })
 }

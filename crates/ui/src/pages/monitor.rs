@@ -125,6 +125,7 @@ async fn show(axum::extract::State(console): State, caller: Caller, Path(name): 
     let late = console.progress.progress(workspace, &name).map_or(0, |progress| progress.late);
     page(&MonitorPage {
         shell: Shell::new(format!("{name} monitor"), Section::Endpoints)
+            .seen_by(&caller)
             .under("Endpoints", "/endpoints")
             .under(name.to_string(), link::endpoint(&name)),
         here: link::endpoint(&name),

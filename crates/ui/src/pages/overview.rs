@@ -139,7 +139,7 @@ async fn show(
         watch(&open, console.newest(workspace, "segment.sealed").await?.as_ref()),
     ];
     let drawn = page(&OverviewPage {
-        shell: Shell::new("Overview", Section::Overview),
+        shell: Shell::new("Overview", Section::Overview).seen_by(&caller),
         empty: home.runs.is_empty() && stages.iter().all(|stage| stage.class == "idle"),
         alarms: open
             .iter()

@@ -110,7 +110,7 @@ async fn list(
     let pipelines = console.pipelines.pipelines(&caller.workspace).await?;
     let runs = console.pipelines.runs(&caller.workspace, &RunFilter::default(), &request).await?;
     page(&PipelinesPage {
-        shell: Shell::new("Pipelines", Section::Pipelines),
+        shell: Shell::new("Pipelines", Section::Pipelines).seen_by(&caller),
         pipelines: pipelines
             .iter()
             .map(|p| (p.name.to_string(), link::pipeline(&p.name), p.revision, Moment::ago(p.updated, now)))
@@ -172,7 +172,9 @@ async fn show(
     let filter = RunFilter { pipeline: Some(name.clone()), states: Vec::new() };
     let runs = console.pipelines.runs(&caller.workspace, &filter, &request).await?;
     page(&PipelinePage {
-        shell: Shell::new(name.to_string(), Section::Pipelines).under("Pipelines", "/pipelines"),
+        shell: Shell::new(name.to_string(), Section::Pipelines)
+            .seen_by(&caller)
+            .under("Pipelines", "/pipelines"),
         next: runs.next.map(|token| format!("{}?page={token}", link::pipeline(&name))),
         name: name.to_string(),
         triggers: triggers.into_iter().map(|trigger| TriggerRow::new(trigger, now)).collect(),

@@ -128,6 +128,7 @@ async fn show(
     let rows = order.into_iter().map(|(_, step)| step_row(step, stages, &results, now)).collect();
     page(&PipelineRunPage {
         shell: Shell::new(format!("{} {}", run.pipeline, short(&id.to_string())), Section::Pipelines)
+            .seen_by(&caller)
             .under("Pipelines", "/pipelines")
             .under(run.pipeline.to_string(), link::pipeline(&run.pipeline)),
         id: id.to_string(),

@@ -106,7 +106,7 @@ async fn list(
     let next = (at.saturating_add(1).saturating_mul(PROMPTS) < total)
         .then(|| format!("/prompts?search={}&page={}", link::segment(&search), at + 1));
     page(&PromptsPage {
-        shell: Shell::new("Prompts", Section::Prompts),
+        shell: Shell::new("Prompts", Section::Prompts).seen_by(&caller),
         rows,
         total: counted(total, "prompt", "prompts"),
         next,
@@ -220,7 +220,7 @@ async fn show(
     };
     let filter = number.map(|number| format!("prompt = '{name}/{number}'")).unwrap_or_default();
     page(&PromptPage {
-        shell: Shell::new(name.to_string(), Section::Prompts).under("Prompts", "/prompts"),
+        shell: Shell::new(name.to_string(), Section::Prompts).seen_by(&caller).under("Prompts", "/prompts"),
         here: link::prompt(name),
         audit: link::audit_of(model_subject(name)),
         tags: own(&detail.tags),
@@ -303,6 +303,7 @@ async fn compare(
     parts.retain(|part| !part.lines.is_empty());
     page(&ComparePage {
         shell: Shell::new(format!("{name}: what differs"), Section::Prompts)
+            .seen_by(&caller)
             .under("Prompts", "/prompts")
             .under(name.to_string(), link::prompt(name)),
         here: link::prompt(name),

@@ -221,7 +221,9 @@ async fn shown(console: &Console, caller: &Caller, wish: Wish, preview: Option<P
         chosen: wish.kind == kind.as_str(),
     });
     page(&RetentionPage {
-        shell: Shell::new("Retention", Section::Experiments).under("Experiments", "/experiments"),
+        shell: Shell::new("Retention", Section::Experiments)
+            .seen_by(caller)
+            .under("Experiments", "/experiments"),
         usage: usage.map(|usage| UsageRow::all(&usage, now)).unwrap_or_default(),
         rules: rules.iter().map(|rule| RuleRow::of(rule, now)).collect(),
         purges: purges.items.into_iter().map(|purge| PurgeRow::of(purge, now)).collect(),

@@ -90,6 +90,7 @@ async fn show(axum::extract::State(console): State, caller: Caller, Path(id): Pa
         context: input.context().unwrap_or_default().to_owned(),
     });
     let shell = Shell::new(run.run.name.clone(), Section::Experiments)
+        .seen_by(&caller)
         .under("Experiments", "/experiments")
         .under(group.clone(), in_group.clone());
     let above = parent.as_ref().and_then(|above| Some((above.name.clone(), above.href.clone()?)));

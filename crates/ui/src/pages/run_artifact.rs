@@ -8,16 +8,19 @@ use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query};
 use axum::response::{IntoResponse, Response};
+use futures::StreamExt as _;
 use http::{HeaderValue, header};
 use mainstay_api::Caller;
 use mainstay_api::route::RouteScope;
 use mainstay_core::action::Action;
+use mainstay_core::error::StorageError;
 use mainstay_core::id::RunId;
 use mainstay_core::object::{Content, ObjectPath};
 use mainstay_core::scope::ResourceKind;
 use mainstay_tracking::run::RunDetail;
 use serde::Deserialize;
 
+use super::notebook::{self, Notebook};
 use super::{Row, asked, reads};
 use crate::frame::{Error, Missing};
 use crate::{Console, State};
@@ -43,6 +46,8 @@ pub(super) enum Kind {
     Table,
     Json,
     Markdown,
+    Notebook,
+    Pdf,
     Text,
 }
 
@@ -55,6 +60,8 @@ pub(super) fn kind_of(name: &str) -> Option<Kind> {
         "csv" | "tsv" => Kind::Table,
         "json" => Kind::Json,
         "md" | "markdown" => Kind::Markdown,
+        "ipynb" => Kind::Notebook,
+        "pdf" => Kind::Pdf,
         "txt" | "yaml" | "yml" | "toml" | "log" | "py" | "sh" | "ini" | "cfg" | "xml" | "sql" | "r" => {
             Kind::Text
         }
@@ -74,6 +81,7 @@ fn media_type(name: &str) -> &'static str {
         (Some(Kind::Image), "avif") => "image/avif",
         (Some(Kind::Image), "bmp") => "image/bmp",
         (Some(Kind::Image), _) => "image/png",
+        (Some(Kind::Pdf), _) => "application/pdf",
         (Some(Kind::Page), _) => "text/html; charset=utf-8",
         (Some(_), _) => "text/plain; charset=utf-8",
         (None, _) => "application/octet-stream",
@@ -105,6 +113,9 @@ struct Wanted {
     download: bool,
     #[serde(default)]
     scripts: bool,
+    /// Of a notebook the image at a place.
+    #[serde(default)]
+    image: String,
 }
 
 async fn show(
@@ -119,6 +130,9 @@ async fn show(
         .ok_or_else(|| Missing("artifact of this run here; its artifacts are kept elsewhere".to_owned()))?;
     let content = opened(&console, &root, &wanted.path).await?;
     let name = wanted.path.rsplit('/').next().unwrap_or_default();
+    if !wanted.image.is_empty() && kind_of(name) == Some(Kind::Notebook) {
+        return image_within(content, wanted).await;
+    }
     let way = if wanted.download { "attachment" } else { "inline" };
     // Quotes and backslashes would end the name, and header values are ASCII.
     let plain: String = name
@@ -136,6 +150,30 @@ async fn show(
     Ok((headers, Body::from_stream(content.bytes)).into_response())
 }
 
+/// An image that a notebook holds.
+async fn image_within(content: Content, wanted: Wanted) -> Result<Response, Error> {
+    let missing = Missing(format!("image {:?} in artifact {:?}", wanted.image, wanted.path));
+    let bytes = beginning(content, notebook::MOST).await?;
+    let found = tokio::task::spawn_blocking(move || Notebook::image(&bytes, &wanted.image)).await;
+    let (kind, image) = found.map_err(|error| StorageError::Failed(error.into()))?.ok_or(missing)?;
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static(kind)),
+        (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(STILL)),
+    ];
+    Ok((headers, image).into_response())
+}
+
+/// At most so many bytes of an artifact.
+pub(super) async fn beginning(mut content: Content, most: usize) -> Result<Vec<u8>, StorageError> {
+    let mut read = Vec::new();
+    while read.len() < most {
+        let Some(part) = content.bytes.next().await else { break };
+        read.extend_from_slice(&part.map_err(StorageError::Failed)?);
+    }
+    read.truncate(most);
+    Ok(read)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -145,6 +183,8 @@ mod tests {
         assert_eq!(media_type("plot.PNG"), "image/png");
         assert_eq!(media_type("a.svg"), "image/svg+xml");
         assert_eq!(media_type("report.html"), "text/html; charset=utf-8");
+        assert_eq!(media_type("paper.pdf"), "application/pdf");
+        assert_eq!(media_type("study.ipynb"), "text/plain; charset=utf-8");
         assert_eq!(media_type("MLmodel"), "text/plain; charset=utf-8");
         for other in ["model.pkl", "x", "a.js", "page.xhtml", "a.html.gz"] {
             assert_eq!(media_type(other), "application/octet-stream", "{other}");

@@ -5,17 +5,17 @@ use std::fmt;
 use askama::Template;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query};
-use futures::StreamExt as _;
 use mainstay_api::Caller;
 use mainstay_api::route::RouteScope;
 use mainstay_core::action::Action;
 use mainstay_core::error::StorageError;
-use mainstay_core::object::{Content, ObjectPath};
+use mainstay_core::object::ObjectPath;
 use mainstay_core::scope::ResourceKind;
 use serde::Deserialize;
 use serde_json::Value as Json;
 
-use super::run_artifact::{Kind, kind_of, opened, stored};
+use super::notebook::{self, Notebook, Output, Says};
+use super::run_artifact::{Kind, beginning, kind_of, opened, stored};
 use super::run_images::{self, Strip};
 use super::{Row, asked, reads};
 use crate::frame::{Error, Page, page};
@@ -55,6 +55,8 @@ struct Branch {
 enum Shown {
     Image,
     Page,
+    Pdf,
+    Notebook(Notebook),
     Table(Grid),
     Text(String),
     Markdown(Markdown),
@@ -139,7 +141,7 @@ struct Looked {
     /// Its path, as a query has it.
     path: String,
     shown: Shown,
-    /// Only its beginning was read.
+    /// Only its beginning is shown.
     is_cut: bool,
 }
 
@@ -197,6 +199,7 @@ async fn show(
     let group = experiment.map_or_else(|| run.run.experiment.to_string(), |e| e.experiment.name.to_string());
     page(&ArtifactsPage {
         shell: Shell::new(format!("Artifacts of {}", run.run.name), Section::Experiments)
+            .seen_by(&caller)
             .under("Experiments", "/experiments")
             .under(group, link::experiment(run.run.experiment))
             .under(run.run.name.clone(), link::run(run.run.id)),
@@ -273,24 +276,36 @@ async fn look(console: &Console, root: &ObjectPath, path: &str, raw: String) -> 
     let (shown, is_cut) = match kind_of(&name) {
         Some(Kind::Image) => (Shown::Image, false),
         Some(Kind::Page) => (Shown::Page, false),
+        Some(Kind::Pdf) => (Shown::Pdf, false),
+        Some(Kind::Notebook) if whole <= notebook::MOST as u64 => {
+            let bytes = beginning(content, notebook::MOST).await?;
+            let read = tokio::task::spawn_blocking(move || as_notebook(bytes)).await;
+            read.map_err(|error| StorageError::Failed(error.into()))?
+        }
         kind => {
-            let beginning = beginning(content).await?;
+            let beginning = beginning(content, READ).await?;
             let is_cut = (beginning.len() as u64) < whole;
-            (shown(kind, &name, beginning, is_cut), is_cut)
+            let shown = shown(kind, &name, beginning, is_cut);
+            let is_cut = match &shown {
+                Shown::Table(grid) => grid.is_cut,
+                Shown::Nothing => false,
+                _ => is_cut,
+            };
+            (shown, is_cut)
         }
     };
     Ok(Looked { name, size, raw, path: segment(path), shown, is_cut })
 }
 
-/// At most [`READ`] bytes.
-async fn beginning(mut content: Content) -> Result<Vec<u8>, StorageError> {
-    let mut read = Vec::new();
-    while read.len() < READ {
-        let Some(part) = content.bytes.next().await else { break };
-        read.extend_from_slice(&part.map_err(StorageError::Failed)?);
+/// A notebook, or the beginning of what is called one; and whether that is all.
+fn as_notebook(mut bytes: Vec<u8>) -> (Shown, bool) {
+    if let Some(read) = Notebook::read(&bytes) {
+        let is_cut = read.more > 0;
+        return (Shown::Notebook(read), is_cut);
     }
-    read.truncate(READ);
-    Ok(read)
+    let is_cut = bytes.len() > READ;
+    bytes.truncate(READ);
+    (shown(Some(Kind::Text), "", bytes, is_cut), is_cut)
 }
 
 fn shown(kind: Option<Kind>, name: &str, mut bytes: Vec<u8>, is_cut: bool) -> Shown {
@@ -412,6 +427,16 @@ mod tests {
         let many = format!("a\n{}", "1\n".repeat(ROWS + 1));
         let grid = separated(&many, "t.csv", false).unwrap();
         assert_eq!((grid.rows.len(), grid.is_cut), (ROWS, true));
+    }
+
+    #[test]
+    fn what_is_called_a_notebook_and_is_none_is_a_text() {
+        assert!(matches!(
+            as_notebook(br#"{"nbformat": 4, "cells": []}"#.to_vec()),
+            (Shown::Notebook(_), false)
+        ));
+        assert!(matches!(as_notebook(b"{}".to_vec()), (Shown::Text(text), false) if text == "{}"));
+        assert!(matches!(as_notebook(vec![b'a'; READ + 1]), (Shown::Text(text), true) if text.len() == READ));
     }
 
     #[test]

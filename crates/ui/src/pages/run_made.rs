@@ -1,30 +1,21 @@
 //! The models that a run logged, and what was registered of them.
 
 use mainstay_core::name::Name;
-use mainstay_registry::name::{ModelName, VersionNumber};
-use mainstay_tracking::logged_model::{LoggedModelDetail, LoggedModelId};
-use mainstay_tracking::run::RunDetail;
-use serde_json::Value;
+use mainstay_tracking::logged_model::LoggedModelId;
+use mainstay_tracking::run::{Lifecycle, RunDetail};
 
+use super::registered::{Registered, registered};
 use crate::Console;
 use crate::frame::Error;
-use crate::show::link::{self, segment};
-
-/// Most versions of a logged model on the page.
-const VERSIONS: usize = 20;
 
 /// A model that the run logged.
 pub(super) struct Made {
     pub(super) id: String,
+    /// Nothing where it was deleted for good.
     pub(super) name: Option<String>,
+    /// Whether it is deleted, for good or until somebody restores it.
+    pub(super) is_deleted: bool,
     pub(super) versions: Vec<Registered>,
-}
-
-/// A version that was registered of it.
-pub(super) struct Registered {
-    pub(super) says: String,
-    /// Nothing where it is there no more.
-    pub(super) href: Option<String>,
 }
 
 /// What came out of a run.
@@ -34,64 +25,16 @@ pub(super) async fn made(console: &Console, workspace: &Name, run: &RunDetail) -
     let mut all = Vec::with_capacity(ids.len());
     for id in ids {
         let known = logged.iter().find(|known| known.model.id == id);
-        let mut versions = Vec::new();
-        for (name, number) in known.map(registered).unwrap_or_default() {
-            versions.push(looked_up(console, workspace, &name, &number).await?);
-        }
-        all.push(Made { id: id.to_string(), name: known.map(|known| known.model.name.clone()), versions });
+        let versions = match known {
+            Some(known) => registered(console, workspace, known).await?,
+            None => Vec::new(),
+        };
+        all.push(Made {
+            id: id.to_string(),
+            name: known.map(|known| known.model.name.clone()),
+            is_deleted: known.is_none_or(|known| known.model.lifecycle == Lifecycle::Deleted),
+            versions,
+        });
     }
     Ok(all)
-}
-
-/// The versions stand in a tag: a list of `{"name": …, "version": …}`, as clients read it. The number is a text or a
-/// number, by who wrote it, and both may have written it.
-fn registered(logged: &LoggedModelDetail) -> Vec<(String, String)> {
-    let said = logged.tags.get("mlflow.modelVersions");
-    told(said.map(String::as_str).unwrap_or_default())
-}
-
-fn told(json: &str) -> Vec<(String, String)> {
-    let all: Vec<Value> = serde_json::from_str(json).unwrap_or_default();
-    let version = |one: &Value| {
-        let (name, number) = (one.get("name")?.as_str()?, one.get("version")?);
-        Some((name.to_owned(), number.as_str().map_or_else(|| number.to_string(), str::to_owned)))
-    };
-    let mut found: Vec<(String, String)> = Vec::new();
-    for one in all.iter().filter_map(version) {
-        if found.len() < VERSIONS && !found.contains(&one) {
-            found.push(one);
-        }
-    }
-    found
-}
-
-async fn looked_up(
-    console: &Console,
-    workspace: &Name,
-    name: &str,
-    number: &str,
-) -> Result<Registered, Error> {
-    let found = match (ModelName::new(name), VersionNumber::parse(number)) {
-        (Ok(name), Ok(number)) => console.registered.version(workspace, &name, number).await?,
-        _ => None,
-    };
-    let is_there = found.is_some_and(|found| !found.version.is_deleted());
-    Ok(Registered {
-        says: format!("{name} v{number}"),
-        href: is_there.then(|| link::version(name, segment(number))),
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_version_is_told_once() {
-        let json =
-            r#"[{"name":"a","version":"3"},{"name":"a","version":3},{"name":"b","version":1},{"x":1}]"#;
-        let expected = [("a", "3"), ("b", "1")].map(|(name, number)| (name.to_owned(), number.to_owned()));
-        assert_eq!(told(json), expected);
-        assert!(told("no list").is_empty() && told("").is_empty());
-    }
 }

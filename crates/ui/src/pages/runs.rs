@@ -237,7 +237,9 @@ async fn drawn(
         [one] => one.experiment.name.to_string(),
         several => format!("{} experiments", several.len()),
     };
-    let shell = Shell::new(heading.clone(), Section::Experiments).under("Experiments", "/experiments");
+    let shell = Shell::new(heading.clone(), Section::Experiments)
+        .seen_by(caller)
+        .under("Experiments", "/experiments");
     let tab = |show: Show| {
         let (name, title) = show.named();
         let value = if show == Show::Table { "" } else { name };

@@ -20,7 +20,7 @@ use mainstay_traces::span::{Span, StatusCode};
 use mainstay_traces::stored::StoredSpans;
 
 use super::run_columns::Status;
-use super::trace_columns::{judged, lasted};
+use super::trace_columns::{judged, lasted, spoken};
 use super::{Row, reads};
 use crate::frame::{Missing, Page, page};
 use crate::show::figure::{count, money};
@@ -93,7 +93,8 @@ struct TracePage {
     session: Option<(String, String)>,
     user: Option<String>,
     runs: Vec<SourceRun>,
-    models: Vec<String>,
+    /// The logged model that made it, and where its page is, if there is one.
+    model: Option<(String, Option<String>)>,
     prompts: Vec<(String, String)>,
     client_id: Option<String>,
     said: Vec<Said>,
@@ -126,8 +127,16 @@ async fn show(axum::extract::State(console): State, caller: Caller, Path(id): Pa
     };
     let runs = runs_of(info.metadata.get(key::SOURCE_RUN), runs);
     let run_names = console.run_names(&caller, &runs.iter().filter_map(RunRef::id).collect()).await?;
+    let model = match info.metadata.get(MODEL) {
+        Some(id) => {
+            let found = console.readable_model(&caller, Some(id)).await?;
+            Some((id.clone(), found.map(|found| link::logged_model(found.model.experiment, found.model.id))))
+        }
+        None => None,
+    };
     page(&TracePage {
         shell: Shell::new(name.clone(), Section::Traces)
+            .seen_by(&caller)
             .under("Experiments", "/experiments")
             .under(group.clone(), link::experiment(info.experiment))
             .under("Traces", link::traces_of(info.experiment)),
@@ -146,14 +155,14 @@ async fn show(axum::extract::State(console): State, caller: Caller, Path(id): Pa
         session: info.session().map(|session| (session.to_owned(), of_session(session))),
         user: info.user().map(str::to_owned),
         runs: runs.iter().map(|run| SourceRun::named(run, &run_names)).collect(),
-        models: info.metadata.get(MODEL).into_iter().map(segment).collect(),
+        model,
         prompts: prompts.into_iter().map(|prompt| (link_of(&prompt), prompt)).collect(),
         client_id: info.client_request_id.clone(),
         said: trace.assessments.iter().map(|one| said(one, now)).collect(),
         tags: pairs(&info.tags),
         metadata: pairs(&info.metadata),
-        request: info.request_preview,
-        response: info.response_preview,
+        request: info.request_preview.as_deref().map(spoken),
+        response: info.response_preview.as_deref().map(spoken),
         id: info.id.to_string(),
         name,
     })

@@ -84,8 +84,12 @@ impl Column {
                 "execution_time_ms" => info.duration_ms.map_or(Cell::Empty, |ms| Cell::Number(lasted(ms))),
                 "tokens" => info.total_tokens().map_or(Cell::Empty, |tokens| Cell::Number(count(tokens))),
                 "cost" => info.total_cost().map_or(Cell::Empty, |cost| Cell::Number(money(cost))),
-                "request" => known(info.request_preview.as_deref()),
-                "response" => known(info.response_preview.as_deref()),
+                "request" => {
+                    info.request_preview.as_deref().map_or(Cell::Empty, |text| Cell::Text(spoken(text)))
+                }
+                "response" => {
+                    info.response_preview.as_deref().map_or(Cell::Empty, |text| Cell::Text(spoken(text)))
+                }
                 "assessments" => said(trace, |_, _| true, true),
                 "experiment_id" => Cell::Text(info.experiment.to_string()),
                 "session" => known(info.session()),
@@ -164,6 +168,23 @@ impl TableColumn for Column {
     }
 }
 
+/// What a preview says: a text without the quotes that JSON puts around it, even where its end is cut off; anything else
+/// as it is.
+pub(super) fn spoken(preview: &str) -> String {
+    let Some(begun) = preview.strip_prefix('"') else { return preview.to_owned() };
+    if let Ok(whole) = serde_json::from_str::<String>(preview) {
+        return whole;
+    }
+    let Some(begun) = begun.strip_suffix("...").or_else(|| begun.strip_suffix('…')) else {
+        return preview.to_owned();
+    };
+    // The cut may lie within an escape, of which the longest are two of `\uXXXX`.
+    let ends = begun.char_indices().map(|(at, _)| at).rev().take(12);
+    let starts = std::iter::once(begun.len()).chain(ends).filter_map(|end| begun.get(..end));
+    let mut read = starts.filter_map(|start| serde_json::from_str::<String>(&format!("\"{start}\"")).ok());
+    read.next().map_or_else(|| preview.to_owned(), |text| format!("{text}…"))
+}
+
 /// How long it took, from milliseconds.
 pub(super) fn lasted(milliseconds: i64) -> String {
     span(milliseconds.saturating_mul(1_000))
@@ -204,6 +225,16 @@ mod tests {
         let failed = Judgement::Feedback(value("null"), Some(failure));
         assert_eq!(judged(&failed), "failed: ValueError: judge failed");
         assert_eq!(judged(&Judgement::Expectation(value("\"no\""))), "no");
+    }
+
+    #[test]
+    fn previews_of_texts_are_read_without_quotes() {
+        assert_eq!(spoken(r#""hello \"you\"""#), "hello \"you\"");
+        assert_eq!(spoken(r#""one\ntwo..."#), "one\ntwo…");
+        assert_eq!(spoken("\"cut \\ud83d..."), "cut …", "within an escape");
+        for other in [r#"{"a": "b"}"#, "plain", "\"", "\"a\" and \"b\"", ""] {
+            assert_eq!(spoken(other), other);
+        }
     }
 
     #[test]

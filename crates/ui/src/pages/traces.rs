@@ -92,6 +92,7 @@ async fn of_one(
     asked.experiments = vec![id];
     let name = found.experiment.name.to_string();
     let shell = Shell::new(format!("Traces of {name}"), Section::Traces)
+        .seen_by(&caller)
         .under("Experiments", "/experiments")
         .under(name.clone(), link::experiment(id));
     drawn(&console, &caller, asked, (shell, name, Some(id)), address).await
@@ -104,7 +105,7 @@ async fn of_many(
     query: Result<Query<Pairs>, QueryRejection>,
 ) -> Result<Response, Error> {
     let asked = Asked::parse(asked(query)?)?;
-    let shell = Shell::new("Traces", Section::Traces);
+    let shell = Shell::new("Traces", Section::Traces).seen_by(&caller);
     drawn(&console, &caller, asked, (shell, "Traces".to_owned(), None), address).await
 }
 

@@ -100,6 +100,7 @@ async fn compare(
     let all = !all.is_empty();
     page(&ComparePage {
         shell: Shell::new(format!("{name}: what differs"), Section::Models)
+            .seen_by(&caller)
             .under("Models", "/models")
             .under(name.to_string(), link::model(&name)),
         here: link::model(&name),

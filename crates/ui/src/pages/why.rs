@@ -118,6 +118,7 @@ async fn show(
     let names = console.run_names(&caller, &runs).await?;
     page(&WhyPage {
         shell: Shell::new(format!("Why {name} v{number}"), Section::Models)
+            .seen_by(&caller)
             .under("Models", "/models")
             .under(name.to_string(), link::model(&name))
             .under(format!("v{number}"), link::version(&name, number)),
