@@ -136,8 +136,13 @@ impl Caller {
         if let Some(reach) = &self.principal.reach {
             reach.note_asked();
         }
-        let scope =
-            Scope::new(self.workspace.clone(), Subject::new(ResourceKind::Workspace, &self.workspace));
+        self.could_by_role(action)
+    }
+
+    /// The same of what a page offers: nothing is let in by this.
+    pub fn could_by_role(&self, action: Action) -> bool {
+        let workspace = Subject::new(ResourceKind::Workspace, &self.workspace);
+        let scope = Scope::new(self.workspace.clone(), workspace);
         let by_roles = self.principal.by_roles();
         self.policy.as_ref().is_some_and(|Policy(policy)| policy.allows(&by_roles, action, &scope))
     }

@@ -135,9 +135,11 @@ const fn way_out(class: ErrorClass) -> (&'static str, Option<&'static str>) {
              Scripts that use MLflow's client are told by their environment; MLFLOW_TRACKING_TOKEN takes a token:",
             Some("export MLFLOW_TRACKING_USERNAME=NAME\nexport MLFLOW_TRACKING_PASSWORD=PASSWORD"),
         ),
-        ErrorClass::Denied => {
-            ("Ask an admin of the workspace for the role, or use an address of this machine.", None)
-        }
+        ErrorClass::Denied => (
+            "Ask an admin of the workspace for a role, or whoever manages the experiment or the model for a level \
+                 on it.",
+            None,
+        ),
         ErrorClass::NotAllowed => ("Go back and follow its links.", None),
         ErrorClass::NotFound => ("Look it up in its list, or start from the overview.", None),
         ErrorClass::Conflict => ("Go back, load the page again, and decide on what is there now.", None),

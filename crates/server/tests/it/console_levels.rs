@@ -74,6 +74,11 @@ async fn pages_show_what_their_reader_holds_levels_on() {
         assert!(!text.contains("theirs") && !text.contains("their-model"), "{path}: {text}");
     }
     assert!(page("/experiments").await.1.contains(">mine</a>"));
+    let (_, experiments) = page("/experiments").await;
+    let leads = |to: &str| experiments.contains(&format!("href=\"{to}\""));
+    assert!(["/traces", "/models", "/prompts", "/account"].into_iter().all(leads), "{experiments}");
+    let closed = ["/datasets", "/endpoints", "/pipelines", "/approvals", "/audit", "/retention"];
+    assert!(!closed.into_iter().any(leads), "{experiments}");
     assert!(page("/runs").await.1.contains("mine-run</a>"));
     assert!(page("/models").await.1.contains("my-model</a>"));
     let (_, run) = page(&format!("/runs/{my_run}")).await;

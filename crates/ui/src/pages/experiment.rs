@@ -114,6 +114,8 @@ struct ExperimentsPage {
     rows: Vec<ListRow>,
     /// Whether the caller may record a demonstration, where there is little else.
     offers_demonstration: bool,
+    /// Whether the caller may see what is deleted, and by which rules.
+    opens_retention: bool,
     total: String,
     /// Whether there is nothing yet but what every workspace begins with.
     is_new: bool,
@@ -200,6 +202,7 @@ async fn list(
         .into(),
         total: counted(total, "experiment", "experiments"),
         is_new,
+        opens_retention: caller.could_by_role(Action::RetentionRead),
         offers_demonstration: console.demonstrations.is_open_to(&caller.principal, &caller.workspace),
         before: wanted.page.checked_sub(1).map(|before| wanted.at(wanted.order, before)),
         next: is_more.then(|| wanted.at(wanted.order, wanted.page + 1)),

@@ -1,6 +1,7 @@
 //! What surrounds a page's own content.
 
 use mainstay_api::Caller;
+use mainstay_core::action::Action;
 use mainstay_core::principal::Actor;
 
 /// Where in the console a page lies.
@@ -25,24 +26,30 @@ pub(crate) struct Entry {
     pub(crate) section: Section,
     pub(crate) name: &'static str,
     pub(crate) href: &'static str,
+    /// What a role must allow for it; nothing where levels open it.
+    by_role: Option<Action>,
 }
 
-const fn entry(section: Section, name: &'static str, href: &'static str) -> Entry {
-    Entry { section, name, href }
+const fn entry(
+    section: Section,
+    (name, href): (&'static str, &'static str),
+    by_role: Option<Action>,
+) -> Entry {
+    Entry { section, name, href, by_role }
 }
 
 const ENTRIES: [Entry; 11] = [
-    entry(Section::Overview, "Overview", "/"),
-    entry(Section::Data, "Data", "/datasets"),
-    entry(Section::Features, "Features", "/features"),
-    entry(Section::Experiments, "Experiments", "/experiments"),
-    entry(Section::Traces, "Traces", "/traces"),
-    entry(Section::Models, "Models", "/models"),
-    entry(Section::Prompts, "Prompts", "/prompts"),
-    entry(Section::Endpoints, "Endpoints", "/endpoints"),
-    entry(Section::Pipelines, "Pipelines", "/pipelines"),
-    entry(Section::Approvals, "Approvals", "/approvals"),
-    entry(Section::Audit, "Audit", "/audit"),
+    entry(Section::Overview, ("Overview", "/"), Some(Action::AuditRead)),
+    entry(Section::Data, ("Data", "/datasets"), Some(Action::DataRead)),
+    entry(Section::Features, ("Features", "/features"), Some(Action::FeatureRead)),
+    entry(Section::Experiments, ("Experiments", "/experiments"), None),
+    entry(Section::Traces, ("Traces", "/traces"), None),
+    entry(Section::Models, ("Models", "/models"), None),
+    entry(Section::Prompts, ("Prompts", "/prompts"), None),
+    entry(Section::Endpoints, ("Endpoints", "/endpoints"), Some(Action::EndpointRead)),
+    entry(Section::Pipelines, ("Pipelines", "/pipelines"), Some(Action::PipelineRead)),
+    entry(Section::Approvals, ("Approvals", "/approvals"), Some(Action::PipelineRead)),
+    entry(Section::Audit, ("Audit", "/audit"), Some(Action::AuditRead)),
 ];
 
 /// What the base template needs of a page.
@@ -55,6 +62,8 @@ pub(crate) struct Shell {
     pub(crate) crumbs: Vec<(String, String)>,
     /// Who signed in to see it; nobody where the server asks for no name.
     pub(crate) who: Option<String>,
+    /// The parts of the console that whoever sees it cannot open.
+    closed: Vec<Section>,
 }
 
 /// What somebody who signed in is called; nothing of those who need not.
@@ -65,13 +74,18 @@ pub(crate) fn signed_in(actor: &Actor) -> Option<&str> {
 
 impl Shell {
     pub(crate) fn new(title: impl Into<String>, section: Section) -> Self {
-        Self { title: title.into(), section, crumbs: Vec::new(), who: None }
+        Self { title: title.into(), section, crumbs: Vec::new(), who: None, closed: Vec::new() }
     }
 
-    /// Says on the page who looks at it.
+    /// Says on the page who looks at it, and leads where that one can go.
     #[must_use]
     pub(crate) fn seen_by(mut self, caller: &Caller) -> Self {
         self.who = signed_in(&caller.principal.actor).map(str::to_owned);
+        if caller.holds_levels() {
+            let is_closed =
+                |entry: &&Entry| entry.by_role.is_some_and(|action| !caller.could_by_role(action));
+            self.closed = ENTRIES.iter().filter(is_closed).map(|entry| entry.section).collect();
+        }
         self
     }
 
@@ -84,7 +98,13 @@ impl Shell {
 
     /// The main navigation, each entry with whether this page lies there.
     pub(crate) fn entries(&self) -> impl Iterator<Item = (&'static Entry, bool)> {
-        ENTRIES.iter().map(|entry| (entry, entry.section == self.section))
+        let open = ENTRIES.iter().filter(|entry| !self.closed.contains(&entry.section));
+        open.map(|entry| (entry, entry.section == self.section))
+    }
+
+    /// Whether the record can be opened.
+    pub(crate) fn opens_audit(&self) -> bool {
+        !self.closed.contains(&Section::Audit)
     }
 }
 
