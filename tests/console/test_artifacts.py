@@ -6,9 +6,8 @@ import urllib.parse
 
 import pytest
 
-from conftest import PICTURES
+from conftest import CHECKS, PICTURES
 
-CHECKS = (pathlib.Path(__file__).parent / "page_checks.js").read_text()
 PAGE = b"""<!doctype html><title>report</title><style>body{color:green}</style><p id=said>still</p>
 <script>
   document.getElementById("said").textContent = "ran";

@@ -8,35 +8,24 @@ import pathlib
 import pytest
 
 import seed_traces
-from conftest import PICTURES, Server
+from conftest import CHECKS, PICTURES
 
 COUNT = 450
 SPANS = int(os.environ.get("CONSOLE_SPANS", "30000"))
-CHECKS = (pathlib.Path(__file__).parent / "page_checks.js").read_text()
 ROWS = "document.querySelectorAll('.runtable tr[data-trace]')"
 SEEN = "[...document.querySelectorAll('.wfrow')].sort((a, b) => a.dataset.place - b.dataset.place)"
 
 
 @pytest.fixture(scope="module")
-def traced(tmp_path_factory):
-    server = Server(tmp_path_factory.mktemp("traced"))
-    server.experiment = server.mlflow("experiments/create", name="chats <i>")["experiment_id"]
-    seed_traces.small(server.url, server.experiment, COUNT)
-    server.chat = seed_traces.chat(server.url, server.experiment, 0xC4A7)
-    server.deep = seed_traces.deep(server.url, server.experiment, 0xDEE9, 60)
-    server.answer = seed_traces.answer(server.url, server.experiment, 0xA115)
-    server.huge = seed_traces.huge(server.url, server.experiment, 0xB16, SPANS)
-    server.page = f"{server.url}/experiments/{server.experiment}/traces"
-    yield server
-    assert server.stop() == 0
-
-
-@pytest.fixture
-def page(browser, traced):
-    page = browser.page(1440, "light")
-    yield page
-    assert page.settle() == []
-    page.close()
+def traced(own):
+    own.experiment = own.mlflow("experiments/create", name="chats <i>")["experiment_id"]
+    seed_traces.small(own.url, own.experiment, COUNT)
+    own.chat = seed_traces.chat(own.url, own.experiment, 0xC4A7)
+    own.deep = seed_traces.deep(own.url, own.experiment, 0xDEE9, 60)
+    own.answer = seed_traces.answer(own.url, own.experiment, 0xA115)
+    own.huge = seed_traces.huge(own.url, own.experiment, 0xB16, SPANS)
+    own.page = f"{own.url}/experiments/{own.experiment}/traces"
+    return own
 
 
 def opened(page, address):
