@@ -8,6 +8,8 @@
 
 use std::time::Duration;
 
+/// Most commands in one transaction.
+pub(crate) const GROUP: usize = 256;
 /// Commits that are faster than this are not waited for, in microseconds: a nap is not much shorter.
 const WORTHWHILE: u64 = 500;
 /// Longest commit that counts, in microseconds: nobody waits for more than half of it.
@@ -46,7 +48,7 @@ impl Gathering {
     /// the last group was committed; then there was nothing to do for `idle_micros`.
     pub(crate) fn wait(&mut self, has: usize, waiting: usize, idle_micros: u64) -> Option<Wait> {
         let longest = self.commit_micros / 2;
-        let enough = self.last.saturating_add(waiting);
+        let enough = self.last.saturating_add(waiting).min(GROUP);
         if self.commit_micros < WORTHWHILE || idle_micros > longest || has >= enough {
             return None;
         }
@@ -189,5 +191,16 @@ mod tests {
         gathering.waited(wait, 2);
         assert_eq!(gathering.wait(1, 0, 100), None);
         assert!(gathering.wait(1, 0, 100).is_some());
+    }
+
+    #[test]
+    fn a_full_group_waits_for_nobody() {
+        let mut gathering = Gathering::default();
+        for _ in 0..50 {
+            gathering.committed(2_000);
+        }
+        gathering.dealt_with(GROUP);
+        assert_eq!(gathering.wait(GROUP, GROUP, 0), None);
+        assert_eq!(gathering.wait(GROUP - 1, 2, 0).unwrap().enough, GROUP);
     }
 }

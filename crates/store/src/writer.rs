@@ -23,12 +23,10 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::driver::Connection;
 use crate::events;
-use crate::gathering::Gathering;
+use crate::gathering::{GROUP, Gathering};
 use crate::params;
 use crate::tx::{StoreTx, Trouble};
 
-/// Most commands in one transaction.
-const GROUP: usize = 256;
 /// Most commands that wait; further ones are told to come again.
 const QUEUE: usize = 4_096;
 /// How often a command that the database could not serialise is tried alone.
