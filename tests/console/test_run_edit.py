@@ -207,6 +207,17 @@ def test_children_of_a_deleted_parent_are_not_lost(page, own, nested):
     own.mlflow("runs/restore", run_id=own.children[0])
 
 
+def test_children_of_many_parents_that_are_gone_are_at_the_top(page, own):
+    number = experiment(own, "orphans")
+    parent = run(own, number, "parent", START + 500)
+    run(own, number, "child", START + 501, **{"mlflow.parentRunId": parent})
+    for at, gone in enumerate(["it's \\ \"one\"", *(f"{at:032x}" for at in range(120))]):
+        run(own, number, f"orphan-{at}", START + at, **{"mlflow.parentRunId": gone})
+    opened(page, f"{own.url}/experiments/{number}")
+    assert page.evaluate("document.querySelector('[data-island=runs]').dataset.total") == "122"
+    assert names(page)[:2] == ["parent", "orphan-120"]
+
+
 def test_a_group_of_children_goes_by_its_parents_name(page, own, nested):
     opened(page, f"{own.url}/experiments/{nested}?group=tags.mlflow.parentRunId")
     groups = page.evaluate("[...document.querySelectorAll('tr.group b')].map((one) => one.textContent)")

@@ -11,6 +11,8 @@ const PARENTS = 1000;
 const ABSENT = 200;
 // Below this, children stand beside each other: nobody nests so deep but by mistake.
 const DEEPEST = 8;
+// A text as the search language takes any.
+const quoted = (text) => `E'${text.replace(/[\\']/g, "\\$&")}'`;
 
 // The runs below one, or those at the top, and what is open of them.
 class Level {
@@ -87,7 +89,8 @@ export class NestedRows extends EventTarget {
     const absent = parents.filter(({ key: [id] }) => !listed.has(id));
     if (absent.length > ABSENT) return "";
     this.kin = new Map(parents.filter(({ key: [id] }) => listed.has(id)).map(({ key: [id], runs }) => [id, runs]));
-    return [`${PARENT} IS NULL`, ...absent.map(({ filter }) => `(${filter})`)].join(" OR ");
+    const orphans = absent.map(({ key: [id] }) => quoted(id)).join(", ");
+    return `${PARENT} IS NULL${orphans && ` OR ${PARENT} IN (${orphans})`}`;
   }
 
   get isNested() {
