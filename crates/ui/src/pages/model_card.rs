@@ -146,18 +146,23 @@ pub(super) fn given(run: Option<&RunDetail>, model: Option<&LoggedModelDetail>) 
 /// A version that was made of a logged model: its address and its name.
 pub(super) type Registered = (String, String);
 
-/// The versions that were made of a logged model. They stand in a tag: a list of `{"name": …, "version": …}`, as
-/// clients read it, in which some write numbers and some texts.
-pub(super) fn registered(model: &LoggedModelDetail) -> Vec<Registered> {
+/// The versions that were made of a logged model, each once, by name and number. They stand in a tag: a list of
+/// `{"name": …, "version": …}`, as clients read it, in which some write numbers and some texts.
+pub(super) fn registrations(model: &LoggedModelDetail) -> Vec<(String, String)> {
     let said = model.tags.get("mlflow.modelVersions");
     let all: Vec<Value> = said.and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default();
     let version = |one: &Value| {
         let (name, number) = (one.get("name")?.as_str()?, one.get("version")?);
-        let number = number.as_str().map_or_else(|| number.to_string(), str::to_owned);
-        Some((link::version(name, segment(&number)), format!("{name} v{number}")))
+        Some((name.to_owned(), number.as_str().map_or_else(|| number.to_string(), str::to_owned)))
     };
     let mut seen = BTreeSet::new();
-    all.iter().filter_map(version).filter(|(href, _)| seen.insert(href.clone())).collect()
+    all.iter().filter_map(version).filter(|one| seen.insert(one.clone())).collect()
+}
+
+/// The same as links.
+pub(super) fn registered(model: &LoggedModelDetail) -> Vec<Registered> {
+    let linked = |(name, number)| (link::version(&name, segment(&number)), format!("{name} v{number}"));
+    registrations(model).into_iter().map(linked).collect()
 }
 
 /// Tags that are not the clients' own.
@@ -263,6 +268,7 @@ mod tests {
     fn a_version_is_named_once_however_it_is_written() {
         let model = model(&[], r#"[{"name": "m", "version": 3}, {"name": "m", "version": "3"}, {"x": 1}]"#);
         assert_eq!(registered(&model), [("/models/m/3".to_owned(), "m v3".to_owned())]);
+        assert!(registered(&self::model(&[], "no list")).is_empty());
     }
 
     #[test]

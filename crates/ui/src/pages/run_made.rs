@@ -2,10 +2,10 @@
 
 use mainstay_core::name::Name;
 use mainstay_registry::name::{ModelName, VersionNumber};
-use mainstay_tracking::logged_model::{LoggedModelDetail, LoggedModelId};
+use mainstay_tracking::logged_model::LoggedModelId;
 use mainstay_tracking::run::RunDetail;
-use serde_json::Value;
 
+use super::model_card::registrations;
 use crate::Console;
 use crate::frame::Error;
 use crate::show::link::{self, segment};
@@ -35,34 +35,12 @@ pub(super) async fn made(console: &Console, workspace: &Name, run: &RunDetail) -
     for id in ids {
         let known = logged.iter().find(|known| known.model.id == id);
         let mut versions = Vec::new();
-        for (name, number) in known.map(registered).unwrap_or_default() {
+        for (name, number) in known.map(registrations).unwrap_or_default().into_iter().take(VERSIONS) {
             versions.push(looked_up(console, workspace, &name, &number).await?);
         }
         all.push(Made { id: id.to_string(), name: known.map(|known| known.model.name.clone()), versions });
     }
     Ok(all)
-}
-
-/// The versions stand in a tag: a list of `{"name": …, "version": …}`, as clients read it. The number is a text or a
-/// number, by who wrote it, and both may have written it.
-fn registered(logged: &LoggedModelDetail) -> Vec<(String, String)> {
-    let said = logged.tags.get("mlflow.modelVersions");
-    told(said.map(String::as_str).unwrap_or_default())
-}
-
-fn told(json: &str) -> Vec<(String, String)> {
-    let all: Vec<Value> = serde_json::from_str(json).unwrap_or_default();
-    let version = |one: &Value| {
-        let (name, number) = (one.get("name")?.as_str()?, one.get("version")?);
-        Some((name.to_owned(), number.as_str().map_or_else(|| number.to_string(), str::to_owned)))
-    };
-    let mut found: Vec<(String, String)> = Vec::new();
-    for one in all.iter().filter_map(version) {
-        if found.len() < VERSIONS && !found.contains(&one) {
-            found.push(one);
-        }
-    }
-    found
 }
 
 async fn looked_up(
@@ -80,18 +58,4 @@ async fn looked_up(
         says: format!("{name} v{number}"),
         href: is_there.then(|| link::version(name, segment(number))),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_version_is_told_once() {
-        let json =
-            r#"[{"name":"a","version":"3"},{"name":"a","version":3},{"name":"b","version":1},{"x":1}]"#;
-        let expected = [("a", "3"), ("b", "1")].map(|(name, number)| (name.to_owned(), number.to_owned()));
-        assert_eq!(told(json), expected);
-        assert!(told("no list").is_empty() && told("").is_empty());
-    }
 }
