@@ -213,7 +213,6 @@ async fn show(
         creator: one.version.creator.as_ref().map_or_else(String::new, ToString::to_string),
         created: Moment::ago(one.version.created, console.now()),
     };
-    let filter = number.map(|number| format!("prompt = '{name}/{number}'")).unwrap_or_default();
     page(&PromptPage {
         shell: Shell::new(name.to_string(), Section::Prompts).under("Prompts", "/prompts"),
         here: link::prompt(name),
@@ -226,7 +225,10 @@ async fn show(
         settings: shown.map(|one| settings(&one.tags).into_iter().collect()).unwrap_or_default(),
         version_tags: shown.map(|one| own_tags(&one.tags)).unwrap_or_default(),
         before: before.map(|number| number.0),
-        traces: format!("/traces?filter={}", link::segment(filter)),
+        traces: number.map_or_else(
+            || "/traces".to_owned(),
+            |number| link::traces_with(None, "prompt", format!("{name}/{number}")),
+        ),
         number: number.map(|number| number.0),
         body,
         description: detail.model.description.clone(),

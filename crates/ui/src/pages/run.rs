@@ -116,7 +116,7 @@ async fn show(axum::extract::State(console): State, caller: Caller, Path(id): Pa
         tags: Tags::of(&run.tags),
         inputs: inputs.collect(),
         models,
-        traces: format!("/traces?filter={}", segment(format!("run_id = '{id}'"))),
+        traces: link::traces_with(None, "run_id", id),
         artifacts: run.run.artifact_uri.clone(),
     })
 }
