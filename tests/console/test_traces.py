@@ -206,6 +206,27 @@ def test_deep_spans_keep_their_names_and_widths_are_moved_by_keys(page, traced):
     assert page.evaluate("document.querySelector('.wfgrid').offsetHeight") < 150, "no taller than its three spans"
 
 
+def test_what_is_said_is_changed_and_texts_stay_texts(page, traced):
+    trace = f"tr-{7:032x}"
+    source = {"source_type": "LLM_JUDGE", "source_id": "judge"}
+    said = {"assessment_name": "polite", "source": source, "feedback": {"value": "yes"}}
+    traced.call(f"/api/3.0/mlflow/traces/{trace}/assessments", {"assessment": said})
+    shown(page, traced, trace)
+
+    def change(field, text):
+        page.wait_for("document.querySelector('[aria-label=\"Change polite\"]') !== null")
+        page.evaluate("document.querySelector('[aria-label=\"Change polite\"]').click()")
+        page.evaluate(f"document.querySelectorAll('.sayform textarea')[{field}].value = {json.dumps(text)}")
+        page.evaluate("document.querySelector('.sayform').requestSubmit()")
+        page.wait_for(f"[...document.querySelectorAll('.saidlist .mono, .saidlist p')].some((one) => one.textContent === {json.dumps(text)})")
+        all = traced.call(f"/api/3.0/mlflow/traces/{trace}")["trace"]["trace_info"]["assessments"]
+        now = next(one for one in all if one["assessment_name"] == "polite")
+        return now["feedback"]["value"], now.get("rationale")
+
+    assert change(1, "it said please") == ("yes", "it said please")
+    assert change(0, "no") == ("no", "it said please"), "as its judge writes it"
+
+
 def test_expectations_have_no_colour_and_errors_their_message(page, traced):
     path = f"/api/3.0/mlflow/traces/tr-{COUNT:032x}/assessments"
     source = {"source_type": "CODE", "source_id": "judge"}
