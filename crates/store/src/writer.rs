@@ -237,11 +237,13 @@ impl Group {
             }
             let idle = micros_between(ended, self.surroundings.clock.now());
             if let Some(wait) = self.gathering.wait(waiting.jobs.len(), while_committing, idle) {
+                let begun = self.surroundings.clock.now();
                 for _ in 0..wait.naps {
                     // The thread is the writer's own, and nothing else is to be done on it.
                     std::thread::sleep(wait.nap);
                     waiting.take(&mut queue);
-                    if waiting.jobs.len() >= wait.enough || waiting.stopping.is_some() {
+                    let micros = micros_between(begun, self.surroundings.clock.now());
+                    if waiting.stopping.is_some() || wait.is_over(waiting.jobs.len(), micros) {
                         break;
                     }
                 }
