@@ -218,6 +218,17 @@ def test_children_of_many_parents_that_are_gone_are_at_the_top(page, own):
     assert names(page)[:2] == ["parent", "orphan-120"]
 
 
+def test_parents_that_are_opened_together_are_open_together(page, own):
+    number = experiment(own, "together")
+    for at in range(2):
+        parent = run(own, number, f"parent-{at}", START + at)
+        run(own, number, f"child-{at}", START + at, **{"mlflow.parentRunId": parent})
+    opened(page, f"{own.url}/experiments/{number}")
+    page.evaluate("[0, 1].forEach((at) => document.querySelectorAll('.runtable button.turn')[at].click())")
+    page.wait_for(f"{ROWS}.length === 4")
+    assert names(page) == ["parent-1", "child-1", "parent-0", "child-0"]
+
+
 def test_a_group_of_children_goes_by_its_parents_name(page, own, nested):
     opened(page, f"{own.url}/experiments/{nested}?group=tags.mlflow.parentRunId")
     groups = page.evaluate("[...document.querySelectorAll('tr.group b')].map((one) => one.textContent)")

@@ -112,13 +112,14 @@ export class NestedRows extends EventTarget {
   }
 
   async toggle({ id, rows, level, at, depth }) {
-    const others = level.opened.filter((one) => one.at !== at);
+    const others = () => level.opened.filter((one) => one.at !== at);
     if (rows) {
       rows.every((part) => part.close());
-      level.opened = others;
+      level.opened = others();
     } else {
       const below = await new Level(this, `${PARENT} = '${id}'`, depth + 1).open();
-      level.opened = [...others, { at, level: below }].sort((one, other) => one.at - other.at);
+      // Others may have been opened meanwhile.
+      level.opened = [...others(), { at, level: below }].sort((one, other) => one.at - other.at);
     }
     this.dispatchEvent(new Event("grown"));
   }
