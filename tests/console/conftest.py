@@ -1,5 +1,6 @@
 """A server with the demonstration's data and some runs of a script, an empty one, and a browser."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -15,6 +16,8 @@ import pytest
 from browser import Browser
 
 ROOT = pathlib.Path(__file__).parents[2]
+# What is wrong with any page, as its own script finds it.
+CHECKS = (pathlib.Path(__file__).parent / "page_checks.js").read_text()
 sys.path.append(str(ROOT / "tests/loop"))
 
 import driver  # noqa: E402
@@ -73,11 +76,25 @@ class Server:
         return self.process.returncode
 
 
-@pytest.fixture(scope="session")
-def empty(tmp_path_factory):
-    server = Server(tmp_path_factory.mktemp("empty"))
+@contextlib.contextmanager
+def serving(data):
+    """A server over a data directory, which has to end well."""
+    server = Server(data)
     yield server
     assert server.stop() == 0
+
+
+@pytest.fixture(scope="session")
+def empty(tmp_path_factory):
+    with serving(tmp_path_factory.mktemp("empty")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory):
+    """A server of a file's own, with nothing on it yet."""
+    with serving(tmp_path_factory.mktemp("own")) as server:
+        yield server
 
 
 def train(server, experiment, name, start, points, status):
@@ -117,18 +134,17 @@ def full(tmp_path_factory):
     data = tmp_path_factory.mktemp("full")
     subprocess.run([BINARY, "run", str(ROOT / "demo/flights/pipeline.yaml"), "--data", str(data)], check=True,
                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    server = Server(data)
-    experiment = server.mlflow("experiments/create", name="flight delay <script>")["experiment_id"]
-    start = 1_700_000_000_000
-    train(server, experiment, "brave-heron-41", start, 60, "FINISHED")
-    train(server, experiment, "old-finch-3", start + 500_000, 60, "FAILED")
-    server.run = train(server, experiment, "red-marten-9", start + 900_000, 600, None)
-    server.experiment = experiment
-    finished = server.call("/api/v1/events?kind=pipeline_run.finished")["events"]
-    server.pipeline_run = finished[0]["subject"].split(":")[1]
-    serve(server)
-    yield server
-    assert server.stop() == 0
+    with serving(data) as server:
+        experiment = server.mlflow("experiments/create", name="flight delay <script>")["experiment_id"]
+        start = 1_700_000_000_000
+        train(server, experiment, "brave-heron-41", start, 60, "FINISHED")
+        train(server, experiment, "old-finch-3", start + 500_000, 60, "FAILED")
+        server.run = train(server, experiment, "red-marten-9", start + 900_000, 600, None)
+        server.experiment = experiment
+        finished = server.call("/api/v1/events?kind=pipeline_run.finished")["events"]
+        server.pipeline_run = finished[0]["subject"].split(":")[1]
+        serve(server)
+        yield server
 
 
 @pytest.fixture(scope="session")
@@ -137,12 +153,11 @@ def alive(tmp_path_factory):
     root = tmp_path_factory.mktemp("alive")
     first = world.lay_out(root, world.visits())
     subprocess.run([BINARY, "run", str(first), "--data", str(root / "data")], check=True, capture_output=True)
-    server = Server(root / "data")
-    life = driver.Life(driver.Client(server.url), world.visits())
-    server.wait_for_endpoint("purchases")
-    life.live(world.SERVES_FROM, 30)
-    yield server
-    assert server.stop() == 0
+    with serving(root / "data") as server:
+        life = driver.Life(driver.Client(server.url), world.visits())
+        server.wait_for_endpoint("purchases")
+        life.live(world.SERVES_FROM, 30)
+        yield server
 
 
 @pytest.fixture(scope="session")
@@ -150,3 +165,12 @@ def browser():
     browser = Browser()
     yield browser
     browser.close()
+
+
+@pytest.fixture
+def page(browser):
+    """A wide one, in which nothing may fail."""
+    page = browser.page(1440, "light")
+    yield page
+    assert page.settle() == []
+    page.close()

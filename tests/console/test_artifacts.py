@@ -7,9 +7,8 @@ import urllib.parse
 
 import pytest
 
-from conftest import PICTURES
+from conftest import CHECKS, PICTURES
 
-CHECKS = (pathlib.Path(__file__).parent / "page_checks.js").read_text()
 PAGE = b"""<!doctype html><title>report</title><style>body{color:green}</style><p id=said>still</p>
 <script>
   document.getElementById("said").textContent = "ran";
@@ -143,6 +142,22 @@ def test_scripts_of_a_page_reach_nothing(browser, full, left):
     assert page.evaluate("fetch('/api/v1/events').then(() => 'reached', () => 'kept')") == "kept"
     assert page.evaluate(said) == "ran" and page.evaluate("window.origin") == "null"
     page.close()
+
+
+def test_what_a_large_folder_leaves_out_is_told_and_can_be_opened(full):
+    run = full.mlflow("runs/create", experiment_id=full.experiment, run_name="many", start_time=1)["run"]["info"]["run_id"]
+    folder = full.data / "artifacts" / full.experiment / run / "artifacts/many"
+    folder.mkdir(parents=True)
+    for number in range(2_001):
+        (folder / f"{number:04}.txt").write_text(f"this is number {number}")
+    told = "A folder here holds more than is listed"
+    _, _, text = full.get(f"/runs/{run}/artifacts?path=many")
+    assert told in text and "1999.txt" in text and "2000.txt" not in text
+    _, _, text = full.get(f"/runs/{run}/artifacts?path=many/2000.txt")
+    assert told in text and "this is number 2000" in text
+    (folder / "2000.txt").unlink()
+    _, _, text = full.get(f"/runs/{run}/artifacts?path=many/2000.txt")
+    assert told not in text and "Choose a file" in text
 
 
 @pytest.mark.parametrize("path", ["../x", "a/../../b", "/etc/passwd", "%2e%2e/x", "nothing.txt"])

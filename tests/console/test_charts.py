@@ -6,9 +6,8 @@ import urllib.parse
 
 import pytest
 
-from conftest import PICTURES, Server
+from conftest import CHECKS, PICTURES, train
 
-CHECKS = (pathlib.Path(__file__).parent / "page_checks.js").read_text()
 START = 1_700_000_000_000
 # Metrics whose ticks and figures are easily taken for each other: the value at a step of a run.
 CLOSE = {
@@ -38,13 +37,11 @@ LISTEN = """(() => {
 
 
 @pytest.fixture(scope="module")
-def close(tmp_path_factory):
-    server = Server(tmp_path_factory.mktemp("close"))
-    server.experiment = server.mlflow("experiments/create", name="close")["experiment_id"]
-    server.page = f"{server.url}/experiments/{server.experiment}"
-    server.runs = [one_run(server, number) for number in range(12)]
-    yield server
-    assert server.stop() == 0
+def close(own):
+    own.experiment = own.mlflow("experiments/create", name="close")["experiment_id"]
+    own.page = f"{own.url}/experiments/{own.experiment}"
+    own.runs = [one_run(own, number) for number in range(12)]
+    return own
 
 
 def one_run(server, number):
@@ -60,12 +57,9 @@ def one_run(server, number):
 
 
 @pytest.fixture
-def page(browser, close):
-    page = browser.page(1440, "light")
+def page(page):
     page.call("Page.addScriptToEvaluateOnNewDocument", source=LISTEN)
-    yield page
-    assert page.settle() == []
-    page.close()
+    return page
 
 
 def chosen(close, *numbers):

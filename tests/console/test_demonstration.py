@@ -4,31 +4,28 @@ import pathlib
 
 import pytest
 
-from conftest import PICTURES, Server
+from conftest import CHECKS, PICTURES
 
-CHECKS = (pathlib.Path(__file__).parent / "page_checks.js").read_text()
 BUTTON = "[...document.querySelectorAll('form[action=\"/demonstration\"] button')].at(-1)"
 
 
 @pytest.fixture(scope="module")
-def recorded(browser, tmp_path_factory):
-    server = Server(tmp_path_factory.mktemp("demonstrated"))
+def recorded(browser, own):
     page = browser.page(1440, "light")
-    page.open(server.url + "/experiments")
+    page.open(own.url + "/experiments")
     assert page.evaluate(f"{BUTTON}.textContent") == "Record a demonstration"
-    page.open(server.url + "/traces")
+    page.open(own.url + "/traces")
     page.follow(f"{BUTTON}.click()")
     page.wait_for("document.querySelector('[data-island=traces]').dataset.total !== undefined")
-    server.page = page.evaluate("location.pathname")
+    own.page = page.evaluate("location.pathname")
     assert page.settle() == []
     page.close()
-    server.experiment = server.page.split("/")[2]
-    found = server.call("/api/v1/traces/search", {"experiments": [server.experiment], "count": True})
-    server.total, server.trace = found["total"], found["traces"][0]["trace_id"]
-    runs = server.mlflow("runs/search", experiment_ids=[server.experiment])["runs"]
-    server.runs = {run["info"]["run_name"]: run["info"]["run_id"] for run in runs}
-    yield server
-    assert server.stop() == 0
+    own.experiment = own.page.split("/")[2]
+    found = own.call("/api/v1/traces/search", {"experiments": [own.experiment], "count": True})
+    own.total, own.trace = found["total"], found["traces"][0]["trace_id"]
+    runs = own.mlflow("runs/search", experiment_ids=[own.experiment])["runs"]
+    own.runs = {run["info"]["run_name"]: run["info"]["run_id"] for run in runs}
+    return own
 
 
 def test_the_button_leads_to_its_traces(browser, recorded):

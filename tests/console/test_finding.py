@@ -7,40 +7,30 @@ import urllib.request
 
 import pytest
 
-from conftest import Server, train
+from conftest import train
 
 MANY = 1_200
 
 
 @pytest.fixture(scope="module")
-def crowd(tmp_path_factory):
+def crowd(own):
     """Many experiments, one of them busy: its run logs hundreds of metrics one by one."""
-    server = Server(tmp_path_factory.mktemp("crowd"))
     for number in range(MANY):
-        server.mlflow("experiments/create", name=f"study-{number:04}")
-    server.long = server.mlflow("experiments/create", name="x" * 400)["experiment_id"]
-    server.busy = server.mlflow("experiments/create", name="busy study")["experiment_id"]
+        own.mlflow("experiments/create", name=f"study-{number:04}")
+    own.long = own.mlflow("experiments/create", name="x" * 400)["experiment_id"]
+    own.busy = own.mlflow("experiments/create", name="busy study")["experiment_id"]
     start = 1_700_000_000_000
-    server.children = [
-        server.mlflow("runs/create", experiment_id=server.busy, run_name=f"child-{number}", start_time=start + number)
+    own.children = [
+        own.mlflow("runs/create", experiment_id=own.busy, run_name=f"child-{number}", start_time=start + number)
         ["run"]["info"]["run_id"] for number in range(9)]
-    for run in server.children:
-        server.mlflow("runs/update", run_id=run, status="FINISHED", end_time=start + 500)
-    server.run = train(server, server.busy, "noisy", start - 5, 3, None)
-    server.mlflow("registered-models/create", name="a-model")
-    server.mlflow("registered-models/create", name="a-prompt", tags=[{"key": "mlflow.prompt.is_prompt", "value": "true"}])
+    for run in own.children:
+        own.mlflow("runs/update", run_id=run, status="FINISHED", end_time=start + 500)
+    own.run = train(own, own.busy, "noisy", start - 5, 3, None)
+    own.mlflow("registered-models/create", name="a-model")
+    own.mlflow("registered-models/create", name="a-prompt", tags=[{"key": "mlflow.prompt.is_prompt", "value": "true"}])
     for step in range(450):
-        server.mlflow("runs/log-metric", run_id=server.run, key="val/loss", value=1 / (step + 1), step=step, timestamp=start + step)
-    yield server
-    assert server.stop() == 0
-
-
-@pytest.fixture
-def page(browser):
-    page = browser.page(1440, "light")
-    yield page
-    assert page.settle() == []
-    page.close()
+        own.mlflow("runs/log-metric", run_id=own.run, key="val/loss", value=1 / (step + 1), step=step, timestamp=start + step)
+    return own
 
 
 OPTIONS = "[...document.querySelectorAll('#palette-list [role=option]')]"

@@ -4,9 +4,7 @@ import pathlib
 
 import pytest
 
-from conftest import PICTURES
-
-CHECKS = (pathlib.Path(__file__).parent / "page_checks.js").read_text()
+from conftest import CHECKS, PICTURES
 
 EMPTY = ["/", "/datasets", "/features", "/experiments", "/experiments/0", "/runs", "/traces", "/experiments/0/traces", "/models", "/prompts", "/endpoints", "/pipelines",
          "/approvals", "/audit", "/retention"]

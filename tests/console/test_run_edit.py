@@ -5,27 +5,11 @@ import pathlib
 
 import pytest
 
-from conftest import PICTURES, Server
+from conftest import CHECKS, PICTURES, train
 
-CHECKS = (pathlib.Path(__file__).parent / "page_checks.js").read_text()
 ROWS = "[...document.querySelectorAll('.runtable tr[data-run]')]"
 START = 1_700_000_000_000
 LONG = "first line\n" + "x" * 6_000
-
-
-@pytest.fixture(scope="module")
-def kept(tmp_path_factory):
-    server = Server(tmp_path_factory.mktemp("kept"))
-    yield server
-    assert server.stop() == 0
-
-
-@pytest.fixture
-def page(browser, kept):
-    page = browser.page(1440, "light")
-    yield page
-    assert page.settle() == []
-    page.close()
 
 
 def experiment(server, name):
@@ -67,9 +51,9 @@ def fill(page, **fields):
 SUBMIT = "document.querySelector('dialog form').requestSubmit()"
 
 
-def test_a_run_is_renamed_described_and_tagged(page, kept):
-    one = run(kept, experiment(kept, "edited"), "before", team="ops")
-    page.open(f"{kept.url}/runs/{one}")
+def test_a_run_is_renamed_described_and_tagged(page, own):
+    one = run(own, experiment(own, "edited"), "before", team="ops")
+    page.open(f"{own.url}/runs/{one}")
     page.evaluate(press(page, "Rename"))
     fill(page, Name="after <b>")
     page.follow(SUBMIT)
@@ -91,28 +75,28 @@ def test_a_run_is_renamed_described_and_tagged(page, kept):
     fill(page, Description="")
     page.follow(SUBMIT)
     assert page.evaluate("document.querySelector('.note')") is None
-    assert tags_of(kept, one) == {"mlflow.runName": "after <b>", "stage": "draft"}
+    assert tags_of(own, one) == {"mlflow.runName": "after <b>", "stage": "draft"}
 
 
-def test_a_deleted_run_says_so_and_comes_back(page, kept):
-    one = run(kept, experiment(kept, "lost and found"), "lost")
-    page.open(f"{kept.url}/runs/{one}")
+def test_a_deleted_run_says_so_and_comes_back(page, own):
+    one = run(own, experiment(own, "lost and found"), "lost")
+    page.open(f"{own.url}/runs/{one}")
     page.evaluate(press(page, "Delete the run"))
     page.wait_for("document.querySelector('dialog form') !== null")
     page.follow(SUBMIT)
-    assert of(kept, one)["info"]["lifecycle_stage"] == "deleted"
+    assert of(own, one)["info"]["lifecycle_stage"] == "deleted"
     assert "This run is deleted." in page.evaluate("document.querySelector('[data-part=deleted]').innerText")
     assert page.evaluate("[...document.querySelectorAll('button')].some((one) => one.textContent === 'Edit')") is False
     assert page.evaluate(CHECKS) == []
     page.follow(press(page, "Restore"))
-    assert of(kept, one)["info"]["lifecycle_stage"] == "active"
+    assert of(own, one)["info"]["lifecycle_stage"] == "active"
     assert page.evaluate("document.querySelector('[data-part=deleted]')") is None
 
 
-def test_an_experiment_is_renamed_tagged_deleted_and_restored(page, kept):
-    number = experiment(kept, "group")
-    run(kept, number, "in it")
-    opened(page, f"{kept.url}/experiments/{number}")
+def test_an_experiment_is_renamed_tagged_deleted_and_restored(page, own):
+    number = experiment(own, "group")
+    run(own, number, "in it")
+    opened(page, f"{own.url}/experiments/{number}")
     page.evaluate(press(page, "Rename"))
     fill(page, Name="edited")
     page.evaluate(SUBMIT)
@@ -136,21 +120,21 @@ def test_an_experiment_is_renamed_tagged_deleted_and_restored(page, kept):
     page.wait_for(f"{ROWS}.length === 1 && document.querySelector('tr.deleted') === null")
 
 
-def test_selected_runs_are_tagged_deleted_and_restored_together(page, kept):
-    number = experiment(kept, "many")
-    runs = [run(kept, number, f"run-{at}", START + at) for at in range(5)]
-    opened(page, f"{kept.url}/experiments/{number}?run={runs[0]}&run={runs[1]}&run={runs[2]}")
+def test_selected_runs_are_tagged_deleted_and_restored_together(page, own):
+    number = experiment(own, "many")
+    runs = [run(own, number, f"run-{at}", START + at) for at in range(5)]
+    opened(page, f"{own.url}/experiments/{number}?run={runs[0]}&run={runs[1]}&run={runs[2]}")
     page.evaluate(press(page, "Set a tag", "document.querySelector('.acts-of-many')"))
     fill(page, Name="batch", Value="one")
     assert "3 runs" in page.evaluate("document.querySelector('dialog').innerText")
     page.evaluate(SUBMIT)
     page.wait_for("document.querySelector('dialog') === null")
-    assert [tags_of(kept, one).get("batch") for one in runs] == ["one"] * 3 + [None] * 2
+    assert [tags_of(own, one).get("batch") for one in runs] == ["one"] * 3 + [None] * 2
     page.evaluate(press(page, "Remove a tag"))
     page.wait_for("document.querySelector('dialog form') !== null")
     page.evaluate(SUBMIT)
     page.wait_for("document.querySelector('dialog') === null")
-    assert not any("batch" in tags_of(kept, one) for one in runs)
+    assert not any("batch" in tags_of(own, one) for one in runs)
     page.evaluate(press(page, "Delete"))
     page.wait_for("document.querySelector('dialog h2')?.textContent === 'Delete 3 runs?'")
     page.evaluate(SUBMIT)
@@ -167,19 +151,19 @@ def test_selected_runs_are_tagged_deleted_and_restored_together(page, kept):
     page.wait_for("document.querySelector('dialog h2')?.textContent === 'Restore 2 runs?'")
     page.evaluate(SUBMIT)
     page.wait_for(f"{ROWS}.length === 1")
-    assert [of(kept, one)["info"]["lifecycle_stage"] for one in runs].count("deleted") == 1
+    assert [of(own, one)["info"]["lifecycle_stage"] for one in runs].count("deleted") == 1
 
 
 @pytest.fixture(scope="module")
-def nested(kept):
-    number = experiment(kept, "nested")
-    kept.parent = run(kept, number, "parent")
-    parent = {"mlflow.parentRunId": kept.parent}
-    kept.children = [run(kept, number, f"child-{at}", START + 1 + at, **parent) for at in range(40)]
-    for at, child in enumerate(kept.children):
-        kept.mlflow("runs/log-metric", run_id=child, key="loss", value=at / 40, timestamp=START, step=0)
-    kept.grandchild = run(kept, number, "grandchild", START + 100, **{"mlflow.parentRunId": kept.children[0]})
-    kept.alone = run(kept, number, "alone", START + 200)
+def nested(own):
+    number = experiment(own, "nested")
+    own.parent = run(own, number, "parent")
+    parent = {"mlflow.parentRunId": own.parent}
+    own.children = [run(own, number, f"child-{at}", START + 1 + at, **parent) for at in range(40)]
+    for at, child in enumerate(own.children):
+        own.mlflow("runs/log-metric", run_id=child, key="loss", value=at / 40, timestamp=START, step=0)
+    own.grandchild = run(own, number, "grandchild", START + 100, **{"mlflow.parentRunId": own.children[0]})
+    own.alone = run(own, number, "alone", START + 200)
     return number
 
 
@@ -191,8 +175,8 @@ def key(page, name):
     page.evaluate(f"document.querySelector('.runs .grid').dispatchEvent(new KeyboardEvent('keydown', {{key: {json.dumps(name)}, bubbles: true, cancelable: true}})) && true")
 
 
-def test_children_stand_below_their_parent(page, kept, nested):
-    opened(page, f"{kept.url}/experiments/{nested}")
+def test_children_stand_below_their_parent(page, own, nested):
+    opened(page, f"{own.url}/experiments/{nested}")
     assert names(page) == ["alone", "parent"]
     assert "43 runs, 41 of them below 2 parents" in page.evaluate("document.querySelector('.tally').textContent")
     page.evaluate("document.querySelector('.grid').focus()")
@@ -216,38 +200,60 @@ def test_children_stand_below_their_parent(page, kept, nested):
     assert "nest=0" in page.evaluate("location.search")
 
 
-def test_children_of_a_deleted_parent_are_not_lost(page, kept, nested):
-    kept.mlflow("runs/delete", run_id=kept.children[0])
-    opened(page, f"{kept.url}/experiments/{nested}")
+def test_children_of_a_deleted_parent_are_not_lost(page, own, nested):
+    own.mlflow("runs/delete", run_id=own.children[0])
+    opened(page, f"{own.url}/experiments/{nested}")
     assert names(page) == ["alone", "grandchild", "parent"]
-    kept.mlflow("runs/restore", run_id=kept.children[0])
+    own.mlflow("runs/restore", run_id=own.children[0])
 
 
-def test_a_group_of_children_goes_by_its_parents_name(page, kept, nested):
-    opened(page, f"{kept.url}/experiments/{nested}?group=tags.mlflow.parentRunId")
+def test_children_of_many_parents_that_are_gone_are_at_the_top(page, own):
+    number = experiment(own, "orphans")
+    parent = run(own, number, "parent", START + 500)
+    run(own, number, "child", START + 501, **{"mlflow.parentRunId": parent})
+    for at, gone in enumerate(["it's \\ \"one\"", *(f"{at:032x}" for at in range(120))]):
+        run(own, number, f"orphan-{at}", START + at, **{"mlflow.parentRunId": gone})
+    opened(page, f"{own.url}/experiments/{number}")
+    assert page.evaluate("document.querySelector('[data-island=runs]').dataset.total") == "122"
+    assert names(page)[:2] == ["parent", "orphan-120"]
+
+
+def test_parents_that_are_opened_together_are_open_together(page, own):
+    number = experiment(own, "together")
+    for at in range(2):
+        parent = run(own, number, f"parent-{at}", START + at)
+        run(own, number, f"child-{at}", START + at, **{"mlflow.parentRunId": parent})
+    opened(page, f"{own.url}/experiments/{number}")
+    page.evaluate("[0, 1].forEach((at) => document.querySelectorAll('.runtable button.turn')[at].click())")
+    page.wait_for(f"{ROWS}.length === 4")
+    assert names(page) == ["parent-1", "child-1", "parent-0", "child-0"]
+
+
+def test_a_group_of_children_goes_by_its_parents_name(page, own, nested):
+    opened(page, f"{own.url}/experiments/{nested}?group=tags.mlflow.parentRunId")
     groups = page.evaluate("[...document.querySelectorAll('tr.group b')].map((one) => one.textContent)")
     assert sorted(groups) == ["Parent run: child-0", "Parent run: none", "Parent run: parent"]
 
 
-def test_pages_of_parent_and_child_lead_to_each_other(page, kept, nested):
-    page.open(f"{kept.url}/runs/{kept.parent}")
+def test_pages_of_parent_and_child_lead_to_each_other(page, own, nested):
+    page.open(f"{own.url}/runs/{own.parent}")
     card = "document.querySelector('[aria-label=\"Child runs\"]')"
     assert page.evaluate(f"{card}.querySelectorAll('tbody tr').length") == 25
     assert "the 25 that started last" in page.evaluate(f"{card}.innerText")
     assert "running" in page.evaluate(f"{card}.querySelector('tbody tr').innerText")
     page.follow(f"{card}.querySelector('header a').click()")
     page.wait_for("document.querySelector('[data-island=runs]').dataset.total === '40'")
-    page.open(f"{kept.url}/runs/{kept.grandchild}")
+    page.open(f"{own.url}/runs/{own.grandchild}")
     assert page.evaluate("[...document.querySelectorAll('.crumbs a')].map((one) => one.textContent)") == ["Experiments", "nested", "child-0"]
     page.follow("document.querySelector('.sub a').click()")
-    assert page.evaluate("location.pathname") == f"/runs/{kept.children[0]}"
+    assert page.evaluate("location.pathname") == f"/runs/{own.children[0]}"
 
 
-def test_a_run_tells_where_it_came_from_and_folds_what_is_long(page, kept):
+def test_a_run_tells_where_it_came_from_and_folds_what_is_long(page, own):
     source = {"mlflow.source.name": "train.py", "mlflow.source.git.commit": "abc123", "mlflow.source.git.dirty": "True"}
-    one = run(kept, experiment(kept, "سلسلة"), "تجربة", **source, **{"mlflow.log-model.history": "[]"}, notes=LONG)
-    kept.mlflow("runs/log-parameter", run_id=one, key="prompt", value=LONG[:5_900])
-    page.open(f"{kept.url}/runs/{one}")
+    one = run(own, experiment(own, "سلسلة"), "تجربة", **source, **{"mlflow.log-model.history": "[]"}, notes=LONG)
+    own.mlflow("runs/log-parameter", run_id=one, key="prompt", value=LONG[:5_900])
+    page.open(f"{own.url}/runs/{one}")
     text = page.evaluate("document.querySelector('main').innerText")
     assert "train.py" in text and "abc123 with changes" in text and "1 that its client keeps" in text
     assert page.evaluate("document.documentElement.scrollHeight") < 2_000
@@ -255,22 +261,22 @@ def test_a_run_tells_where_it_came_from_and_folds_what_is_long(page, kept):
     assert page.evaluate(f"{cell}.querySelector('summary').innerText").startswith("first line\nxxx")
     page.evaluate(f"{cell}.querySelector('summary').click()")
     assert page.evaluate(f"{cell}.innerText.length") > 5_800
-    page.open(f"{kept.url}/runs/{one}/artifacts")
+    page.open(f"{own.url}/runs/{one}/artifacts")
     assert page.evaluate("[...document.querySelectorAll('.crumbs a')].map((one) => one.textContent)")[1] == "سلسلة"
 
 
-def test_no_row_looks_chosen_before_it_is(page, kept, nested):
-    opened(page, f"{kept.url}/experiments/{nested}")
+def test_no_row_looks_chosen_before_it_is(page, own, nested):
+    opened(page, f"{own.url}/experiments/{nested}")
     assert page.evaluate("document.querySelectorAll('tr.current').length") == 0
 
 
 @pytest.mark.parametrize("width, theme", [(1440, "light"), (1440, "dark"), (390, "light"), (390, "dark")])
-def test_pages_hold_to_what_pages_hold_to(browser, kept, nested, width, theme):
+def test_pages_hold_to_what_pages_hold_to(browser, own, nested, width, theme):
     page = browser.page(width, theme)
-    kept.mlflow("runs/delete", run_id=kept.alone)
-    for name, path in [("parent", f"/runs/{kept.parent}"), ("child", f"/runs/{kept.grandchild}"), ("deleted-run", f"/runs/{kept.alone}"),
-                       ("nested", f"/experiments/{nested}?stage=all&run={kept.parent}&run={kept.alone}")]:
-        page.open(kept.url + path)
+    own.mlflow("runs/delete", run_id=own.alone)
+    for name, path in [("parent", f"/runs/{own.parent}"), ("child", f"/runs/{own.grandchild}"), ("deleted-run", f"/runs/{own.alone}"),
+                       ("nested", f"/experiments/{nested}?stage=all&run={own.parent}&run={own.alone}")]:
+        page.open(own.url + path)
         if name == "nested":
             page.wait_for("document.querySelector('.acts-of-many button') !== null")
             page.wait_for("document.querySelector('tr .turn') !== null")
@@ -279,5 +285,5 @@ def test_pages_hold_to_what_pages_hold_to(browser, kept, nested, width, theme):
         assert page.evaluate(CHECKS) + page.settle() == [], name
         if PICTURES:
             page.screenshot(pathlib.Path(PICTURES) / f"edit-{name}-{width}-{theme}.png")
-    kept.mlflow("runs/restore", run_id=kept.alone)
+    own.mlflow("runs/restore", run_id=own.alone)
     page.close()

@@ -10,34 +10,23 @@ import pathlib
 import pytest
 
 import seed
-from conftest import PICTURES, Server
+from conftest import CHECKS, PICTURES
 
 RUNS = int(os.environ.get("CONSOLE_RUNS", "2000"))
 POINTS = int(os.environ.get("CONSOLE_POINTS", "50000"))
-CHECKS = (pathlib.Path(__file__).parent / "page_checks.js").read_text()
 ROWS = "document.querySelectorAll('.runtable tr[data-run]')"
 
 
 @pytest.fixture(scope="module")
-def swept(tmp_path_factory):
-    server = Server(tmp_path_factory.mktemp("swept"))
-    server.experiment, server.runs = seed.sweep(server.url, RUNS)
-    server.page = f"{server.url}/experiments/{server.experiment}"
-    yield server
-    assert server.stop() == 0
+def swept(own):
+    own.experiment, own.runs = seed.sweep(own.url, RUNS)
+    own.page = f"{own.url}/experiments/{own.experiment}"
+    return own
 
 
 @pytest.fixture(scope="module")
 def marathon(swept):
     return seed.long_metric(swept.url, swept.experiment, POINTS)
-
-
-@pytest.fixture
-def page(browser, swept):
-    page = browser.page(1440, "light")
-    yield page
-    assert page.settle() == []
-    page.close()
 
 
 def opened(page, address):

@@ -8,35 +8,24 @@ import pathlib
 import pytest
 
 import seed_traces
-from conftest import PICTURES, Server
+from conftest import CHECKS, PICTURES
 
 COUNT = 450
 SPANS = int(os.environ.get("CONSOLE_SPANS", "30000"))
-CHECKS = (pathlib.Path(__file__).parent / "page_checks.js").read_text()
 ROWS = "document.querySelectorAll('.runtable tr[data-trace]')"
 SEEN = "[...document.querySelectorAll('.wfrow')].sort((a, b) => a.dataset.place - b.dataset.place)"
 
 
 @pytest.fixture(scope="module")
-def traced(tmp_path_factory):
-    server = Server(tmp_path_factory.mktemp("traced"))
-    server.experiment = server.mlflow("experiments/create", name="chats <i>")["experiment_id"]
-    seed_traces.small(server.url, server.experiment, COUNT)
-    server.chat = seed_traces.chat(server.url, server.experiment, 0xC4A7)
-    server.deep = seed_traces.deep(server.url, server.experiment, 0xDEE9, 60)
-    server.answer = seed_traces.answer(server.url, server.experiment, 0xA115)
-    server.huge = seed_traces.huge(server.url, server.experiment, 0xB16, SPANS)
-    server.page = f"{server.url}/experiments/{server.experiment}/traces"
-    yield server
-    assert server.stop() == 0
-
-
-@pytest.fixture
-def page(browser, traced):
-    page = browser.page(1440, "light")
-    yield page
-    assert page.settle() == []
-    page.close()
+def traced(own):
+    own.experiment = own.mlflow("experiments/create", name="chats <i>")["experiment_id"]
+    seed_traces.small(own.url, own.experiment, COUNT)
+    own.chat = seed_traces.chat(own.url, own.experiment, 0xC4A7)
+    own.deep = seed_traces.deep(own.url, own.experiment, 0xDEE9, 60)
+    own.answer = seed_traces.answer(own.url, own.experiment, 0xA115)
+    own.huge = seed_traces.huge(own.url, own.experiment, 0xB16, SPANS)
+    own.page = f"{own.url}/experiments/{own.experiment}/traces"
+    return own
 
 
 def opened(page, address):
@@ -240,6 +229,27 @@ def test_deep_spans_keep_their_names_and_widths_are_moved_by_keys(page, traced):
         assert page.evaluate(f"{part}.offsetWidth") == before
     shown(page, traced, traced.chat)
     assert page.evaluate("document.querySelector('.wfgrid').offsetHeight") < 150, "no taller than its three spans"
+
+
+def test_what_is_said_is_changed_and_texts_stay_texts(page, traced):
+    trace = f"tr-{7:032x}"
+    source = {"source_type": "LLM_JUDGE", "source_id": "judge"}
+    said = {"assessment_name": "polite", "source": source, "feedback": {"value": "yes"}}
+    traced.call(f"/api/3.0/mlflow/traces/{trace}/assessments", {"assessment": said})
+    shown(page, traced, trace)
+
+    def change(field, text):
+        page.wait_for("document.querySelector('[aria-label=\"Change polite\"]') !== null")
+        page.evaluate("document.querySelector('[aria-label=\"Change polite\"]').click()")
+        page.evaluate(f"document.querySelectorAll('.sayform textarea')[{field}].value = {json.dumps(text)}")
+        page.evaluate("document.querySelector('.sayform').requestSubmit()")
+        page.wait_for(f"[...document.querySelectorAll('.saidlist .mono, .saidlist p')].some((one) => one.textContent === {json.dumps(text)})")
+        all = traced.call(f"/api/3.0/mlflow/traces/{trace}")["trace"]["trace_info"]["assessments"]
+        now = next(one for one in all if one["assessment_name"] == "polite")
+        return now["feedback"]["value"], now.get("rationale")
+
+    assert change(1, "it said please") == ("yes", "it said please")
+    assert change(0, "no") == ("no", "it said please"), "as its judge writes it"
 
 
 def test_expectations_have_no_colour_and_errors_their_message(page, traced):

@@ -5,9 +5,8 @@ import pathlib
 
 import pytest
 
-from conftest import PICTURES, Server
+from conftest import CHECKS, PICTURES
 
-CHECKS = (pathlib.Path(__file__).parent / "page_checks.js").read_text()
 IS_PROMPT = {"key": "mlflow.prompt.is_prompt", "value": "true"}
 MLMODEL = """flavors:
   python_function: {{python_version: 3.12.1}}
@@ -55,34 +54,24 @@ def logged(server, experiment, auc):
 
 
 @pytest.fixture(scope="module")
-def kept(tmp_path_factory):
-    server = Server(tmp_path_factory.mktemp("kept"))
-    prompt(server, "greet", "text", "Say hello to {{name}}.\nBe kind.\n<script>x</script>", "Say hello to {{ name }} in {{language}}.\nBe terse.\n<script>x</script>")
+def kept(own):
+    prompt(own, "greet", "text", "Say hello to {{name}}.\nBe kind.\n<script>x</script>", "Say hello to {{ name }} in {{language}}.\nBe terse.\n<script>x</script>")
     chats = [[{"role": "system", "content": f"Be {word}."}, {"role": "user", "content": "{{question}}"}] for word in ("kind", "brief")]
-    prompt(server, "talk", "chat", *map(json.dumps, chats))
-    server.mlflow("registered-models/alias", name="greet", alias="production", version="1")
+    prompt(own, "talk", "chat", *map(json.dumps, chats))
+    own.mlflow("registered-models/alias", name="greet", alias="production", version="1")
     settings = {"_mlflow_prompt_response_format": json.dumps({"type": "object"}), "_mlflow_prompt_model_config": json.dumps({"temperature": 0.2})}
-    prompt(server, "shaped", "text", "Say {{a}}")
+    prompt(own, "shaped", "text", "Say {{a}}")
     tags = [{"key": key, "value": value} for key, value in settings.items()]
     text = [IS_PROMPT, {"key": "_mlflow_prompt_type", "value": "text"}, {"key": "mlflow.prompt.text", "value": "Say {{a}}"}]
-    server.mlflow("model-versions/create", name="shaped", source="prompt-template", tags=text + tags)
-    server.experiment = server.mlflow("experiments/create", name="fits <i>")["experiment_id"]
-    server.logged = [logged(server, server.experiment, auc) for auc in (0.8, 0.999976)]
-    server.mlflow("registered-models/create", name="delay")
-    version(server, "0", 4, 0.5, "1.5.0", "double")
-    version(server, "0", 6, 0.4, "1.6.0", "string")
+    own.mlflow("model-versions/create", name="shaped", source="prompt-template", tags=text + tags)
+    own.experiment = own.mlflow("experiments/create", name="fits <i>")["experiment_id"]
+    own.logged = [logged(own, own.experiment, auc) for auc in (0.8, 0.999976)]
+    own.mlflow("registered-models/create", name="delay")
+    version(own, "0", 4, 0.5, "1.5.0", "double")
+    version(own, "0", 6, 0.4, "1.6.0", "string")
     for number in range(120):
-        server.mlflow("registered-models/create", name=f"many-{number:03}")
-    yield server
-    assert server.stop() == 0
-
-
-@pytest.fixture
-def page(browser, kept):
-    page = browser.page(1440, "light")
-    yield page
-    assert page.settle() == []
-    page.close()
+        own.mlflow("registered-models/create", name=f"many-{number:03}")
+    return own
 
 
 def text(page):

@@ -209,7 +209,7 @@ pub(crate) async fn resolve(client: &Client, name: &str) -> Result<Value, Failed
             Err(failed) => return Err(failed),
         }
     }
-    let known = all(client).await?;
+    let known = some(client, NAMED).await?;
     let hint = "`mainstay experiments list` shows those that there are";
     Err(Unknown::new("experiment", name, known.iter().filter_map(|one| one["name"].as_str()), hint).into())
 }
@@ -234,16 +234,16 @@ pub(crate) async fn id(client: &Client, name: &str) -> Result<Value, Failed> {
 /// Most experiments whose names are looked up for a table or a proposal.
 const NAMED: usize = 1_000;
 
-/// Experiments, as MLflow tells them.
-pub(crate) async fn all(client: &Client) -> Result<Vec<Value>, Failed> {
-    client.search(&format!("{MLFLOW}/experiments/search"), json!({}), "experiments", NAMED).await
+/// Experiments, as MLflow tells them, so many at most.
+pub(crate) async fn some(client: &Client, most: usize) -> Result<Vec<Value>, Failed> {
+    client.search(&format!("{MLFLOW}/experiments/search"), json!({}), "experiments", most).await
 }
 
 /// The names of experiments by their ids.
 pub(crate) async fn names(client: &Client) -> Result<BTreeMap<String, String>, Failed> {
     let text = |value: &Value| value.as_str().map(str::to_owned);
     let pair = |one: Value| Some((text(&one["experiment_id"])?, text(&one["name"])?));
-    Ok(all(client).await?.into_iter().filter_map(pair).collect())
+    Ok(some(client, NAMED).await?.into_iter().filter_map(pair).collect())
 }
 
 #[cfg(test)]

@@ -13,7 +13,8 @@ use std::sync::{Mutex, PoisonError};
 /// Most directories that are remembered; behind them all are forgotten.
 const MOST: usize = 4_096;
 
-/// What is known of the directories below a root. Only this process removes any.
+/// What is known of the directories below a root. Somebody else may remove one, who has to leave it to us to make it
+/// again.
 pub(super) struct Durable {
     root: PathBuf,
     state: Mutex<State>,
@@ -40,9 +41,12 @@ impl Durable {
 
     /// Makes a directory, does with it what gives a file there a name, and lets that name survive a power cut.
     pub(super) fn name(&self, directory: &Path, give: impl FnOnce() -> io::Result<()>) -> io::Result<Named> {
+        let is_there = directory.is_dir();
         let (removals, is_known) = self.state(|state| {
-            let is_known = state.removing == 0 && state.known.contains(directory);
-            (state.removals, is_known)
+            if !is_there {
+                state.known.remove(directory);
+            }
+            (state.removals, state.removing == 0 && state.known.contains(directory))
         });
         if let Err(error) = fs::create_dir_all(directory).and_then(|()| give()) {
             return Ok(Named::Refused(error));
@@ -140,6 +144,17 @@ mod tests {
         durable.state(|state| state.removing = 1);
         write(&durable, &place.join("h"));
         assert!(!knows(&durable, &place));
+    }
+
+    #[test]
+    fn what_somebody_else_removed_is_not_known() {
+        let root = tempfile::tempdir().unwrap();
+        let durable = Durable::new(root.path().to_owned());
+        let place = root.path().join("a");
+        write(&durable, &place.join("f"));
+        fs::remove_dir_all(&place).unwrap();
+        let refused = durable.name(&place, || Err(io::ErrorKind::AlreadyExists.into())).unwrap();
+        assert!(matches!(refused, Named::Refused(_)) && place.exists() && !knows(&durable, &place));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Only a folder that bears the name of the very thing is removed. A place that several things share, since somebody
 //! named it so, is left alone, as is what lies where this server does not reach.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -80,15 +81,10 @@ impl Artifacts for ArtifactPlaces {
         let mut folders: Vec<(Arc<dyn Objects>, ObjectPath)> =
             places.iter().filter_map(|place| self.root.locate(place, &self.objects)).collect();
         folders.sort_by(|(_, a), (_, b)| a.cmp(b));
-        let mut bytes = 0_u64;
-        for (at, (objects, path)) in folders.iter().enumerate() {
-            // One that lies in another one is counted there.
-            let mut before = folders.iter().take(at);
-            let within = |outer: &ObjectPath| {
-                path == outer
-                    || path.as_str().strip_prefix(outer.as_str()).is_some_and(|rest| rest.starts_with('/'))
-            };
-            if !before.any(|(other, outer)| Arc::ptr_eq(objects, other) && within(outer)) {
+        let (mut bytes, mut counted) = (0_u64, HashSet::new());
+        for (objects, path) in &folders {
+            let store = Arc::as_ptr(objects).cast::<()>().addr();
+            if is_counted_first(&mut counted, store, path.as_str()) {
                 bytes = bytes.saturating_add(measure(&**objects, path.clone()).await?.bytes);
             }
         }
@@ -101,6 +97,17 @@ impl Artifacts for ArtifactPlaces {
             Own::Nothing | Own::Elsewhere => Ok(()),
         }
     }
+}
+
+/// Whether a folder of a store is neither one of those that are counted nor lies in one; it is counted from then on.
+/// Outer folders come before those within.
+fn is_counted_first<'p>(counted: &mut HashSet<(usize, &'p str)>, store: usize, path: &'p str) -> bool {
+    let above = path.rmatch_indices('/').filter_map(|(at, _)| path.get(..at));
+    let is_first = !std::iter::once(path).chain(above).any(|outer| counted.contains(&(store, outer)));
+    if is_first {
+        counted.insert((store, path));
+    }
+    is_first
 }
 
 /// Counts the files below a folder, a directory at a time.
@@ -132,6 +139,18 @@ mod tests {
     fn own(kind: TargetKind, id: &str, path: &str) -> Option<String> {
         let path = ObjectPath::new(path).unwrap();
         own_folder(&Target { kind, id: id.to_owned() }, &path).map(|path| path.to_string())
+    }
+
+    #[test]
+    fn what_lies_in_another_folder_is_counted_there() {
+        let mut counted = HashSet::new();
+        let folders =
+            [(1, "a"), (1, "a"), (1, "a-b"), (1, "a/c"), (1, "a/c/d"), (1, "ab"), (2, "a"), (2, "a/c")];
+        let first: Vec<_> = folders
+            .into_iter()
+            .filter(|(store, path)| is_counted_first(&mut counted, *store, path))
+            .collect();
+        assert_eq!(first, [(1, "a"), (1, "a-b"), (1, "ab"), (2, "a")]);
     }
 
     #[test]

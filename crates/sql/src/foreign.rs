@@ -18,7 +18,8 @@ pub struct ForeignDatabase {
 }
 
 impl ForeignDatabase {
-    /// Opens a SQLite file. It must exist; nothing is written, neither to it nor beside it.
+    /// Opens a SQLite file. It must exist, and nothing is written to it. Beside one in WAL mode SQLite leaves the files
+    /// by which several processes share it (`-shm`, `-wal`), as any reader of it does.
     pub async fn open_sqlite(path: &Path) -> Result<Self, StorageError> {
         Self::begin(Connection::Sqlite(SqliteConnection::reader(path)?)).await
     }

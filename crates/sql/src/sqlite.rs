@@ -26,13 +26,10 @@ const BACKUP_PAUSE: Duration = Duration::from_millis(5);
 /// An open file.
 pub struct SqliteConnection {
     inner: Connection,
-    /// `$1` text → `?1` text. SQLite numbers `$name` parameters by appearance, not by name.
-    spelled: HashMap<*const u8, String>,
+    /// `$1` text → `?1` text, by the address and the length of the former. SQLite numbers `$name` parameters by
+    /// appearance, not by name.
+    spelled: HashMap<(usize, usize), String>,
 }
-
-// The map's keys are addresses of `'static` text, used only as numbers.
-#[expect(unsafe_code, reason = "a pointer used as a map key is never followed, so it may cross threads")]
-unsafe impl Send for SqliteConnection {}
 
 impl SqliteConnection {
     /// Opens for writing, and creates the file if there is none.
@@ -107,8 +104,8 @@ impl SqliteConnection {
     }
 }
 
-fn spell<'a>(spelled: &'a mut HashMap<*const u8, String>, sql: &'static str) -> &'a str {
-    spelled.entry(sql.as_ptr()).or_insert_with(|| sql.replace('$', "?"))
+fn spell<'a>(spelled: &'a mut HashMap<(usize, usize), String>, sql: &'static str) -> &'a str {
+    spelled.entry((sql.as_ptr().addr(), sql.len())).or_insert_with(|| sql.replace('$', "?"))
 }
 
 fn value_of(value: ValueRef<'_>) -> Result<Value, StorageError> {

@@ -8,11 +8,14 @@
 
 use std::time::Duration;
 
+/// Most commands in one transaction.
+pub(crate) const GROUP: usize = 256;
 /// Commits that are faster than this are not waited for, in microseconds: a nap is not much shorter.
 const WORTHWHILE: u64 = 500;
 /// Longest commit that counts, in microseconds: nobody waits for more than half of it.
 const LONGEST: u64 = 20_000;
-/// Naps in the longest wait, which is half a commit.
+/// Most naps in a wait, which is for half a commit at most. They take longer than they are told to, by as much as it
+/// takes to wake a thread.
 const NAPS: u32 = 16;
 /// Most groups that go without a wait after one that was in vain.
 const LONGEST_REST: u32 = 64;
@@ -37,8 +40,17 @@ pub(crate) struct Wait {
     pub(crate) enough: usize,
     /// How long to sleep before looking again.
     pub(crate) nap: Duration,
-    /// How often.
+    /// How often at most.
     pub(crate) naps: u32,
+    /// Half a commit, in microseconds.
+    longest: u64,
+}
+
+impl Wait {
+    /// Whether it ends, after so long, for a group that has so many commands now.
+    pub(crate) const fn is_over(self, has: usize, micros: u64) -> bool {
+        has >= self.enough || micros >= self.longest
+    }
 }
 
 impl Gathering {
@@ -46,7 +58,7 @@ impl Gathering {
     /// the last group was committed; then there was nothing to do for `idle_micros`.
     pub(crate) fn wait(&mut self, has: usize, waiting: usize, idle_micros: u64) -> Option<Wait> {
         let longest = self.commit_micros / 2;
-        let enough = self.last.saturating_add(waiting);
+        let enough = self.last.saturating_add(waiting).min(GROUP);
         if self.commit_micros < WORTHWHILE || idle_micros > longest || has >= enough {
             return None;
         }
@@ -55,7 +67,7 @@ impl Gathering {
             return None;
         }
         let nap = Duration::from_micros(longest) / NAPS;
-        Some(Wait { enough, nap, naps: NAPS })
+        Some(Wait { enough, nap, naps: NAPS, longest })
     }
 
     /// What a wait has brought. Some of those who were answered may have had their last answer.
@@ -91,13 +103,18 @@ mod tests {
         gathering: Gathering,
         now: u64,
         commit: u64,
+        /// How much longer a nap takes than it is told to.
+        oversleep: u64,
+        /// How long was waited at most.
+        waited: u64,
         /// When each command comes.
         coming: Vec<u64>,
     }
 
     impl Simulation {
         fn new(callers: u64, commit: u64) -> Self {
-            Self { gathering: Gathering::default(), now: 0, commit, coming: (0..callers).collect() }
+            let coming = (0..callers).collect();
+            Self { gathering: Gathering::default(), now: 0, commit, oversleep: 60, waited: 0, coming }
         }
 
         fn take(&mut self) -> usize {
@@ -117,13 +134,15 @@ mod tests {
                 has += self.take();
             }
             if let Some(wait) = self.gathering.wait(has, waiting, idle) {
+                let begun = self.now;
                 for _ in 0..wait.naps {
-                    if has >= wait.enough {
+                    self.now += u64::try_from(wait.nap.as_micros()).unwrap() + self.oversleep;
+                    has += self.take();
+                    if wait.is_over(has, self.now - begun) {
                         break;
                     }
-                    self.now += u64::try_from(wait.nap.as_micros()).unwrap();
-                    has += self.take();
                 }
+                self.waited = self.waited.max(self.now - begun);
                 self.gathering.waited(wait, has);
             }
             self.now += self.commit;
@@ -177,6 +196,16 @@ mod tests {
     }
 
     #[test]
+    fn nobody_waits_for_longer_than_half_a_commit() {
+        for commit in [600, 2_000, 10_000] {
+            let mut slow = Simulation::new(8, commit);
+            slow.run(|_, caller| commit * (1 + caller as u64));
+            let nap = commit / 2 / u64::from(NAPS) + slow.oversleep;
+            assert!((1..=commit / 2 + nap).contains(&slow.waited), "{commit}: {}", slow.waited);
+        }
+    }
+
+    #[test]
     fn after_a_pause_nobody_waits() {
         let mut gathering = Gathering::default();
         for _ in 0..50 {
@@ -189,5 +218,16 @@ mod tests {
         gathering.waited(wait, 2);
         assert_eq!(gathering.wait(1, 0, 100), None);
         assert!(gathering.wait(1, 0, 100).is_some());
+    }
+
+    #[test]
+    fn a_full_group_waits_for_nobody() {
+        let mut gathering = Gathering::default();
+        for _ in 0..50 {
+            gathering.committed(2_000);
+        }
+        gathering.dealt_with(GROUP);
+        assert_eq!(gathering.wait(GROUP, GROUP, 0), None);
+        assert_eq!(gathering.wait(GROUP - 1, 2, 0).unwrap().enough, GROUP);
     }
 }

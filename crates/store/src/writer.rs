@@ -23,12 +23,10 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::driver::Connection;
 use crate::events;
-use crate::gathering::Gathering;
+use crate::gathering::{GROUP, Gathering};
 use crate::params;
 use crate::tx::{StoreTx, Trouble};
 
-/// Most commands in one transaction.
-const GROUP: usize = 256;
 /// Most commands that wait; further ones are told to come again.
 const QUEUE: usize = 4_096;
 /// How often a command that the database could not serialise is tried alone.
@@ -239,11 +237,13 @@ impl Group {
             }
             let idle = micros_between(ended, self.surroundings.clock.now());
             if let Some(wait) = self.gathering.wait(waiting.jobs.len(), while_committing, idle) {
+                let begun = self.surroundings.clock.now();
                 for _ in 0..wait.naps {
                     // The thread is the writer's own, and nothing else is to be done on it.
                     std::thread::sleep(wait.nap);
                     waiting.take(&mut queue);
-                    if waiting.jobs.len() >= wait.enough || waiting.stopping.is_some() {
+                    let micros = micros_between(begun, self.surroundings.clock.now());
+                    if waiting.stopping.is_some() || wait.is_over(waiting.jobs.len(), micros) {
                         break;
                     }
                 }

@@ -1,6 +1,7 @@
 // What one may change of a model, of a version of it, or make of a logged model: the routes of MLflow's clients, which ask
 // again whether one may, and whose refusals are told as they are.
 
+import { labelled, question } from "./dialog.js";
 import { button, make } from "./dom.js";
 import { ask } from "./run-api.js";
 
@@ -24,37 +25,15 @@ function start() {
 
 const send = (path, body, method = "POST") => ask(`${API}/${path}`, body, { method });
 
-// A dialog with a form. What it does may be refused, and then it says so and stays.
-function dialog(title, parts, { word, look = "primary", work }) {
-  const says = make("p", { class: "fault", role: "alert", hidden: true });
-  const tell = async (doing) => {
-    says.hidden = true;
-    try {
-      await doing();
-    } catch (error) {
-      says.textContent = error.message;
-      says.hidden = false;
-    }
-  };
-  const form = make("form", { class: "editform" }, ...parts(tell), says,
-    make("span", { class: "acts" }, button("Cancel", () => panel.close(), { class: "btn" }), make("button", { class: `btn ${look}` }, word)));
-  const panel = make("dialog", { class: "dialog", "aria-label": title }, make("header", {}, make("h2", {}, title)), form);
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    tell(work);
-  });
-  panel.addEventListener("close", () => panel.remove());
-  document.body.append(panel);
-  panel.showModal();
-}
-
 const again = () => location.reload();
 
 function describe(kind, named) {
   const text = make("textarea", { rows: "10", autofocus: true });
   text.value = place.dataset.description;
-  dialog("Describe it", () => [make("label", {}, "Markdown", text)], {
-    word: "Save",
+  question({
+    title: "Describe it",
+    fields: [labelled("Markdown", text)],
+    action: "Save",
     work: async () => {
       await send(`${kind}/update`, { ...named, description: text.value }, "PATCH");
       again();
@@ -63,8 +42,8 @@ function describe(kind, named) {
 }
 
 // What there is, each with a way to take it away.
-const removable = (texts, take, tell) => make("ul", { class: "editlist" }, ...texts.map(({ name, shown }) => make("li", {}, make("span", {}, shown),
-  take ? button("Remove", () => tell(async () => {
+const removable = (texts, take, attempt) => make("ul", { class: "editlist" }, ...texts.map(({ name, shown }) => make("li", {}, make("span", {}, shown),
+  take ? button("Remove", () => attempt(async () => {
     await take(name);
     again();
   }), { "aria-label": `Remove ${name}` }) : null)));
@@ -73,8 +52,10 @@ function aliases({ name, version }, rights) {
   const known = [...place.querySelectorAll("[data-alias]")].map(({ value }) => ({ name: value, shown: value }));
   const field = make("input", { type: "text", required: true, autofocus: true, maxlength: "255", placeholder: "champion", autocomplete: "off", spellcheck: "false" });
   const take = rights.includes("delete") ? (alias) => send("registered-models/alias", { name, alias }, "DELETE") : null;
-  dialog(`Aliases of version ${version}`, (tell) => [removable(known, take, tell), make("label", {}, "Point this alias here, wherever it points now", field)], {
-    word: "Set",
+  question({
+    title: `Aliases of version ${version}`,
+    fields: (attempt) => [removable(known, take, attempt), labelled("Point this alias here, wherever it points now", field)],
+    action: "Set",
     work: async () => {
       await send("registered-models/alias", { name, alias: field.value.trim(), version });
       again();
@@ -87,8 +68,10 @@ function tags(kind, named, rights) {
   const key = make("input", { type: "text", required: true, autofocus: true, maxlength: "250", autocomplete: "off", spellcheck: "false" });
   const value = make("input", { type: "text", maxlength: "5000", autocomplete: "off", spellcheck: "false" });
   const take = rights.includes("delete") ? (tag) => send(`${kind}/delete-tag`, { ...named, key: tag }, "DELETE") : null;
-  dialog("Tags", (tell) => [removable(known, take, tell), make("label", {}, "Tag", key), make("label", {}, "Value", value)], {
-    word: "Set",
+  question({
+    title: "Tags",
+    fields: (attempt) => [removable(known, take, attempt), labelled("Tag", key), labelled("Value", value)],
+    action: "Set",
     work: async () => {
       await send(`${kind}/set-tag`, { ...named, key: key.value.trim(), value: value.value });
       again();
@@ -98,9 +81,11 @@ function tags(kind, named, rights) {
 
 function remove(named) {
   const sentence = `Version ${named.version} of ${named.name} goes from all lists, with its aliases. The record keeps that it was there, and its number is not given again.`;
-  dialog(`Delete version ${named.version}?`, () => [make("p", {}, sentence)], {
-    word: "Delete",
-    look: "danger",
+  question({
+    title: `Delete version ${named.version}?`,
+    says: [sentence],
+    action: "Delete",
+    isDanger: true,
     work: async () => {
       await send("model-versions/delete", named, "DELETE");
       location.assign(`/models/${encodeURIComponent(named.name)}`);
@@ -113,8 +98,10 @@ async function register() {
   const models = make("datalist", { id: "known-models" });
   const field = make("input", { type: "text", required: true, autofocus: true, maxlength: "256", list: "known-models", autocomplete: "off", spellcheck: "false" });
   field.value = name;
-  dialog("Register a version", () => [make("label", {}, "Of this model, which is made if there is none", field), models], {
-    word: "Register",
+  question({
+    title: "Register a version",
+    fields: [labelled("Of this model, which is made if there is none", field), models],
+    action: "Register",
     work: async () => {
       const model = field.value.trim();
       try {

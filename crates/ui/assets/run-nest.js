@@ -11,6 +11,8 @@ const PARENTS = 1000;
 const ABSENT = 200;
 // Below this, children stand beside each other: nobody nests so deep but by mistake.
 const DEEPEST = 8;
+// A text as the search language takes any.
+const quoted = (text) => `E'${text.replace(/[\\']/g, "\\$&")}'`;
 
 // The runs below one, or those at the top, and what is open of them.
 class Level {
@@ -87,7 +89,8 @@ export class NestedRows extends EventTarget {
     const absent = parents.filter(({ key: [id] }) => !listed.has(id));
     if (absent.length > ABSENT) return "";
     this.kin = new Map(parents.filter(({ key: [id] }) => listed.has(id)).map(({ key: [id], runs }) => [id, runs]));
-    return [`${PARENT} IS NULL`, ...absent.map(({ filter }) => `(${filter})`)].join(" OR ");
+    const orphans = absent.map(({ key: [id] }) => quoted(id)).join(", ");
+    return `${PARENT} IS NULL${orphans && ` OR ${PARENT} IN (${orphans})`}`;
   }
 
   get isNested() {
@@ -109,13 +112,14 @@ export class NestedRows extends EventTarget {
   }
 
   async toggle({ id, rows, level, at, depth }) {
-    const others = level.opened.filter((one) => one.at !== at);
+    const others = () => level.opened.filter((one) => one.at !== at);
     if (rows) {
       rows.every((part) => part.close());
-      level.opened = others;
+      level.opened = others();
     } else {
       const below = await new Level(this, `${PARENT} = '${id}'`, depth + 1).open();
-      level.opened = [...others, { at, level: below }].sort((one, other) => one.at - other.at);
+      // Others may have been opened meanwhile.
+      level.opened = [...others(), { at, level: below }].sort((one, other) => one.at - other.at);
     }
     this.dispatchEvent(new Event("grown"));
   }

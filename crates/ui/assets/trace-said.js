@@ -27,6 +27,8 @@ const valueOf = (one) => {
   return one.issue?.issue_name;
 };
 const written = (value) => (typeof value === "string" ? value : JSON.stringify(value));
+// What takes the place of a value: a text stays one, since "yes" of a judge is not the same as true.
+const revised = (before, typed) => (typed === written(before) ? before : typeof before === "string" ? typed.trim() : read(typed));
 
 export class Said {
   constructor(place, { trace, who, spanId }) {
@@ -105,7 +107,7 @@ export class Said {
   }
 
   async keep() {
-    const value = read(this.value.value);
+    const value = this.changing ? revised(valueOf(this.changing), this.value.value) : read(this.value.value);
     const kind = this.kind.value;
     const isNested = typeof value === "object" && value !== null;
     const judged = kind === "feedback" ? { feedback: { value } }

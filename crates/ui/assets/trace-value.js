@@ -87,7 +87,7 @@ function chat(messages) {
     return make("li", { class: `by-${["user", "assistant", "system", "tool"].includes(message.role) ? message.role : "other"}` },
       make("b", { class: "role" }, message.name ? `${message.role} · ${message.name}` : message.role),
       ...parts.map(part), ...(message.tool_calls ?? []).map(call));
-  }));
+  }), messages.length > MOST ? make("li", { class: "by-other soft" }, `${messages.length - MOST} more: see it as JSON`) : null);
 }
 
 // A value by its shape, so deep and no deeper; `isRead` if its texts may be Markdown.

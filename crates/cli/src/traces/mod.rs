@@ -105,7 +105,7 @@ impl List {
         let ids = if let Some(ids) = experiments::ids(client, &self.experiment).await? {
             ids
         } else {
-            let all = experiments::all(client).await?;
+            let all = experiments::some(client, usize::MAX).await?;
             all.into_iter().map(|mut experiment| experiment["experiment_id"].take()).collect()
         };
         let location =

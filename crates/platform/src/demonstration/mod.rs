@@ -133,13 +133,22 @@ impl Recorder {
         Ok(())
     }
 
+    /// Marks one as no longer whole: should what follows be interrupted, nobody takes it for that.
+    async fn doubt(&self, task: Task<'_>, mark: &Mark) -> Result<(), Failure> {
+        if mark.whole.is_empty() {
+            return Ok(());
+        }
+        self.mark(task, &Mark::begun(Features::new(), mark.all())).await
+    }
+
     /// Makes room for another demonstration: this one gives up its name and its place.
-    async fn set_aside(&self, task: Task<'_>, lifecycle: Lifecycle) -> Result<(), Failure> {
+    async fn set_aside(&self, task: Task<'_>, mark: &Mark, lifecycle: Lifecycle) -> Result<(), Failure> {
         let (caller, workspace, id) = (task.caller, task.workspace, task.experiment);
         if lifecycle == Lifecycle::Deleted {
             // What is deleted cannot be renamed.
             self.tracking.run(caller, RestoreExperiment { workspace: workspace.clone(), id }).await?;
         }
+        self.doubt(task, mark).await?;
         self.delete_datasets(task).await?;
         let name = ExperimentName::new(format!("{NAME} (set aside, {id})"))?;
         self.tracking.run(caller, RenameExperiment { workspace: workspace.clone(), id, name }).await?;
@@ -160,10 +169,10 @@ impl Recorder {
             if is_active && !mark.is_half() && standing.is_none() {
                 (standing, features) = (Some(experiment.id), mark.whole);
             } else if is_active {
-                self.set_aside(task, experiment.lifecycle).await?;
+                self.set_aside(task, &mark, experiment.lifecycle).await?;
                 features.extend(mark.whole);
             } else if experiment.name.as_str() == NAME {
-                self.set_aside(task, experiment.lifecycle).await?;
+                self.set_aside(task, &mark, experiment.lifecycle).await?;
             }
         }
         Ok((standing, features))
@@ -254,9 +263,8 @@ impl Demonstrations for Recorder {
         let (mut features, mut targets) = (Features::new(), Vec::new());
         for (ExperimentDetail { experiment, .. }, mark) in self.all(workspace).await? {
             let task = Task { caller, workspace, experiment: experiment.id };
-            if experiment.lifecycle == Lifecycle::Active && !mark.is_half() {
-                // Should it be interrupted here, nothing answers that it is whole.
-                self.mark(task, &Mark::begun(Features::new(), mark.whole.clone())).await?;
+            if experiment.lifecycle == Lifecycle::Active {
+                self.doubt(task, &mark).await?;
             }
             self.delete_datasets(task).await?;
             features.extend(mark.all());

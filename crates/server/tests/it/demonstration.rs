@@ -198,6 +198,10 @@ async fn what_was_interrupted_is_done_anew() {
         let third = bare(&app, GENERATE).await;
         assert_eq!(third["status"], "created");
         assert_ne!(third["experiment_id"], made["experiment_id"]);
+        let aside = app.get(&format!("{API}/experiments/get?experiment_id={id}")).await.expect(200);
+        let tags = aside["experiment"]["tags"].as_array().unwrap();
+        let mark = tags.iter().find(|tag| tag["key"] == "mainstay.demonstration").unwrap();
+        assert_eq!(mark["value"], "; begun: traces, evaluation", "its dataset is gone");
 
         app.act_as(owner);
         assert_eq!(bare(&app, DELETE).await["features_deleted"], json!(BOTH));

@@ -21,6 +21,7 @@ use super::model_card::{Folder, own_tags};
 use super::model_files::Example;
 use super::registered::{Registered, registered};
 use super::run_columns::Status;
+use super::run_origin::NOTE;
 use super::{Row, reads};
 use crate::frame::{Error, Missing, Page, page};
 use crate::show::figure::{exact, logged};
@@ -144,7 +145,7 @@ async fn show(
         is_deleted,
         kind: model.model_type.clone(),
         created: Moment::ago(model.created, console.now()),
-        note: found.tags.get("mlflow.note.content").and_then(|note| Markdown::some(note)),
+        note: found.tags.get(NOTE).and_then(|note| Markdown::some(note)),
         run: source.map(|run| SourceRun::named(run, &names)),
         run_id: source.map_or_else(String::new, ToString::to_string),
         artifacts: model.artifact_uri.clone(),

@@ -44,7 +44,7 @@ pub(super) struct FileRow {
 #[derive(Default)]
 pub(super) struct Folder {
     pub(super) files: Vec<FileRow>,
-    /// How many more there are.
+    /// How many more there are, at least.
     pub(super) more: usize,
     pub(super) size: String,
     pub(super) sides: Vec<Side>,
@@ -68,6 +68,7 @@ impl Folder {
         }
         let example = found.example(console, root).await?;
         let load = snippet(uri, found.described.as_ref());
+        let size = found.whole_size();
         let row = |(path, size): (String, u64)| FileRow {
             href: Some(format!("{download}{}", segment(&path))),
             size: bytes(size),
@@ -78,7 +79,7 @@ impl Folder {
         Ok(Self {
             more: found.count.saturating_sub(found.files.len().min(FILES)),
             files: found.files.into_iter().take(FILES).map(row).collect(),
-            size: bytes(found.size),
+            size,
             made_with: described.flavors.into_iter().chain(client).collect(),
             sides: described.sides,
             example,
@@ -154,7 +155,7 @@ pub(super) fn given(run: Option<&RunDetail>, model: Option<&LoggedModelDetail>) 
 
 /// Tags that are not the clients' own.
 pub(super) fn own_tags(tags: &BTreeMap<String, String>) -> Vec<(String, String)> {
-    let own = tags.iter().filter(|(key, _)| !key.starts_with("mlflow."));
+    let own = tags.iter().filter(|(key, _)| !key.starts_with("mlflow.") && !key.starts_with("_mlflow_"));
     own.map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 

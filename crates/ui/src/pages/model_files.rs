@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use super::run_artifacts::{Grid, logged_table};
 use crate::Console;
 use crate::frame::Error;
+use crate::show::figure::bytes;
 
 /// Most files that are listed.
 const FILES: usize = 500;
@@ -26,12 +27,14 @@ const DEEPEST: usize = 4;
 /// What lies there.
 #[derive(Debug, Default)]
 pub(super) struct ModelFiles {
-    /// The first of them, by path, with their sizes in bytes.
+    /// Some of them, by path, with their sizes in bytes.
     pub(super) files: Vec<(String, u64)>,
-    /// How many there are.
+    /// How many were found.
     pub(super) count: usize,
-    /// How many bytes they have together.
-    pub(super) size: u64,
+    /// How many bytes those have together.
+    size: u64,
+    /// Whether there are more than were looked for.
+    has_more: bool,
     /// What `MLmodel` says.
     pub(super) described: Option<Described>,
     /// What `requirements.txt` says.
@@ -47,7 +50,9 @@ impl ModelFiles {
         while let Some(folder) = folders.pop() {
             looked += 1;
             let place = if folder.is_empty() { root.clone() } else { root.join(&folder)? };
-            for entry in console.objects.list(Some(&place), ENTRIES).await?.entries {
+            let listing = console.objects.list(Some(&place), ENTRIES).await?;
+            found.has_more |= listing.has_more;
+            for entry in listing.entries {
                 let path = if folder.is_empty() { entry.name } else { format!("{folder}/{}", entry.name) };
                 match entry.size {
                     Some(size) => {
@@ -58,7 +63,7 @@ impl ModelFiles {
                         }
                     }
                     None if looked + folders.len() < FOLDERS => folders.push(path),
-                    None => {}
+                    None => found.has_more = true,
                 }
             }
         }
@@ -69,6 +74,12 @@ impl ModelFiles {
             found.requirements = text_of(console, &root.join("requirements.txt")?).await?;
         }
         Ok(found)
+    }
+
+    /// How large they are together.
+    pub(super) fn whole_size(&self) -> String {
+        let known = bytes(self.size);
+        if self.has_more { format!("over {known}") } else { known }
     }
 
     /// The example of an input that lies beside the model.
@@ -299,6 +310,12 @@ signature:
         assert_eq!(described.example.as_deref(), Some("input_example.json"));
         assert_eq!(Described::read("a: ["), None);
         assert_eq!(Described::read("a: b"), Some(Described::default()));
+    }
+
+    #[test]
+    fn a_folder_that_is_too_large_to_be_looked_through_says_so() {
+        let found = |has_more| ModelFiles { count: 3, size: 2_000_000, has_more, ..ModelFiles::default() };
+        assert_eq!(found(true).whole_size(), format!("over {}", found(false).whole_size()));
     }
 
     #[test]

@@ -16,6 +16,7 @@ use mainstay_registry::name::{ModelName, VersionNumber};
 use mainstay_registry::prompt::{PROMPT_TYPE, is_prompt};
 use serde::Deserialize;
 
+use super::model_card::own_tags;
 use super::prompt_text::{Body, Message, Part, body_of, plain, variables};
 use super::{Row, asked, reads};
 use crate::frame::{Error, Missing, Page, page};
@@ -97,7 +98,7 @@ async fn list(
             versions: counted(versions, "version", "versions"),
             newest: newest.map(|newest| plain(&body_of(&newest.tags), 160)),
             aliases: detail.aliases.iter().map(|(alias, to)| (alias.to_string(), to.0)).collect(),
-            tags: own(&detail.tags),
+            tags: own_tags(&detail.tags),
             updated: Moment::ago(detail.model.updated, now),
             description: detail.model.description,
             name: detail.model.name.to_string(),
@@ -112,12 +113,6 @@ async fn list(
         next,
         search,
     })
-}
-
-/// Tags that are not the client's own.
-fn own(tags: &BTreeMap<String, String>) -> Vec<(String, String)> {
-    let is_own = |key: &str| !key.starts_with("mlflow.") && !key.starts_with("_mlflow_");
-    tags.iter().filter(|(key, _)| is_own(key)).map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
 struct VersionRow {
@@ -218,20 +213,22 @@ async fn show(
         creator: one.version.creator.as_ref().map_or_else(String::new, ToString::to_string),
         created: Moment::ago(one.version.created, console.now()),
     };
-    let filter = number.map(|number| format!("prompt = '{name}/{number}'")).unwrap_or_default();
     page(&PromptPage {
         shell: Shell::new(name.to_string(), Section::Prompts).seen_by(&caller).under("Prompts", "/prompts"),
         here: link::prompt(name),
         audit: link::audit_of(model_subject(name)),
-        tags: own(&detail.tags),
+        tags: own_tags(&detail.tags),
         aliases: detail.aliases.iter().map(|(alias, to)| (alias.to_string(), to.0)).collect(),
         left_out: versions.len().saturating_sub(VERSIONS),
         versions: versions.iter().take(VERSIONS).map(row).collect(),
         variables: body.as_ref().map(variables).unwrap_or_default(),
         settings: shown.map(|one| settings(&one.tags).into_iter().collect()).unwrap_or_default(),
-        version_tags: shown.map(|one| own(&one.tags)).unwrap_or_default(),
+        version_tags: shown.map(|one| own_tags(&one.tags)).unwrap_or_default(),
         before: before.map(|number| number.0),
-        traces: format!("/traces?filter={}", link::segment(filter)),
+        traces: number.map_or_else(
+            || "/traces".to_owned(),
+            |number| link::traces_with(None, "prompt", format!("{name}/{number}")),
+        ),
         number: number.map(|number| number.0),
         body,
         description: detail.model.description.clone(),
@@ -345,7 +342,8 @@ fn beside(from: &BTreeMap<String, String>, to: &BTreeMap<String, String>) -> Vec
         .into_iter()
         .map(|title| Compared { lines: lines(&said(&old, title), &said(&new, title)), title: title.clone() });
     let listed = |tags: &BTreeMap<String, String>| {
-        let all: Vec<String> = own(tags).into_iter().map(|(key, value)| format!("{key}: {value}")).collect();
+        let all: Vec<String> =
+            own_tags(tags).into_iter().map(|(key, value)| format!("{key}: {value}")).collect();
         all.join("\n")
     };
     let tags = Compared { title: "Tags".to_owned(), lines: lines(&listed(from), &listed(to)) };

@@ -13,7 +13,7 @@ use super::run_charts::{Drawn, charts};
 use super::run_columns::{Cell, Status, lasted};
 use super::run_family::{self, Children, Parent};
 use super::run_made::{Made, made};
-use super::run_origin::{Fact, Tags};
+use super::run_origin::{Fact, NOTE, Tags};
 use super::{Row, may, reads};
 use crate::frame::{Page, page};
 use crate::show::figure::{exact, logged, short};
@@ -103,7 +103,7 @@ async fn show(axum::extract::State(console): State, caller: Caller, Path(id): Pa
         live: matches!(run.run.status, RunStatus::Running | RunStatus::Scheduled),
         started: Moment::of_millis(run.run.start_ms, console.now()),
         lasted: lasted(&run.run),
-        note: run.tags.get("mlflow.note.content").and_then(|note| Markdown::some(note)),
+        note: run.tags.get(NOTE).and_then(|note| Markdown::some(note)),
         may: may::in_experiment(&caller, run.run.experiment),
         is_deleted: run.run.lifecycle == Lifecycle::Deleted,
         deleted_experiment: is_gone.then_some((group, in_group)),
@@ -116,7 +116,7 @@ async fn show(axum::extract::State(console): State, caller: Caller, Path(id): Pa
         tags: Tags::of(&run.tags),
         inputs: inputs.collect(),
         models,
-        traces: format!("/traces?filter={}", segment(format!("run_id = '{id}'"))),
+        traces: link::traces_with(None, "run_id", id),
         artifacts: run.run.artifact_uri.clone(),
     })
 }

@@ -9,7 +9,7 @@ use mainstay_api::Caller;
 use mainstay_api::route::RouteScope;
 use mainstay_core::action::Action;
 use mainstay_core::error::StorageError;
-use mainstay_core::object::ObjectPath;
+use mainstay_core::object::{Entry, Listing, ObjectPath};
 use mainstay_core::scope::ResourceKind;
 use serde::Deserialize;
 use serde_json::Value as Json;
@@ -154,6 +154,8 @@ struct ArtifactsPage {
     /// Where they are, if that is not here.
     elsewhere: Option<String>,
     tree: Vec<Branch>,
+    /// Whether a folder holds more than is listed.
+    has_more: bool,
     looked: Option<Looked>,
     /// Where the folder of logged images is looked at.
     strips: Vec<Strip>,
@@ -178,10 +180,11 @@ async fn show(
     let path = path.trim_matches('/');
     let (run, root) = stored(&console, &caller, id.parse()?).await?;
     let (tree, looked, strips) = match &root {
-        None => (Vec::new(), None, Vec::new()),
+        None => (Tree::default(), None, Vec::new()),
         Some(root) => {
             let here = format!("/runs/{}/artifacts", run.run.id);
-            let (tree, is_file) = tree(&console, root, path, &here).await?;
+            let tree = tree(&console, root, path, &here).await?;
+            let is_file = tree.is_file;
             let raw = format!("/runs/{}/artifact?path={}", run.run.id, segment(path));
             let strips = if path == run_images::FOLDER && !is_file {
                 let logged = console.objects.list(Some(&root.join(path)?), ENTRIES).await?.entries;
@@ -206,27 +209,47 @@ async fn show(
         id: run.run.id.to_string(),
         name: run.run.name,
         elsewhere: root.is_none().then_some(run.run.artifact_uri),
-        tree,
+        tree: tree.branches,
+        has_more: tree.has_more,
         looked,
         strips,
         scripts,
     })
 }
 
-/// The folders on the way to a path, opened; and whether the path is a file.
-async fn tree(
-    console: &Console,
-    root: &ObjectPath,
-    path: &str,
-    here: &str,
-) -> Result<(Vec<Branch>, bool), Error> {
+/// The folders on the way to a path, opened.
+#[derive(Default)]
+struct Tree {
+    branches: Vec<Branch>,
+    /// Whether the path is a file.
+    is_file: bool,
+    /// Whether a folder holds more than is listed.
+    has_more: bool,
+}
+
+/// What lies in a folder, as far as it is listed, and what is looked at in it.
+async fn listed(console: &Console, folder: &ObjectPath, looked: Option<&str>) -> Result<Listing, Error> {
+    let mut listing = console.objects.list(Some(folder), ENTRIES).await?;
+    let is_left_out = |name: &&str| listing.has_more && !listing.entries.iter().any(|one| one.name == *name);
+    if let Some(name) = looked.filter(is_left_out) {
+        let place = folder.join(name)?;
+        let size = console.objects.status(&place).await?.map(|status| status.size);
+        if size.is_some() || !console.objects.list(Some(&place), 1).await?.entries.is_empty() {
+            listing.entries.push(Entry { name: name.to_owned(), size });
+        }
+    }
+    Ok(listing)
+}
+
+async fn tree(console: &Console, root: &ObjectPath, path: &str, here: &str) -> Result<Tree, Error> {
     let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
-    let (mut tree, mut is_file, mut at) = (Vec::new(), false, 0);
+    let (mut tree, mut at) = (Tree::default(), 0);
     let mut folder = String::new();
     for level in 0..=parts.len() {
         let place = if folder.is_empty() { root.clone() } else { root.join(&folder)? };
-        let entries = console.objects.list(Some(&place), ENTRIES).await?.entries;
         let next = parts.get(level);
+        let Listing { entries, has_more } = listed(console, &place, next.copied()).await?;
+        tree.has_more |= has_more;
         let mut found = None;
         let called = if folder == run_images::FOLDER {
             run_images::once(entries, next.copied())
@@ -253,10 +276,10 @@ async fn tree(
                 }
             })
             .collect();
-        drop(tree.splice(at..at, branches));
+        drop(tree.branches.splice(at..at, branches));
         let (Some(part), Some((index, found_file))) = (next, found) else { break };
         if found_file {
-            is_file = level + 1 == parts.len();
+            tree.is_file = level + 1 == parts.len();
             break;
         }
         at += index + 1;
@@ -265,7 +288,7 @@ async fn tree(
         }
         folder.push_str(part);
     }
-    Ok((tree, is_file))
+    Ok(tree)
 }
 
 async fn look(console: &Console, root: &ObjectPath, path: &str, raw: String) -> Result<Looked, Error> {

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::show::long_text::LongText;
 
+/// The tag that describes a run, an experiment or a logged model, in Markdown.
+pub(super) const NOTE: &str = "mlflow.note.content";
 /// What is told by its own name, in this order.
 const TOLD: &[(&str, &str)] = &[
     ("mlflow.source.name", "source"),
@@ -16,13 +18,8 @@ const TOLD: &[(&str, &str)] = &[
     ("mlflow.docker.image.uri", "image"),
 ];
 /// Shown elsewhere on the page, or beside another one.
-const ELSEWHERE: &[&str] = &[
-    "mlflow.note.content",
-    "mlflow.parentRunId",
-    "mlflow.runName",
-    "mlflow.user",
-    "mlflow.source.git.dirty",
-];
+const ELSEWHERE: &[&str] =
+    &[NOTE, "mlflow.parentRunId", "mlflow.runName", "mlflow.user", "mlflow.source.git.dirty"];
 /// What begins so is the client's own.
 const CLIENTS: &str = "mlflow.";
 

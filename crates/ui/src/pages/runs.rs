@@ -21,7 +21,7 @@ use mainstay_tracking::search::{RunFilter, RunOrder, View};
 
 use super::plain_words::searched;
 use super::run_columns::{Cell, Column};
-use super::run_origin::{Fact, Tags};
+use super::run_origin::{Fact, NOTE, Tags};
 use super::table_page::{Asked, Line, PAGE, Pairs, Sheet, or_fault};
 use super::{Row, asked, may, reads};
 use crate::address::Address;
@@ -254,7 +254,7 @@ async fn drawn(
         shell,
         heading,
         id: one.map(|one| one.experiment.id.to_string()),
-        note: one.and_then(|one| one.tags.get("mlflow.note.content")).map(LongText::new),
+        note: one.and_then(|one| one.tags.get(NOTE)).map(LongText::new),
         tags: one.map(|one| Tags::of(&one.tags).own).unwrap_or_default(),
         is_deleted,
         may: match one {

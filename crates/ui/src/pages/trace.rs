@@ -173,8 +173,7 @@ const MODEL: &str = "mlflow.modelId";
 
 /// The traces of a conversation.
 fn of_session(session: &str) -> String {
-    let quote = if session.contains('\'') { '"' } else { '\'' };
-    format!("/traces?filter={}", segment(format!("metadata.`{}` = {quote}{session}{quote}", key::SESSION)))
+    link::traces_with(Some("metadata"), key::SESSION, session)
 }
 
 /// The runs that a trace was made in, or linked to.

@@ -179,7 +179,7 @@ async fn of_files(console: &Console, root: &ObjectPath, facts: &mut Facts) -> Re
     if found.count == 0 {
         return Ok(());
     }
-    facts.insert((Topic::Version, "size".to_owned()), bytes(found.size));
+    facts.insert((Topic::Version, "size".to_owned()), found.whole_size());
     facts.extend(found.files.into_iter().map(|(path, size)| ((Topic::Files, path), bytes(size))));
     if let Some(described) = found.described {
         told(described, facts);

@@ -1,6 +1,7 @@
 //! What differs between two texts: by lines, and by words within lines that were changed.
 
-/// Most cells of the table of a comparison; beyond, all of the one is gone and all of the other new.
+/// Most cells of the table that compares lines, and of all those that compare words within them; beyond, all of the one
+/// is gone and all of the other new.
 const MOST_CELLS: usize = 4_000_000;
 /// Lines that are shown around a change.
 const AROUND: usize = 3;
@@ -41,8 +42,9 @@ pub(crate) enum DiffLine {
     Between(usize),
 }
 
-/// The shortest way from the one list to the other: its longest common subsequence by dynamic programming.
-fn steps<T: PartialEq>(old: &[T], new: &[T]) -> Vec<Step> {
+/// The shortest way from the one list to the other: its longest common subsequence by dynamic programming, as far as
+/// there are `cells` left for its table.
+fn steps<T: PartialEq>(old: &[T], new: &[T], cells: &mut usize) -> Vec<Step> {
     let head = old.iter().zip(new).take_while(|(a, b)| a == b).count();
     let (old_rest, new_rest) = (old.get(head..).unwrap_or_default(), new.get(head..).unwrap_or_default());
     let tail = old_rest.iter().rev().zip(new_rest.iter().rev()).take_while(|(a, b)| a == b).count();
@@ -50,12 +52,14 @@ fn steps<T: PartialEq>(old: &[T], new: &[T]) -> Vec<Step> {
     let b = new_rest.get(..new_rest.len() - tail).unwrap_or_default();
     let mut way: Vec<Step> = (0..head).map(|at| Step::Same(at, at)).collect();
     let width = b.len() + 1;
-    if (a.len() + 1).saturating_mul(width) > MOST_CELLS {
+    let taken = (a.len() + 1).saturating_mul(width);
+    if taken > *cells {
         way.extend((0..a.len()).map(|at| Step::Gone(head + at)));
         way.extend((0..b.len()).map(|at| Step::New(head + at)));
     } else {
         // How long the longest common subsequence of the rests is, from each pair of places on.
-        let mut common = vec![0_u32; (a.len() + 1) * width];
+        *cells -= taken;
+        let mut common = vec![0_u32; taken];
         for (i, one) in a.iter().enumerate().rev() {
             for (j, other) in b.iter().enumerate().rev() {
                 let at = i * width + j;
@@ -94,12 +98,13 @@ pub(crate) fn lines(old: &str, new: &str) -> Vec<DiffLine> {
     let (old, new): (Vec<&str>, Vec<&str>) = (old.split('\n').collect(), new.split('\n').collect());
     let mut drawn = Vec::new();
     let (mut gone, mut fresh) = (Vec::new(), Vec::new());
-    for step in steps(&old, &new) {
+    let (mut of_lines, mut of_words) = (MOST_CELLS, MOST_CELLS);
+    for step in steps(&old, &new, &mut of_lines) {
         match step {
             Step::Gone(at) => gone.push(at),
             Step::New(at) => fresh.push(at),
             Step::Same(i, j) => {
-                changed(&mut drawn, (&old, &new), (&gone, &fresh));
+                changed(&mut drawn, (&old, &new), (&gone, &fresh), &mut of_words);
                 gone.clear();
                 fresh.clear();
                 let text = old.get(i).copied().unwrap_or_default().to_owned();
@@ -107,15 +112,20 @@ pub(crate) fn lines(old: &str, new: &str) -> Vec<DiffLine> {
             }
         }
     }
-    changed(&mut drawn, (&old, &new), (&gone, &fresh));
+    changed(&mut drawn, (&old, &new), (&gone, &fresh), &mut of_words);
     folded(drawn)
 }
 
 /// Lines that gave way to others: those that stand at the same place are compared by words.
-fn changed(drawn: &mut Vec<DiffLine>, (old, new): (&[&str], &[&str]), (gone, fresh): (&[usize], &[usize])) {
+fn changed(
+    drawn: &mut Vec<DiffLine>,
+    (old, new): (&[&str], &[&str]),
+    (gone, fresh): (&[usize], &[usize]),
+    cells: &mut usize,
+) {
     let text = |all: &[&str], at: usize| all.get(at).copied().unwrap_or_default().to_owned();
     let pairs: Vec<(Vec<Piece>, Vec<Piece>)> =
-        gone.iter().zip(fresh).map(|(i, j)| words(&text(old, *i), &text(new, *j))).collect();
+        gone.iter().zip(fresh).map(|(i, j)| words(&text(old, *i), &text(new, *j), cells)).collect();
     for (place, at) in gone.iter().enumerate() {
         let pieces =
             pairs.get(place).map_or_else(|| vec![Piece::Gone(text(old, *at))], |pair| pair.0.clone());
@@ -128,9 +138,9 @@ fn changed(drawn: &mut Vec<DiffLine>, (old, new): (&[&str], &[&str]), (gone, fre
 }
 
 /// Both lines in pieces. Lines that have little in common are told as a whole.
-fn words(old: &str, new: &str) -> (Vec<Piece>, Vec<Piece>) {
+fn words(old: &str, new: &str, cells: &mut usize) -> (Vec<Piece>, Vec<Piece>) {
     let (a, b) = (tokens(old), tokens(new));
-    let way = steps(&a, &b);
+    let way = steps(&a, &b, cells);
     let same = |step: &&Step| matches!(step, Step::Same(at, _) if a.get(*at).is_some_and(|word| !word.trim().is_empty()));
     let least = a.len().min(b.len());
     if way.iter().filter(same).count() * 4 < least {
@@ -251,7 +261,7 @@ mod tests {
     #[test]
     fn a_way_leads_from_the_one_to_the_other() {
         let (old, new): (Vec<char>, Vec<char>) = ("ABCABBA".chars().collect(), "CBABAC".chars().collect());
-        let way = steps(&old, &new);
+        let way = steps(&old, &new, &mut 1_000);
         let told: String = way
             .iter()
             .filter_map(|step| match step {
@@ -264,6 +274,22 @@ mod tests {
         assert_eq!(kept, 4, "Myers, 'An O(ND) Difference Algorithm', figure 1");
         let many: Vec<u32> = (0..3_000).collect();
         let others: Vec<u32> = (3_000..6_000).collect();
-        assert_eq!(steps(&many, &others).len(), 6_000);
+        assert_eq!(steps(&many, &others, &mut { MOST_CELLS }).len(), 6_000);
+    }
+
+    #[test]
+    fn long_lines_are_compared_by_words_as_far_as_there_is_room() {
+        let line = |first: usize, last: usize| {
+            let middle: Vec<String> = (0..400).map(|n| format!("w{n}")).collect();
+            format!("a{first} {} z{last}", middle.join(" "))
+        };
+        let text = |of: usize| (0..12).map(|n| line(of + n, of + n)).collect::<Vec<_>>().join("\n");
+        let drawn = lines(&text(0), &text(100));
+        let pieces = |line: &DiffLine| match line {
+            DiffLine::Gone { pieces, .. } => Some(pieces.len()),
+            _ => None,
+        };
+        let gone: Vec<usize> = drawn.iter().filter_map(pieces).collect();
+        assert_eq!((gone.first(), gone.last(), gone.len()), (Some(&3), Some(&1), 12));
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt::Display;
 
 use mainstay_core::scope::{ResourceKind, Subject};
+use mainstay_core::search::{Column, Comparison, Op, Operand};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// What stays as it is in a segment of a path (RFC 3986, "unreserved").
@@ -28,6 +29,13 @@ pub(crate) fn trace(id: impl Display) -> String {
 /// The traces of an experiment.
 pub(crate) fn traces_of(id: impl Display) -> String {
     format!("/experiments/{id}/traces")
+}
+
+/// All traces of which a text is this one: an attribute, or a key of an entity.
+pub(crate) fn traces_with(entity: Option<&str>, key: &str, text: impl Display) -> String {
+    let column = Column { entity: entity.map(str::to_owned), key: key.to_owned() };
+    let wanted = Comparison { column, op: Op::Eq, value: Operand::Text(text.to_string()) };
+    format!("/traces?filter={}", segment(wanted))
 }
 
 /// The models that the runs of an experiment logged.
@@ -114,6 +122,13 @@ pub(crate) fn subject(subject: &Subject) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn searches_are_of_any_text() {
+        assert_eq!(traces_with(None, "prompt", "greet/3"), "/traces?filter=prompt%20%3D%20%27greet%2F3%27");
+        let both = traces_with(Some("metadata"), "a b", r#"it's "one""#);
+        assert_eq!(both, "/traces?filter=metadata.%60a%20b%60%20%3D%20E%27it%5C%27s%20%22one%22%27");
+    }
 
     #[test]
     fn names_cannot_leave_their_segment() {
