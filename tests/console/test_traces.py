@@ -99,6 +99,7 @@ def test_tags_and_metadata_stand_apart_from_the_user(page, traced):
     assert page.evaluate(facts) == [["ada"], ["bob"]]
     assert page.evaluate("document.querySelector('.tracefacts h3').textContent") == "Tags"
     assert page.evaluate("document.querySelector('.pane pre').textContent") == "hello"
+    page.call("Emulation.setScriptExecutionDisabled", value=False)
 
 
 def test_a_search_is_completed_and_kept_in_the_address(page, traced):

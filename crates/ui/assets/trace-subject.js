@@ -27,7 +27,7 @@ export function spoken(preview) {
   for (const text of [preview, ...(begun === preview ? [] : Array.from({ length: 13 }, (_, cut) => `${begun.slice(0, begun.length - cut)}"`))]) {
     try {
       const read = JSON.parse(text);
-      return text === preview ? read : `${read}…`;
+      return text === preview ? read : `${read.replace(/[\uD800-\uDBFF]$/, "")}…`;
     } catch {
       // Not there.
     }
