@@ -1,5 +1,6 @@
 """A server with the demonstration's data and some runs of a script, an empty one, and a browser."""
 
+import base64
 import contextlib
 import json
 import os
@@ -31,6 +32,8 @@ PICTURES = os.environ.get("CONSOLE_PICTURES")
 class Server:
     def __init__(self, data, *more):
         self.data = data
+        # What `call` shows, where it is asked who one is.
+        self.credential = {}
         command = [BINARY, "up", "--listen", "127.0.0.1:0", "--data", str(data), *more]
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         for line in self.process.stderr:
@@ -42,7 +45,8 @@ class Server:
     def call(self, path, body=None, method=None):
         """JSON in, JSON out."""
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.url + path, data, {"Content-Type": "application/json"}, method=method)
+        headers = {"Content-Type": "application/json", **self.credential}
+        request = urllib.request.Request(self.url + path, data, headers, method=method)
         with urllib.request.urlopen(request) as answer:
             return json.load(answer)
 
@@ -77,11 +81,22 @@ class Server:
 
 
 @contextlib.contextmanager
-def serving(data):
+def serving(data, *more):
     """A server over a data directory, which has to end well."""
-    server = Server(data)
+    server = Server(data, *more)
     yield server
     assert server.stop() == 0
+
+
+def sign_up(data, name, password, *more):
+    """Makes somebody who can log in, before there is a server."""
+    command = [BINARY, "users", "create", name, "--data", str(data), *more]
+    subprocess.run(command, input=password + "\n", text=True, check=True, capture_output=True)
+
+
+def basic(name, password):
+    """The header by which somebody is known."""
+    return {"Authorization": "Basic " + base64.b64encode(f"{name}:{password}".encode()).decode()}
 
 
 @pytest.fixture(scope="session")
