@@ -1,8 +1,6 @@
 """Who looks at the console where people sign in, and how somebody else does: by the browser's own dialog."""
 
-import base64
 import pathlib
-import subprocess
 import threading
 import urllib.error
 import urllib.request
@@ -10,9 +8,8 @@ import urllib.request
 import pytest
 
 from browser import WAIT, Browser
-from conftest import BINARY, PICTURES, Server
+from conftest import CHECKS, PICTURES, basic, serving, sign_up
 
-CHECKS = (pathlib.Path(__file__).parent / "page_checks.js").read_text()
 PASSWORDS = {"ada": "a long password of hers", "bob": "a long password of his"}
 
 
@@ -20,14 +17,13 @@ PASSWORDS = {"ada": "a long password of hers", "bob": "a long password of his"}
 def guarded(tmp_path_factory):
     data = tmp_path_factory.mktemp("guarded")
     for name, more in [("ada", ["--admin"]), ("bob", [])]:
-        subprocess.run([BINARY, "users", "create", name, "--data", str(data), *more], input=PASSWORDS[name] + "\n", text=True, check=True, capture_output=True)
-    server = Server(data, "--auth", "required")
-    yield server
-    assert server.stop() == 0
+        sign_up(data, name, PASSWORDS[name], *more)
+    with serving(data, "--auth", "required") as server:
+        yield server
 
 
 def header(name):
-    return {"Authorization": "Basic " + base64.b64encode(f"{name}:{PASSWORDS[name]}".encode()).decode()}
+    return basic(name, PASSWORDS[name])
 
 
 class Dialog:
