@@ -37,6 +37,7 @@ mod run_family;
 mod run_images;
 mod run_made;
 mod run_origin;
+mod run_traces;
 mod run_view;
 mod runs;
 mod step_log;

@@ -14,6 +14,7 @@ use super::run_columns::{Cell, Status, lasted};
 use super::run_family::{self, Children, Parent};
 use super::run_made::{Made, made};
 use super::run_origin::{Fact, Tags};
+use super::run_traces::traces_of;
 use super::{Row, may, reads};
 use crate::frame::{Missing, Page, page};
 use crate::show::figure::{exact, logged, short};
@@ -116,7 +117,7 @@ async fn show(axum::extract::State(console): State, caller: Caller, Path(id): Pa
         tags: Tags::of(&run.tags),
         inputs: inputs.collect(),
         models,
-        traces: format!("/traces?filter={}", segment(format!("run_id = '{id}'"))),
+        traces: traces_of(&console, &caller, &run).await?,
         artifacts: run.run.artifact_uri.clone(),
     })
 }
