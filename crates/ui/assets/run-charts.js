@@ -72,9 +72,15 @@ export class RunCharts {
     if (state.selected.length === 0) await this.readFirst();
     const unknown = this.drawn.filter((id) => !this.runs.has(id));
     if (unknown.length > 0 || !this.knows) {
-      const runs = await this.api.byId(this.drawn, ["run_name", "status", "metrics.*"]);
-      this.runs = new Map(runs.map((run) => [run.run_id, run]));
-      this.knows = true;
+      try {
+        const runs = await this.api.byId(this.drawn, ["run_name", "status", "metrics.*"]);
+        this.runs = new Map(runs.map((run) => [run.run_id, run]));
+        this.knows = true;
+      } catch (error) {
+        this.says.hidden = false;
+        this.says.textContent = error.message;
+        return;
+      }
     }
     this.drawLegend();
     this.arrange();

@@ -69,12 +69,12 @@ export const money = (dollars) => `$${dollars >= 1 ? dollars.toFixed(2) : number
 
 // A chip for what somebody said: yes and no are told apart by a word, not by colour alone. What should have been said is
 // neither good nor bad.
-export function chip(one) {
+export function chip(one, caption = `${one.name}: ${told(one)}`) {
   const text = told(one);
   const isGood = /^(true|yes|pass|passed)$/i.test(text);
   const isBad = one.error || /^(false|no|fail|failed)$/i.test(text);
   const look = one.kind !== "feedback" ? "" : isGood ? "ok" : isBad ? "bad" : "";
-  return make("span", { class: `tag said ${look}`, title: `${one.kind} ${one.name}: ${text}` }, `${one.name}: ${text}`);
+  return make("span", { class: `tag said ${look}`, title: `${one.kind} ${one.name}: ${text}` }, caption);
 }
 
 function cell(name, trace) {
@@ -89,6 +89,11 @@ function cell(name, trace) {
   if (name === "run_id" && /^[0-9a-f]{32}$/.test(value)) return make("td", { class: "mono" }, make("a", { href: `/runs/${value}`, tabindex: "-1" }, value));
   if (name === "session") return make("td", { title: value }, make("a", { href: `/traces?filter=${encodeURIComponent(sessionFilter(value))}`, tabindex: "-1" }, value));
   if (name === "assessments") return make("td", { title: value }, ...trace.assessments.slice(0, 4).flatMap((one) => [chip(one), " "]));
+  const { kind, key } = part(name);
+  if (kind === "feedback") {
+    const said = trace.assessments.filter((one) => one.kind === kind && one.name === key);
+    return make("td", { title: value }, ...said.slice(0, 4).flatMap((one) => [chip(one, told(one)), " "]));
+  }
   return make("td", { title: value }, String(value));
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::uri::{PathAndQuery, Uri};
 use http::{HeaderValue, Request, Response, header};
 use http_body_util::{BodyExt as _, Full, Limited};
@@ -14,8 +14,10 @@ use tokio::net::TcpStream;
 use crate::credential::shown;
 use crate::{Failed, LONGEST_ANSWER};
 
-/// How long a server may take to answer.
+/// How long a server may take to answer, and again to send the next part of a long answer.
 const PATIENCE: Duration = Duration::from_mins(1);
+/// How long it may take to reach it.
+const REACHED: Duration = Duration::from_secs(10);
 
 /// Where the server is.
 #[derive(Debug)]
@@ -59,7 +61,8 @@ impl Remote {
 
     pub(super) async fn exchange(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Failed> {
         let place = format!("{}:{}", self.host, self.port);
-        let stream = TcpStream::connect((self.host.as_str(), self.port)).await;
+        let connecting = TcpStream::connect((self.host.as_str(), self.port));
+        let stream = tokio::time::timeout(REACHED, connecting).await.unwrap_or_else(|late| Err(late.into()));
         let stream = stream.map_err(|error| unreachable(&place, error))?;
         let response = match tokio::time::timeout(PATIENCE, self.send(stream, request)).await {
             Ok(done) => {
@@ -68,9 +71,8 @@ impl Remote {
             Err(late) => return Err(Failed::outside(format!("waiting for the server at {place}"), late)),
         };
         let (head, body) = response.into_parts();
-        let body = Limited::new(body, LONGEST_ANSWER).collect().await;
-        let body = body.map_err(|error| Failed::outside("reading the answer", error))?;
-        Ok(Response::from_parts(head, body.to_bytes()))
+        let body = whole(body).await.map_err(|error| Failed::outside("reading the answer", error))?;
+        Ok(Response::from_parts(head, body))
     }
 
     async fn send(&self, stream: TcpStream, request: Request<Bytes>) -> Result<Response<Incoming>, Cause> {
@@ -84,6 +86,17 @@ impl Remote {
         tokio::spawn(connection);
         Ok(sender.send_request(request).await?)
     }
+}
+
+/// All of an answer, as long as it comes.
+async fn whole(body: Incoming) -> Result<Bytes, Cause> {
+    let (mut body, mut whole) = (Limited::new(body, LONGEST_ANSWER), BytesMut::new());
+    while let Some(frame) = tokio::time::timeout(PATIENCE, body.frame()).await? {
+        if let Ok(data) = frame?.into_data() {
+            whole.extend_from_slice(&data);
+        }
+    }
+    Ok(whole.freeze())
 }
 
 /// Nobody listens there.

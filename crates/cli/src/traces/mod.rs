@@ -172,20 +172,26 @@ impl Show {
     }
 }
 
+/// The ids of two traces, at most, whose id compares so.
+async fn search_ids(client: &Client, comparison: &str) -> Result<Vec<String>, Failed> {
+    let body = json!({ "filter": format!("request_id {comparison}"), "limit": 2 });
+    let mut found = client.post("/api/v1/traces/search", &body).await?["traces"].take();
+    let ids = found.as_array_mut().into_iter().flatten().map(|trace| trace["trace_id"].take());
+    Ok(ids.filter_map(|id| id.as_str().map(str::to_owned)).collect())
+}
+
 /// The id of the trace that begins so.
 async fn resolve(client: &Client, text: &str) -> Result<String, Failed> {
     const HINT: &str = "give its id, or the first characters of it; `mainstay traces list` shows them";
     let is_id = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-    let comparator = if is_id { format!("LIKE '{text}%'") } else { format!("= {}", quoted(text)) };
-    let body = json!({ "filter": format!("request_id {comparator}"), "limit": 2 });
-    let mut found = client.post("/api/v1/traces/search", &body).await?["traces"].take();
-    let ids = found.as_array_mut().into_iter().flatten().map(|trace| trace["trace_id"].take());
-    let ids: Vec<String> = ids.filter_map(|id| id.as_str().map(str::to_owned)).collect();
+    // One whole id may be the beginning of others.
+    let mut ids = search_ids(client, &format!("= {}", quoted(text))).await?;
+    if ids.is_empty() && is_id {
+        ids = search_ids(client, &format!("LIKE '{text}%'")).await?;
+    }
     match ids.as_slice() {
         [] => Err(Unknown::new("trace", text, std::iter::empty(), HINT).into()),
         [one] => Ok(one.clone()),
-        // One whole id may be the beginning of another one.
-        several if several.iter().any(|id| id == text) => Ok(text.to_owned()),
         [one, other, ..] => {
             Err(Failed::Usage(format!("'{text}' is several traces ({one}, {other}, …); give the id of one")))
         }

@@ -56,7 +56,7 @@ struct On {
     /// On everything in the workspace.
     #[arg(long)]
     everything: bool,
-    /// A role in the workspace, with which the console, data, pipelines and endpoints are seen too.
+    /// A role in the workspace, with which its data, pipelines, endpoints and audit are seen too.
     #[arg(long, value_parser = ["viewer", "developer", "approver", "admin"])]
     role: Option<String>,
 }

@@ -145,15 +145,21 @@ pub(super) struct Field {
     pub(super) default: Option<String>,
 }
 
-/// One side of a signature.
+/// One side of a signature, or of a dataset.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Side {
-    /// `inputs`, `outputs` or `params`.
+    /// `inputs`, `outputs` or `params`; of datasets `columns`, `features` or `targets`.
     pub(super) name: &'static str,
     pub(super) fields: Vec<Field>,
 }
 
 impl Side {
+    /// One of these columns, tensors or parameters; nothing if there are none.
+    pub(super) fn of(name: &'static str, columns: &[Value]) -> Option<Self> {
+        let fields: Vec<Field> = columns.iter().enumerate().map(|(at, column)| field(at, column)).collect();
+        (!fields.is_empty()).then_some(Self { name, fields })
+    }
+
     /// What the third column tells of its fields, if it tells anything.
     pub(super) fn remark(&self) -> Option<&'static str> {
         match self.name {
@@ -183,10 +189,7 @@ impl Described {
         let signature = model.get("signature");
         let side = |name: &'static str| {
             let json = signature.and_then(|signature| signature.get(name)).and_then(Value::as_str)?;
-            let columns: Vec<Value> = serde_json::from_str(json).ok()?;
-            let fields: Vec<Field> =
-                columns.iter().enumerate().map(|(at, column)| field(at, column)).collect();
-            (!fields.is_empty()).then_some(Side { name, fields })
+            Side::of(name, &serde_json::from_str::<Vec<Value>>(json).ok()?)
         };
         let flavors = model.get("flavors").and_then(Value::as_object).into_iter().flatten();
         Some(Self {

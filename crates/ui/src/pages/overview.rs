@@ -118,7 +118,8 @@ async fn show(
     let now = console.now();
     let head = console.events.head().borrow().0;
     let home = console.home(&caller).await?;
-    let endpoints = console.served.endpoints(workspace, &PageRequest::first(SHOWN)).await?.items;
+    let endpoints = console.served.endpoints(workspace, &PageRequest::first(SHOWN)).await?;
+    let (endpoints, more_endpoints) = (endpoints.items, endpoints.next.is_some());
     let mut rollouts = Vec::new();
     for (endpoint, _) in &endpoints {
         rollouts
@@ -128,15 +129,16 @@ async fn show(
     let running = console.pipelines.runs(workspace, &active, &PageRequest::first(SHOWN)).await?.items;
     let pending = console.pipelines.pending_approvals(workspace).await?;
     let unresolved = AlarmFilter { endpoint: None, open_only: true };
-    let open = console.monitored.alarms(workspace, &unresolved, &PageRequest::first(SHOWN)).await?.items;
+    let open = console.monitored.alarms(workspace, &unresolved, &PageRequest::first(SHOWN)).await?;
+    let (open, more_alarms) = (open.items, open.next.is_some());
     let stages = vec![
         data(&console, workspace).await?,
         features(&console, workspace).await?,
         train(&console, workspace, &home).await?,
         gates(&console, workspace).await?,
         release(&rollouts),
-        serve(&endpoints),
-        watch(&open, console.newest(workspace, "segment.sealed").await?.as_ref()),
+        serve(&endpoints, more_endpoints),
+        watch((&open, more_alarms), console.newest(workspace, "segment.sealed").await?.as_ref()),
     ];
     let drawn = page(&OverviewPage {
         shell: Shell::new("Overview", Section::Overview).seen_by(&caller),
@@ -319,7 +321,13 @@ fn release(rollouts: &[Rollout]) -> Stage {
     Stage { name: "Release", href, class, big, says, hint: format!("on {}", rollout.endpoint) }
 }
 
-fn serve(endpoints: &[(Endpoint, Revision)]) -> Stage {
+/// How many there are, as far as they were read.
+fn counted_of((read, has_more): (usize, bool), one: &str, many: &str) -> String {
+    let counted = counted(read, one, many);
+    if has_more { format!("over {counted}") } else { counted }
+}
+
+fn serve(endpoints: &[(Endpoint, Revision)], has_more: bool) -> Stage {
     let Some((endpoint, revision)) = endpoints.first() else {
         return Stage::idle("Serve", "/endpoints", "create an endpoint");
     };
@@ -332,12 +340,12 @@ fn serve(endpoints: &[(Endpoint, Revision)]) -> Stage {
         says: endpoint.name.to_string(),
         hint: match endpoints.len() {
             1 => format!("revision {}", revision.number),
-            many => counted(many, "endpoint", "endpoints"),
+            many => counted_of((many, has_more), "endpoint", "endpoints"),
         },
     }
 }
 
-fn watch(open: &[RecordedAlarm], sealed: Option<&RecordedEvent>) -> Stage {
+fn watch((open, has_more): (&[RecordedAlarm], bool), sealed: Option<&RecordedEvent>) -> Stage {
     let Some(first) = open.first() else {
         let Some(sealed) = sealed else {
             return Stage::idle("Watch", "/endpoints", "send predictions");
@@ -355,7 +363,7 @@ fn watch(open: &[RecordedAlarm], sealed: Option<&RecordedEvent>) -> Stage {
         name: "Watch",
         href: format!("{}/monitor", link::endpoint(&first.endpoint)),
         class: "warn",
-        big: counted(open.len(), "alarm", "alarms"),
+        big: counted_of((open.len(), has_more), "alarm", "alarms"),
         says: super::monitor::heading(first),
         hint: format!("on {}", first.endpoint),
     }

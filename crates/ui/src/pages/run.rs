@@ -11,12 +11,14 @@ use mainstay_tracking::run::{Lifecycle, RunDetail, RunStatus};
 
 use super::run_charts::{Drawn, charts};
 use super::run_columns::{Cell, Status, lasted};
+use super::run_datasets::{Dataset, datasets};
 use super::run_family::{self, Children, Parent};
 use super::run_made::{Made, made};
 use super::run_origin::{Fact, NOTE, Tags};
+use super::run_traces::traces_of;
 use super::{Row, may, reads};
 use crate::frame::{Page, page};
-use crate::show::figure::{exact, logged, short};
+use crate::show::figure::{exact, logged};
 use crate::show::link::{self, segment};
 use crate::show::long_text::LongText;
 use crate::show::markdown::Markdown;
@@ -35,12 +37,6 @@ struct Metric {
     /// All of its digits.
     exact: String,
     step: i64,
-}
-
-struct Input {
-    name: String,
-    digest: String,
-    context: String,
 }
 
 #[derive(Template)]
@@ -67,7 +63,7 @@ struct RunPage {
     more_charts: usize,
     params: Vec<Fact>,
     tags: Tags,
-    inputs: Vec<Input>,
+    datasets: Vec<Dataset>,
     models: Vec<Made>,
     traces: String,
     artifacts: String,
@@ -84,11 +80,6 @@ async fn show(axum::extract::State(console): State, caller: Caller, Path(id): Pa
     let models = made(&console, &caller.workspace, &run).await?;
     let parent = run_family::parent(&console, &caller, &run).await?;
     let children = run_family::children(&console, &caller.workspace, &run).await?;
-    let inputs = run.attached.datasets.iter().map(|input| Input {
-        name: input.dataset.name.clone(),
-        digest: short(&input.dataset.digest),
-        context: input.context().unwrap_or_default().to_owned(),
-    });
     let shell = Shell::new(run.run.name.clone(), Section::Experiments)
         .seen_by(&caller)
         .under("Experiments", "/experiments")
@@ -114,9 +105,9 @@ async fn show(axum::extract::State(console): State, caller: Caller, Path(id): Pa
         more_charts,
         params: run.params.iter().map(|(key, value)| (key.clone(), LongText::new(value))).collect(),
         tags: Tags::of(&run.tags),
-        inputs: inputs.collect(),
+        datasets: datasets(&run),
         models,
-        traces: link::traces_with(None, "run_id", id),
+        traces: traces_of(&console, &caller, &run).await?,
         artifacts: run.run.artifact_uri.clone(),
     })
 }

@@ -33,9 +33,18 @@ pub(crate) fn traces_of(id: impl Display) -> String {
 
 /// All traces of which a text is this one: an attribute, or a key of an entity.
 pub(crate) fn traces_with(entity: Option<&str>, key: &str, text: impl Display) -> String {
+    format!("/traces?filter={}", equal(entity, key, text))
+}
+
+/// The runs of an experiment of which a text is this one.
+pub(crate) fn runs_with(experiment: impl Display, (entity, key): (&str, &str), text: impl Display) -> String {
+    format!("/experiments/{experiment}?filter={}", equal(Some(entity), key, text))
+}
+
+/// A search for a text, as a part of an address.
+fn equal(entity: Option<&str>, key: &str, text: impl Display) -> String {
     let column = Column { entity: entity.map(str::to_owned), key: key.to_owned() };
-    let wanted = Comparison { column, op: Op::Eq, value: Operand::Text(text.to_string()) };
-    format!("/traces?filter={}", segment(wanted))
+    segment(Comparison { column, op: Op::Eq, value: Operand::Text(text.to_string()) })
 }
 
 /// The models that the runs of an experiment logged.
