@@ -45,6 +45,27 @@ def test_the_button_leads_to_its_traces(browser, recorded):
     page.close()
 
 
+def judged(page, recorded):
+    """Where the page of an evaluation's run leads for its traces."""
+    page.open(f"{recorded.url}/runs/{recorded.runs['BM25']}")
+    return page.evaluate("[...document.querySelectorAll('.title a.btn')].find((one) => one.textContent === 'Traces').getAttribute('href')")
+
+
+def test_the_traces_of_an_evaluation_have_a_column_for_each_judgement(browser, recorded):
+    page = browser.page(1440, "light")
+    page.open(recorded.url + judged(page, recorded))
+    page.wait_for("document.querySelector('[data-island=traces]').dataset.total !== undefined")
+    heads = page.evaluate("[...document.querySelectorAll('.runtable thead th')].map((head) => head.textContent)")
+    names = {one["assessment_name"] for trace in recorded.call("/api/3.0/mlflow/traces/search", {"locations": [
+        {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": recorded.experiment}}]})["traces"] for one in trace["assessments"]}
+    assert names and all(any(name in head for head in heads) for name in names), heads
+    page.wait_for("document.querySelectorAll('.runtable .said.tag').length > 0")
+    chips = page.evaluate("[...document.querySelectorAll('.runtable .said.tag')].map((chip) => chip.textContent)")
+    assert not any(":" in chip for chip in chips), "the column says what is judged"
+    assert page.settle() == []
+    page.close()
+
+
 @pytest.mark.parametrize("width, theme", [(1440, "light"), (1440, "dark"), (390, "light"), (390, "dark")])
 def test_its_pages_hold_to_what_pages_hold_to(browser, recorded, width, theme):
     page = browser.page(width, theme)
@@ -54,6 +75,7 @@ def test_its_pages_hold_to_what_pages_hold_to(browser, recorded, width, theme):
         "traces": recorded.page,
         "trace": f"/traces/{recorded.trace}",
         "run": f"/runs/{recorded.runs['BM25']}",
+        "judged": judged(page, recorded),
         "comparison": f"/experiments/{recorded.experiment}?show=compare&{both}",
     }.items():
         page.open(recorded.url + path)

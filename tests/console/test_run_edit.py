@@ -265,6 +265,30 @@ def test_a_run_tells_where_it_came_from_and_folds_what_is_long(page, own):
     assert page.evaluate("[...document.querySelectorAll('.crumbs a')].map((one) => one.textContent)")[1] == "سلسلة"
 
 
+def test_a_run_tells_of_the_data_that_went_in(page, own):
+    group = experiment(own, "fed")
+    columns = [{"type": "double", "name": "<b>distance", "required": True}, {"type": "string", "name": "carrier", "required": False}]
+    dataset = {"name": "flights <i>", "digest": "0a1b2c3d", "source_type": "s3", "source": json.dumps({"uri": "s3://bucket/flights.csv"}),
+               "schema": json.dumps({"mlflow_colspec": columns}), "profile": json.dumps({"num_rows": 1502})}
+    runs = [run(own, group, name) for name in ["one", "two", "other"]]
+    for one in runs[:2]:
+        tags = [{"key": "mlflow.data.context", "value": "training"}]
+        own.mlflow("runs/log-inputs", run_id=one, datasets=[{"dataset": dataset, "tags": tags}])
+    page.open(f"{own.url}/runs/{runs[0]}")
+    card = "document.querySelector('[aria-label=Datasets]')"
+    assert page.evaluate(f"{card}.querySelector('summary').innerText").split() == ["flights", "<i>", "training", "0a1b2c3d"]
+    page.evaluate(f"{card}.querySelector('details').open = true")
+    said = page.evaluate(f"{card}.innerText")
+    assert all(text in said for text in ["s3://bucket/flights.csv", "num rows", "1502", "<b>distance", "double", "carrier"]), said
+    if PICTURES:
+        page.screenshot(pathlib.Path(PICTURES) / "edit-datasets.png")
+    assert page.evaluate(CHECKS) + page.settle() == []
+    page.follow(f"{card}.querySelector('.links a').click()")
+    page.wait_for("document.querySelector('[data-island=runs]').dataset.total === '2'")
+    page.open(f"{own.url}/runs/{runs[2]}")
+    assert page.evaluate(f"{card} === null")
+
+
 def test_no_row_looks_chosen_before_it_is(page, own, nested):
     opened(page, f"{own.url}/experiments/{nested}")
     assert page.evaluate("document.querySelectorAll('tr.current').length") == 0
