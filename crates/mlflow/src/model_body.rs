@@ -74,7 +74,7 @@ pub(crate) struct ModelBody {
 }
 
 impl ModelBody {
-    /// A model with all its versions, of which the newest in each stage are shown.
+    /// A model with its versions, of which the newest in each stage are shown.
     pub(crate) fn new(
         ModelDetail { model, tags, aliases }: ModelDetail,
         versions: Vec<VersionDetail>,

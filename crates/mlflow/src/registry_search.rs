@@ -65,7 +65,7 @@ async fn models(
     all.retain(|found| readable.has(&found.model.name));
     let found = search_models(all, &filter, &order, &page)?;
     let mut versions: BTreeMap<ModelName, Vec<VersionDetail>> = BTreeMap::new();
-    for version in state.registered.versions(&caller.workspace, None).await? {
+    for version in state.registered.latest_versions(&caller.workspace, None).await? {
         versions.entry(version.version.model.clone()).or_default().push(version);
     }
     let body = |detail: mainstay_registry::model::ModelDetail| {

@@ -1,6 +1,8 @@
 //! What the registry needs of a store. `None` means that there is no such thing; everything is
 //! within the transaction's workspace, or the one given.
 
+use std::ops::RangeInclusive;
+
 use async_trait::async_trait;
 use mainstay_core::command::Ownership;
 use mainstay_core::digest::Digest;
@@ -140,6 +142,26 @@ pub trait RegistryReader: Send + Sync {
         name: &ModelName,
         number: VersionNumber,
     ) -> Result<Option<VersionDetail>, StorageError>;
+    /// The newest version in each stage, of one model or of all, deleted ones left out, by name and number: a search for
+    /// models shows those, however many there are.
+    async fn latest_versions(
+        &self,
+        workspace: &Name,
+        name: Option<&ModelName>,
+    ) -> Result<Vec<VersionDetail>, StorageError>;
+    /// The numbers of a model's versions, deleted ones left out, the newest first: what a page is chosen from.
+    async fn version_numbers(
+        &self,
+        workspace: &Name,
+        name: &ModelName,
+    ) -> Result<Vec<VersionNumber>, StorageError>;
+    /// The versions of a model from one number to another, both included, deleted ones left out, the newest first.
+    async fn versions_within(
+        &self,
+        workspace: &Name,
+        name: &ModelName,
+        numbers: RangeInclusive<VersionNumber>,
+    ) -> Result<Vec<VersionDetail>, StorageError>;
     /// The versions of one model, or of all, deleted ones left out, by name and number.
     async fn versions(
         &self,

@@ -277,7 +277,8 @@ fn concrete(path: &str, names: &Value) -> String {
 
 /// Whether a route is a page of the console, whose links repeat what it was asked.
 fn is_page(path: &str) -> bool {
-    let things = ["", "experiments", "runs", "traces", "models", "prompts", "logged-models", "views"];
+    let things =
+        ["", "account", "experiments", "runs", "traces", "models", "prompts", "logged-models", "views"];
     path.split('/').nth(1).is_some_and(|first| things.contains(&first))
 }
 

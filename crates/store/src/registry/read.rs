@@ -1,6 +1,7 @@
 //! The reading side.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use async_trait::async_trait;
 use mainstay_core::error::StorageError;
@@ -23,10 +24,8 @@ const NAMES_AFTER: &str =
 const COUNT_VERSIONS: &str = "SELECT COUNT(*), MAX(number) FROM model_versions \
     WHERE workspace = $1 AND model = $2 AND stage <> 'Deleted_Internal'";
 const MODEL_ALIASES: &str = "SELECT model, alias, number FROM model_aliases WHERE workspace = $1 AND ($2 = '' OR model = $2) ORDER BY alias";
-const VERSIONS: &str = "SELECT model, number, created, updated, creator, description, stage, source, run, \
-    run_link, logged_model, digest, location FROM model_versions WHERE workspace = $1 AND ($2 = '' OR model = $2) \
-    ORDER BY model, number";
-const VERSION_TAGS: &str = "SELECT model, number, key, value FROM model_version_tags WHERE workspace = $1 AND ($2 = '' OR model = $2)";
+const NUMBERS: &str = "SELECT number FROM model_versions \
+    WHERE workspace = $1 AND model = $2 AND stage <> 'Deleted_Internal' ORDER BY number DESC";
 
 #[async_trait]
 impl RegistryReader for Reader {
@@ -112,24 +111,61 @@ impl RegistryReader for Reader {
         self.read(move |tx| Box::pin(async move { version_detail(tx, &key).await })).await
     }
 
+    async fn latest_versions(
+        &self,
+        workspace: &Name,
+        name: Option<&ModelName>,
+    ) -> Result<Vec<VersionDetail>, StorageError> {
+        let key = params![workspace.as_str(), name.map_or("", ModelName::as_str)].to_vec();
+        self.version_details(&LATEST_VERSIONS, key).await
+    }
+
+    async fn version_numbers(
+        &self,
+        workspace: &Name,
+        name: &ModelName,
+    ) -> Result<Vec<VersionNumber>, StorageError> {
+        let key = params![workspace.as_str(), name.as_str()].to_vec();
+        self.read(move |tx| {
+            Box::pin(async move {
+                tx.query(NUMBERS, &key).await?.iter().map(|row| number_of(row.int(0)?)).collect()
+            })
+        })
+        .await
+    }
+
+    async fn versions_within(
+        &self,
+        workspace: &Name,
+        name: &ModelName,
+        numbers: RangeInclusive<VersionNumber>,
+    ) -> Result<Vec<VersionDetail>, StorageError> {
+        let key = params![workspace.as_str(), name.as_str(), numbers.start().0, numbers.end().0].to_vec();
+        let mut found = self.version_details(&VERSIONS_WITHIN, key).await?;
+        found.reverse();
+        Ok(found)
+    }
+
     async fn versions(
         &self,
         workspace: &Name,
         name: Option<&ModelName>,
     ) -> Result<Vec<VersionDetail>, StorageError> {
-        let all = self.version_details(workspace, name.map_or("", ModelName::as_str)).await?;
-        Ok(all.into_iter().filter(|detail| !detail.version.is_deleted()).collect())
+        let key = params![workspace.as_str(), name.map_or("", ModelName::as_str)].to_vec();
+        self.version_details(&ALL_VERSIONS, key).await
     }
 }
 
 impl Reader {
+    /// Deleted ones left out.
     async fn version_details(
         &self,
-        workspace: &Name,
-        name: &str,
+        texts: &'static VersionTexts,
+        key: Vec<Value>,
     ) -> Result<Vec<VersionDetail>, StorageError> {
-        let key = params![workspace.as_str(), name].to_vec();
-        self.read(move |tx| Box::pin(async move { version_details(tx, &key).await })).await
+        let all =
+            self.read(move |tx| Box::pin(async move { version_details(tx, texts, &key).await })).await?;
+        Ok(all.into_iter().filter(|detail| !detail.version.is_deleted()).collect())
     }
 }
 
@@ -196,18 +232,53 @@ async fn version_detail(tx: &mut ReadTx, key: &[Value]) -> Result<Option<Version
     Ok(Some(VersionDetail { version, tags, aliases }))
 }
 
-async fn version_details(tx: &mut ReadTx, key: &[Value]) -> Result<Vec<VersionDetail>, StorageError> {
+/// Which versions, in their order, and the tags of the same. An empty model name stands for all models where it may.
+struct VersionTexts {
+    versions: &'static str,
+    tags: &'static str,
+}
+
+macro_rules! version_texts {
+    ($which:literal) => {
+        VersionTexts {
+            versions: concat!(
+                "SELECT model, number, created, updated, creator, description, stage, source, run, run_link, \
+                 logged_model, digest, location FROM model_versions WHERE workspace = $1 AND ",
+                $which,
+                " ORDER BY model, number"
+            ),
+            tags: concat!(
+                "SELECT model, number, key, value FROM model_version_tags WHERE workspace = $1 AND ",
+                $which
+            ),
+        }
+    };
+}
+
+static ALL_VERSIONS: VersionTexts = version_texts!("($2 = '' OR model = $2)");
+static LATEST_VERSIONS: VersionTexts = version_texts!(
+    "($2 = '' OR model = $2) AND (model, number) IN (SELECT model, MAX(number) FROM model_versions \
+     WHERE workspace = $1 AND ($2 = '' OR model = $2) AND stage <> 'Deleted_Internal' GROUP BY model, stage)"
+);
+static VERSIONS_WITHIN: VersionTexts = version_texts!("model = $2 AND number >= $3 AND number <= $4");
+
+async fn version_details(
+    tx: &mut ReadTx,
+    texts: &VersionTexts,
+    key: &[Value],
+) -> Result<Vec<VersionDetail>, StorageError> {
     let mut tags: BTreeMap<(ModelName, VersionNumber), BTreeMap<String, String>> = BTreeMap::new();
-    for row in tx.query(VERSION_TAGS, key).await? {
+    for row in tx.query(texts.tags, key).await? {
         let of_version = tags.entry((model_name(&row, 0)?, number_of(row.int(1)?)?)).or_default();
         of_version.insert(row.text(2)?.to_owned(), row.text(3)?.to_owned());
     }
     let mut aliases: BTreeMap<(ModelName, VersionNumber), Vec<Alias>> = BTreeMap::new();
-    for row in tx.query(MODEL_ALIASES, key).await? {
+    // Both databases take the parameters that a text names, and no others.
+    for row in tx.query(MODEL_ALIASES, key.get(..2).unwrap_or_default()).await? {
         let of_version = aliases.entry((model_name(&row, 0)?, number_of(row.int(2)?)?)).or_default();
         of_version.push(alias(&row, 1)?);
     }
-    let rows = tx.query(VERSIONS, key).await?;
+    let rows = tx.query(texts.versions, key).await?;
     let detail = |row| {
         let version = version(row)?;
         let of = (version.model.clone(), version.number);

@@ -14,7 +14,10 @@ use mainstay_core::time::MachineTime;
 use mainstay_governance::command::RecordGates;
 use mainstay_governance::gate::{GateReport, GateResult, Verdict};
 use mainstay_governance::port::GovernanceTx;
-use mainstay_registry::command::{CreateModel, DeleteVersion, PromoteAlias, RegisterVersion, SetAlias};
+use mainstay_registry::command::{
+    CreateModel, DeleteVersion, PromoteAlias, RegisterVersion, SetAlias, TransitionStage,
+};
+use mainstay_registry::model::{Stage, VersionDetail};
 use mainstay_registry::name::{Alias, ModelName, Tag, VersionNumber};
 use mainstay_registry::port::{RegistryReader as _, RegistryTx};
 use mainstay_serving::command::{CreateEndpoint, SetRevision};
@@ -88,6 +91,54 @@ both!(sixteen_clients_at_once_get_versions_without_a_gap, async |fresh: Fresh| {
     let events = fresh.database.read(&registered).await.unwrap();
     let subjects: BTreeSet<_> = events.iter().map(|event| event.subject.to_string()).collect();
     assert_eq!((events.len(), subjects.len()), (17, 17));
+});
+
+both!(of_many_versions_those_are_read_that_are_asked_for, async |fresh: Fresh| {
+    let commands: Commands<dyn RegistryTx> =
+        Commands::new(Arc::new(fresh.database.writer.clone()), Arc::new(AllowAll));
+    let caller = Principal::system("test");
+    let named = |name: &str| ModelName::new(name).unwrap();
+    for name in ["flight-delay", "other"] {
+        commands.run(&caller, CreateModel { name: named(name), ..create() }).await.unwrap();
+        for number in 1..=5 {
+            let tags = vec![Tag::new("number", number.to_string()).unwrap()];
+            let version = RegisterVersion { name: named(name), tags, ..register() };
+            commands.run(&caller, version).await.unwrap();
+        }
+    }
+    let (workspace, name) = (default_workspace(), named("flight-delay"));
+    for (number, stage) in [(1, Stage::Production), (2, Stage::Production), (3, Stage::Staging)] {
+        let (workspace, number) = (workspace.clone(), VersionNumber(number));
+        let name = name.clone();
+        let transition = TransitionStage { workspace, name, number, stage, archive_existing: false };
+        commands.run(&caller, transition).await.unwrap();
+    }
+    let delete = |number| DeleteVersion { workspace: workspace.clone(), name: name.clone(), number };
+    commands.run(&caller, delete(VersionNumber(5))).await.unwrap();
+
+    let reader = &fresh.database.reader;
+    let told = |found: Vec<VersionDetail>| -> Vec<(String, u32, String)> {
+        let one = |one: VersionDetail| {
+            (one.version.model.to_string(), one.version.number.0, one.tags["number"].clone())
+        };
+        found.into_iter().map(one).collect()
+    };
+    let expected = |all: &[(&str, u32)]| -> Vec<(String, u32, String)> {
+        all.iter().map(|(name, number)| ((*name).to_owned(), *number, number.to_string())).collect()
+    };
+    let numbers = reader.version_numbers(&workspace, &name).await.unwrap();
+    assert_eq!(numbers, [4, 3, 2, 1].map(VersionNumber));
+    let within = VersionNumber(2)..=VersionNumber(5);
+    let found = reader.versions_within(&workspace, &name, within).await.unwrap();
+    assert_eq!(told(found), expected(&[("flight-delay", 4), ("flight-delay", 3), ("flight-delay", 2)]));
+    // 4 has no stage, 3 stands in staging, 2 is the newest in production.
+    let latest = [("flight-delay", 2), ("flight-delay", 3), ("flight-delay", 4), ("other", 5)];
+    let found = reader.latest_versions(&workspace, None).await.unwrap();
+    assert_eq!(told(found), expected(&latest));
+    let found = reader.latest_versions(&workspace, Some(&name)).await.unwrap();
+    assert_eq!(told(found), expected(&latest[..3]));
+    let elsewhere = Name::new("elsewhere").unwrap();
+    assert!(reader.latest_versions(&elsewhere, None).await.unwrap().is_empty());
 });
 
 /// An endpoint that follows `champion` of the model.

@@ -188,14 +188,14 @@ async fn show(
     if is_prompt(&detail.tags) {
         return Ok(Redirect::to(&link::prompt(&name)).into_response());
     }
-    let mut versions = console.registered.versions(&caller.workspace, Some(&name)).await?;
-    versions.reverse();
-    let total = versions.len();
-    let shown: Vec<_> = versions.iter().skip(at.saturating_mul(VERSIONS)).take(VERSIONS).collect();
+    let numbers = console.registered.version_numbers(&caller.workspace, &name).await?;
+    let total = numbers.len();
+    let shown: Vec<_> = numbers.into_iter().skip(at.saturating_mul(VERSIONS)).take(VERSIONS).collect();
+    let shown = console.versions_of(&caller.workspace, &name, &shown).await?;
     let runs = shown.iter().filter_map(|one| one.version.run.as_ref().and_then(RunRef::id)).collect();
     let names = console.run_names(&caller, &runs).await?;
     let mut rows = Vec::new();
-    for version in shown {
+    for version in &shown {
         let report = console.judged(&caller.workspace, version.version.digest).await?;
         let run = version.version.run.as_ref().map(|run| SourceRun::named(run, &names));
         rows.push(VersionRow { run, ..version_row(version, report.as_ref(), &console) });

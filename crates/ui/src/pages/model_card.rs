@@ -7,8 +7,11 @@ use mainstay_api::Caller;
 use mainstay_core::action::Action;
 use mainstay_core::error::StorageError;
 use mainstay_core::id::RunId;
+use mainstay_core::name::Name;
 use mainstay_core::object::ObjectPath;
 use mainstay_core::scope::ResourceKind;
+use mainstay_registry::model::VersionDetail;
+use mainstay_registry::name::{ModelName, VersionNumber};
 use mainstay_tracking::logged_model::{LoggedModelDetail, LoggedModelId, ModelMetric};
 use mainstay_tracking::run::RunDetail;
 
@@ -160,6 +163,17 @@ pub(super) fn own_tags(tags: &BTreeMap<String, String>) -> Vec<(String, String)>
 }
 
 impl Console {
+    /// The versions of a model that have these numbers, which follow one another, the newest first.
+    pub(super) async fn versions_of(
+        &self,
+        workspace: &Name,
+        name: &ModelName,
+        numbers: &[VersionNumber],
+    ) -> Result<Vec<VersionDetail>, StorageError> {
+        let (Some(newest), Some(oldest)) = (numbers.first(), numbers.last()) else { return Ok(Vec::new()) };
+        self.registered.versions_within(workspace, name, *oldest..=*newest).await
+    }
+
     /// The run that a page is about, or why the caller does not see it.
     pub(super) async fn run(&self, caller: &Caller, id: RunId) -> Result<RunDetail, Error> {
         let found = self.tracked.runs(&caller.workspace, &[id]).await?.into_iter().next();

@@ -201,8 +201,8 @@ async fn show(
         None => Vec::new(),
     };
     let model = &version.model;
-    let others = console.registered.versions(&caller.workspace, Some(model)).await?;
-    let before = others.iter().rev().map(|one| one.version.number).find(|number| *number < version.number);
+    let numbers = console.registered.version_numbers(&caller.workspace, model).await?;
+    let before = numbers.into_iter().find(|number| *number < version.number);
     let run = match version.run.as_ref().and_then(RunRef::id) {
         Some(id) => console.readable_run(&caller, id).await?,
         None => None,

@@ -157,35 +157,38 @@ struct Which {
     version: String,
 }
 
-/// The prompt of a name, and its versions, the newest first.
+/// The prompt of a name, and the numbers of its versions, the newest first.
 async fn found(
     console: &Console,
     workspace: &Name,
     name: &str,
-) -> Result<(ModelDetail, Vec<VersionDetail>), Error> {
+) -> Result<(ModelDetail, Vec<VersionNumber>), Error> {
     let name = ModelName::new(name)?;
     let detail = console.registered.model(workspace, &name).await?.filter(|one| is_prompt(&one.tags));
     let detail = detail.ok_or_else(|| Missing(format!("prompt {name}")))?;
-    let mut versions = console.registered.versions(workspace, Some(&name)).await?;
-    versions.reverse();
-    Ok((detail, versions))
+    let numbers = console.registered.version_numbers(workspace, &name).await?;
+    Ok((detail, numbers))
 }
 
-/// The version that a query names: by number or alias, the newest if it names none.
-fn chosen<'v>(
-    versions: &'v [VersionDetail],
-    named: &str,
-    (name, usual): (&ModelName, usize),
-) -> Result<Option<&'v VersionDetail>, Error> {
-    if named.is_empty() {
-        return Ok(versions.get(usual));
-    }
-    let by_alias = |one: &&VersionDetail| one.aliases.iter().any(|alias| alias.as_str() == named);
-    let mut found = versions.iter().find(by_alias);
-    if found.is_none() {
-        let number = VersionNumber::parse(named)?;
-        found = versions.iter().find(|one| one.version.number == number);
-    }
+/// The version that a query names: by number or alias, the `usual` one of the newest if it names none.
+async fn chosen(
+    console: &Console,
+    workspace: &Name,
+    (detail, numbers): &(ModelDetail, Vec<VersionNumber>),
+    (named, usual): (&str, usize),
+) -> Result<Option<VersionDetail>, Error> {
+    let name = &detail.model.name;
+    let by_alias = detail.aliases.iter().find(|(alias, _)| alias.as_str() == named);
+    let number = match by_alias {
+        Some((_, number)) => *number,
+        None if named.is_empty() => match numbers.get(usual) {
+            Some(number) => *number,
+            None => return Ok(None),
+        },
+        None => VersionNumber::parse(named)?,
+    };
+    let found = console.registered.version(workspace, name, number).await?;
+    let found = found.filter(|found| !found.version.is_deleted());
     Ok(Some(found.ok_or_else(|| Missing(format!("version {named} of prompt {name}")))?))
 }
 
@@ -196,13 +199,17 @@ async fn show(
     query: Result<Query<Which>, QueryRejection>,
 ) -> Page {
     let Which { version } = asked(query)?;
-    let (detail, versions) = found(&console, &caller.workspace, &name).await?;
+    let workspace = &caller.workspace;
+    let found = found(&console, workspace, &name).await?;
+    let shown = chosen(&console, workspace, &found, (&version, 0)).await?;
+    let shown = shown.as_ref();
+    let (detail, numbers) = &found;
     let name = &detail.model.name;
-    let shown = chosen(&versions, &version, (name, 0))?;
+    let listed = numbers.get(..VERSIONS).unwrap_or(numbers);
+    let versions = console.versions_of(workspace, name, listed).await?;
     let number = shown.map(|one| one.version.number);
     let body = shown.map(|one| body_of(&one.tags));
-    let before = number.and_then(|number| versions.iter().find(|one| one.version.number < number));
-    let before = before.map(|one| one.version.number);
+    let before = number.and_then(|number| numbers.iter().find(|one| **one < number)).copied();
     let row = |one: &VersionDetail| VersionRow {
         number: one.version.number.0,
         href: format!("{}?version={}", link::prompt(name), one.version.number),
@@ -219,8 +226,8 @@ async fn show(
         audit: link::audit_of(model_subject(name)),
         tags: own_tags(&detail.tags),
         aliases: detail.aliases.iter().map(|(alias, to)| (alias.to_string(), to.0)).collect(),
-        left_out: versions.len().saturating_sub(VERSIONS),
-        versions: versions.iter().take(VERSIONS).map(row).collect(),
+        left_out: numbers.len().saturating_sub(VERSIONS),
+        versions: versions.iter().map(row).collect(),
         variables: body.as_ref().map(variables).unwrap_or_default(),
         settings: shown.map(|one| settings(&one.tags).into_iter().collect()).unwrap_or_default(),
         version_tags: shown.map(|one| own_tags(&one.tags)).unwrap_or_default(),
@@ -290,11 +297,14 @@ async fn compare(
     query: Result<Query<Two>, QueryRejection>,
 ) -> Page {
     let Two { from, to } = asked(query)?;
-    let (detail, versions) = found(&console, &caller.workspace, &name).await?;
+    let workspace = &caller.workspace;
+    let found = found(&console, workspace, &name).await?;
+    let (detail, numbers) = &found;
     let name = &detail.model.name;
     let none = || Missing(format!("version of prompt {name} to compare with"));
-    let from = chosen(&versions, &from, (name, versions.len().min(2).saturating_sub(1)))?.ok_or_else(none)?;
-    let to = chosen(&versions, &to, (name, 0))?.ok_or_else(none)?;
+    let before = numbers.len().min(2).saturating_sub(1);
+    let from = chosen(&console, workspace, &found, (&from, before)).await?.ok_or_else(none)?;
+    let to = chosen(&console, workspace, &found, (&to, 0)).await?.ok_or_else(none)?;
     let mut parts = compared(&body_of(&from.tags), &body_of(&to.tags));
     parts.extend(beside(&from.tags, &to.tags));
     parts.retain(|part| !part.lines.is_empty());
@@ -304,7 +314,7 @@ async fn compare(
             .under("Prompts", "/prompts")
             .under(name.to_string(), link::prompt(name)),
         here: link::prompt(name),
-        numbers: versions.iter().map(|one| one.version.number.0).collect(),
+        numbers: numbers.iter().map(|number| number.0).collect(),
         from: from.version.number.0,
         to: to.version.number.0,
         parts,

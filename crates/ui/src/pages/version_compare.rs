@@ -9,6 +9,7 @@ use mainstay_api::Caller;
 use mainstay_api::route::RouteScope;
 use mainstay_core::action::Action;
 use mainstay_core::scope::ResourceKind;
+use mainstay_registry::model::VersionDetail;
 use mainstay_registry::name::{ModelName, VersionNumber};
 use serde::Deserialize;
 
@@ -82,20 +83,21 @@ async fn compare(
 ) -> Page {
     let Wanted { from, to, all } = asked(query)?;
     let name = ModelName::new(name)?;
-    let mut versions = console.registered.versions(&caller.workspace, Some(&name)).await?;
-    versions.reverse();
-    let find = |named: &str, usual: usize| -> Result<_, crate::frame::Error> {
-        let found = if named.is_empty() {
-            versions.get(usual)
-        } else {
-            let number = VersionNumber::parse(named)?;
-            versions.iter().find(|one| one.version.number == number)
+    let numbers = console.registered.version_numbers(&caller.workspace, &name).await?;
+    let find = async |named: &str, usual: usize| -> Result<VersionDetail, crate::frame::Error> {
+        let missing = || Missing(format!("version {named} of model {name}"));
+        let number = match named {
+            "" => *numbers.get(usual).ok_or_else(missing)?,
+            named => VersionNumber::parse(named)?,
         };
-        Ok(found.ok_or_else(|| Missing(format!("version {named} of model {name}")))?)
+        let found = console.registered.version(&caller.workspace, &name, number).await?;
+        let found = found.filter(|found| !found.version.is_deleted());
+        Ok(found.ok_or_else(missing)?)
     };
     // The newest, and the one before it.
-    let (from, to) = (find(&from, versions.len().min(2).saturating_sub(1))?, find(&to, 0)?);
-    let (old, new) = (facts(&console, &caller, from).await?, facts(&console, &caller, to).await?);
+    let from = find(&from, numbers.len().min(2).saturating_sub(1)).await?;
+    let to = find(&to, 0).await?;
+    let (old, new) = (facts(&console, &caller, &from).await?, facts(&console, &caller, &to).await?);
     let groups = paired(old, new);
     let all = !all.is_empty();
     page(&ComparePage {
@@ -104,7 +106,7 @@ async fn compare(
             .under("Models", "/models")
             .under(name.to_string(), link::model(&name)),
         here: link::model(&name),
-        numbers: versions.iter().map(|one| one.version.number.0).collect(),
+        numbers: numbers.iter().map(|number| number.0).collect(),
         from: from.version.number.0,
         to: to.version.number.0,
         all,
