@@ -133,7 +133,7 @@ mod tests {
     fn what_was_counted_is_told_in_words() {
         let told = profile(r#"{"num_rows": 150, "features_shape": [150, 4]}"#);
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        assert_eq!(told, [pair("features shape", "[150,4]"), pair("num rows", "150")]);
+        assert_eq!(told, [pair("num rows", "150"), pair("features shape", "[150,4]")]);
         assert_eq!((profile("much"), profile(" ")), (vec![pair("profile", "much")], Vec::new()));
     }
 }
