@@ -1,6 +1,6 @@
 //! Registered models and their versions on the wire.
 
-use mainstay_registry::model::{ModelDetail, VersionDetail, latest_per_stage};
+use mainstay_registry::model::{ModelDetail, VersionDetail};
 use mainstay_registry::name::Alias;
 use serde::Serialize;
 
@@ -74,11 +74,8 @@ pub(crate) struct ModelBody {
 }
 
 impl ModelBody {
-    /// A model with its versions, of which the newest in each stage are shown.
-    pub(crate) fn new(
-        ModelDetail { model, tags, aliases }: ModelDetail,
-        versions: Vec<VersionDetail>,
-    ) -> Self {
+    /// A model with the newest version in each stage.
+    pub(crate) fn new(ModelDetail { model, tags, aliases }: ModelDetail, latest: Vec<VersionDetail>) -> Self {
         let alias = |(alias, number): (Alias, mainstay_registry::name::VersionNumber)| AliasBody {
             alias: alias.to_string(),
             version: number.to_string(),
@@ -88,7 +85,7 @@ impl ModelBody {
             creation_timestamp: model.created.millis(),
             last_updated_timestamp: model.updated.millis(),
             description: model.description,
-            latest_versions: latest_per_stage(versions, &[]).into_iter().map(VersionBody::from).collect(),
+            latest_versions: latest.into_iter().map(VersionBody::from).collect(),
             tags: pairs(tags),
             aliases: aliases.into_iter().map(alias).collect(),
         }

@@ -17,7 +17,7 @@ use mainstay_core::run_ref::RunRef;
 use mainstay_core::scope::ResourceKind;
 use mainstay_core::text::clip;
 use mainstay_registry::error::RegistryError;
-use mainstay_registry::model::{Stage, VersionDetail, latest_per_stage};
+use mainstay_registry::model::{Stage, VersionDetail};
 use mainstay_registry::name::{ModelName, VersionNumber};
 use mainstay_registry::prompt::{IS_PROMPT, says_prompt};
 use mainstay_tracking::logged_model::{LoggedModel, LoggedModelId};
@@ -330,7 +330,7 @@ async fn pointed(
         Pointer::Stage(wanted) => {
             crate::registered_model::existing(state, workspace, name).await?;
             let all = state.registered.latest_versions(workspace, Some(name)).await?;
-            let newest = latest_per_stage(all, &[wanted]).into_iter().next();
+            let newest = all.into_iter().find(|latest| latest.version.stage == wanted);
             newest.ok_or_else(|| MlflowError::NoneInStage { model: name.clone(), stage: wanted }.into())
         }
     }

@@ -7,7 +7,7 @@ use mainstay_core::name::Name;
 use mainstay_core::scope::ResourceKind;
 use mainstay_registry::command::{CreateModel, DeleteModel, DescribeModel, RenameModel};
 use mainstay_registry::error::RegistryError;
-use mainstay_registry::model::{ModelDetail, Stage, latest_per_stage};
+use mainstay_registry::model::{ModelDetail, Stage};
 use mainstay_registry::name::{ModelName, Tag};
 use serde::{Deserialize, Serialize};
 
@@ -153,7 +153,7 @@ async fn latest_versions(
     existing(&state, &caller.workspace, &name).await?;
     let stages: Vec<Stage> =
         request.stages.iter().map(|stage| Stage::choice(stage)).collect::<Result<_, _>>()?;
-    let versions = state.registered.latest_versions(&caller.workspace, Some(&name)).await?;
-    let latest = latest_per_stage(versions, &stages);
+    let mut latest = state.registered.latest_versions(&caller.workspace, Some(&name)).await?;
+    latest.retain(|one| stages.is_empty() || stages.contains(&one.version.stage));
     Ok(Json(LatestVersions { model_versions: latest.into_iter().map(VersionBody::from).collect() }))
 }

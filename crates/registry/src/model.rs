@@ -179,24 +179,6 @@ pub struct VersionDetail {
     pub aliases: Vec<Alias>,
 }
 
-/// The newest version in each of `stages`; in each stage that has one if `stages` is empty
-/// (`get_latest_versions`). Deleted versions are in none. The stage comes first whose oldest version is the oldest.
-pub fn latest_per_stage(mut versions: Vec<VersionDetail>, stages: &[Stage]) -> Vec<VersionDetail> {
-    versions.sort_by_key(|version| version.version.number);
-    let mut newest: Vec<VersionDetail> = Vec::new();
-    for version in versions {
-        let stage = version.version.stage;
-        if stage == Stage::Deleted || !(stages.is_empty() || stages.contains(&stage)) {
-            continue;
-        }
-        match newest.iter_mut().find(|old| old.version.stage == stage) {
-            Some(old) => *old = version,
-            None => newest.push(version),
-        }
-    }
-    newest
-}
-
 /// How the record names a model.
 pub fn model_subject(name: &ModelName) -> Subject {
     Subject::new(ResourceKind::Model, name)

@@ -142,8 +142,8 @@ pub trait RegistryReader: Send + Sync {
         name: &ModelName,
         number: VersionNumber,
     ) -> Result<Option<VersionDetail>, StorageError>;
-    /// The newest version in each stage, of one model or of all, deleted ones left out, by name and number: a search for
-    /// models shows those, however many there are.
+    /// The newest version in each stage (`get_latest_versions`), of one model or of all, deleted ones left out: by name,
+    /// and the stage first whose oldest version is the oldest.
     async fn latest_versions(
         &self,
         workspace: &Name,

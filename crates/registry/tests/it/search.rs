@@ -7,7 +7,7 @@ use mainstay_core::id::RunId;
 use mainstay_core::page::PageRequest;
 use mainstay_core::run_ref::RunRef;
 use mainstay_core::time::MachineTime;
-use mainstay_registry::model::{Model, ModelDetail, ModelVersion, Stage, VersionDetail, latest_per_stage};
+use mainstay_registry::model::{Model, ModelDetail, ModelVersion, Stage, VersionDetail};
 use mainstay_registry::name::{ModelName, VersionNumber};
 use mainstay_registry::prompt::IS_PROMPT;
 use mainstay_registry::search::{
@@ -193,15 +193,4 @@ fn a_foreign_page_token_is_refused() {
     let page = PageRequest { limit: 1, after: Some("00".parse().unwrap()) };
     let refused = search_models(models(), &ModelFilter::default(), &order, &page);
     assert_eq!(refused.err(), Some(SearchError::PageToken));
-}
-
-#[test]
-fn the_latest_of_each_stage() {
-    let numbers = |stages: &[Stage]| -> Vec<u32> {
-        let of_a = versions().into_iter().filter(|d| d.version.model.as_str() == "a").collect();
-        latest_per_stage(of_a, stages).iter().map(|d| d.version.number.0).collect()
-    };
-    assert_eq!(numbers(&[]), [3, 2], "by the first of a stage, as a stock server has it");
-    assert_eq!(numbers(&[Stage::Production]), [3]);
-    assert_eq!(numbers(&[Stage::Staging]), [0; 0]);
 }

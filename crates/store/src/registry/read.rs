@@ -240,12 +240,16 @@ struct VersionTexts {
 
 macro_rules! version_texts {
     ($which:literal) => {
+        version_texts!($which, "model, number")
+    };
+    ($which:literal, $order:literal) => {
         VersionTexts {
             versions: concat!(
                 "SELECT model, number, created, updated, creator, description, stage, source, run, run_link, \
-                 logged_model, digest, location FROM model_versions WHERE workspace = $1 AND ",
+                 logged_model, digest, location FROM model_versions v WHERE workspace = $1 AND ",
                 $which,
-                " ORDER BY model, number"
+                " ORDER BY ",
+                $order
             ),
             tags: concat!(
                 "SELECT model, number, key, value FROM model_version_tags WHERE workspace = $1 AND ",
@@ -258,7 +262,9 @@ macro_rules! version_texts {
 static ALL_VERSIONS: VersionTexts = version_texts!("($2 = '' OR model = $2)");
 static LATEST_VERSIONS: VersionTexts = version_texts!(
     "($2 = '' OR model = $2) AND (model, number) IN (SELECT model, MAX(number) FROM model_versions \
-     WHERE workspace = $1 AND ($2 = '' OR model = $2) AND stage <> 'Deleted_Internal' GROUP BY model, stage)"
+     WHERE workspace = $1 AND ($2 = '' OR model = $2) AND stage <> 'Deleted_Internal' GROUP BY model, stage)",
+    "model, (SELECT MIN(o.number) FROM model_versions o \
+     WHERE o.workspace = v.workspace AND o.model = v.model AND o.stage = v.stage)"
 );
 static VERSIONS_WITHIN: VersionTexts = version_texts!("model = $2 AND number >= $3 AND number <= $4");
 

@@ -107,7 +107,7 @@ both!(of_many_versions_those_are_read_that_are_asked_for, async |fresh: Fresh| {
         }
     }
     let (workspace, name) = (default_workspace(), named("flight-delay"));
-    for (number, stage) in [(1, Stage::Production), (2, Stage::Production), (3, Stage::Staging)] {
+    for (number, stage) in [(1, Stage::Staging), (2, Stage::Production), (3, Stage::Staging)] {
         let (workspace, number) = (workspace.clone(), VersionNumber(number));
         let name = name.clone();
         let transition = TransitionStage { workspace, name, number, stage, archive_existing: false };
@@ -131,8 +131,8 @@ both!(of_many_versions_those_are_read_that_are_asked_for, async |fresh: Fresh| {
     let within = VersionNumber(2)..=VersionNumber(5);
     let found = reader.versions_within(&workspace, &name, within).await.unwrap();
     assert_eq!(told(found), expected(&[("flight-delay", 4), ("flight-delay", 3), ("flight-delay", 2)]));
-    // 4 has no stage, 3 stands in staging, 2 is the newest in production.
-    let latest = [("flight-delay", 2), ("flight-delay", 3), ("flight-delay", 4), ("other", 5)];
+    // The stage of 1 and 3, that of 2, and none, which 4 has.
+    let latest = [("flight-delay", 3), ("flight-delay", 2), ("flight-delay", 4), ("other", 5)];
     let found = reader.latest_versions(&workspace, None).await.unwrap();
     assert_eq!(told(found), expected(&latest));
     let found = reader.latest_versions(&workspace, Some(&name)).await.unwrap();
