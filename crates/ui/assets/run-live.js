@@ -9,12 +9,13 @@ export function follow(table, state, charts) {
   const bar = table.root.querySelector('[data-part="live"]');
   const says = bar.querySelector(".says");
   const button = bar.querySelector("button");
-  let [fresh, changed, planned] = [new Set(), new Set(), null];
+  let [fresh, changed, planned, isFollowing] = [new Set(), new Set(), null, null];
   const stale = new Set();
   // Its place is taken from the start, so that nothing moves when it speaks.
   bar.hidden = false;
   bar.classList.add("lost");
-  says.textContent = "not following the record";
+  const usual = () => (isFollowing === null ? "not following the record" : isFollowing ? "following the record" : "the server does not answer");
+  says.textContent = usual();
 
   const tell = () => {
     const parts = [];
@@ -23,7 +24,7 @@ export function follow(table, state, charts) {
     if (stale.size > 0 && (byValue || state.filter !== "")) parts.push(`${counted(stale.size, `${state.subject.one} has`, `${state.subject.many} have`)} changed`);
     const waits = parts.length > 0;
     button.hidden = !waits;
-    says.textContent = waits ? `${parts.join(", ")}: the list may be another now` : "following the record";
+    says.textContent = waits ? `${parts.join(", ")}: the list may be another now` : usual();
   };
 
   const look = async () => {
@@ -50,8 +51,9 @@ export function follow(table, state, charts) {
     if (fresh.size > 0 || changed.size > 0) planned ??= setTimeout(look, PAUSE);
   });
   document.addEventListener("mainstay:following", ({ detail }) => {
+    isFollowing = detail;
     bar.classList.toggle("lost", !detail);
-    if (button.hidden) says.textContent = detail ? "following the record" : "the server does not answer";
+    if (button.hidden) says.textContent = usual();
   });
   const seen = () => {
     fresh = new Set();
