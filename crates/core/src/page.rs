@@ -23,6 +23,8 @@ impl Coded for InvalidPageToken {
 
 /// Longest token accepted, in characters.
 const MAX_TOKEN: usize = 4096;
+/// Rows that a [`Selection`] holds beyond two pages, for the sake of short pages.
+const SPARE: usize = 64;
 
 /// An opaque position in a listing: hexadecimal JSON of the last key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,23 +100,65 @@ impl<T> Page<T> {
         Self { items: rows, next }
     }
 
-    /// Makes the page of `rows`, all of which are at hand, that was asked for; `compare` orders them by
-    /// their keys, which are also the tokens.
+    /// Makes the page of `rows` that was asked for; `compare` orders them by their keys, which are also the tokens.
     pub fn sorted<K: Clone + Serialize + DeserializeOwned>(
         rows: impl IntoIterator<Item = T>,
         request: &PageRequest,
         key: impl Fn(&T) -> K,
         compare: impl Fn(&K, &K) -> Ordering,
     ) -> Result<Self, InvalidPageToken> {
-        let after: Option<K> = request.key()?;
-        let mut rows: Vec<(K, T)> = rows
-            .into_iter()
-            .map(|row| (key(&row), row))
-            .filter(|(key, _)| after.as_ref().is_none_or(|after| compare(key, after).is_gt()))
-            .collect();
-        rows.sort_by(|(a, _), (b, _)| compare(a, b));
-        let Page { items, next } = Page::of(rows, request.limit, |(key, _)| key.clone());
-        Ok(Self { items: items.into_iter().map(|(_, row)| row).collect(), next })
+        let mut selection = Selection::new(request)?;
+        for row in rows {
+            selection.offer(key(&row), row, &compare);
+        }
+        Ok(selection.page(&compare))
+    }
+}
+
+/// A page in the making, of rows that come one after the other in any order: it never holds many more than two
+/// pages of them.
+#[derive(Debug)]
+pub struct Selection<K, T> {
+    after: Option<K>,
+    limit: usize,
+    rows: Vec<(K, T)>,
+}
+
+impl<K: Clone + Serialize + DeserializeOwned, T> Selection<K, T> {
+    /// Of no rows yet.
+    pub fn new(request: &PageRequest) -> Result<Self, InvalidPageToken> {
+        Ok(Self { after: request.key()?, limit: request.limit, rows: Vec::new() })
+    }
+
+    /// The key of the last row of the page before.
+    pub const fn after(&self) -> Option<&K> {
+        self.after.as_ref()
+    }
+
+    /// How many rows are enough to fill the page and to know that another one follows.
+    pub const fn enough(&self) -> usize {
+        self.limit.saturating_add(1)
+    }
+
+    /// Shows it a row; `compare` is the same for all.
+    pub fn offer(&mut self, key: K, row: T, compare: impl Fn(&K, &K) -> Ordering) {
+        if self.after.as_ref().is_some_and(|after| compare(&key, after).is_le()) {
+            return;
+        }
+        self.rows.push((key, row));
+        let enough = self.enough();
+        // Sorted out once for each page that came, so that a row costs about one comparison.
+        if self.rows.len() > enough.saturating_mul(2).saturating_add(SPARE) {
+            self.rows.select_nth_unstable_by(self.limit, |(a, _), (b, _)| compare(a, b));
+            self.rows.truncate(enough);
+        }
+    }
+
+    /// The page of the rows that it was shown.
+    pub fn page(mut self, compare: impl Fn(&K, &K) -> Ordering) -> Page<T> {
+        self.rows.sort_by(|(a, _), (b, _)| compare(a, b));
+        let Page { items, next } = Page::of(self.rows, self.limit, |(key, _)| key.clone());
+        Page { items: items.into_iter().map(|(_, row)| row).collect(), next }
     }
 }
 
@@ -144,6 +188,24 @@ mod tests {
         assert_eq!(seen, [vec![5, 4], vec![3, 2], vec![1]]);
         let foreign = PageRequest { limit: 1, after: Some(PageToken::after(&"x")) };
         assert_eq!(Page::sorted([1], &foreign, |n| *n, Ord::cmp), Err(InvalidPageToken));
+    }
+
+    #[test]
+    fn a_selection_holds_little_of_what_it_is_shown() {
+        let shown: Vec<u64> = (0..10_000).map(|n| n * 7_919 % 10_007).collect();
+        let mut sorted = shown.clone();
+        sorted.sort_unstable();
+        let request = PageRequest { limit: 10, after: Some(PageToken::after(&sorted[99])) };
+        let mut selection = Selection::new(&request).unwrap();
+        for n in shown {
+            selection.offer(n, n, Ord::cmp);
+            assert!(selection.rows.len() <= 2 * 11 + SPARE);
+        }
+        let page = selection.page(Ord::cmp);
+        assert_eq!(page.items, sorted[100..110]);
+        assert_eq!(page.next.map(|token| token.key()), Some(Ok(sorted[109])));
+        let all = Page::sorted([2, 1], &PageRequest::first(usize::MAX), |n| *n, Ord::cmp).unwrap();
+        assert_eq!(all, Page { items: vec![1, 2], next: None });
     }
 
     #[test]

@@ -137,7 +137,7 @@ impl<'a> Importer<'a> {
     async fn begin(&mut self) -> Result<State, ImportError> {
         for workspace in &self.workspaces {
             let is_used = !self.target.reader.experiments(workspace).await?.is_empty()
-                || !self.target.reader.models(workspace).await?.is_empty();
+                || !self.target.reader.models_after(workspace, None, 1).await?.is_empty();
             if is_used {
                 return Err(ImportError::Used);
             }

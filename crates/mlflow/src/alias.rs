@@ -99,7 +99,7 @@ pub(crate) async fn pointed(
 ) -> Result<VersionDetail, Error> {
     let detail = existing(state, workspace, name).await?;
     if alias.eq_ignore_ascii_case("latest") {
-        let all = state.registered.latest_versions(workspace, Some(name)).await?;
+        let all = state.registered.latest_versions(workspace, std::slice::from_ref(name)).await?;
         let newest = all.into_iter().max_by_key(|detail| detail.version.number);
         return newest.ok_or_else(|| MlflowError::NoLatest(name.clone()).into());
     }

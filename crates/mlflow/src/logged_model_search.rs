@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use mainstay_core::action::Action;
 use mainstay_tracking::experiment::ExperimentId;
-use mainstay_tracking::search::{LoggedModelFilter, LoggedModelOrder, MeasuredOn, search_logged_models};
+use mainstay_tracking::search::{LoggedModelFilter, LoggedModelOrder, LoggedModelSearch, MeasuredOn};
 use serde::{Deserialize, Serialize};
 
 use crate::body::Call;
@@ -98,8 +98,8 @@ async fn search(
         wanted => wanted,
     };
     let page = page(Some(wanted), (usize::MAX, usize::MAX), request.page_token.as_deref())?;
-    let all = state.tracked.logged_models_of(&caller.workspace, &experiments).await?;
-    let found = search_logged_models(all, &filter, &order, &page)?;
+    let search = LoggedModelSearch::new(filter, order, &page)?;
+    let found = state.tracked.search_logged_models(&caller.workspace, &experiments, search).await?;
     Ok(Json(Found {
         models: found.items.into_iter().map(LoggedModelBody::from).collect(),
         next_page_token: found.next.map(|token| token.to_string()),

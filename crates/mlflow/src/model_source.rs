@@ -329,7 +329,7 @@ async fn pointed(
         Pointer::Alias(alias) => alias::pointed(state, workspace, name, alias).await,
         Pointer::Stage(wanted) => {
             crate::registered_model::existing(state, workspace, name).await?;
-            let all = state.registered.latest_versions(workspace, Some(name)).await?;
+            let all = state.registered.latest_versions(workspace, std::slice::from_ref(name)).await?;
             let newest = all.into_iter().find(|latest| latest.version.stage == wanted);
             newest.ok_or_else(|| MlflowError::NoneInStage { model: name.clone(), stage: wanted }.into())
         }

@@ -60,7 +60,7 @@ struct One {
 
 async fn one(state: &Mlflow, workspace: &Name, name: &ModelName) -> Result<Json<One>, Error> {
     let detail = existing(state, workspace, name).await?;
-    let versions = state.registered.latest_versions(workspace, Some(name)).await?;
+    let versions = state.registered.latest_versions(workspace, std::slice::from_ref(name)).await?;
     Ok(Json(One { registered_model: ModelBody::new(detail, versions) }))
 }
 
@@ -153,7 +153,8 @@ async fn latest_versions(
     existing(&state, &caller.workspace, &name).await?;
     let stages: Vec<Stage> =
         request.stages.iter().map(|stage| Stage::choice(stage)).collect::<Result<_, _>>()?;
-    let mut latest = state.registered.latest_versions(&caller.workspace, Some(&name)).await?;
+    let names = std::slice::from_ref(&name);
+    let mut latest = state.registered.latest_versions(&caller.workspace, names).await?;
     latest.retain(|one| stages.is_empty() || stages.contains(&one.version.stage));
     Ok(Json(LatestVersions { model_versions: latest.into_iter().map(VersionBody::from).collect() }))
 }

@@ -8,7 +8,7 @@ use mainstay_core::action::Action;
 use mainstay_registry::model::VersionDetail;
 use mainstay_registry::name::ModelName;
 use mainstay_registry::search::{
-    ModelFilter, ModelOrder, VersionFilter, VersionOrder, search_models, search_versions,
+    ModelFilter, ModelOrder, ModelSearch, VersionFilter, VersionOrder, VersionSearch,
 };
 use serde::{Deserialize, Serialize};
 
@@ -60,12 +60,11 @@ async fn models(
     let filter = ModelFilter::parse(request.filter.as_deref().unwrap_or_default())?;
     let order = ModelOrder::parse(&request.order_by)?;
     let page = page(request.max_results, MODELS_PAGE, request.page_token.as_deref())?;
-    let readable = caller.readable();
-    let mut all = state.registered.models(&caller.workspace).await?;
-    all.retain(|found| readable.has(&found.model.name));
-    let found = search_models(all, &filter, &order, &page)?;
+    let search = ModelSearch::new(filter, order, caller.readable(), &page)?;
+    let found = state.registered.search_models(&caller.workspace, search).await?;
+    let names: Vec<ModelName> = found.items.iter().map(|detail| detail.model.name.clone()).collect();
     let mut versions: BTreeMap<ModelName, Vec<VersionDetail>> = BTreeMap::new();
-    for version in state.registered.latest_versions(&caller.workspace, None).await? {
+    for version in state.registered.latest_versions(&caller.workspace, &names).await? {
         versions.entry(version.version.model.clone()).or_default().push(version);
     }
     let body = |detail: mainstay_registry::model::ModelDetail| {
@@ -94,12 +93,8 @@ pub(crate) async fn versions(
     let filter = VersionFilter::parse(request.filter.as_deref().unwrap_or_default())?;
     let order = VersionOrder::parse(&request.order_by)?;
     let page = page(request.max_results, VERSIONS_PAGE, request.page_token.as_deref())?;
-    // A name that no model can have finds nothing, as any other that no model has.
-    let named = filter.model_name().and_then(|name| ModelName::new(name).ok());
-    let readable = caller.readable();
-    let mut all = state.registered.versions(&caller.workspace, named.as_ref()).await?;
-    all.retain(|found| readable.has(&found.version.model));
-    let found = search_versions(all, &filter, &order, &page)?;
+    let search = VersionSearch::new(filter, order, caller.readable(), &page)?;
+    let found = state.registered.search_versions(&caller.workspace, search).await?;
     Ok(Json(FoundVersions {
         model_versions: found.items.into_iter().map(VersionBody::from).collect(),
         next_page_token: found.next.map(|token| token.to_string()),

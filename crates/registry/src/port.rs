@@ -8,10 +8,12 @@ use mainstay_core::command::Ownership;
 use mainstay_core::digest::Digest;
 use mainstay_core::error::StorageError;
 use mainstay_core::name::Name;
+use mainstay_core::page::Page;
 use mainstay_core::time::MachineTime;
 
 use crate::model::{ListedModel, Model, ModelDetail, ModelSummary, ModelVersion, Stage, VersionDetail};
 use crate::name::{Alias, ModelName, Tag, VersionNumber};
+use crate::search::{ModelSearch, VersionSearch};
 
 /// Whether the gates of an artifact have passed; the rule is governance's.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,8 +120,12 @@ pub trait RegistryTx: Ownership {
 pub trait RegistryReader: Send + Sync {
     /// A model.
     async fn model(&self, workspace: &Name, name: &ModelName) -> Result<Option<ModelDetail>, StorageError>;
-    /// All models, by name.
-    async fn models(&self, workspace: &Name) -> Result<Vec<ModelDetail>, StorageError>;
+    /// One page of the models that match. Holds little more than the page.
+    async fn search_models(
+        &self,
+        workspace: &Name,
+        search: ModelSearch,
+    ) -> Result<Page<ModelDetail>, StorageError>;
     /// The names of all models, in their order: what a list is chosen from.
     async fn model_names(&self, workspace: &Name) -> Result<Vec<ListedModel>, StorageError>;
     /// The models of these names that there are, in that order, for a page of a list.
@@ -142,12 +148,12 @@ pub trait RegistryReader: Send + Sync {
         name: &ModelName,
         number: VersionNumber,
     ) -> Result<Option<VersionDetail>, StorageError>;
-    /// The newest version in each stage (`get_latest_versions`), of one model or of all, deleted ones left out: by name,
-    /// and the stage first whose oldest version is the oldest.
+    /// The newest version in each stage (`get_latest_versions`) of some models, deleted ones left out: in the models'
+    /// order, and the stage first whose oldest version is the oldest.
     async fn latest_versions(
         &self,
         workspace: &Name,
-        name: Option<&ModelName>,
+        names: &[ModelName],
     ) -> Result<Vec<VersionDetail>, StorageError>;
     /// The numbers of a model's versions, deleted ones left out, the newest first: what a page is chosen from.
     async fn version_numbers(
@@ -162,10 +168,22 @@ pub trait RegistryReader: Send + Sync {
         name: &ModelName,
         numbers: RangeInclusive<VersionNumber>,
     ) -> Result<Vec<VersionDetail>, StorageError>;
-    /// The versions of one model, or of all, deleted ones left out, by name and number.
-    async fn versions(
+    /// One page of the versions that match, deleted ones left out. Holds little more than the page.
+    async fn search_versions(
         &self,
         workspace: &Name,
-        name: Option<&ModelName>,
+        search: VersionSearch,
+    ) -> Result<Page<VersionDetail>, StorageError>;
+    /// The versions that came of some runs, deleted ones left out, in the runs' order.
+    async fn versions_of_runs(
+        &self,
+        workspace: &Name,
+        runs: &[String],
+    ) -> Result<Vec<VersionDetail>, StorageError>;
+    /// The versions of an artifact, deleted ones left out, by name and number.
+    async fn versions_of_digest(
+        &self,
+        workspace: &Name,
+        digest: &Digest,
     ) -> Result<Vec<VersionDetail>, StorageError>;
 }

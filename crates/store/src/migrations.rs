@@ -36,6 +36,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0027_retention_rules.sql"),
     include_str!("../migrations/0028_quotas.sql"),
     include_str!("../migrations/0029_trace_root_names.sql"),
+    include_str!("../migrations/0030_logged_model_order.sql"),
 ];
 
 /// Brings the schema up to date. Refuses a database that a newer Mainstay has written.

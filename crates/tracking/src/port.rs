@@ -18,7 +18,7 @@ use crate::input::{DatasetInput, DatasetUse, ModelOutput};
 use crate::logged_model::{LoggedModel, LoggedModelDetail, LoggedModelId, ModelMetric};
 use crate::metric::{Latest, Point};
 use crate::run::{Attachments, Lifecycle, Run, RunDetail};
-use crate::search::{GroupColumn, RunFilter, RunGrouping, RunOrder, RunProjection, View};
+use crate::search::{GroupColumn, LoggedModelSearch, RunFilter, RunGrouping, RunOrder, RunProjection, View};
 use crate::text::Pair;
 
 /// Texts by key: each key once, of those given twice the last.
@@ -164,12 +164,19 @@ pub trait TrackingReader: Send + Sync {
         workspace: &Name,
         ids: &[LoggedModelId],
     ) -> Result<Vec<LoggedModelDetail>, StorageError>;
-    /// The logged models of some experiments, deleted ones left out.
-    async fn logged_models_of(
+    /// One page of the logged models of some experiments, deleted ones left out. Holds little more than the page.
+    async fn search_logged_models(
         &self,
         workspace: &Name,
         experiments: &[ExperimentId],
-    ) -> Result<Vec<LoggedModelDetail>, StorageError>;
+        search: LoggedModelSearch,
+    ) -> Result<Page<LoggedModelDetail>, StorageError>;
+    /// How many logged models an experiment has, without deleted ones.
+    async fn count_logged_models(
+        &self,
+        workspace: &Name,
+        experiment: ExperimentId,
+    ) -> Result<u64, StorageError>;
     /// The datasets that went into the runs of some experiments, deleted runs included; one that was used several
     /// times in the same way may be named as often. Experiments of other workspaces have none.
     async fn dataset_uses(

@@ -198,9 +198,15 @@ async fn versions(
 ) -> Result<Json<Listing<VersionBody>>, Error> {
     let (before, limit) = (page.after::<u32>()?, page.limit()?);
     existing(&state, &caller, &name).await?;
-    let all = state.registered.versions(&caller.workspace, Some(&name)).await?;
-    let wanted = |detail: &VersionDetail| before.is_none_or(|before| detail.version.number.0 < before);
-    let newest_first = all.into_iter().rev().filter(wanted).take(limit + 1).collect();
+    let mut numbers = state.registered.version_numbers(&caller.workspace, &name).await?;
+    numbers.retain(|number| before.is_none_or(|before| number.0 < before));
+    numbers.truncate(limit + 1);
+    let newest_first = match (numbers.last(), numbers.first()) {
+        (Some(oldest), Some(newest)) => {
+            state.registered.versions_within(&caller.workspace, &name, *oldest..=*newest).await?
+        }
+        _ => Vec::new(),
+    };
     let page = Page::of(newest_first, limit, |detail: &VersionDetail| detail.version.number.0);
     Ok(Json(Listing::of(page, VersionBody::from)))
 }

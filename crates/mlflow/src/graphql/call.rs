@@ -7,7 +7,7 @@ use axum::extract::State;
 use mainstay_core::action::Action;
 use mainstay_core::error::StorageError;
 use mainstay_core::page::PageRequest;
-use mainstay_registry::search::{VersionFilter, VersionOrder, search_versions};
+use mainstay_registry::search::{VersionFilter, VersionOrder, VersionSearch};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
@@ -137,16 +137,16 @@ async fn versions_of(
     caller: &Caller,
     runs: &BTreeSet<String>,
 ) -> Result<BTreeMap<String, Vec<Value>>, Error> {
-    let all = state.registered.versions(&caller.workspace, None).await?;
+    let runs: Vec<String> = runs.iter().cloned().collect();
     let readable = caller.doing(Action::ModelRead).readable();
-    let of_runs = all.into_iter().filter(|detail| readable.has(&detail.version.model)).filter(|detail| {
-        let run = detail.version.run.clone().map(String::from);
-        run.is_some_and(|run| runs.contains(&run))
-    });
-    let (filter, order) = (VersionFilter::parse("")?, VersionOrder::parse(&[])?);
+    let (filter, order) = (VersionFilter::default(), VersionOrder::parse(&[])?);
     let page = PageRequest::first(VERSIONS_PAGE.0);
+    let mut search = VersionSearch::new(filter, order, readable, &page)?;
+    for detail in state.registered.versions_of_runs(&caller.workspace, &runs).await? {
+        search.see(detail);
+    }
     let mut versions: BTreeMap<String, Vec<Value>> = BTreeMap::new();
-    for detail in search_versions(of_runs.collect(), &filter, &order, &page)?.items {
+    for detail in search.page().items {
         let run = detail.version.run.clone().map(String::from).unwrap_or_default();
         versions.entry(run).or_default().push(written(Json(VersionBody::from(detail)))?);
     }

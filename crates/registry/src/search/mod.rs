@@ -1,5 +1,5 @@
 //! `MLflow`'s search over models and versions: filter and order texts, evaluated over what a
-//! [`RegistryReader`](crate::port::RegistryReader) handed out.
+//! [`RegistryReader`](crate::port::RegistryReader) shows them, one after the other.
 //!
 //! The language is that of [`mainstay_core::search`], the columns those of `SearchModelUtils` and
 //! `SearchModelVersionUtils`: `name`, `run_id`, `source_path` and `tags.key`, which are texts, and the number
@@ -8,7 +8,9 @@
 
 mod filter;
 mod order;
+mod page;
 
 pub use filter::{ModelFilter, VersionFilter};
 pub use mainstay_core::search::SearchError;
-pub use order::{ModelOrder, VersionOrder, search_models, search_versions};
+pub use order::{ModelOrder, VersionOrder};
+pub use page::{ModelSearch, VersionSearch};

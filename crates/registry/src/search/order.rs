@@ -1,15 +1,13 @@
-//! Orders, and the search itself: filter, order, keyset page.
+//! Orders, and what stands in page tokens.
 
 use std::cmp::Ordering;
 
-use mainstay_core::page::{Page, PageRequest};
 use mainstay_core::search::{self, parse_orders};
 use mainstay_core::time::MachineTime;
 use serde::{Deserialize, Serialize};
 
 use super::SearchError;
-use super::filter::{ModelFilter, VersionFilter};
-use crate::model::{ModelDetail, VersionDetail};
+use crate::model::{Model, ModelVersion};
 use crate::name::{ModelName, VersionNumber};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,8 +20,8 @@ enum Column {
 
 /// What a row is ordered by; also the page token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Key {
-    name: ModelName,
+pub(super) struct Key {
+    pub(super) name: ModelName,
     number: VersionNumber,
     created: MachineTime,
     updated: MachineTime,
@@ -73,6 +71,11 @@ impl ModelOrder {
         order.push((Column::Name, true));
         Ok(Self(order))
     }
+
+    /// The last updated first, then by name.
+    pub fn last_updated_first() -> Self {
+        Self(vec![(Column::Updated, false), (Column::Name, true)])
+    }
 }
 
 /// In which order versions come: as asked, then by name, then the highest number first; by default
@@ -100,36 +103,39 @@ impl VersionOrder {
     }
 }
 
-/// One page of the models that match.
-pub fn search_models(
-    models: Vec<ModelDetail>,
-    filter: &ModelFilter,
-    order: &ModelOrder,
-    page: &PageRequest,
-) -> Result<Page<ModelDetail>, SearchError> {
-    let key = |detail: &ModelDetail| Key {
-        name: detail.model.name.clone(),
-        number: VersionNumber(0),
-        created: detail.model.created,
-        updated: detail.model.updated,
-    };
-    let wanted = models.into_iter().filter(|detail| filter.matches(detail));
-    Ok(Page::sorted(wanted, page, key, |a, b| compare(&order.0, a, b))?)
+impl ModelOrder {
+    /// Whether it is the order of names, in which stores show models.
+    pub(super) fn is_by_name(&self) -> bool {
+        matches!(self.0.first(), Some((Column::Name, true)))
+    }
+
+    pub(super) fn compare(&self, a: &Key, b: &Key) -> Ordering {
+        compare(&self.0, a, b)
+    }
 }
 
-/// One page of the versions that match.
-pub fn search_versions(
-    versions: Vec<VersionDetail>,
-    filter: &VersionFilter,
-    order: &VersionOrder,
-    page: &PageRequest,
-) -> Result<Page<VersionDetail>, SearchError> {
-    let key = |VersionDetail { version, .. }: &VersionDetail| Key {
-        name: version.model.clone(),
-        number: version.number,
-        created: version.created,
-        updated: version.updated,
-    };
-    let wanted = versions.into_iter().filter(|detail| filter.matches(detail));
-    Ok(Page::sorted(wanted, page, key, |a, b| compare(&order.0, a, b))?)
+impl VersionOrder {
+    pub(super) fn compare(&self, a: &Key, b: &Key) -> Ordering {
+        compare(&self.0, a, b)
+    }
+}
+
+impl Key {
+    pub(super) fn of_model(model: &Model) -> Self {
+        Self {
+            name: model.name.clone(),
+            number: VersionNumber(0),
+            created: model.created,
+            updated: model.updated,
+        }
+    }
+
+    pub(super) fn of_version(version: &ModelVersion) -> Self {
+        Self {
+            name: version.model.clone(),
+            number: version.number,
+            created: version.created,
+            updated: version.updated,
+        }
+    }
 }

@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use mainstay_core::error::Coded as _;
 use mainstay_core::id::RunId;
 use mainstay_core::page::PageRequest;
+use mainstay_core::permission::Readable;
 use mainstay_core::run_ref::RunRef;
 use mainstay_core::time::MachineTime;
 use mainstay_registry::model::{Model, ModelDetail, ModelVersion, Stage, VersionDetail};
 use mainstay_registry::name::{ModelName, VersionNumber};
 use mainstay_registry::prompt::IS_PROMPT;
 use mainstay_registry::search::{
-    ModelFilter, ModelOrder, SearchError, VersionFilter, VersionOrder, search_models, search_versions,
+    ModelFilter, ModelOrder, ModelSearch, SearchError, VersionFilter, VersionOrder, VersionSearch,
 };
 
 fn tags(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
@@ -37,8 +38,10 @@ fn models() -> Vec<ModelDetail> {
 fn found(filter: &str) -> Result<Vec<String>, SearchError> {
     let filter = ModelFilter::parse(filter)?;
     let order = ModelOrder::parse(&["creation_timestamp ASC".to_owned()])?;
-    let page = search_models(models(), &filter, &order, &PageRequest::first(10))?;
-    Ok(page.items.iter().map(|detail| detail.model.name.to_string()).collect())
+    let mut search = ModelSearch::new(filter, order, Readable::All, &PageRequest::first(10))?;
+    let is_enough = models().into_iter().any(|detail| search.see(detail).is_break());
+    assert!(!is_enough);
+    Ok(search.page().items.iter().map(|detail| detail.model.name.to_string()).collect())
 }
 
 #[test]
@@ -158,7 +161,11 @@ fn versions_found(filter: &str, orders: &[&str]) -> Vec<String> {
     // Pages of two, so that every listing is also a test of the page tokens.
     let (mut all, mut page) = (Vec::new(), PageRequest::first(2));
     loop {
-        let found = search_versions(versions(), &filter, &order, &page).unwrap();
+        let mut search = VersionSearch::new(filter.clone(), order.clone(), Readable::All, &page).unwrap();
+        for detail in versions() {
+            search.see(detail);
+        }
+        let found = search.page();
         all.extend(found.items.iter().map(|d| format!("{}{}", d.version.model, d.version.number)));
         match found.next {
             Some(next) => page.after = Some(next),
@@ -191,6 +198,32 @@ fn versions_are_filtered_and_ordered_as_mlflow_does() {
 fn a_foreign_page_token_is_refused() {
     let order = ModelOrder::parse(&[]).unwrap();
     let page = PageRequest { limit: 1, after: Some("00".parse().unwrap()) };
-    let refused = search_models(models(), &ModelFilter::default(), &order, &page);
+    let refused = ModelSearch::new(ModelFilter::default(), order, Readable::All, &page);
     assert_eq!(refused.err(), Some(SearchError::PageToken));
+}
+
+#[test]
+fn models_by_name_are_looked_at_until_a_page_is_full() {
+    let by_name = || {
+        let mut all = models();
+        all.sort_by(|a, b| a.model.name.cmp(&b.model.name));
+        all
+    };
+    let named = |name: &str| ModelName::new(name).unwrap();
+    let some = Readable::Only(["Delay", "churn", "delay two"].map(str::to_owned).into());
+    let search = |order: ModelOrder, page: &PageRequest| {
+        let mut search = ModelSearch::new(ModelFilter::default(), order, some.clone(), page).unwrap();
+        let behind = search.behind().cloned();
+        let rest = by_name().into_iter().filter(|detail| Some(&detail.model.name) > behind.as_ref());
+        let looked = rest.take_while(|detail| search.see(detail.clone()).is_continue()).count();
+        (behind, looked, search.page())
+    };
+    // `Delay`, `churn`, `delay two`, `greeting`: the second says that there is another page.
+    let (behind, looked, first) = search(ModelOrder::parse(&[]).unwrap(), &PageRequest::first(1));
+    assert_eq!((behind, looked, first.items[0].model.name.as_str()), (None, 1, "Delay"));
+    let page = PageRequest { limit: 2, after: first.next };
+    let (behind, looked, rest) = search(ModelOrder::parse(&[]).unwrap(), &page);
+    assert_eq!((behind, looked, rest.items.len(), rest.next), (Some(named("Delay")), 3, 2, None));
+    let (behind, looked, newest) = search(ModelOrder::last_updated_first(), &PageRequest::first(1));
+    assert_eq!((behind, looked, newest.items[0].model.name.as_str()), (None, 4, "Delay"));
 }

@@ -83,6 +83,7 @@ async fn pages_show_what_their_reader_holds_levels_on() {
     assert!(page("/models").await.1.contains("my-model</a>"));
     let (_, run) = page(&format!("/runs/{my_run}")).await;
     assert!(run.contains("mine-loss") && run.contains("data-may=\"write\""), "{run}");
+    assert!(!run.contains("/audit"), "nowhere where one may not go: {run}");
     assert!(run.contains(&their_run) && !run.contains("theirs-run"), "the parent by its id alone: {run}");
     for path in [
         format!("/experiments/{mine}"),

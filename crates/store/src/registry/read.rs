@@ -4,28 +4,37 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use async_trait::async_trait;
+use mainstay_core::digest::Digest;
 use mainstay_core::error::StorageError;
 use mainstay_core::name::Name;
+use mainstay_core::page::Page;
 use mainstay_registry::model::{ListedModel, ModelDetail, ModelSummary, VersionDetail};
 use mainstay_registry::name::{Alias, ModelName, VersionNumber};
 use mainstay_registry::port::RegistryReader;
 use mainstay_registry::prompt::{IS_PROMPT, says_prompt};
+use mainstay_registry::search::{ModelSearch, VersionSearch};
 
 use super::{VERSION, alias, model, model_name, number_of, version};
 use crate::params;
 use crate::reader::{ReadTx, Reader};
 use crate::value::{Row, Value};
 
-// An empty model name in `$2` stands for all models: no model has one.
+/// How many models or versions a search looks at in one go.
+const CHUNK: usize = 500;
+
 const MODEL_NAMES: &str = "SELECT m.name, t.value FROM registered_models m LEFT JOIN model_tags t \
     ON t.workspace = m.workspace AND t.model = m.name AND t.key = $2 WHERE m.workspace = $1 ORDER BY m.name";
 const NAMES_AFTER: &str =
     "SELECT name FROM registered_models WHERE workspace = $1 AND name > $2 ORDER BY name LIMIT $3";
 const COUNT_VERSIONS: &str = "SELECT COUNT(*), MAX(number) FROM model_versions \
     WHERE workspace = $1 AND model = $2 AND stage <> 'Deleted_Internal'";
-const MODEL_ALIASES: &str = "SELECT model, alias, number FROM model_aliases WHERE workspace = $1 AND ($2 = '' OR model = $2) ORDER BY alias";
 const NUMBERS: &str = "SELECT number FROM model_versions \
     WHERE workspace = $1 AND model = $2 AND stage <> 'Deleted_Internal' ORDER BY number DESC";
+
+const NUMBERS_AFTER: &str = "SELECT model, number FROM model_versions \
+    WHERE workspace = $1 AND model = $2 AND number > $3 ORDER BY number LIMIT $4";
+const VERSIONS_AFTER: &str = "SELECT model, number FROM model_versions \
+    WHERE workspace = $1 AND (model, number) > ($2, $3) ORDER BY model, number LIMIT $4";
 
 #[async_trait]
 impl RegistryReader for Reader {
@@ -34,9 +43,13 @@ impl RegistryReader for Reader {
         self.read(move |tx| Box::pin(async move { model_detail(tx, &key).await })).await
     }
 
-    async fn models(&self, workspace: &Name) -> Result<Vec<ModelDetail>, StorageError> {
-        let key = params![workspace.as_str()].to_vec();
-        self.read(move |tx| Box::pin(async move { model_details(tx, &ALL_MODELS, &key).await })).await
+    async fn search_models(
+        &self,
+        workspace: &Name,
+        search: ModelSearch,
+    ) -> Result<Page<ModelDetail>, StorageError> {
+        let workspace = workspace.clone();
+        self.read(move |tx| Box::pin(async move { search_models(tx, &workspace, search).await })).await
     }
 
     async fn model_names(&self, workspace: &Name) -> Result<Vec<ListedModel>, StorageError> {
@@ -85,20 +98,8 @@ impl RegistryReader for Reader {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<ModelDetail>, StorageError> {
-        let workspace = workspace.clone();
-        // '' sorts before every name.
-        let key = params![workspace.as_str(), after.unwrap_or_default(), limit as u64].to_vec();
-        self.read(move |tx| {
-            Box::pin(async move {
-                let mut found = Vec::new();
-                for row in tx.query(NAMES_AFTER, &key).await? {
-                    let key = params![workspace.as_str(), row.text(0)?].to_vec();
-                    found.extend(model_detail(tx, &key).await?);
-                }
-                Ok(found)
-            })
-        })
-        .await
+        let (workspace, after) = (workspace.clone(), after.unwrap_or_default().to_owned());
+        self.read(move |tx| Box::pin(async move { models_behind(tx, &workspace, &after, limit).await })).await
     }
 
     async fn version(
@@ -114,10 +115,10 @@ impl RegistryReader for Reader {
     async fn latest_versions(
         &self,
         workspace: &Name,
-        name: Option<&ModelName>,
+        names: &[ModelName],
     ) -> Result<Vec<VersionDetail>, StorageError> {
-        let key = params![workspace.as_str(), name.map_or("", ModelName::as_str)].to_vec();
-        self.version_details(&LATEST_VERSIONS, key).await
+        let key = |name: &ModelName| params![workspace.as_str(), name.as_str()].to_vec();
+        self.version_details(&LATEST_VERSIONS, names.iter().map(key).collect()).await
     }
 
     async fn version_numbers(
@@ -141,51 +142,118 @@ impl RegistryReader for Reader {
         numbers: RangeInclusive<VersionNumber>,
     ) -> Result<Vec<VersionDetail>, StorageError> {
         let key = params![workspace.as_str(), name.as_str(), numbers.start().0, numbers.end().0].to_vec();
-        let mut found = self.version_details(&VERSIONS_WITHIN, key).await?;
+        let mut found = self.version_details(&VERSIONS_WITHIN, vec![key]).await?;
         found.reverse();
         Ok(found)
     }
 
-    async fn versions(
+    async fn search_versions(
         &self,
         workspace: &Name,
-        name: Option<&ModelName>,
+        search: VersionSearch,
+    ) -> Result<Page<VersionDetail>, StorageError> {
+        let workspace = workspace.clone();
+        self.read(move |tx| Box::pin(async move { search_versions(tx, &workspace, search).await })).await
+    }
+
+    async fn versions_of_runs(
+        &self,
+        workspace: &Name,
+        runs: &[String],
     ) -> Result<Vec<VersionDetail>, StorageError> {
-        let key = params![workspace.as_str(), name.map_or("", ModelName::as_str)].to_vec();
-        self.version_details(&ALL_VERSIONS, key).await
+        let key = |run: &String| params![workspace.as_str(), run].to_vec();
+        self.version_details(&VERSIONS_OF_RUN, runs.iter().map(key).collect()).await
+    }
+
+    async fn versions_of_digest(
+        &self,
+        workspace: &Name,
+        digest: &Digest,
+    ) -> Result<Vec<VersionDetail>, StorageError> {
+        let key = params![workspace.as_str(), digest.to_string()].to_vec();
+        self.version_details(&VERSIONS_OF_DIGEST, vec![key]).await
     }
 }
 
 impl Reader {
-    /// Deleted ones left out.
+    /// The versions of one key after the other, deleted ones left out.
     async fn version_details(
         &self,
         texts: &'static VersionTexts,
-        key: Vec<Value>,
+        keys: Vec<Vec<Value>>,
     ) -> Result<Vec<VersionDetail>, StorageError> {
-        let all =
-            self.read(move |tx| Box::pin(async move { version_details(tx, texts, &key).await })).await?;
-        Ok(all.into_iter().filter(|detail| !detail.version.is_deleted()).collect())
+        self.read(move |tx| {
+            Box::pin(async move {
+                let mut found = Vec::new();
+                for key in &keys {
+                    found.extend(version_details(tx, texts, key).await?);
+                }
+                found.retain(|detail| !detail.version.is_deleted());
+                Ok(found)
+            })
+        })
+        .await
     }
 }
 
-/// Of all models of a workspace, or of one.
+/// Of one model of a workspace, or of several.
 struct ModelTexts {
     models: &'static str,
     tags: &'static str,
     aliases: &'static str,
 }
 
-static ALL_MODELS: ModelTexts = ModelTexts {
-    models: "SELECT name, description, created, updated FROM registered_models WHERE workspace = $1 ORDER BY name",
-    tags: "SELECT model, key, value FROM model_tags WHERE workspace = $1",
-    aliases: "SELECT model, alias, number FROM model_aliases WHERE workspace = $1 ORDER BY alias",
-};
-static ONE_MODEL: ModelTexts = ModelTexts {
-    models: "SELECT name, description, created, updated FROM registered_models WHERE workspace = $1 AND name = $2",
-    tags: "SELECT model, key, value FROM model_tags WHERE workspace = $1 AND model = $2",
-    aliases: "SELECT model, alias, number FROM model_aliases WHERE workspace = $1 AND model = $2 ORDER BY alias",
-};
+macro_rules! model_texts {
+    ($name:literal, $model:literal) => {
+        ModelTexts {
+            models: concat!(
+                "SELECT name, description, created, updated FROM registered_models WHERE workspace = $1 AND ",
+                $name,
+                " ORDER BY name"
+            ),
+            tags: concat!("SELECT model, key, value FROM model_tags WHERE workspace = $1 AND ", $model),
+            aliases: concat!(
+                "SELECT model, alias, number FROM model_aliases WHERE workspace = $1 AND ",
+                $model,
+                " ORDER BY alias"
+            ),
+        }
+    };
+}
+
+static ONE_MODEL: ModelTexts = model_texts!("name = $2", "model = $2");
+static MODELS_BETWEEN: ModelTexts = model_texts!("name > $2 AND name <= $3", "model > $2 AND model <= $3");
+
+/// Shows a search the models of a workspace, a chunk at a time.
+async fn search_models(
+    tx: &mut ReadTx,
+    workspace: &Name,
+    mut search: ModelSearch,
+) -> Result<Page<ModelDetail>, StorageError> {
+    let mut behind = search.behind().map_or_else(String::new, ModelName::to_string);
+    loop {
+        let chunk = models_behind(tx, workspace, &behind, CHUNK).await?;
+        let Some(last) = chunk.last() else { return Ok(search.page()) };
+        behind = last.model.name.to_string();
+        for detail in chunk {
+            if search.see(detail).is_break() {
+                return Ok(search.page());
+            }
+        }
+    }
+}
+
+/// At most `limit` models whose names sort behind one; `''` sorts before every name.
+async fn models_behind(
+    tx: &mut ReadTx,
+    workspace: &Name,
+    behind: &str,
+    limit: usize,
+) -> Result<Vec<ModelDetail>, StorageError> {
+    let names = tx.query(NAMES_AFTER, params![workspace.as_str(), behind, limit as u64]).await?;
+    let Some(last) = names.last() else { return Ok(Vec::new()) };
+    model_details(tx, &MODELS_BETWEEN, params![workspace.as_str(), behind, last.text(0)?]).await
+}
 
 /// The model of a workspace and a name.
 async fn model_detail(tx: &mut ReadTx, key: &[Value]) -> Result<Option<ModelDetail>, StorageError> {
@@ -232,10 +300,11 @@ async fn version_detail(tx: &mut ReadTx, key: &[Value]) -> Result<Option<Version
     Ok(Some(VersionDetail { version, tags, aliases }))
 }
 
-/// Which versions, in their order, and the tags of the same. An empty model name stands for all models where it may.
+/// Which versions, in their order, and the tags and aliases of the same.
 struct VersionTexts {
     versions: &'static str,
     tags: &'static str,
+    aliases: &'static str,
 }
 
 macro_rules! version_texts {
@@ -255,18 +324,53 @@ macro_rules! version_texts {
                 "SELECT model, number, key, value FROM model_version_tags WHERE workspace = $1 AND ",
                 $which
             ),
+            aliases: concat!(
+                "SELECT model, number, alias FROM model_aliases WHERE workspace = $1 AND ",
+                $which,
+                " ORDER BY alias"
+            ),
         }
     };
 }
 
-static ALL_VERSIONS: VersionTexts = version_texts!("($2 = '' OR model = $2)");
 static LATEST_VERSIONS: VersionTexts = version_texts!(
-    "($2 = '' OR model = $2) AND (model, number) IN (SELECT model, MAX(number) FROM model_versions \
-     WHERE workspace = $1 AND ($2 = '' OR model = $2) AND stage <> 'Deleted_Internal' GROUP BY model, stage)",
-    "model, (SELECT MIN(o.number) FROM model_versions o \
+    "model = $2 AND number IN (SELECT MAX(number) FROM model_versions \
+     WHERE workspace = $1 AND model = $2 AND stage <> 'Deleted_Internal' GROUP BY stage)",
+    "(SELECT MIN(o.number) FROM model_versions o \
      WHERE o.workspace = v.workspace AND o.model = v.model AND o.stage = v.stage)"
 );
 static VERSIONS_WITHIN: VersionTexts = version_texts!("model = $2 AND number >= $3 AND number <= $4");
+static VERSIONS_BETWEEN: VersionTexts =
+    version_texts!("(model, number) > ($2, $3) AND (model, number) <= ($4, $5)");
+static VERSIONS_OF_RUN: VersionTexts = version_texts!(
+    "(model, number) IN (SELECT model, number FROM model_versions WHERE workspace = $1 AND run = $2)"
+);
+static VERSIONS_OF_DIGEST: VersionTexts = version_texts!(
+    "(model, number) IN (SELECT model, number FROM model_versions WHERE workspace = $1 AND digest = $2)"
+);
+
+/// Shows a search the versions of a workspace, a chunk at a time.
+async fn search_versions(
+    tx: &mut ReadTx,
+    workspace: &Name,
+    mut search: VersionSearch,
+) -> Result<Page<VersionDetail>, StorageError> {
+    let (text, mut behind) = match search.model_name() {
+        Some(name) => (NUMBERS_AFTER, (name.to_owned(), 0)),
+        // '' sorts before every name.
+        None => (VERSIONS_AFTER, (String::new(), 0)),
+    };
+    loop {
+        let keys = tx.query(text, params![workspace.as_str(), &behind.0, behind.1, CHUNK as u64]).await?;
+        let Some(last) = keys.last() else { return Ok(search.page()) };
+        let last = (last.text(0)?.to_owned(), last.int(1)?);
+        let key = params![workspace.as_str(), &behind.0, behind.1, &last.0, last.1];
+        for detail in version_details(tx, &VERSIONS_BETWEEN, key).await? {
+            search.see(detail);
+        }
+        behind = last;
+    }
+}
 
 async fn version_details(
     tx: &mut ReadTx,
@@ -279,10 +383,9 @@ async fn version_details(
         of_version.insert(row.text(2)?.to_owned(), row.text(3)?.to_owned());
     }
     let mut aliases: BTreeMap<(ModelName, VersionNumber), Vec<Alias>> = BTreeMap::new();
-    // Both databases take the parameters that a text names, and no others.
-    for row in tx.query(MODEL_ALIASES, key.get(..2).unwrap_or_default()).await? {
-        let of_version = aliases.entry((model_name(&row, 0)?, number_of(row.int(2)?)?)).or_default();
-        of_version.push(alias(&row, 1)?);
+    for row in tx.query(texts.aliases, key).await? {
+        let of_version = aliases.entry((model_name(&row, 0)?, number_of(row.int(1)?)?)).or_default();
+        of_version.push(alias(&row, 2)?);
     }
     let rows = tx.query(texts.versions, key).await?;
     let detail = |row| {

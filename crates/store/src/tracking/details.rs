@@ -10,13 +10,14 @@ use mainstay_tracking::input::{DatasetInput, ModelOutput};
 use mainstay_tracking::logged_model::{LoggedModelDetail, LoggedModelId, ModelMetric};
 use mainstay_tracking::metric::Point;
 use mainstay_tracking::run::{Attachments, RunDetail};
+use mainstay_tracking::search::LookedAt;
 
 use super::{logged_model, point, run};
 use crate::reader::ReadTx;
 use crate::value::{Row, Value};
 
 /// How many ids the wide texts take. Positions that are left over hold `''`, which is no id.
-const CHUNK: usize = 50;
+pub(super) const CHUNK: usize = 50;
 
 macro_rules! run_texts {
     ($ids:literal) => {
@@ -217,11 +218,12 @@ fn pair(pairs: &mut BTreeMap<String, String>, row: &Row) -> Result<(), StorageEr
     Ok(())
 }
 
-/// The logged models of a workspace, in the order of `ids`.
+/// The logged models of a workspace, in the order of `ids`, with that of them which is looked at.
 pub(super) async fn logged_models(
     tx: &mut ReadTx,
     workspace: &Name,
     ids: &[LoggedModelId],
+    looked: LookedAt,
 ) -> Result<Vec<LoggedModelDetail>, StorageError> {
     let mut found: HashMap<LoggedModelId, LoggedModelDetail> = HashMap::with_capacity(ids.len());
     for chunk in ids.chunks(CHUNK) {
@@ -234,12 +236,20 @@ pub(super) async fn logged_models(
                 found.insert(model.id, LoggedModelDetail { model, params, tags, metrics });
             }
         }
-        each(&mut found, &tx.query(texts.params, &key).await?, |detail, row| pair(&mut detail.params, row))?;
-        each(&mut found, &tx.query(texts.tags, &key).await?, |detail, row| pair(&mut detail.tags, row))?;
-        each(&mut found, &tx.query(texts.metrics, &key).await?, |detail, row| {
-            detail.metrics.push(model_metric(row)?);
-            Ok(())
-        })?;
+        if looked.params {
+            each(&mut found, &tx.query(texts.params, &key).await?, |detail, row| {
+                pair(&mut detail.params, row)
+            })?;
+        }
+        if looked.tags {
+            each(&mut found, &tx.query(texts.tags, &key).await?, |detail, row| pair(&mut detail.tags, row))?;
+        }
+        if looked.metrics {
+            each(&mut found, &tx.query(texts.metrics, &key).await?, |detail, row| {
+                detail.metrics.push(model_metric(row)?);
+                Ok(())
+            })?;
+        }
     }
     Ok(ids.iter().filter_map(|id| found.remove(id)).collect())
 }

@@ -7,6 +7,7 @@ use mainstay_core::error::StorageError;
 use mainstay_core::event::EventSeq;
 use mainstay_core::id::RunId;
 use mainstay_core::name::Name;
+use mainstay_core::page::Page;
 use mainstay_tracking::block;
 use mainstay_tracking::experiment::{ExperimentDetail, ExperimentId, ExperimentName};
 use mainstay_tracking::index::{DatasetRef, RunSummary};
@@ -15,10 +16,11 @@ use mainstay_tracking::logged_model::{LoggedModelDetail, LoggedModelId};
 use mainstay_tracking::metric::Point;
 use mainstay_tracking::port::TrackingReader;
 use mainstay_tracking::run::{Attachments, RunDetail};
+use mainstay_tracking::search::{LoggedModelSearch, LookedAt};
 
 use super::series::blocks_after;
 use super::series::history::history_after;
-use super::{details, experiment};
+use super::{details, experiment, logged_models};
 use crate::params;
 use crate::reader::{ReadTx, Reader};
 use crate::value::{Row, Value};
@@ -34,8 +36,8 @@ const TAGS: &str = "SELECT t.experiment, t.key, t.value FROM experiment_tags t J
 const TAGS_OF: &str = "SELECT experiment, key, value FROM experiment_tags WHERE experiment = $1";
 const RUN_IS_HERE: &str = "SELECT 1 FROM runs r JOIN experiments e ON e.id = r.experiment \
     WHERE r.id = $1 AND r.workspace = $2";
-const MODELS_OF: &str =
-    "SELECT id FROM logged_models WHERE experiment = $1 AND lifecycle = 'active' ORDER BY id";
+const COUNT_MODELS: &str = "SELECT COUNT(*) FROM logged_models \
+    WHERE experiment = $1 AND workspace = $2 AND lifecycle = 'active'";
 const RUNS_AFTER: &str = "SELECT id, workspace FROM runs WHERE id > $1 \
     AND EXISTS (SELECT 1 FROM experiments e WHERE e.id = runs.experiment) ORDER BY id LIMIT $2";
 const DATASET_USES: &str = "SELECT DISTINCT i.name, i.digest, i.tags FROM run_dataset_inputs i \
@@ -133,25 +135,33 @@ impl TrackingReader for Reader {
         ids: &[LoggedModelId],
     ) -> Result<Vec<LoggedModelDetail>, StorageError> {
         let (workspace, ids) = (workspace.clone(), ids.to_vec());
-        self.read(move |tx| Box::pin(async move { details::logged_models(tx, &workspace, &ids).await })).await
+        self.read(move |tx| {
+            Box::pin(async move { details::logged_models(tx, &workspace, &ids, LookedAt::ALL).await })
+        })
+        .await
     }
 
-    async fn logged_models_of(
+    async fn search_logged_models(
         &self,
         workspace: &Name,
         experiments: &[ExperimentId],
-    ) -> Result<Vec<LoggedModelDetail>, StorageError> {
-        let (workspace, experiments) = (workspace.clone(), experiments.to_vec());
+        search: LoggedModelSearch,
+    ) -> Result<Page<LoggedModelDetail>, StorageError> {
+        let (workspace, experiments) = (workspace.clone(), experiments.iter().copied().collect());
         self.read(move |tx| {
-            Box::pin(async move {
-                let mut ids = Vec::new();
-                for experiment in experiments {
-                    for row in tx.query(MODELS_OF, params![experiment.0]).await? {
-                        ids.push(row.parsed(0)?);
-                    }
-                }
-                details::logged_models(tx, &workspace, &ids).await
-            })
+            Box::pin(async move { logged_models::search(tx, &workspace, &experiments, search).await })
+        })
+        .await
+    }
+
+    async fn count_logged_models(
+        &self,
+        workspace: &Name,
+        experiment: ExperimentId,
+    ) -> Result<u64, StorageError> {
+        let key = params![experiment.0, workspace.as_str()].to_vec();
+        self.read(move |tx| {
+            Box::pin(async move { tx.query_one(COUNT_MODELS, &key).await?.map_or(Ok(0), |row| row.count(0)) })
         })
         .await
     }

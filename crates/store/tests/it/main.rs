@@ -23,6 +23,7 @@ mod quotas;
 mod registry;
 mod retention;
 mod scorers;
+mod searches;
 mod series;
 mod syncs;
 mod traces;

@@ -84,7 +84,7 @@ both!(sixteen_clients_at_once_get_versions_without_a_gap, async |fresh: Fresh| {
     both[0].run(&caller, DeleteVersion { workspace, name: name.clone(), number: last }).await.unwrap();
     // A number is never given twice.
     assert_eq!(both[1].run(&caller, register()).await.unwrap().number, VersionNumber(17));
-    let versions = fresh.database.reader.versions(&default_workspace(), Some(&name)).await.unwrap();
+    let versions = fresh.database.reader.version_numbers(&default_workspace(), &name).await.unwrap();
     assert_eq!(versions.len(), 16);
 
     let registered = EventQuery::after(EventSeq(0), 100).of_kind("model_version.registered");
@@ -133,12 +133,13 @@ both!(of_many_versions_those_are_read_that_are_asked_for, async |fresh: Fresh| {
     assert_eq!(told(found), expected(&[("flight-delay", 4), ("flight-delay", 3), ("flight-delay", 2)]));
     // The stage of 1 and 3, that of 2, and none, which 4 has.
     let latest = [("flight-delay", 3), ("flight-delay", 2), ("flight-delay", 4), ("other", 5)];
-    let found = reader.latest_versions(&workspace, None).await.unwrap();
+    let both = [name.clone(), named("other")];
+    let found = reader.latest_versions(&workspace, &both).await.unwrap();
     assert_eq!(told(found), expected(&latest));
-    let found = reader.latest_versions(&workspace, Some(&name)).await.unwrap();
+    let found = reader.latest_versions(&workspace, &both[..1]).await.unwrap();
     assert_eq!(told(found), expected(&latest[..3]));
     let elsewhere = Name::new("elsewhere").unwrap();
-    assert!(reader.latest_versions(&elsewhere, None).await.unwrap().is_empty());
+    assert!(reader.latest_versions(&elsewhere, &both).await.unwrap().is_empty());
 });
 
 /// An endpoint that follows `champion` of the model.

@@ -7,6 +7,7 @@ use mainstay_core::error::{Coded as _, ErrorCode};
 use mainstay_core::event::{EventLog as _, EventQuery, EventSeq};
 use mainstay_core::id::RunId;
 use mainstay_core::name::Name;
+use mainstay_core::page::PageRequest;
 use mainstay_core::principal::Principal;
 use mainstay_core::scope::default_workspace;
 use mainstay_tracking::batch::{Batch, LoggedMetric};
@@ -23,7 +24,9 @@ use mainstay_tracking::logged_model::{LoggedModelId, LoggedModelStatus};
 use mainstay_tracking::metric::{Point, history};
 use mainstay_tracking::port::{TrackingReader as _, TrackingTx};
 use mainstay_tracking::run::{Lifecycle, RunStatus};
-use mainstay_tracking::search::{RunFilter, RunOrder, View};
+use mainstay_tracking::search::{
+    LoggedModelFilter, LoggedModelOrder, LoggedModelSearch, RunFilter, RunOrder, View,
+};
 use mainstay_tracking::text::{Overlong, Pair};
 
 use crate::both;
@@ -46,7 +49,7 @@ fn point(step: i64, value: f64) -> Point {
     Point { step, timestamp_ms: 1_000 + step, value }
 }
 
-fn create_default() -> CreateDefaultExperiment {
+pub(crate) fn create_default() -> CreateDefaultExperiment {
     let location = ArtifactLocation::Under("mlflow-artifacts:/".into());
     CreateDefaultExperiment { workspace: default_workspace(), location }
 }
@@ -60,7 +63,7 @@ fn create_experiment(name: &str) -> CreateExperiment {
     }
 }
 
-fn create_run(n: u8) -> CreateRun {
+pub(crate) fn create_run(n: u8) -> CreateRun {
     CreateRun {
         workspace: default_workspace(),
         id: run_id(n),
@@ -221,7 +224,14 @@ both!(inputs_and_logged_models_hang_on_their_runs, async |fresh: Fresh| {
         (run.attached.model_inputs.as_slice(), run.attached.model_outputs.as_slice()),
         (&[model][..], &[output][..])
     );
-    let listed = reader.logged_models_of(&workspace, &[ExperimentId::DEFAULT]).await.unwrap();
+    let newest = |experiments| {
+        let (filter, order) = (LoggedModelFilter::default(), LoggedModelOrder::default());
+        let search = LoggedModelSearch::new(filter, order, &PageRequest::first(2)).unwrap();
+        reader.search_logged_models(&workspace, experiments, search)
+    };
+    let listed = newest(&[ExperimentId::DEFAULT]).await.unwrap().items;
+    assert!(newest(&[ExperimentId(7)]).await.unwrap().items.is_empty());
+    assert_eq!(reader.count_logged_models(&workspace, ExperimentId::DEFAULT).await.unwrap(), 1);
     assert_eq!(listed, reader.logged_models(&workspace, &[model]).await.unwrap());
     let detail = &listed[0];
     assert_eq!((detail.model.status, detail.params["depth"].as_str()), (LoggedModelStatus::Ready, "3"));
@@ -277,7 +287,7 @@ both!(the_index_is_the_same_from_the_tables_and_from_the_log, async |fresh: Fres
     for filter in ["metrics.m > 100 and params.p = 'even'", "run_name = 'seventh'", "tags.t IS NULL", ""] {
         let filter = RunFilter::parse(filter).unwrap();
         let order = RunOrder::parse(&["metrics.m DESC".to_owned()]).unwrap();
-        let page = mainstay_core::page::PageRequest::first(1_000);
+        let page = PageRequest::first(1_000);
         let here = default_workspace();
         let wanted = Wanted {
             workspace: &here,

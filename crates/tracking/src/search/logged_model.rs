@@ -1,9 +1,7 @@
-//! Search over logged models (`SearchLoggedModelsUtils`): there are few in an experiment, so they are
-//! filtered and ordered as they are.
+//! Filters and orders of logged models (`SearchLoggedModelsUtils`).
 
 use std::cmp::Ordering;
 
-use mainstay_core::page::{Page, PageRequest};
 use mainstay_core::run_ref::RunRef;
 use mainstay_core::search::{
     Column, Comparison, Extra, Filter, MAX_ORDERS, NumberTest, Term, TextTest, parse_filter, parse_order,
@@ -20,7 +18,7 @@ const ATTRIBUTES: &str = "name, model_id, model_type, status, source_run_id, cre
     creation_time, last_updated_timestamp, last_updated_time";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Attribute {
+pub(super) enum Attribute {
     Name,
     Id,
     Type,
@@ -68,7 +66,7 @@ impl Attribute {
 
 /// Where a value of a logged model stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Place {
+pub(super) enum Place {
     Metric(String),
     Param(String),
     Tag(String),
@@ -121,6 +119,12 @@ enum Test {
 }
 
 impl Test {
+    const fn place(&self) -> &Place {
+        match self {
+            Self::Text(place, _) | Self::Number(place, _) => place,
+        }
+    }
+
     fn new(Comparison { column, op, value }: Comparison) -> Result<Self, SearchError> {
         let key = column.key.clone();
         Ok(match Place::new(column)? {
@@ -174,10 +178,20 @@ impl LoggedModelFilter {
         Ok(Self { filter: parse_filter(text)?.try_map(&mut located)?, datasets })
     }
 
-    fn matches(&self, detail: &LoggedModelDetail) -> bool {
+    pub(super) fn matches(&self, detail: &LoggedModelDetail) -> bool {
         let on = |metric: &ModelMetric| is_on(metric, &self.datasets);
         (self.datasets.is_empty() || detail.metrics.iter().any(on))
             && self.filter.holds(&|test| test.holds(detail, &self.datasets))
+    }
+
+    /// Whether it depends on a place of this kind.
+    pub(super) fn names(&self, is_such: fn(&Place) -> bool) -> bool {
+        self.filter.names(&|test| is_such(test.place()))
+    }
+
+    /// Whether it looks at metrics on some datasets alone.
+    pub(super) const fn is_restricted(&self) -> bool {
+        !self.datasets.is_empty()
     }
 }
 
@@ -225,10 +239,10 @@ impl Cell {
 
 /// What a logged model is ordered by; also the page token, so that a model may be deleted between two pages.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Key {
+pub(super) struct Key {
     cells: Vec<Cell>,
-    created: MachineTime,
-    id: LoggedModelId,
+    pub(super) created: MachineTime,
+    pub(super) id: LoggedModelId,
 }
 
 impl LoggedModelOrder {
@@ -256,7 +270,22 @@ impl LoggedModelOrder {
         Ok(self)
     }
 
-    fn key(&self, detail: &LoggedModelDetail) -> Key {
+    /// Whether it is the order in which stores show logged models.
+    pub(super) const fn is_default(&self) -> bool {
+        self.columns.is_empty()
+    }
+
+    /// Whether it depends on metrics.
+    pub(super) fn is_by_metric(&self) -> bool {
+        self.columns.iter().any(|column| matches!(column.place, Place::Metric(_)))
+    }
+
+    /// Whether a key is of this order.
+    pub(super) const fn made(&self, key: &Key) -> bool {
+        key.cells.len() == self.columns.len()
+    }
+
+    pub(super) fn key(&self, detail: &LoggedModelDetail) -> Key {
         let cell = |column: &Ordered| match &column.place {
             Place::Metric(key) => metric(detail, key, [&self.datasets, &column.datasets])
                 .filter(|value| !value.is_nan())
@@ -272,155 +301,11 @@ impl LoggedModelOrder {
         Key { cells, created: detail.model.created, id: detail.model.id }
     }
 
-    fn compare(&self, a: &Key, b: &Key) -> Ordering {
+    pub(super) fn compare(&self, a: &Key, b: &Key) -> Ordering {
         let cells = a.cells.iter().zip(&b.cells).zip(&self.columns);
         cells
             .map(|((a, b), column)| a.compare(b, column.ascending))
             .find(|ordering| ordering.is_ne())
             .unwrap_or_else(|| b.created.cmp(&a.created).then_with(|| a.id.cmp(&b.id)))
-    }
-}
-
-/// One page of the logged models that match.
-pub fn search_logged_models(
-    models: Vec<LoggedModelDetail>,
-    filter: &LoggedModelFilter,
-    order: &LoggedModelOrder,
-    page: &PageRequest,
-) -> Result<Page<LoggedModelDetail>, SearchError> {
-    if page.key::<Key>()?.is_some_and(|key| key.cells.len() != order.columns.len()) {
-        return Err(SearchError::PageToken);
-    }
-    let wanted = models.into_iter().filter(|detail| filter.matches(detail));
-    Ok(Page::sorted(wanted, page, |detail| order.key(detail), |a, b| order.compare(a, b))?)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use mainstay_core::id::RunId;
-
-    use super::*;
-    use crate::experiment::ExperimentId;
-    use crate::logged_model::{LoggedModel, LoggedModelStatus};
-    use crate::metric::Point;
-    use crate::run::Lifecycle;
-
-    fn model(n: u8, accuracy: Option<f64>) -> LoggedModelDetail {
-        let id = LoggedModelId::from_bytes([n; 16]);
-        let at = MachineTime::from_micros(i64::from(n) * 1_000);
-        let metric = |value| ModelMetric {
-            model: id,
-            run: RunId::from_bytes([1; 16]),
-            key: "acc".into(),
-            dataset: Some(("iris".into(), "d1".into())),
-            point: Point { step: 0, timestamp_ms: 0, value },
-        };
-        LoggedModelDetail {
-            model: LoggedModel {
-                id,
-                experiment: ExperimentId::DEFAULT,
-                name: format!("model-{}", n % 2),
-                model_type: String::new(),
-                source_run: Some(RunId::from_bytes([n; 16]).into()),
-                artifact_uri: String::new(),
-                status: LoggedModelStatus::Ready,
-                lifecycle: Lifecycle::Active,
-                created: at,
-                updated: at,
-            },
-            params: BTreeMap::from([("depth".into(), n.to_string())]),
-            tags: BTreeMap::new(),
-            metrics: accuracy.map(metric).into_iter().collect(),
-        }
-    }
-
-    fn found(filter: &LoggedModelFilter, order: &LoggedModelOrder) -> Vec<i64> {
-        let all = vec![model(1, Some(0.5)), model(2, None), model(3, Some(f64::NAN)), model(4, Some(0.9))];
-        let (mut ids, mut page) = (Vec::new(), PageRequest::first(2));
-        loop {
-            let Page { items, next } = search_logged_models(all.clone(), filter, order, &page).unwrap();
-            ids.extend(items.iter().map(|detail| detail.model.created.millis()));
-            page.after = next;
-            if page.after.is_none() {
-                return ids;
-            }
-        }
-    }
-
-    #[test]
-    fn filters_and_orders_hold_over_pages() {
-        let any = |text: &str| LoggedModelFilter::parse(text, Vec::new()).unwrap();
-        let newest = LoggedModelOrder::default();
-        assert_eq!(found(&any(""), &newest), [4, 3, 2, 1]);
-        assert_eq!(found(&any("name = 'model-1' AND params.depth != '3'"), &newest), [1]);
-        assert_eq!(found(&any("metrics.acc > 0.4"), &newest), [4, 1]);
-        assert_eq!(found(&any("creation_timestamp <= 2 and source_run_id LIKE '02%'"), &newest), [2]);
-        for (ascending, order) in [(true, [1, 4, 3, 2]), (false, [4, 1, 3, 2])] {
-            let by = LoggedModelOrder::default().then("metrics.acc", ascending, None).unwrap();
-            assert_eq!(found(&any(""), &by), order);
-        }
-        assert_eq!(found(&any("params.depth IN ('2', '3')"), &newest), [3, 2]);
-        for text in ["metrics.acc > 0", ""] {
-            let other = LoggedModelFilter::parse(text, vec![("wine".into(), None)]).unwrap();
-            assert!(found(&other, &newest).is_empty());
-        }
-        let iris = LoggedModelFilter::parse("", vec![("iris".into(), Some("d1".into()))]).unwrap();
-        assert_eq!(found(&iris, &newest), [4, 3, 1]);
-    }
-
-    #[test]
-    fn datasets_of_the_search_restrict_its_order_too() {
-        let on_wine = |mut detail: LoggedModelDetail, value| {
-            let point = Point { step: 0, timestamp_ms: 0, value };
-            let dataset = Some(("wine".to_owned(), "d1".to_owned()));
-            detail.metrics.push(ModelMetric { dataset, point, ..detail.metrics[0].clone() });
-            detail
-        };
-        let (one, two) = (on_wine(model(1, Some(0.9)), 0.1), on_wine(model(2, Some(0.5)), 0.2));
-        let first = |datasets: Vec<MeasuredOn>, own: Option<MeasuredOn>| {
-            let order = LoggedModelOrder::over(datasets).then("metrics.acc", false, own).unwrap();
-            let all = vec![one.clone(), two.clone()];
-            let page = PageRequest::first(1);
-            search_logged_models(all, &LoggedModelFilter::default(), &order, &page).unwrap().items[0].model.id
-        };
-        let (iris, wine) = (("iris".to_owned(), None), ("wine".to_owned(), None));
-        assert_eq!(first(vec![iris.clone()], None), one.model.id);
-        assert_eq!(first(vec![wine.clone()], None), two.model.id);
-        assert_eq!(first(vec![], Some(wine.clone())), two.model.id);
-        // On both at once nothing was measured, so the newest is first.
-        assert_eq!(first(vec![iris], Some(wine)), two.model.id);
-    }
-
-    #[test]
-    fn a_page_goes_on_where_a_deleted_model_stood() {
-        let all = vec![model(1, Some(0.5)), model(2, None), model(3, Some(f64::NAN)), model(4, Some(0.9))];
-        for (order, left) in [
-            (LoggedModelOrder::default().then("metrics.acc", true, None).unwrap(), [3, 2]),
-            (LoggedModelOrder::default().then("name", true, None).unwrap(), [3, 1]),
-        ] {
-            let search = |all: Vec<_>, page: &PageRequest| {
-                search_logged_models(all, &LoggedModelFilter::default(), &order, page)
-            };
-            let first = search(all.clone(), &PageRequest::first(2)).unwrap();
-            let last = first.items[1].model.id;
-            let rest = all.iter().filter(|detail| detail.model.id != last).cloned().collect();
-            let page = PageRequest { limit: 5, after: first.next.clone() };
-            let found = search(rest, &page).unwrap();
-            let ids: Vec<_> = found.items.iter().map(|detail| detail.model.created.millis()).collect();
-            assert_eq!(ids, left);
-            let other = LoggedModelOrder::default();
-            let refused = search_logged_models(all.clone(), &LoggedModelFilter::default(), &other, &page);
-            assert_eq!(refused, Err(SearchError::PageToken));
-        }
-    }
-
-    #[test]
-    fn what_is_no_column_is_refused() {
-        assert!(LoggedModelFilter::parse("datasets.name = 'x'", Vec::new()).is_err());
-        assert!(LoggedModelFilter::parse("size > 3", Vec::new()).is_err());
-        assert!(LoggedModelOrder::default().then("tags.x", true, None).is_err());
-        assert!(LoggedModelOrder::default().then("", true, None).is_err());
     }
 }

@@ -15,6 +15,7 @@
 mod experiment;
 mod group;
 mod logged_model;
+mod logged_model_search;
 mod projection;
 mod run;
 
@@ -22,7 +23,8 @@ pub use mainstay_core::search::SearchError;
 
 pub use experiment::{ExperimentFilter, ExperimentOrder, search_experiments};
 pub use group::{Figure, GroupColumn, GroupOrder, NumberColumn, RunGrouping};
-pub use logged_model::{LoggedModelFilter, LoggedModelOrder, MeasuredOn, search_logged_models};
+pub use logged_model::{LoggedModelFilter, LoggedModelOrder, MeasuredOn};
+pub use logged_model_search::{LoggedModelSearch, LookedAt};
 pub use projection::{Names, RunProjection};
 pub(crate) use run::{DatasetField, RunColumn, RunTest, TextAttribute, TimeAttribute};
 pub use run::{RunFilter, RunOrder};

@@ -17,6 +17,7 @@ use mainstay_core::scope::{ResourceKind, Subject};
 use mainstay_pipelines::approval::{Approval, ApprovalState, Decision};
 use mainstay_pipelines::commands::DecideApproval;
 use mainstay_pipelines::run::StepState;
+use mainstay_registry::model::VersionDetail;
 use serde::Deserialize;
 
 use super::model_version::Report;
@@ -157,8 +158,7 @@ async fn show(axum::extract::State(console): State, caller: Caller, Path(id): Pa
     let id: ApprovalId = id.parse()?;
     let approval = console.approval(&caller.workspace, id).await?;
     let approval = approval.ok_or_else(|| Missing(format!("request for approval {id}")))?;
-    let versions = console.registered.versions(&caller.workspace, None).await?;
-    let same = versions.iter().filter(|detail| detail.version.digest == Some(approval.digest));
+    let same = console.registered.versions_of_digest(&caller.workspace, &approval.digest).await?;
     let report = console.judged(&caller.workspace, Some(approval.digest)).await?;
     let results = console.pipelines.results(&caller.workspace, approval.run).await?;
     let steps = results.iter().map(|result| {
@@ -181,8 +181,8 @@ async fn show(axum::extract::State(console): State, caller: Caller, Path(id): Pa
         decided_by: approval.decided_by.clone(),
         comment: approval.comment.clone(),
         versions: same
-            .map(|detail| {
-                let version = &detail.version;
+            .iter()
+            .map(|VersionDetail { version, .. }| {
                 let href = link::version(&version.model, version.number);
                 (format!("{} v{}", version.model, version.number), href)
             })

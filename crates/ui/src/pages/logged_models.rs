@@ -9,12 +9,12 @@ use mainstay_api::Caller;
 use mainstay_api::route::RouteScope;
 use mainstay_core::action::Action;
 use mainstay_core::id::RunId;
-use mainstay_core::page::{PageRequest, PageToken};
+use mainstay_core::page::PageRequest;
 use mainstay_core::run_ref::RunRef;
 use mainstay_core::scope::ResourceKind;
 use mainstay_tracking::experiment::ExperimentId;
 use mainstay_tracking::logged_model::LoggedModelDetail;
-use mainstay_tracking::search::{LoggedModelFilter, LoggedModelOrder, SearchError, search_logged_models};
+use mainstay_tracking::search::{LoggedModelFilter, LoggedModelOrder, LoggedModelSearch, SearchError};
 use serde::Deserialize;
 
 use super::logged_model::status_of;
@@ -98,10 +98,13 @@ async fn list(
     caller.admitted(ResourceKind::Experiment, id)?;
     let group = console.tracked.experiment(&caller.workspace, id).await?;
     let group = group.ok_or_else(|| Missing(format!("experiment {id}")))?;
-    let all = console.tracked.logged_models_of(&caller.workspace, &[id]).await?;
-    let total = counted(all.len(), "model", "models");
-    let (found, next, fault) = match searched(all, &wanted) {
-        Ok((found, next)) => (found, next, None),
+    let total = console.tracked.count_logged_models(&caller.workspace, id).await?;
+    let total = counted(usize::try_from(total).unwrap_or(usize::MAX), "model", "models");
+    let (found, next, fault) = match search(&wanted) {
+        Ok(search) => {
+            let found = console.tracked.search_logged_models(&caller.workspace, &[id], search).await?;
+            (found.items, found.next, None)
+        }
         // The search stays, so that it can be corrected.
         Err(error) => (Vec::new(), None, Some(error.to_string())),
     };
@@ -154,18 +157,15 @@ async fn list(
     })
 }
 
-type Found = (Vec<LoggedModelDetail>, Option<PageToken>);
-
-/// One page of those that match.
-fn searched(all: Vec<LoggedModelDetail>, wanted: &Wanted) -> Result<Found, SearchError> {
+/// For one page of those that match.
+fn search(wanted: &Wanted) -> Result<LoggedModelSearch, SearchError> {
     let filter = LoggedModelFilter::parse(&wanted.filter, Vec::new())?;
     let mut order = LoggedModelOrder::over(Vec::new());
     if let Some((field, ascending)) = ordered(&wanted.order) {
         order = order.then(field, ascending, None)?;
     }
     let after = if wanted.page.is_empty() { None } else { Some(wanted.page.parse()?) };
-    let found = search_logged_models(all, &filter, &order, &PageRequest { limit: MODELS, after })?;
-    Ok((found.items, found.next))
+    LoggedModelSearch::new(filter, order, &PageRequest { limit: MODELS, after })
 }
 
 /// `metrics.auc DESC` as a field, and whether the least comes first.
@@ -233,9 +233,9 @@ mod tests {
             order: order.to_owned(),
             page: String::new(),
         };
-        assert!(searched(Vec::new(), &wanted("metrics.`val/auc` > 0.5", "metrics.`val/auc` DESC")).is_ok());
-        assert!(searched(Vec::new(), &wanted("name", "")).is_err());
-        assert!(searched(Vec::new(), &wanted("", "params.x DESC")).is_err());
+        assert!(search(&wanted("metrics.`val/auc` > 0.5", "metrics.`val/auc` DESC")).is_ok());
+        assert!(search(&wanted("name", "")).is_err());
+        assert!(search(&wanted("", "params.x DESC")).is_err());
     }
 
     #[test]

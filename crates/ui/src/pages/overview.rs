@@ -14,7 +14,7 @@ use mainstay_monitoring::record::RecordedAlarm;
 use mainstay_pipelines::port::RunFilter;
 use mainstay_pipelines::run::{PipelineRun, RunState};
 use mainstay_registry::model::ModelSummary;
-use mainstay_registry::prompt::is_prompt;
+use mainstay_registry::search::{ModelFilter, ModelOrder, ModelSearch};
 use mainstay_serving::endpoint::Endpoint;
 use mainstay_serving::revision::Revision;
 use mainstay_serving::rollout::{Phase, Rollout};
@@ -387,12 +387,12 @@ fn endpoint_rows(endpoints: &[(Endpoint, Revision)], rollouts: &[Rollout]) -> Ve
 }
 
 /// The models that changed last; prompts have a list of their own.
-async fn model_rows(console: &Console, caller: &Caller) -> Result<Vec<ModelRow>, StorageError> {
+async fn model_rows(console: &Console, caller: &Caller) -> Result<Vec<ModelRow>, Error> {
     let (workspace, readable) = (&caller.workspace, caller.doing(Action::ModelRead).readable());
-    let mut models = console.registered.models(workspace).await?;
-    models.retain(|detail| !is_prompt(&detail.tags) && readable.has(&detail.model.name));
-    models.sort_by_key(|detail| std::cmp::Reverse(detail.model.updated));
-    let shown: Vec<_> = models.into_iter().take(SHOWN).map(|detail| detail.model.name).collect();
+    let (filter, page) = (ModelFilter::default(), PageRequest::first(SHOWN));
+    let search = ModelSearch::new(filter, ModelOrder::last_updated_first(), readable, &page)?;
+    let shown = console.registered.search_models(workspace, search).await?.items;
+    let shown: Vec<_> = shown.into_iter().map(|detail| detail.model.name).collect();
     let found = console.registered.summaries(workspace, &shown).await?;
     let row = |ModelSummary { detail, versions, newest }| ModelRow {
         href: link::model(&detail.model.name),
