@@ -3,6 +3,7 @@
 //! SQL text is shared: `$1` placeholders, `RETURNING`, `ON CONFLICT`. The drivers translate only the
 //! placeholder's spelling (SQLite) and the types of migrations.
 
+pub mod address;
 pub mod foreign;
 pub mod postgres;
 pub mod sqlite;

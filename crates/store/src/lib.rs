@@ -19,7 +19,6 @@
 //!    writer accepts its commands.
 //! 4. Add its story to `tests/it`, which runs on both databases.
 
-pub mod address;
 mod audit;
 mod data;
 pub mod database;
@@ -57,6 +56,6 @@ pub mod writer;
 
 pub use database::Database;
 use mainstay_sql as driver;
-pub use mainstay_sql::{Dialect, foreign, params, row, value};
+pub use mainstay_sql::{Dialect, address, foreign, params, row, value};
 pub use tx::StoreTx;
 pub use writer::Surroundings;

@@ -13,6 +13,9 @@ use tower::ServiceExt as _;
 
 use crate::app::{TestApp, with_role};
 
+/// Where levels lead nobody.
+const CLOSED: [&str; 6] = ["/datasets", "/endpoints", "/pipelines", "/approvals", "/audit", "/retention"];
+
 /// Somebody with these levels alone; for one request.
 fn holding(levels: &[(ResourceKind, &str, Level)]) -> Principal {
     let mut held = Permissions::default();
@@ -77,8 +80,7 @@ async fn pages_show_what_their_reader_holds_levels_on() {
     let (_, experiments) = page("/experiments").await;
     let leads = |to: &str| experiments.contains(&format!("href=\"{to}\""));
     assert!(["/traces", "/models", "/prompts", "/account"].into_iter().all(leads), "{experiments}");
-    let closed = ["/datasets", "/endpoints", "/pipelines", "/approvals", "/audit", "/retention"];
-    assert!(!closed.into_iter().any(leads), "{experiments}");
+    assert!(!CLOSED.into_iter().any(leads), "{experiments}");
     assert!(page("/runs").await.1.contains("mine-run</a>"));
     assert!(page("/models").await.1.contains("my-model</a>"));
     let (_, run) = page(&format!("/runs/{my_run}")).await;

@@ -7,7 +7,7 @@ use sqlx::Connection as _;
 use sqlx::postgres::PgConnectOptions;
 use thiserror::Error;
 
-use crate::driver::postgres::{PostgresConnection, options};
+use crate::postgres::{PostgresConnection, options};
 
 /// The address of a PostgreSQL database. Shown, it tells of no user and no password.
 #[derive(Debug, Clone)]
