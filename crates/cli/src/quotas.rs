@@ -143,17 +143,11 @@ impl Quotas {
     }
 }
 
-/// The quota, after what is wished was set. The API takes all limits at once, so the others are sent as they are.
+/// The quota, after what is wished was set. What is not mentioned stays as it is.
 async fn ask(client: &Client, wishes: Option<[(&str, Option<Limit>); 4]>) -> Result<Value, Failed> {
-    let mut quota = client.get(PATH).await?;
-    let Some(wishes) = wishes else { return Ok(quota) };
-    let mut limits = quota["limits"].take();
-    for (name, limit) in wishes {
-        if let Some(limit) = limit {
-            limits[name] = limit.json();
-        }
-    }
-    client.send(Method::PUT, PATH, Some(&limits)).await
+    let Some(wishes) = wishes else { return client.get(PATH).await };
+    let said = wishes.into_iter().filter_map(|(name, limit)| Some((name.to_owned(), limit?.json())));
+    client.send(Method::PATCH, PATH, Some(&Value::Object(said.collect()))).await
 }
 
 fn rows(quota: &Value) -> Vec<Vec<String>> {

@@ -14,7 +14,7 @@ use mainstay_core::event::Event;
 use mainstay_core::name::Name;
 use mainstay_core::scope::{ResourceKind, Scope, Subject};
 use mainstay_core::time::MachineTime;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::json;
 use thiserror::Error;
 
@@ -45,6 +45,61 @@ impl Limits {
     /// Whether nothing is limited.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+}
+
+/// What becomes of a limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Change {
+    /// It stays as it is.
+    #[default]
+    Kept,
+    /// Nothing is limited any more.
+    Lifted,
+    /// So many from now on.
+    At(u64),
+}
+
+impl Change {
+    fn of(self, before: Option<u64>) -> Option<u64> {
+        match self {
+            Self::Kept => before,
+            Self::Lifted => None,
+            Self::At(most) => Some(most),
+        }
+    }
+}
+
+/// As in a JSON Merge Patch (RFC 7396): `null` lifts a limit, and one that is not mentioned stays.
+impl<'de> Deserialize<'de> for Change {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Option::deserialize(deserializer)?.map_or(Self::Lifted, Self::At))
+    }
+}
+
+/// What becomes of each of the [`Limits`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LimitChanges {
+    /// Of [`Limits::experiments`].
+    pub experiments: Change,
+    /// Of [`Limits::runs`].
+    pub runs: Change,
+    /// Of [`Limits::traces_per_day`].
+    pub traces_per_day: Change,
+    /// Of [`Limits::artifact_bytes`].
+    pub artifact_bytes: Change,
+}
+
+impl LimitChanges {
+    /// The limits after the changes.
+    pub fn of(self, before: Limits) -> Limits {
+        Limits {
+            experiments: self.experiments.of(before.experiments),
+            runs: self.runs.of(before.runs),
+            traces_per_day: self.traces_per_day.of(before.traces_per_day),
+            artifact_bytes: self.artifact_bytes.of(before.artifact_bytes),
+        }
     }
 }
 
@@ -133,6 +188,8 @@ impl Coded for OverQuota {
 /// What the commands on quotas write through.
 #[async_trait]
 pub trait QuotaTx: Journal {
+    /// The limits of the workspace.
+    async fn limits(&mut self) -> Result<Limits, StorageError>;
     /// Replaces the limits of the workspace, and counts anew what it has if it had none.
     async fn put_limits(&mut self, limits: &Limits) -> Result<(), StorageError>;
     /// Adds bytes of artifacts to those of the workspace, if it has a limit.
@@ -180,18 +237,48 @@ impl Command for SetLimits {
     }
 
     async fn apply(&self, tx: &mut Self::Tx) -> Result<(), RetentionError> {
-        let Limits { experiments, runs, traces_per_day, artifact_bytes } = self.limits;
-        if [experiments, runs, traces_per_day, artifact_bytes]
-            .into_iter()
-            .flatten()
-            .any(|most| most > MAX_LIMIT)
-        {
-            return Err(RetentionError::Limit);
-        }
-        tx.put_limits(&self.limits).await?;
-        tx.record(Event::new("quota.set", subject(&self.workspace), json!(self.limits)));
-        Ok(())
+        set(tx, &self.workspace, self.limits).await
     }
+}
+
+/// Changes some limits of a workspace, and leaves the others as they are. Event: `quota.set`, with all of them.
+#[derive(Debug, Clone)]
+pub struct ChangeLimits {
+    /// Which.
+    pub workspace: Name,
+    /// What becomes of them.
+    pub changes: LimitChanges,
+}
+
+#[async_trait]
+impl Command for ChangeLimits {
+    type Tx = dyn QuotaTx;
+    type Out = ();
+    type Error = RetentionError;
+
+    fn action(&self) -> Action {
+        Action::ServerManage
+    }
+
+    fn scope(&self) -> Scope {
+        Scope::new(self.workspace.clone(), subject(&self.workspace))
+    }
+
+    async fn apply(&self, tx: &mut Self::Tx) -> Result<(), RetentionError> {
+        let limits = self.changes.of(tx.limits().await?);
+        set(tx, &self.workspace, limits).await
+    }
+}
+
+async fn set(tx: &mut dyn QuotaTx, workspace: &Name, limits: Limits) -> Result<(), RetentionError> {
+    let Limits { experiments, runs, traces_per_day, artifact_bytes } = limits;
+    let all = [experiments, runs, traces_per_day, artifact_bytes];
+    if all.into_iter().flatten().any(|most| most > MAX_LIMIT) {
+        return Err(RetentionError::Limit);
+    }
+    tx.put_limits(&limits).await?;
+    tx.record(Event::new("quota.set", subject(workspace), json!(limits)));
+    Ok(())
 }
 
 /// What became of a workspace's bytes of artifacts.
@@ -249,6 +336,17 @@ mod tests {
         assert_eq!(usage.bytes_left(), Some(0), "a limit may be set below what is there");
         assert_eq!((usage.traces_on(3), usage.traces_on(4)), (9, 0));
         assert!(!usage.limits.is_empty() && Limits::default().is_empty());
+    }
+
+    #[test]
+    fn a_limit_that_is_not_mentioned_stays() {
+        let before = Limits { runs: Some(5), artifact_bytes: Some(9), ..Limits::default() };
+        let changed =
+            |text: &str| serde_json::from_str::<LimitChanges>(text).map(|changes| changes.of(before));
+        assert_eq!(changed("{}").unwrap(), before);
+        let after = Limits { runs: None, experiments: Some(3), ..before };
+        assert_eq!(changed(r#"{"runs": null, "experiments": 3}"#).unwrap(), after);
+        assert!(changed(r#"{"run": 1}"#).is_err() && changed(r#"{"runs": -1}"#).is_err());
     }
 
     #[test]

@@ -93,6 +93,12 @@ fn limit(row: &Row, column: usize) -> Result<Option<u64>, StorageError> {
 
 #[async_trait]
 impl QuotaTx for StoreTx {
+    async fn limits(&mut self) -> Result<Limits, StorageError> {
+        let key = params![self.workspace().as_str()];
+        let row = self.query_one("SELECT document FROM quotas WHERE workspace = $1", key).await?;
+        row.map_or_else(|| Ok(Limits::default()), |row| row.json(0))
+    }
+
     async fn put_limits(&mut self, limits: &Limits) -> Result<(), StorageError> {
         let workspace = self.workspace().to_string();
         if limits.is_empty() {

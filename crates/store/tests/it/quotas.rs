@@ -12,7 +12,9 @@ use mainstay_core::time::Clock as _;
 use mainstay_retention::command::{Otherwise, StartPurge};
 use mainstay_retention::port::PurgeTx;
 use mainstay_retention::purge::{Cause, PurgeId};
-use mainstay_retention::quota::{Bytes, CountBytes, Limits, QuotaReader as _, QuotaTx, SetLimits};
+use mainstay_retention::quota::{
+    Bytes, Change, ChangeLimits, CountBytes, LimitChanges, Limits, QuotaReader as _, QuotaTx, SetLimits,
+};
 use mainstay_retention::target::{Target, TargetKind};
 use mainstay_store::writer::Writer;
 use mainstay_traces::command::StartTrace;
@@ -122,6 +124,11 @@ both!(what_is_one_too_many_is_refused_and_leaves_nothing, async |fresh: Fresh| {
         assert_eq!(usage.bytes_left(), Some(left), "{bytes:?}");
     }
     assert_eq!(reader.measured().await.unwrap(), [(default_workspace(), Some(fresh.clock.now()))]);
+    let changes = LimitChanges { runs: Change::At(9), experiments: Change::Lifted, ..Default::default() };
+    let change = ChangeLimits { workspace: default_workspace(), changes };
+    assert_eq!(refused::<_, dyn QuotaTx>(&fresh, change).await, None);
+    let usage = reader.usage(&default_workspace()).await.unwrap().unwrap();
+    assert_eq!(usage.limits, Limits { runs: Some(9), experiments: None, ..most });
     let none = limits(Limits::default());
     assert_eq!(refused::<_, dyn QuotaTx>(&fresh, none).await, None);
     assert_eq!(reader.usage(&default_workspace()).await.unwrap(), None);

@@ -69,6 +69,12 @@ pub fn routes() -> Vec<Route<RetentionState>> {
         Route::new(native, (Method::DELETE, rule), (manage, of_rule), rule::remove),
         Route::new(native, (Method::GET, quotas), (read, RouteScope::Workspace), quota::show),
         Route::new(native, (Method::PUT, quotas), (Action::ServerManage, RouteScope::Workspace), quota::set),
+        Route::new(
+            native,
+            (Method::PATCH, quotas),
+            (Action::ServerManage, RouteScope::Workspace),
+            quota::change,
+        ),
         Route::new(native, (Method::POST, preview), (manage, RouteScope::Workspace), rule::preview),
     ]
 }

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use mainstay_core::name::Name;
-use mainstay_retention::quota::{Limits, SetLimits, Usage};
+use mainstay_retention::quota::{ChangeLimits, LimitChanges, Limits, SetLimits, Usage};
 use serde::Serialize;
 
 use super::RetentionState;
@@ -65,5 +65,15 @@ pub(super) async fn set(
 ) -> Result<Json<QuotaBody>, Error> {
     let workspace = caller.workspace.clone();
     state.limits.run(&caller.principal, SetLimits { workspace, limits }).await?;
+    quota(&state, &caller.workspace).await
+}
+
+pub(super) async fn change(
+    State(state): State<RetentionState>,
+    caller: Caller,
+    JsonBody(changes): JsonBody<LimitChanges>,
+) -> Result<Json<QuotaBody>, Error> {
+    let workspace = caller.workspace.clone();
+    state.limits.run(&caller.principal, ChangeLimits { workspace, changes }).await?;
     quota(&state, &caller.workspace).await
 }
