@@ -9,7 +9,6 @@ use http::{HeaderMap, header};
 use mainstay_core::action::Action;
 use mainstay_core::object::ObjectPath;
 use mainstay_core::scope::ResourceKind;
-use mainstay_tracking::error::TrackingError;
 use serde::Deserialize;
 
 use crate::artifact_path::artifact_path;
@@ -18,7 +17,7 @@ use crate::artifact_root::Place;
 use crate::body::{Call, from_query};
 use crate::download::download;
 use crate::logged_model::admitted;
-use crate::model_source::download_uri;
+use crate::model_source::version_place;
 use crate::model_version::version_number;
 use crate::registered_model::model_name;
 use crate::run::{existing, parse_run_id, run_named};
@@ -48,9 +47,7 @@ pub(crate) fn routes() -> Vec<Route<MlflowState>> {
 
 /// Where a file lies below the artifacts at `root_uri`.
 pub(crate) fn below(state: &Mlflow, root_uri: String, path: &ObjectPath) -> Result<Place, MlflowError> {
-    let root = state.place(&root_uri).ok_or(MlflowError::ElsewhereArtifacts(root_uri))??;
-    let path = root.path.join(path.as_str()).map_err(|_| MlflowError::InvalidPath)?;
-    Ok(Place { path, ..root })
+    state.place(&root_uri).ok_or(MlflowError::ElsewhereArtifacts(root_uri))??.below(path)
 }
 
 /// Sends a file, or a URL for it, if its store has one that clients can ask.
@@ -107,19 +104,8 @@ async fn of_version(
     let name = model_name(request.name)?;
     let number = version_number(&name, request.version)?;
     caller.admitted(ResourceKind::Model, &name)?;
-    let root = download_uri(&state, &caller.workspace, &name, number).await?;
-    sent(below(&state, located(&state, &caller, root).await?, &path)?, is_presigned, &headers).await
-}
-
-/// Where the artifacts of a run are that a URI names, or what the URI says itself.
-async fn located(state: &Mlflow, caller: &Caller, uri: String) -> Result<String, Error> {
-    let Some(rest) = uri.strip_prefix("runs:/") else { return Ok(uri) };
-    let (run, below) = rest.split_once('/').unwrap_or((rest, ""));
-    // Whoever may read a model may read its files, wherever they came from.
-    let id = parse_run_id(run)?;
-    let found = state.tracked.runs(&caller.workspace, &[id]).await?.into_iter().next();
-    let root = found.ok_or(TrackingError::NoRun(id))?.run.artifact_uri;
-    Ok(mainstay_tracking::experiment::uri_below(&root, below))
+    let root = version_place(&state, &caller, &name, number).await?;
+    sent(root.below(&path)?, is_presigned, &headers).await
 }
 
 async fn of_model(

@@ -4,12 +4,16 @@
 //! and a few to the server. Everything else is the default workspace's; what another workspace names plainly
 //! lies in its own folder (`_get_workspace_scoped_repo_path_if_enabled`).
 
+use std::sync::Arc;
+
+use mainstay_core::action::Action;
 use mainstay_core::name::Name;
 use mainstay_core::object::{Entry, ObjectPath};
 use mainstay_core::scope::{ResourceKind, default_workspace};
 use mainstay_tracking::experiment::ExperimentId;
 
 use crate::artifact_path::{stored_at, within};
+use crate::artifact_root::Place;
 use crate::{Error, Mlflow, MlflowError};
 use mainstay_api::caller::Caller;
 
@@ -51,20 +55,74 @@ pub async fn owned(state: &Mlflow, caller: &Caller, path: ObjectPath) -> Result<
     admitted(state, caller, path.map_err(|_| MlflowError::InvalidPath)?).await
 }
 
-/// Refuses a path below the place that an experiment has named, unless the caller may do to all of these experiments
-/// what the route does. What no experiment has is for those alone whose role lets them in.
+/// Refuses a path in the place that an experiment has named, or above it, unless the caller may do to all of these
+/// experiments what the route does. What no experiment has is for those alone whose role lets them in.
 async fn admitted(state: &Mlflow, caller: &Caller, path: ObjectPath) -> Result<ObjectPath, Error> {
     if !caller.is_confined() {
         return Ok(path);
     }
-    let mut is_covered = false;
-    for found in state.tracked.experiments(&caller.workspace).await? {
-        if covers(&found.experiment.artifact_location, &path) {
-            caller.admitted(ResourceKind::Experiment, found.experiment.id)?;
-            is_covered = true;
+    let place = Place::own(Arc::clone(&state.objects), path);
+    let around = around(state, &caller.workspace, &place).await?;
+    for id in around.all() {
+        caller.admitted(ResourceKind::Experiment, id)?;
+    }
+    if around.outer.is_empty() {
+        Err(MlflowError::NoArtifact(place.path.to_string()).into())
+    } else {
+        Ok(place.path)
+    }
+}
+
+/// The experiments that have to do with a place.
+struct Around {
+    /// It lies in the places of these.
+    outer: Vec<ExperimentId>,
+    /// The places of these lie in it.
+    inner: Vec<ExperimentId>,
+}
+
+impl Around {
+    fn all(&self) -> impl Iterator<Item = ExperimentId> {
+        self.outer.iter().chain(&self.inner).copied()
+    }
+}
+
+async fn around(state: &Mlflow, workspace: &Name, place: &Place) -> Result<Around, Error> {
+    let mut around = Around { outer: Vec::new(), inner: Vec::new() };
+    for found in state.tracked.experiments(workspace).await? {
+        let Some(Ok(own)) = state.place(&found.experiment.artifact_location) else { continue };
+        if place.is_within(&own) {
+            around.outer.push(found.experiment.id);
+        } else if own.is_within(place) {
+            around.inner.push(found.experiment.id);
         }
     }
-    if is_covered { Ok(path) } else { Err(MlflowError::NoArtifact(path.to_string()).into()) }
+    Ok(around)
+}
+
+/// Refuses a place for a new experiment in that of another one, or above it, to which the caller may not write: whoever
+/// has the outer place reads, replaces and removes what lies in the inner one.
+pub(crate) async fn expect_free(state: &Mlflow, caller: &Caller, location: &str) -> Result<(), Error> {
+    let place = state.place(location).filter(|_| caller.holds_levels());
+    let Some(Ok(place)) = place else { return Ok(()) };
+    for id in around(state, &caller.workspace, &place).await?.all() {
+        caller.may(Action::RunWrite, ResourceKind::Experiment, id)?;
+    }
+    Ok(())
+}
+
+/// Refuses a place in one of our stores that the caller may not read: that of an experiment of this workspace is for
+/// those who may read it, and what no experiment has is its workspace's.
+pub(crate) async fn expect_readable(state: &Mlflow, caller: &Caller, place: &Place) -> Result<(), Error> {
+    let around = around(state, &caller.workspace, place).await?;
+    for id in around.all() {
+        caller.may(Action::RunRead, ResourceKind::Experiment, id)?;
+    }
+    let by_role = || !caller.holds_levels() || caller.has_role_for(Action::RunRead);
+    if !around.outer.is_empty() || (state.is_unreserved(place, &caller.workspace) && by_role()) {
+        return Ok(());
+    }
+    Err(MlflowError::NoArtifact(place.path.to_string()).into())
 }
 
 /// Whether a path is below the place that an experiment has.
@@ -75,7 +133,11 @@ fn covers(location: &str, path: &ObjectPath) -> bool {
 /// Where a file lies that a caller wants to write or remove.
 pub(crate) async fn writable(state: &Mlflow, caller: &Caller, path: ObjectPath) -> Result<ObjectPath, Error> {
     let path = owned(state, caller, path).await?;
-    if is_folder_of_many(&path) { Err(MlflowError::InvalidPath.into()) } else { Ok(path) }
+    if is_folder_of_many(&path, state.artifact_root.proxied().as_ref()) {
+        Err(MlflowError::InvalidPath.into())
+    } else {
+        Ok(path)
+    }
 }
 
 /// The root of what a caller of this workspace names; `None` is the root of the store.
@@ -99,10 +161,15 @@ pub(crate) async fn seen(state: &Mlflow, caller: &Caller, mut all: Vec<Entry>) -
 }
 
 /// Whether a path is a folder that is no artifact: nothing is put in its place, and it is not removed as a whole.
-fn is_folder_of_many(path: &ObjectPath) -> bool {
-    let depth = path.as_str().split('/').count();
-    let first = first(path);
-    (depth == 1 && ExperimentId::parse(first).is_ok()) || (depth <= 2 && first == WORKSPACES)
+/// `root` is where the folders of experiments are that name no place, if that is not the root of the store.
+fn is_folder_of_many(path: &ObjectPath, root: Option<&ObjectPath>) -> bool {
+    let is_number = |name: &str| ExperimentId::parse(name).is_ok();
+    let below_root = root.and_then(|root| path.as_str().strip_prefix(root.as_str())?.strip_prefix('/'));
+    let (depth, first) = (path.as_str().split('/').count(), first(path));
+    is_number(below_root.unwrap_or(path.as_str()))
+        || is_number(path.as_str())
+        || (depth <= 2 && first == WORKSPACES)
+        || root.is_some_and(|root| within(root, path))
 }
 
 /// Whether a path lies in an experiment of the workspace, for one that begins with a number.
@@ -123,9 +190,14 @@ mod tests {
 
     #[test]
     fn folders_of_many_are_no_artifacts() {
-        let is = |path: &str| is_folder_of_many(&ObjectPath::new(path).unwrap());
+        let path = |text: &str| ObjectPath::new(text).unwrap();
+        let is = |text: &str| is_folder_of_many(&path(text), None);
         assert!(is("7") && is("workspaces") && is("workspaces/beta"));
         assert!(!is("7/a") && !is("a.txt") && !is("workspaces/beta/a"));
+        let root = path("base/of");
+        let is = |text: &str| is_folder_of_many(&path(text), Some(&root));
+        assert!(is("base") && is("base/of") && is("base/of/7") && is("7"));
+        assert!(!is("base/other") && !is("base/of/7/a") && !is("base/of/team") && !is("basement"));
         let root = root_of(&Name::new("beta").unwrap()).map(|path| path.to_string());
         assert_eq!((root.as_deref(), root_of(&default_workspace())), (Some("workspaces/beta"), None));
     }

@@ -38,6 +38,8 @@ pub struct ArtifactRoot {
 struct ReadRoot {
     at: ReadAt,
     objects: Arc<dyn Objects>,
+    /// Whether it is where our own store keeps its objects, too.
+    is_own: bool,
 }
 
 /// Where it is: what lies below is named by paths, or by URIs.
@@ -50,6 +52,26 @@ enum ReadAt {
 pub(crate) struct Place {
     pub(crate) objects: Arc<dyn Objects>,
     pub(crate) path: ObjectPath,
+    /// Whether it is in our own store.
+    is_own: bool,
+}
+
+impl Place {
+    /// One in our own store.
+    pub(crate) const fn own(objects: Arc<dyn Objects>, path: ObjectPath) -> Self {
+        Self { objects, path, is_own: true }
+    }
+
+    /// Whether it is `root` or below it.
+    pub(crate) fn is_within(&self, root: &Self) -> bool {
+        self.is_own == root.is_own && within(&self.path, &root.path)
+    }
+
+    /// What lies below it.
+    pub(crate) fn below(self, path: &ObjectPath) -> Result<Self, MlflowError> {
+        let path = self.path.join(path.as_str()).map_err(|_| MlflowError::InvalidPath)?;
+        Ok(Self { path, ..self })
+    }
 }
 
 impl ArtifactRoot {
@@ -89,12 +111,13 @@ impl ArtifactRoot {
         self.bucket().is_some_and(|own| own != bucket && (begins(own, bucket) || begins(bucket, own)))
     }
 
-    /// Reads what lies in that directory or bucket through `objects`.
+    /// Reads what lies in that directory or bucket through `objects`. It may be where our own store keeps its objects,
+    /// too.
     #[must_use]
-    pub fn read_through(mut self, objects: Arc<dyn Objects>) -> Self {
+    pub fn read_through(mut self, objects: Arc<dyn Objects>, is_own: bool) -> Self {
         let bucket = self.bucket().map(|bucket| ReadAt::Bucket(bucket.to_owned()));
         let at = self.directory().map(ReadAt::Directory).or(bucket);
-        self.read = at.map(|at| ReadRoot { at, objects });
+        self.read = at.map(|at| ReadRoot { at, objects, is_own });
         self
     }
 
@@ -106,6 +129,12 @@ impl ArtifactRoot {
         }
         let path = self.below(uri)?.ok()?;
         Some((Arc::clone(&self.read.as_ref()?.objects), path))
+    }
+
+    /// The folder of our own store below which the experiments of the default workspace get their folders; `None` if that
+    /// is the root of the store, or elsewhere.
+    pub(crate) fn proxied(&self) -> Option<ObjectPath> {
+        stored_at(&self.uri)?.ok()
     }
 
     /// Whether clients can be given URLs for what lies there.
@@ -180,10 +209,12 @@ impl ArtifactRoot {
         }
         if let Some(path) = stored_at(&uri) {
             let path = path.map_err(|_| wrong("it is no path below the artifact root"))?;
-            unreserved(&path, workspace).map_err(|hint| wrong(&hint))?;
+            let root = stored_at(&self.of(workspace)).and_then(Result::ok);
+            unreserved(&path, workspace, root.as_ref()).map_err(|hint| wrong(&hint))?;
         } else if let Some(path) = self.below(&uri) {
             let path = path.map_err(|_| wrong("name a folder below the artifact root"))?;
-            unreserved(&path, workspace).map_err(|hint| wrong(&hint))?;
+            let root = self.below(&self.of(workspace)).and_then(Result::ok);
+            unreserved(&path, workspace, root.as_ref()).map_err(|hint| wrong(&hint))?;
         }
         Ok(uri)
     }
@@ -193,19 +224,34 @@ impl Mlflow {
     /// Where in our stores the artifacts of a URI are; `None` if they are elsewhere.
     pub(crate) fn place(&self, uri: &str) -> Option<Result<Place, MlflowError>> {
         if let Some(path) = stored_at(uri) {
-            return Some(path.map(|path| Place { objects: Arc::clone(&self.objects), path }));
+            return Some(path.map(|path| Place::own(Arc::clone(&self.objects), path)));
         }
-        let objects = &self.artifact_root.read.as_ref()?.objects;
+        let ReadRoot { objects, is_own, .. } = self.artifact_root.read.as_ref()?;
         let path = self.artifact_root.below(uri)?;
-        Some(path.map(|path| Place { objects: Arc::clone(objects), path }))
+        Some(path.map(|path| Place { objects: Arc::clone(objects), path, is_own: *is_own }))
+    }
+
+    /// Whether a place that no experiment has is one that somebody of a workspace may name.
+    pub(crate) fn is_unreserved(&self, place: &Place, workspace: &Name) -> bool {
+        let root = self.place(&self.artifact_root.of(workspace)).and_then(Result::ok);
+        let root = root.filter(|root| root.is_own == place.is_own);
+        unreserved(&place.path, workspace, root.as_ref().map(|root| &root.path)).is_ok()
     }
 }
 
-/// Whether a client may put an experiment at a place in one of our stores; if not, why.
-fn unreserved(path: &ObjectPath, workspace: &Name) -> Result<(), String> {
-    let first = path.as_str().split('/').next().unwrap_or_default();
-    if ExperimentId::parse(first).is_ok() {
+/// Whether a client may put an experiment at a place in one of our stores; if not, why. `root` is where in that store
+/// the experiments of the workspace get their folders, if that is not the root of the store.
+fn unreserved(path: &ObjectPath, workspace: &Name, root: Option<&ObjectPath>) -> Result<(), String> {
+    let segment = |path: &str| path.split('/').next().unwrap_or_default().to_owned();
+    let first = &*segment(path.as_str());
+    let below_root = root.and_then(|root| path.as_str().strip_prefix(root.as_str())?.strip_prefix('/'));
+    if ExperimentId::parse(first).is_ok()
+        || below_root.is_some_and(|below| ExperimentId::parse(&segment(below)).is_ok())
+    {
         return Err("numbered folders belong to experiments without a location; name another".to_owned());
+    }
+    if root.is_some_and(|root| within(root, path)) {
+        return Err("experiments without a location lie in it; name a folder beside them".to_owned());
     }
     if [ObjectPath::MODELS, ObjectPath::INCOMING].contains(&first) {
         return Err("this folder is the server's own; name another".to_owned());
@@ -336,7 +382,7 @@ mod tests {
     #[test]
     fn what_is_read_is_known_by_its_uri() {
         let at = |root_uri: &str, uri: &str| {
-            let read = root(root_uri).read_through(Arc::new(Nothing));
+            let read = root(root_uri).read_through(Arc::new(Nothing), false);
             read.below(uri).map(|path| path.map(|path| path.to_string()))
         };
         let path = |text: &str| Some(Ok(text.to_owned()));
@@ -366,7 +412,7 @@ mod tests {
     #[test]
     fn folders_of_others_are_nobodys_to_name_in_a_bucket_that_is_read() {
         let (here, beta) = (default_workspace(), Name::new("beta").unwrap());
-        let read = root("s3://b/p").read_through(Arc::new(Nothing));
+        let read = root("s3://b/p").read_through(Arc::new(Nothing), false);
         let may = |uri: &str, workspace: &Name| read.checked(uri.to_owned(), workspace).is_ok();
         assert!(may("s3://b/p/team", &here) && may("s3://b/p/workspaces/beta/x", &beta));
         assert!(may("s3://b/elsewhere", &beta));

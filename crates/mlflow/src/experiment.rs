@@ -14,6 +14,7 @@ use mainstay_tracking::experiment::{ExperimentDetail, ExperimentId, ExperimentNa
 use mainstay_tracking::text::Pair;
 use serde::{Deserialize, Serialize};
 
+use crate::artifact_owner::expect_free;
 use crate::body::Call;
 use crate::table::Table;
 use crate::wire::{Empty, KeyValue, list, pairs, required};
@@ -147,7 +148,11 @@ async fn create(
     let tags = request.tags.into_iter().map(|tag| Pair::experiment_tag(tag.key, tag.value));
     let location = match request.artifact_location.filter(|uri| !uri.is_empty()) {
         None => ArtifactLocation::Under(state.artifact_root.of(&caller.workspace)),
-        Some(uri) => ArtifactLocation::At(state.artifact_root.checked(uri, &caller.workspace)?),
+        Some(uri) => {
+            let uri = state.artifact_root.checked(uri, &caller.workspace)?;
+            expect_free(&state, &caller, &uri).await?;
+            ArtifactLocation::At(uri)
+        }
     };
     let command = CreateExperiment {
         workspace: caller.workspace,

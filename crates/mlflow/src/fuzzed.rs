@@ -77,7 +77,7 @@ pub fn artifact_path(data: &[u8]) {
     }
     for root in ["mlflow-artifacts:/", "/srv/a", "file:///srv/a%20b", "s3://b/p"] {
         let root = ArtifactRoot::new(root, PathBuf::from("/work/here"));
-        let Ok(root) = root.map(|root| root.read_through(Arc::new(Nothing))) else { continue };
+        let Ok(root) = root.map(|root| root.read_through(Arc::new(Nothing), false)) else { continue };
         for workspace in [Ok(default_workspace()), Name::new("beta")].into_iter().flatten() {
             location(&root, text, &workspace);
         }

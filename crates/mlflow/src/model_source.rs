@@ -20,12 +20,15 @@ use mainstay_registry::error::RegistryError;
 use mainstay_registry::model::{Stage, VersionDetail};
 use mainstay_registry::name::{ModelName, VersionNumber};
 use mainstay_registry::prompt::{IS_PROMPT, says_prompt};
+use mainstay_tracking::error::TrackingError;
 use mainstay_tracking::logged_model::{LoggedModel, LoggedModelId};
 use mainstay_tracking::run::Run;
 
+use crate::artifact_owner::expect_readable;
 use crate::artifact_path::{decoded, stored_at, within};
 use crate::artifact_root::{NAMING_A_HOST, Place, local_path};
 use crate::model_digest::digest;
+use crate::run::parse_run_id;
 use crate::{Error, Mlflow, MlflowError, alias, logged_model};
 
 /// What the clients write where a prompt version needs a source.
@@ -232,7 +235,9 @@ async fn directory(
     (uri, run, logged): (&str, Option<&RunRef>, Option<&LoggedModel>),
 ) -> Result<Option<Place>, Error> {
     match form {
-        Form::Elsewhere | Form::Registered(..) => Ok(None),
+        Form::Registered(..) => Ok(None),
+        // It gets no digest: clients may reach there what this server cannot.
+        Form::Elsewhere => expect_shared(state, caller, (uri, run, logged)).await.map(|()| None),
         Form::LoggedModel(id, below) => match logged {
             Some(logged) if logged.id == id => Ok(place(state, &logged.artifact_uri, &below)),
             _ => Err(invalid(uri, MUST_OWN_MODEL)),
@@ -249,7 +254,7 @@ async fn directory(
             let (root, reason) = owner(state, caller, run, logged).await?;
             let root = root.as_deref().and_then(stored_at).and_then(Result::ok);
             if root.is_some_and(|root| within(&path, &root)) {
-                Ok(Some(Place { objects: Arc::clone(&state.objects), path }))
+                Ok(Some(Place::own(Arc::clone(&state.objects), path)))
             } else {
                 Err(invalid(uri, reason))
             }
@@ -270,6 +275,23 @@ async fn directory(
             if below.is_some_and(|below| below.starts_with('/')) { Ok(None) } else { Err(invalid(uri, HOST)) }
         }
     }
+}
+
+/// What clients reach by themselves, which this server may read too: it does so for those alone who may read what lies
+/// there, whatever names it.
+async fn expect_shared(
+    state: &Mlflow,
+    caller: &Caller,
+    (uri, run, logged): (&str, Option<&RunRef>, Option<&LoggedModel>),
+) -> Result<(), Error> {
+    let Some(place) = state.place(uri) else { return Ok(()) };
+    let place = place.map_err(|_| invalid(uri, ABSOLUTE))?;
+    let (root, _) = owner(state, caller, run, logged).await?;
+    let root = root.as_deref().and_then(|root| state.place(root)).and_then(Result::ok);
+    if root.is_some_and(|root| place.is_within(&root)) {
+        return Ok(());
+    }
+    expect_readable(state, caller, &place).await
 }
 
 /// Where the artifacts of the logged model are, or else of the run; and what to say if a source is not there.
@@ -314,7 +336,7 @@ fn place(state: &Mlflow, root_uri: &str, below: &str) -> Option<Place> {
     if below.is_empty() {
         return Some(root);
     }
-    Some(Place { path: root.path.join(below).ok()?, ..root })
+    root.below(&ObjectPath::new(below).ok()?).ok()
 }
 
 /// The version that a `models:` URI names.
@@ -346,6 +368,44 @@ pub(crate) async fn existing(
     let found = state.registered.version(workspace, name, number).await?;
     let alive = found.filter(|detail| !detail.version.is_deleted());
     Ok(alive.ok_or_else(|| RegistryError::NoVersion(name.clone(), number))?)
+}
+
+/// Where this server finds the artifacts of a version. Whoever may read a model may read what lies with the run or the
+/// logged model that a version names; of all else, what is theirs to read anyway.
+pub(crate) async fn version_place(
+    state: &Mlflow,
+    caller: &Caller,
+    name: &ModelName,
+    number: VersionNumber,
+) -> Result<Place, Error> {
+    let workspace = &caller.workspace;
+    let version = existing(state, workspace, name, number).await?.version;
+    let mut roots = Vec::new();
+    if let Some(id) = version.run.as_ref().and_then(RunRef::id) {
+        let found = state.tracked.runs(workspace, &[id]).await?;
+        roots.extend(found.into_iter().map(|found| found.run.artifact_uri));
+    }
+    if let Some(id) = version.logged_model.as_deref().and_then(|id| id.parse().ok()) {
+        let found = state.tracked.logged_models(workspace, &[id]).await?;
+        roots.extend(found.into_iter().map(|found| found.model.artifact_uri));
+    }
+    let uri = located(state, workspace, download_uri(state, workspace, name, number).await?).await?;
+    let place = state.place(&uri).ok_or(MlflowError::ElsewhereArtifacts(uri))??;
+    let mut roots = roots.iter().filter_map(|root| state.place(root)?.ok());
+    if !roots.any(|root| place.is_within(&root)) {
+        expect_readable(state, caller, &place).await?;
+    }
+    Ok(place)
+}
+
+/// Where the artifacts of a run are that a URI names, or what the URI says itself.
+async fn located(state: &Mlflow, workspace: &Name, uri: String) -> Result<String, Error> {
+    let Some(rest) = uri.strip_prefix("runs:/") else { return Ok(uri) };
+    let (run, below) = rest.split_once('/').unwrap_or((rest, ""));
+    let id = parse_run_id(run)?;
+    let found = state.tracked.runs(workspace, &[id]).await?.into_iter().next();
+    let root = found.ok_or(TrackingError::NoRun(id))?.run.artifact_uri;
+    Ok(mainstay_tracking::experiment::uri_below(&root, below))
 }
 
 /// Where a client finds the artifacts of a version; those of a logged model are in its directory.

@@ -167,18 +167,20 @@ impl Platform {
     pub async fn with_artifact_root(mut self, uri: &str) -> Result<Self, Failed> {
         let root = ArtifactRoot::new(uri, working_directory(self.layout.root()));
         let root = root.map_err(|error| Failed::Usage(error.to_string()))?;
-        if let Some(own) = artifacts::bucket(self.layout.root())?
-            && root.overlaps(&own.uri())
-        {
+        let own = artifacts::bucket(self.layout.root())?.map(|own| own.uri());
+        if let Some(own) = own.as_ref().filter(|own| root.overlaps(own)) {
             return Err(Failed::Usage(format!(
-                "--default-artifact-root is above or below {}, where the server keeps artifacts: name a place \
+                "--default-artifact-root is above or below {own}, where the server keeps artifacts: name a place \
                  beside it, or the same",
-                own.uri()
             )));
         }
+        let is_own = match own {
+            Some(own) => root.bucket() == Some(&*own),
+            None => root.directory().is_some_and(|named| is_same(&named, &self.layout.artifacts())),
+        };
         let opened = open_root(&root, &self.clock, &self.entropy).await;
         let root = match opened {
-            Ok(Some(objects)) => root.read_through(objects),
+            Ok(Some(objects)) => root.read_through(objects, is_own),
             Ok(None) => root,
             Err(error) => {
                 // Without the place itself: its user may have written credentials into it.
@@ -273,6 +275,12 @@ fn open_bucket(location: &S3Location, clock: &Arc<dyn Clock>) -> Result<S3Object
     let text = |text: OsString| text.into_string().ok();
     let environment = std::env::vars_os().filter_map(|(key, value)| Some((text(key)?, text(value)?)));
     Ok(S3Objects::open(location, environment, clock.clone())?)
+}
+
+/// Whether two directories are one.
+fn is_same(one: &Path, other: &Path) -> bool {
+    let places = (std::fs::canonicalize(one), std::fs::canonicalize(other));
+    matches!(places, (Ok(one), Ok(other)) if one == other)
 }
 
 /// Where relative places of artifacts lie.

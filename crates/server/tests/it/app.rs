@@ -85,7 +85,7 @@ impl TestApp {
 
     /// Callers may ask so often, and no more.
     pub(crate) async fn limited(rate: Option<Rate>) -> Self {
-        Self::with(Arc::new(SystemClock::start()), rate, None).await
+        Self::with(Arc::new(SystemClock::start()), rate, None, None).await
     }
 
     /// One over each database that there is: SQLite, and a database of its own on the PostgreSQL server that the
@@ -98,7 +98,7 @@ impl TestApp {
                 mainstay_store::testing::create_postgres_database(&server, &name).await.unwrap();
                 let (front, _) = server.rsplit_once('/').unwrap();
                 let url = format!("{front}/{name}");
-                apps.push(Self::with(Arc::new(SystemClock::start()), None, Some(url)).await);
+                apps.push(Self::with(Arc::new(SystemClock::start()), None, Some(url), None).await);
             }
             Err(_) => assert!(
                 std::env::var_os("CI").is_none(),
@@ -110,14 +110,28 @@ impl TestApp {
 
     /// The machine's time is the test's.
     pub(crate) async fn at(clock: Arc<ManualClock>) -> Self {
-        Self::with(clock, None, None).await
+        Self::with(clock, None, None, None).await
     }
 
-    async fn with(clock: Arc<dyn Clock>, rate: Option<Rate>, database: Option<String>) -> Self {
+    /// Experiments that name no place have their artifacts below this one.
+    pub(crate) async fn rooted(root: &str) -> Self {
+        Self::with(Arc::new(SystemClock::start()), None, None, Some(root)).await
+    }
+
+    async fn with(
+        clock: Arc<dyn Clock>,
+        rate: Option<Rate>,
+        database: Option<String>,
+        root: Option<&str>,
+    ) -> Self {
         let data = tempfile::tempdir().unwrap();
         let environment =
             Environment { clock, entropy: Arc::new(SystemEntropy), mode: Mode::Required, guard_events: true };
-        let platform = Arc::new(Platform::open(data.path(), database.as_deref(), environment).await.unwrap());
+        let platform = Platform::open(data.path(), database.as_deref(), environment).await.unwrap();
+        let platform = Arc::new(match root {
+            Some(root) => platform.with_artifact_root(root).await.unwrap(),
+            None => platform,
+        });
         let says = Arc::new(Says(Mutex::new(Principal::anonymous())));
         // Buckets fill by a clock that stands still, however long the test takes.
         let clock: Arc<dyn Clock> = match rate {

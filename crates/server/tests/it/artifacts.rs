@@ -1,10 +1,14 @@
 //! Whose artifacts are whose, where several workspaces share a store.
 
+use std::sync::Arc;
+
 use http::{Method, StatusCode};
+use mainstay_core::permission::{Level, Pattern, Permissions};
 use mainstay_core::principal::{Actor, Grant, Principal, Role};
+use mainstay_core::scope::{ResourceKind, default_workspace};
 use serde_json::{Value, json};
 
-use crate::app::{Answer, TestApp};
+use crate::app::{Answer, TestApp, with_role};
 
 const PROXY: &str = "/api/2.0/mlflow-artifacts/artifacts";
 const API: &str = "/api/2.0/mlflow";
@@ -61,5 +65,77 @@ async fn nobody_reaches_the_artifacts_of_another_workspace() {
     };
     assert_eq!(listed("default").await, [json!(mine), json!("a.txt")]);
     assert_eq!(listed("beta").await, [json!("a.txt")]);
+    app.platform.close().await;
+}
+
+/// Somebody who may see everything but these experiments, and to whom others are given.
+fn eve(denied: &[&str], managed: &[&str]) -> Principal {
+    let mut levels = Permissions::new(Some(Level::Read));
+    for (ids, level) in [(denied, Level::Deny), (managed, Level::Manage)] {
+        for id in ids {
+            levels.add(&default_workspace(), ResourceKind::Experiment, &Pattern::new(*id), level);
+        }
+    }
+    Principal::new(Actor::user("eve"), Vec::new()).with_permissions(Arc::new(levels))
+}
+
+/// The status of an attempt to create an experiment at a place, and its id.
+async fn placed(app: &TestApp, name: &str, place: &str) -> (u16, Value) {
+    let body = json!({"name": name, "artifact_location": place});
+    let answer = app.post(&format!("{API}/experiments/create"), &body).await;
+    (answer.status.as_u16(), answer.json()["experiment_id"].clone())
+}
+
+/// Whoever has the outer one of two places could read, replace and remove what lies in the inner one.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_has_a_place_around_those_of_others() {
+    let app = TestApp::rooted("mlflow-artifacts:/base").await;
+    let secret = made(&app, "default", "secret").await;
+    let (_, team) = placed(&app, "team", "mlflow-artifacts:/team/secret").await;
+    let team = team.as_str().unwrap();
+    let files = [format!("base/{secret}/run/artifacts/f"), "team/secret/run/artifacts/f".to_owned()];
+    for file in &files {
+        assert_eq!(app.send(Method::PUT, &format!("{PROXY}/{file}"), &[], "secret").await.status, 200);
+    }
+    let denied = [secret.as_str(), team];
+    for place in ["base", "base/9", "base/9/x", "9"] {
+        // Nobody's to name, whoever asks.
+        for who in [with_role(Role::Admin, "default"), eve(&denied, &[])] {
+            app.act_as(who);
+            assert_eq!(placed(&app, "x", &format!("mlflow-artifacts:/{place}")).await.0, 400, "{place}");
+        }
+    }
+    for place in ["team", "team/secret", "team/secret/within"] {
+        app.act_as(eve(&denied, &[]));
+        assert_eq!(placed(&app, "x", &format!("mlflow-artifacts:/{place}")).await.0, 403, "{place}");
+    }
+    app.act_as(eve(&denied, &[]));
+    assert_eq!(placed(&app, "beside", "mlflow-artifacts:/team/other").await.0, 200);
+    // Somebody who may do everything may put one around another, and give it away.
+    app.act_as(with_role(Role::Admin, "default"));
+    let (status, outer) = placed(&app, "outer", "mlflow-artifacts:/team").await;
+    assert_eq!(status, 200);
+    for folder in ["base".to_owned(), format!("base/{secret}")] {
+        let path = format!("{PROXY}/{folder}");
+        assert_eq!(app.send(Method::DELETE, &path, &[], "").await.status, 400, "{folder}");
+    }
+    let outer = outer.as_str().unwrap();
+    let ask = async |method: Method, path: &str| {
+        app.act_as(eve(&denied, &[outer]));
+        app.send(method, &format!("{PROXY}{path}"), &[], "of eve").await.status.as_u16()
+    };
+    assert_eq!(ask(Method::PUT, "/team/mine/f").await, 200);
+    assert_eq!(ask(Method::GET, "?path=team/mine").await, 200);
+    for path in ["/team", "/team/secret", "/team/secret/run/artifacts/f", "/base"] {
+        assert!([400, 403].contains(&ask(Method::DELETE, path).await), "{path}");
+    }
+    for path in ["?path=team", "?path=team/secret", "/team/secret/run/artifacts/f"] {
+        assert_eq!(ask(Method::GET, path).await, 403, "{path}");
+    }
+    assert_eq!(ask(Method::DELETE, "/team/mine").await, 200);
+    app.act_as(with_role(Role::Viewer, "default"));
+    for file in &files {
+        assert_eq!(app.get(&format!("{PROXY}/{file}")).await.text(), "secret");
+    }
     app.platform.close().await;
 }
