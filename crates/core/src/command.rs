@@ -36,9 +36,9 @@ pub trait Journal: Send {
     /// The workspace in which it runs.
     fn workspace(&self) -> &Name;
 
-    /// Whether the caller may do what this command does to the experiment or model in which its subject lies. A
-    /// command asks as soon as it knows which that is; if it is told no, it ends with the error of a thing that
-    /// is not there, and the caller is told that it may not.
+    /// Whether the caller may do what this command does to the experiment or model in which its subject lies, or to
+    /// another one that it names besides. A command asks as soon as it knows which that is; if it is told no, it ends
+    /// with the error of a thing that is not there, and the caller is told that it may not.
     ///
     /// Only transactions that other people's commands reach know of callers who may do it to some things and not
     /// to others; in all others everybody who is let in may.
@@ -100,7 +100,7 @@ pub struct Context {
     pub workspace: Name,
     /// As a step of which pipeline run, if it is one's.
     pub run: Option<PipelineRunId>,
-    /// What is still to be decided, if something is.
+    /// What decides about single things, for those who hold levels on them.
     pub doubt: Option<Arc<Doubt>>,
 }
 
@@ -223,25 +223,25 @@ impl<Tx: ?Sized + Journal + 'static> Commands<Tx> {
         if let Some(reach) = &principal.reach {
             reach.note_asked();
         }
-        let doubt = match self.authorizer.judges(principal, action, &scope) {
-            Verdict::Allowed => None,
-            Verdict::Refused => {
-                self.authorizer.refused(principal, action, &scope);
-                return Err(denied(principal.actor.clone(), action, &scope.subject));
-            }
-            Verdict::Open => {
-                let authorizer = Arc::clone(&self.authorizer);
-                Some(Arc::new(Doubt::new(authorizer, principal, action, &scope.workspace)))
-            }
-        };
+        let verdict = self.authorizer.judges(principal, action, &scope);
+        if verdict == Verdict::Refused {
+            self.authorizer.refused(principal, action, &scope);
+            return Err(denied(principal.actor.clone(), action, &scope.subject));
+        }
+        // Who was let in by a level on one thing may name others besides.
+        let is_open = verdict == Verdict::Open;
+        let doubt = (is_open || principal.reach.is_some()).then(|| {
+            let authorizer = Arc::clone(&self.authorizer);
+            Arc::new(Doubt::new(authorizer, principal, (action, &scope.workspace), is_open))
+        });
         let (answer, answered) = oneshot::channel();
         let (actor, workspace) = (principal.actor.clone(), scope.workspace.clone());
         let context = Context { actor, workspace, run: command.run(), doubt };
-        let is_open = context.doubt.is_some();
+        let has_doubt = context.doubt.is_some();
         let job = Pending { command, context, outcome: None, answer };
         self.unit.submit(Box::new(job)).await.map_err(CommandError::Storage)?;
         let answer = answered.await.unwrap_or_else(|_| Err(CommandError::Storage(stopped())));
-        if is_open && matches!(answer, Err(CommandError::Denied { .. })) {
+        if has_doubt && matches!(answer, Err(CommandError::Denied { .. })) {
             self.authorizer.refused(principal, action, &scope);
         }
         answer

@@ -10,13 +10,15 @@ use crate::name::Name;
 use crate::principal::Principal;
 use crate::scope::{ResourceKind, Scope, Subject};
 
-/// A decision that waits for the thing in which a command's subject lies: the caller may do the action to some
-/// and not to others.
+/// Decisions about the things that a command is about or names besides, for a caller who may do the action to some and
+/// not to others.
 pub struct Doubt {
     authorizer: Arc<dyn Authorizer>,
     principal: Principal,
     action: Action,
     workspace: Name,
+    /// Whether nothing was decided yet, so that a command that never asks does not stand.
+    is_open: bool,
     asked: AtomicBool,
     refused: AtomicBool,
 }
@@ -25,12 +27,12 @@ impl Doubt {
     pub(super) fn new(
         authorizer: Arc<dyn Authorizer>,
         principal: &Principal,
-        action: Action,
-        workspace: &Name,
+        (action, workspace): (Action, &Name),
+        is_open: bool,
     ) -> Self {
         let (asked, refused) = (AtomicBool::new(false), AtomicBool::new(false));
         let (principal, workspace) = (principal.clone(), workspace.clone());
-        Self { authorizer, principal, action, workspace, asked, refused }
+        Self { authorizer, principal, action, workspace, is_open, asked, refused }
     }
 
     /// Decides about one thing.
@@ -55,9 +57,9 @@ impl Doubt {
         self.refused.load(Ordering::Acquire)
     }
 
-    /// Whether the command must not stand: it was refused, or it never asked.
+    /// Whether the command must not stand: it was refused, or it never asked what had to be decided.
     pub(super) fn forbids(&self) -> bool {
-        !self.asked.load(Ordering::Acquire) || self.has_refused()
+        (self.is_open && !self.asked.load(Ordering::Acquire)) || self.has_refused()
     }
 }
 

@@ -399,6 +399,50 @@ async fn a_level_on_one_thing_opens_no_other() {
     app.platform.close().await;
 }
 
+/// A trace names a run by a header, by its metadata, or by a link: none of them leads into an experiment that is closed.
+#[tokio::test(flavor = "multi_thread")]
+async fn traces_name_no_run_of_others() {
+    let app = TestApp::start().await;
+    let names = hidden(&app).await;
+    let mine = app.post("/api/2.0/mlflow/experiments/create", &json!({"name": "mine"})).await.expect(200);
+    let mine = mine["experiment_id"].as_str().unwrap();
+    let (run, n) = (names["run_id"].as_str().unwrap(), std::cell::Cell::new(0));
+    let mut levels = Permissions::default();
+    levels.add(&default_workspace(), ResourceKind::Experiment, &Pattern::new(mine), Level::Edit);
+    let levels = Arc::new(levels);
+    let told = async |who: &str, header: Option<&str>, metadata: Value| {
+        app.act_as(if who == "editor" {
+            Principal::new(Actor::user("editor"), Vec::new()).with_permissions(levels.clone())
+        } else {
+            with_role(Role::Developer, "default")
+        });
+        n.set(n.get() + 1);
+        let id = format!("{:032x}", n.get());
+        let Some(header) = header else {
+            let info = json!({"trace_id": format!("tr-{id}"), "state": "OK",
+                "trace_location": {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": mine}},
+                "request_time": "2026-01-01T00:00:00Z", "trace_metadata": metadata});
+            return app.post("/api/3.0/mlflow/traces", &json!({"trace": {"trace_info": info}})).await.status;
+        };
+        let span = json!({"traceId": id, "spanId": "00000000000000aa", "name": "root",
+            "startTimeUnixNano": "1700000000000000000", "endTimeUnixNano": "1700000001000000000"});
+        let body = json!({"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}).to_string();
+        let headers = [
+            ("content-type", "application/json"),
+            ("x-mlflow-experiment-id", mine),
+            ("x-mlflow-run-id", header),
+        ];
+        app.send(Method::POST, "/v1/traces", &headers, body).await.status
+    };
+    let of_run = json!({"mlflow.sourceRun": run});
+    assert_eq!(told("editor", Some(run), json!({})).await, 403);
+    assert_eq!(told("editor", None, of_run.clone()).await, 403);
+    assert_eq!(told("editor", None, json!({"mlflow.sourceRun": "another run"})).await, 200);
+    assert_eq!(told("developer", Some(run), json!({})).await, 200);
+    assert_eq!(told("developer", None, of_run).await, 200);
+    app.platform.close().await;
+}
+
 /// Searches page over what may be read alone.
 #[tokio::test(flavor = "multi_thread")]
 async fn pages_are_full_of_what_may_be_read() {
