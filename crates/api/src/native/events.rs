@@ -8,7 +8,8 @@ use axum::extract::{Query, State};
 use axum::response::sse::{Event as Sent, KeepAlive, Sse};
 use futures::Stream;
 use futures::stream;
-use http::{HeaderMap, Method};
+use http::Method;
+use http::request::Parts;
 use mainstay_core::action::Action;
 use mainstay_core::event::{EventQuery, EventSeq, RecordedEvent};
 use mainstay_core::scope::Subject;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use super::hearing::Hearing;
+use super::standing::Standing;
 use super::{Error, NativeState};
 use crate::caller::Caller;
 use crate::dialect::{BodyError, Protocol};
@@ -106,15 +108,17 @@ async fn list(
 async fn follow(
     State(state): State<NativeState>,
     caller: Caller,
-    headers: HeaderMap,
+    parts: Parts,
 ) -> Sse<impl Stream<Item = Result<Sent, Infallible>>> {
     let head = state.events.head();
-    let named = headers.get("last-event-id").and_then(|value| value.to_str().ok()?.parse().ok());
+    let named = parts.headers.get("last-event-id").and_then(|value| value.to_str().ok()?.parse().ok());
     let after = EventSeq(named.unwrap_or(head.borrow().0));
     let until = Box::pin(tokio::time::sleep(LONGEST));
     let stopping = state.stopping.clone();
     let hearing = Hearing::of(&caller);
-    let start = Follow { state, caller, hearing, head, after, until, stopping, ready: Vec::new() };
+    let standing = state.standing.clone();
+    let start =
+        Follow { state, caller, parts, standing, hearing, head, after, until, stopping, ready: Vec::new() };
     let events = stream::unfold(start, |mut follow| async move {
         let sent = follow.next().await?;
         Some((Ok(sent), follow))
@@ -122,7 +126,8 @@ async fn follow(
     Sse::new(events).keep_alive(KeepAlive::default())
 }
 
-/// A stream is let in once: so it ends after a while, and a client goes on with `Last-Event-ID`, if it still may.
+/// A stream is let in once. It ends with what let it in, and after a while for all that nobody announces, as the end of
+/// a token's time; a client goes on with `Last-Event-ID`, if it still may.
 const LONGEST: std::time::Duration = std::time::Duration::from_mins(2);
 
 /// Waits until the server drains: otherwise each open page would hold up its end.
@@ -139,6 +144,9 @@ async fn drained(stopping: Option<&mut watch::Receiver<bool>>) {
 struct Follow {
     state: NativeState,
     caller: Caller,
+    /// Of the request, with its credential.
+    parts: Parts,
+    standing: Standing,
     hearing: Hearing,
     head: watch::Receiver<EventSeq>,
     after: EventSeq,
@@ -150,9 +158,13 @@ struct Follow {
 }
 
 impl Follow {
-    /// The next event of the caller's workspace; `None` when the server stops.
+    /// The next event of the caller's workspace; `None` when the server stops, or the caller may do something else than
+    /// when it was let in.
     async fn next(&mut self) -> Option<Sent> {
         loop {
+            if !self.standing.holds(&self.parts, &self.caller.principal).await {
+                return None;
+            }
             if let Some(event) = self.ready.pop() {
                 let body = EventBody::from(event);
                 let sent = Sent::default().id(body.seq.to_string()).event(body.kind.clone());
@@ -162,6 +174,7 @@ impl Follow {
             let head = tokio::select! {
                 () = &mut self.until => return None,
                 () = drained(self.stopping.as_mut()) => return None,
+                () = self.standing.changed() => continue,
                 moved = self.head.wait_for(|head| *head > after) => *moved.ok()?,
             };
             let query = EventQuery::after(after, 100).within(&self.caller.workspace);

@@ -19,6 +19,7 @@ pub mod retention;
 pub mod run;
 pub mod saved_view;
 pub mod series;
+mod standing;
 pub mod status;
 pub mod trace;
 mod vocabulary;
@@ -30,6 +31,7 @@ use mainstay_core::event::EventLog;
 use tokio::sync::watch;
 
 pub use self::hearing::Belonging;
+pub use self::standing::Standing;
 use crate::dialect::{self, ApiError};
 use crate::route::Route;
 
@@ -45,6 +47,8 @@ pub struct NativeState {
     pub belonging: Belonging,
     /// Which Mainstay this is.
     pub version: &'static str,
+    /// Who is still let in.
+    pub standing: Standing,
     /// Turns true when the server drains.
     pub stopping: Option<watch::Receiver<bool>>,
 }

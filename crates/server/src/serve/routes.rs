@@ -21,8 +21,8 @@ use mainstay_api::native::status::StatusState;
 use mainstay_api::native::trace::TraceState;
 use mainstay_api::native::why::WhyState;
 use mainstay_api::native::{
-    self, Belonging, NativeState, access, alarm, dataset, endpoint, feature, labels, model, pipeline,
-    retention, run, saved_view, series, status, trace, why,
+    self, Belonging, NativeState, Standing, access, alarm, dataset, endpoint, feature, labels, model,
+    pipeline, retention, run, saved_view, series, status, trace, why,
 };
 use mainstay_api::oip::{self, OipState};
 use mainstay_api::prometheus::{self, MetricsState};
@@ -186,6 +186,10 @@ fn native_state(platform: &Platform, app: &App) -> NativeState {
         events: Arc::new(platform.database.clone()),
         belonging: Belonging { tracked: reader.clone(), traced: reader },
         version: VERSION,
+        standing: Standing {
+            authenticator: app.authenticator.clone(),
+            changes: platform.database.writer.access_changes(),
+        },
         stopping: app.stopping.clone(),
     }
 }
