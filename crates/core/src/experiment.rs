@@ -27,9 +27,10 @@ impl ExperimentId {
     /// `Default`, where runs go whose client names no experiment.
     pub const DEFAULT: Self = Self(0);
 
-    /// Reads a decimal number.
+    /// Reads a decimal number without leading zeros. Each id has one spelling, so that whoever compares the text, as a
+    /// level on one experiment is found by it, means what whoever reads the number means.
     pub fn parse(text: &str) -> Result<Self, ExperimentError> {
-        let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        let digits = text.bytes().all(|b| b.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
         // It is kept in a BIGINT.
         let number = text.parse().ok().filter(|number| digits && i64::try_from(*number).is_ok());
         number.map(Self).ok_or_else(|| ExperimentError::InvalidId(clip(text)))
@@ -106,7 +107,7 @@ pub fn experiment_subject(id: ExperimentId) -> Subject {
 #[derive(Debug, Error)]
 pub enum ExperimentError {
     /// The text is not an experiment id.
-    #[error("Invalid experiment ID '{0}'. Experiment ID must be a valid integer.")]
+    #[error("Invalid experiment ID '{0}'. Experiment ID must be a valid integer, without leading zeros.")]
     InvalidId(String),
     /// The text is not an experiment name.
     #[error(
@@ -178,6 +179,16 @@ pub async fn active_experiment(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_id_has_one_spelling() {
+        for text in ["0", "7", "10", "9223372036854775807"] {
+            assert_eq!(ExperimentId::parse(text).unwrap().to_string(), text);
+        }
+        for bad in ["", "00", "07", "-0", "+7", " 7", "7 ", "0x7", "٧", "9223372036854775808"] {
+            assert!(ExperimentId::parse(bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn new_names_are_not_blank() {

@@ -147,3 +147,97 @@ async fn the_stream_tells_of_what_its_hearer_holds_levels_on() {
     assert!(!own.contains(&their_run) && !own.contains(&format!("experiment:{theirs}\"")), "{own}");
     app.platform.close().await;
 }
+
+/// What a run logged into another experiment stands on its page by the id alone, and a tag tells nobody which versions
+/// there are.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_page_names_besides_is_for_those_who_may_see_it() {
+    let app = TestApp::start().await;
+    let (mine, my_run) = experiment(&app, "mine").await;
+    let (theirs, _) = experiment(&app, "theirs").await;
+    let mut ids = Vec::new();
+    for (experiment, name) in [(&mine, "my-logged"), (&theirs, "their-logged")] {
+        let made = call(&app, "logged-models", json!({"experiment_id": experiment, "name": name})).await;
+        ids.push(made["model"]["info"]["model_id"].as_str().unwrap().to_owned());
+    }
+    for name in ["my-model", "their-model"] {
+        call(&app, "registered-models/create", json!({"name": name})).await;
+        call(&app, "model-versions/create", json!({"name": name, "source": "s3://elsewhere/m"})).await;
+    }
+    let outputs: Vec<Value> = ids.iter().map(|id| json!({"model_id": id, "step": 1})).collect();
+    call(&app, "runs/outputs", json!({"run_id": my_run, "models": outputs})).await;
+    let versions = json!([{"name": "my-model", "version": 1}, {"name": "their-model", "version": 1}]);
+    let tag = json!({"tags": [{"key": "mlflow.modelVersions", "value": versions.to_string()}]});
+    let tagged = format!("/api/2.0/mlflow/logged-models/{}/tags", ids[0]);
+    let headers = [("content-type", "application/json")];
+    app.send(Method::PATCH, &tagged, &headers, tag.to_string()).await.expect(200);
+    let pages = [format!("/runs/{my_run}"), format!("/experiments/{mine}/models/{}", ids[0])];
+    for page in &pages {
+        app.act_as(with_role(Role::Viewer, "default"));
+        let all = app.get(page).await.text();
+        assert!(all.contains("/models/their-model/1\""), "{all}");
+        let levels = [
+            (ResourceKind::Experiment, mine.as_str(), Level::Read),
+            (ResourceKind::Model, "my-model", Level::Read),
+        ];
+        app.act_as(holding(&levels));
+        let own = app.get(page).await.text();
+        assert!(own.contains("/models/my-model/1\"") && !own.contains("/models/their-model/1\""), "{own}");
+        assert!(own.contains("my-logged") && !own.contains("their-logged"), "{own}");
+    }
+    app.act_as(holding(&[(ResourceKind::Experiment, &mine, Level::Read)]));
+    assert!(app.get(&pages[0]).await.text().contains(&ids[1]));
+    app.platform.close().await;
+}
+
+/// A denial is found by the id that it names, so no other spelling of the id leads around it.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_experiment_is_known_by_one_spelling() {
+    let app = TestApp::start().await;
+    let (theirs, _) = experiment(&app, "theirs").await;
+    let made = call(&app, "logged-models", json!({"experiment_id": theirs, "name": "theirs-logged"})).await;
+    let model = made["model"]["info"]["model_id"].as_str().unwrap();
+    for spelling in [theirs.clone(), format!("0{theirs}"), format!("%30{theirs}"), format!("+{theirs}")] {
+        for page in ["", "/models", &format!("/models/{model}"), "/traces"] {
+            let mut levels = Permissions::new(Some(Level::Read));
+            levels.add(&default_workspace(), ResourceKind::Experiment, &Pattern::new(&*theirs), Level::Deny);
+            app.act_as(with_role(Role::Developer, "default").with_permissions(Arc::new(levels)));
+            let answer = app.get(&format!("/experiments/{spelling}{page}")).await;
+            let text = answer.text();
+            assert!(answer.status.is_client_error() && !text.contains("theirs"), "{spelling}{page}: {text}");
+        }
+    }
+    app.platform.close().await;
+}
+
+/// A stream is let in once. It ends with what let it in, and goes on through changes of what others may do.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_ends_with_what_let_it_in() {
+    let app = TestApp::start().await;
+    let (mine, my_run) = experiment(&app, "mine").await;
+    let set = async |key: &str| {
+        app.act_as(with_role(Role::Admin, "default"));
+        call(&app, "runs/set-tag", json!({"run_id": my_run, "key": key, "value": "v"})).await;
+    };
+    let reader = || holding(&[(ResourceKind::Experiment, &mine, Level::Read)]);
+    app.act_as(reader());
+    let request = Request::builder().method(Method::GET).uri("/api/v1/events/stream");
+    let answer = app.router().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+    let mut told = answer.into_body().into_data_stream();
+    set("before").await;
+    // Who may do what changes, and the reader stays who it is.
+    app.act_as(reader());
+    app.create_workspace("beta").await;
+    let mut text = String::new();
+    while !text.contains("run.logged") {
+        text += std::str::from_utf8(&told.next().await.unwrap().unwrap()).unwrap();
+    }
+    set("between").await;
+    app.act_as(reader());
+    let heard = told.next().await.unwrap().unwrap();
+    assert!(std::str::from_utf8(&heard).unwrap().contains(&my_run));
+    app.act_as(holding(&[(ResourceKind::Experiment, "77", Level::Read)]));
+    app.create_workspace("gamma").await;
+    assert!(told.next().await.is_none());
+    app.platform.close().await;
+}

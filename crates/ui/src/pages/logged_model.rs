@@ -152,7 +152,7 @@ async fn show(
         metrics: metrics(&found, &names),
         params: found.params.clone().into_iter().collect(),
         tags: own_tags(&found.tags),
-        versions: registered(&console, &caller.workspace, &found).await?,
+        versions: registered(&console, &caller, &found).await?,
         folder,
         audit: link::audit_of(logged_model_subject(id)),
         can_register: !is_deleted

@@ -117,7 +117,7 @@ async fn list(
     let names = console.run_names(&caller, &ids).await?;
     let mut versions = Vec::with_capacity(found.len());
     for one in &found {
-        versions.push(registered(&console, &caller.workspace, one).await?);
+        versions.push(registered(&console, &caller, one).await?);
     }
     let now = console.now();
     let row = |(one, versions): (&LoggedModelDetail, Vec<Registered>)| {

@@ -1,6 +1,8 @@
 //! The versions that were registered of a logged model, and whether they are still there.
 
-use mainstay_core::name::Name;
+use mainstay_api::caller::Caller;
+use mainstay_core::action::Action;
+use mainstay_core::scope::ResourceKind;
 use mainstay_registry::name::{ModelName, VersionNumber};
 use mainstay_tracking::logged_model::LoggedModelDetail;
 use serde_json::Value;
@@ -15,20 +17,20 @@ const VERSIONS: usize = 20;
 /// A version that was registered of a logged model.
 pub(super) struct Registered {
     pub(super) says: String,
-    /// Nothing where it is there no more.
+    /// Nothing where it is there no more, or is not for the caller to see.
     pub(super) href: Option<String>,
 }
 
 /// The versions that were registered of a logged model.
 pub(super) async fn registered(
     console: &Console,
-    workspace: &Name,
+    caller: &Caller,
     logged: &LoggedModelDetail,
 ) -> Result<Vec<Registered>, Error> {
     let said = logged.tags.get("mlflow.modelVersions").map(String::as_str);
     let mut all = Vec::new();
     for (name, number) in told(said.unwrap_or_default()) {
-        all.push(looked_up(console, workspace, &name, &number).await?);
+        all.push(looked_up(console, caller, &name, &number).await?);
     }
     Ok(all)
 }
@@ -52,12 +54,15 @@ fn told(json: &str) -> Vec<(String, String)> {
 
 async fn looked_up(
     console: &Console,
-    workspace: &Name,
+    caller: &Caller,
     name: &str,
     number: &str,
 ) -> Result<Registered, Error> {
     let found = match (ModelName::new(name), VersionNumber::parse(number)) {
-        (Ok(name), Ok(number)) => console.registered.version(workspace, &name, number).await?,
+        // Whoever writes the tag may name any version: nobody learns by it which there are.
+        (Ok(name), Ok(number)) if caller.could(Action::ModelRead, ResourceKind::Model, &name) => {
+            console.registered.version(&caller.workspace, &name, number).await?
+        }
         _ => None,
     };
     let is_there = found.is_some_and(|found| !found.version.is_deleted());

@@ -77,7 +77,7 @@ async fn show(axum::extract::State(console): State, caller: Caller, Path(id): Pa
     let group = experiment.map_or_else(|| run.run.experiment.to_string(), |e| e.experiment.name.to_string());
     let in_group = link::experiment(run.run.experiment);
     let (charts, more_charts) = charts(&console, &caller.workspace, &run).await?;
-    let models = made(&console, &caller.workspace, &run).await?;
+    let models = made(&console, &caller, &run).await?;
     let parent = run_family::parent(&console, &caller, &run).await?;
     let children = run_family::children(&console, &caller.workspace, &run).await?;
     let shell = Shell::new(run.run.name.clone(), Section::Experiments)
