@@ -305,13 +305,19 @@ impl People {
 }
 
 /// Checks that a level can be granted on a thing: of a workspace as a whole a denial would deny nothing that its
-/// admins could not give back, so there it is said by taking the grant away.
+/// admins could not give back, so there it is said by taking the grant away. And `NO_PERMISSIONS` is what is held
+/// where nothing is granted: beside a default for everybody it would look like a denial, and be none
+/// (`RESOURCE_GRANTABLE_PERMISSIONS` of 3.18).
 pub fn check_level(on: &Target, level: Level) -> Result<(), GovernanceError> {
-    if on.kind == ResourceKind::Workspace && level == Level::Deny {
-        let hint = "Take the grant away instead, or deny experiments and models.";
-        return Err(GovernanceError::InvalidLevel { level: level.as_str(), kind: on.kind_name(), hint });
-    }
-    Ok(())
+    let hint = match level {
+        Level::Deny if on.kind == ResourceKind::Workspace => {
+            "Take the grant away instead, or deny experiments and models."
+        }
+        Level::NoPermissions if on.kind == ResourceKind::Workspace => "Take the grant away instead.",
+        Level::NoPermissions => "Take the grant away instead, or grant DENY, which holds against all others.",
+        _ => return Ok(()),
+    };
+    Err(GovernanceError::InvalidLevel { level: level.as_str(), kind: on.kind_name(), hint })
 }
 
 #[cfg(test)]
@@ -341,6 +347,19 @@ mod tests {
         assert!(Target::new(ResourceKind::Workspace, "default").is_err());
         assert!(Target::new(ResourceKind::Endpoint, "*").is_err());
         assert!(Target::new(ResourceKind::Model, "007").is_ok());
+    }
+
+    #[test]
+    fn a_level_that_gives_nothing_is_not_granted() {
+        for (kind, pattern) in
+            [(ResourceKind::Experiment, "7"), (ResourceKind::Model, "*"), (ResourceKind::Workspace, "*")]
+        {
+            for level in Level::ALL {
+                let is_none = level == Level::NoPermissions
+                    || (kind == ResourceKind::Workspace && level == Level::Deny);
+                assert_eq!(check_level(&target(kind, pattern), level).is_err(), is_none, "{kind:?} {level}");
+            }
+        }
     }
 
     #[test]
