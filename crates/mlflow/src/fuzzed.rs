@@ -75,7 +75,8 @@ pub fn artifact_path(data: &[u8]) {
         stays_below(&name);
         assert!(!name.as_str().contains('/'), "{name}");
     }
-    for root in ["mlflow-artifacts:/", "/srv/a", "file:///srv/a%20b", "s3://b/p"] {
+    for root in ["mlflow-artifacts:/", "mlflow-artifacts:/base/of", "/srv/a", "file:///srv/a%20b", "s3://b/p"]
+    {
         let root = ArtifactRoot::new(root, PathBuf::from("/work/here"));
         let Ok(root) = root.map(|root| root.read_through(Arc::new(Nothing), false)) else { continue };
         for workspace in [Ok(default_workspace()), Name::new("beta")].into_iter().flatten() {
@@ -93,10 +94,17 @@ fn location(root: &ArtifactRoot, text: &str, workspace: &Name) {
     stays_below(&path);
     let parts: Vec<&str> = path.as_str().split('/').collect();
     let first = parts.first().copied().unwrap_or_default();
-    // Digits beyond what a database counts to are those of no experiment.
-    let is_digits = first.bytes().all(|byte| byte.is_ascii_digit());
-    let is_number = is_digits && first.parse::<i64>().is_ok();
-    assert!(!is_number && first != ObjectPath::MODELS && first != ObjectPath::INCOMING, "{path}");
+    // Digits beyond what a database counts to, and those after a zero, are those of no experiment.
+    let is_number =
+        |name: &str| name.parse::<i64>().is_ok_and(|number| number >= 0 && number.to_string() == name);
+    assert!(!is_number(first) && first != ObjectPath::MODELS && first != ObjectPath::INCOMING, "{path}");
+    let default = root.of(workspace);
+    if let Some(Ok(default)) = stored_at(&default).or_else(|| root.below(&default)) {
+        let default: Vec<&str> = default.as_str().split('/').collect();
+        assert!(!default.starts_with(&parts), "{path} is around the folders of others");
+        let numbered = parts.strip_prefix(&*default).and_then(|below| below.first());
+        assert!(!numbered.is_some_and(|name| is_number(name)), "{path} is another experiment's");
+    }
     let is_own = first == WORKSPACES && parts.get(1) == Some(&workspace.as_str());
     assert!(is_own || (*workspace == default_workspace() && first != WORKSPACES), "{path} in {workspace}");
 }
