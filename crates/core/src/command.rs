@@ -226,7 +226,7 @@ impl<Tx: ?Sized + Journal + 'static> Commands<Tx> {
         let verdict = self.authorizer.judges(principal, action, &scope);
         if verdict == Verdict::Refused {
             self.authorizer.refused(principal, action, &scope);
-            return Err(denied(principal.actor.clone(), action, &scope.subject));
+            return Err(denied(principal.actor.clone(), action, scope.subject.to_string()));
         }
         // Who was let in by a level on one thing may name others besides.
         let is_open = verdict == Verdict::Open;
@@ -236,20 +236,22 @@ impl<Tx: ?Sized + Journal + 'static> Commands<Tx> {
         });
         let (answer, answered) = oneshot::channel();
         let (actor, workspace) = (principal.actor.clone(), scope.workspace.clone());
-        let context = Context { actor, workspace, run: command.run(), doubt };
-        let has_doubt = context.doubt.is_some();
+        let context = Context { actor, workspace, run: command.run(), doubt: doubt.clone() };
         let job = Pending { command, context, outcome: None, answer };
         self.unit.submit(Box::new(job)).await.map_err(CommandError::Storage)?;
         let answer = answered.await.unwrap_or_else(|_| Err(CommandError::Storage(stopped())));
-        if has_doubt && matches!(answer, Err(CommandError::Denied { .. })) {
-            self.authorizer.refused(principal, action, &scope);
+        if let (Some(doubt), Err(CommandError::Denied { .. })) = (doubt, &answer) {
+            // Of what was let in itself the record says what was not.
+            let besides = if doubt.is_open { None } else { doubt.refused() };
+            let subject = besides.unwrap_or(scope.subject);
+            self.authorizer.refused(principal, action, &Scope::new(scope.workspace, subject));
         }
         answer
     }
 }
 
-fn denied<E: Coded>(actor: Actor, action: Action, subject: &Subject) -> CommandError<E> {
-    CommandError::Denied { actor, action, scope: subject.to_string() }
+fn denied<E: Coded>(actor: Actor, action: Action, scope: String) -> CommandError<E> {
+    CommandError::Denied { actor, action, scope }
 }
 
 /// The answer when a writer went away with the job.
@@ -286,7 +288,12 @@ impl<C: Command> Job<C::Tx> for Pending<C> {
                 Err(error) if !doubt.is_some_and(Doubt::has_refused) => Err(CommandError::Refused(error)),
                 _ if is_denied => {
                     let (actor, subject) = (self.context.actor.clone(), self.command.scope().subject);
-                    Err(denied(actor, self.command.action(), &subject))
+                    // Where the subject itself was let in, it is something else that is closed.
+                    let on = match doubt {
+                        Some(doubt) if doubt.is_open => subject.to_string(),
+                        _ => format!("what the request names besides {subject}"),
+                    };
+                    Err(denied(actor, self.command.action(), on))
                 }
                 outcome => outcome.map_err(CommandError::Refused),
             });
@@ -312,6 +319,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::permission::{Level, Permissions};
     use crate::scope::default_workspace;
 
     /// A unit without a database: one list of events, no rollback.
@@ -354,18 +362,18 @@ mod tests {
         }
     }
 
-    /// Lets experiment 1 alone be written.
-    struct First(Mutex<Vec<String>>);
+    /// Lets experiment 1 alone be written, and says so much of what it is asked first.
+    struct First(Verdict, Mutex<Vec<String>>);
 
     impl Authorizer for First {
         fn allows(&self, _: &Principal, _: Action, scope: &Scope) -> bool {
             scope.subject.to_string() == "experiment:1"
         }
         fn judges(&self, _: &Principal, _: Action, _: &Scope) -> Verdict {
-            Verdict::Open
+            self.0
         }
         fn refused(&self, _: &Principal, _: Action, scope: &Scope) {
-            self.0.lock().unwrap().push(scope.subject.to_string());
+            self.1.lock().unwrap().push(scope.subject.to_string());
         }
     }
 
@@ -396,7 +404,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_open_is_decided_inside_or_does_not_happen() {
         let events = Arc::new(Mutex::new(Vec::new()));
-        let policy = Arc::new(First(Mutex::default()));
+        let policy = Arc::new(First(Verdict::Open, Mutex::default()));
         let commands: Commands<dyn Journal> =
             Commands::new(Arc::new(Log(Arc::clone(&events))), policy.clone());
         let caller = Principal::new(Actor::user("ann"), Vec::new());
@@ -406,7 +414,24 @@ mod tests {
             assert_eq!(denied.code(), ErrorCode::PermissionDenied);
         }
         assert_eq!(events.lock().unwrap().len(), 1);
-        assert_eq!(*policy.0.lock().unwrap(), ["run:r", "run:r"]);
+        assert_eq!(*policy.1.lock().unwrap(), ["run:r", "run:r"]);
+    }
+
+    #[tokio::test]
+    async fn who_was_let_in_by_a_level_is_asked_about_what_is_named_besides() {
+        let policy = Arc::new(First(Verdict::Allowed, Mutex::default()));
+        let commands: Commands<dyn Journal> = Commands::new(Arc::new(Log::default()), policy.clone());
+        let by_role = Principal::new(Actor::user("ann"), Vec::new());
+        let levels = Permissions::new(Some(Level::Read));
+        let by_level = by_role.clone().with_permissions(Arc::new(levels));
+        for id in [Some("1"), None] {
+            commands.run(&by_level, LogTo(id)).await.unwrap();
+        }
+        commands.run(&by_role, LogTo(Some("2"))).await.unwrap();
+        let denied = commands.run(&by_level, LogTo(Some("2"))).await.unwrap_err();
+        let told = denied.to_string();
+        assert!(told.contains("may not do run.write on what the request names besides run:r"), "{told}");
+        assert_eq!(*policy.1.lock().unwrap(), ["experiment:2"]);
     }
 
     struct Only(Action, Mutex<Vec<Action>>);

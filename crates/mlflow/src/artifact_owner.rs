@@ -9,6 +9,7 @@ use std::sync::Arc;
 use mainstay_core::action::Action;
 use mainstay_core::name::Name;
 use mainstay_core::object::{Entry, ObjectPath};
+use mainstay_core::permission::Readable;
 use mainstay_core::scope::{ResourceKind, default_workspace};
 use mainstay_tracking::experiment::ExperimentId;
 
@@ -101,28 +102,31 @@ async fn around(state: &Mlflow, workspace: &Name, place: &Place) -> Result<Aroun
 }
 
 /// Refuses a place for a new experiment in that of another one, or above it, to which the caller may not write: whoever
-/// has the outer place reads, replaces and removes what lies in the inner one.
+/// has the outer place reads, replaces and removes what lies in the inner one. Two may be created at once, one around the
+/// other: whatever is done there later asks about both.
 pub(crate) async fn expect_free(state: &Mlflow, caller: &Caller, location: &str) -> Result<(), Error> {
     let place = state.place(location).filter(|_| caller.holds_levels());
     let Some(Ok(place)) = place else { return Ok(()) };
-    for id in around(state, &caller.workspace, &place).await?.all() {
-        caller.may(Action::RunWrite, ResourceKind::Experiment, id)?;
+    let around = around(state, &caller.workspace, &place).await?;
+    if around.all().any(|id| caller.may(Action::RunWrite, ResourceKind::Experiment, id).is_err()) {
+        let hint = "it lies in or around the place of an experiment that you may not change; name another";
+        return Err(MlflowError::invalid("artifact_location", location, hint).into());
     }
     Ok(())
 }
 
-/// Refuses a place in one of our stores that the caller may not read: that of an experiment of this workspace is for
-/// those who may read it, and what no experiment has is its workspace's.
-pub(crate) async fn expect_readable(state: &Mlflow, caller: &Caller, place: &Place) -> Result<(), Error> {
+/// Whether the caller may read a place in one of our stores, whatever names it: that of an experiment of this workspace
+/// is for those who may read the experiment, and what none has is for those who may read whatever the workspace has.
+pub(crate) async fn is_readable(state: &Mlflow, caller: &Caller, place: &Place) -> Result<bool, Error> {
     let around = around(state, &caller.workspace, place).await?;
-    for id in around.all() {
-        caller.may(Action::RunRead, ResourceKind::Experiment, id)?;
+    if around.all().any(|id| caller.may(Action::RunRead, ResourceKind::Experiment, id).is_err()) {
+        return Ok(false);
     }
-    let by_role = || !caller.holds_levels() || caller.has_role_for(Action::RunRead);
-    if !around.outer.is_empty() || (state.is_unreserved(place, &caller.workspace) && by_role()) {
-        return Ok(());
-    }
-    Err(MlflowError::NoArtifact(place.path.to_string()).into())
+    let by_workspace = || {
+        let readable = caller.doing(Action::RunRead).readable();
+        place.is_of(&caller.workspace) && !matches!(readable, Readable::Only(_))
+    };
+    Ok(!around.outer.is_empty() || by_workspace())
 }
 
 /// Whether a path is below the place that an experiment has.
@@ -133,7 +137,7 @@ fn covers(location: &str, path: &ObjectPath) -> bool {
 /// Where a file lies that a caller wants to write or remove.
 pub(crate) async fn writable(state: &Mlflow, caller: &Caller, path: ObjectPath) -> Result<ObjectPath, Error> {
     let path = owned(state, caller, path).await?;
-    if is_folder_of_many(&path, state.artifact_root.proxied().as_ref()) {
+    if is_folder_of_many(&path, state.artifact_root.folders(&caller.workspace, true).as_ref()) {
         Err(MlflowError::InvalidPath.into())
     } else {
         Ok(path)
@@ -166,8 +170,8 @@ fn is_folder_of_many(path: &ObjectPath, root: Option<&ObjectPath>) -> bool {
     let is_number = |name: &str| ExperimentId::parse(name).is_ok();
     let below_root = root.and_then(|root| path.as_str().strip_prefix(root.as_str())?.strip_prefix('/'));
     let (depth, first) = (path.as_str().split('/').count(), first(path));
-    is_number(below_root.unwrap_or(path.as_str()))
-        || is_number(path.as_str())
+    is_number(path.as_str())
+        || below_root.is_some_and(is_number)
         || (depth <= 2 && first == WORKSPACES)
         || root.is_some_and(|root| within(root, path))
 }

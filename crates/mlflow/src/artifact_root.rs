@@ -124,17 +124,30 @@ impl ArtifactRoot {
     /// In which store what a URI names lies, and where: in `own`, or in the place that is read here. `None` if it is
     /// elsewhere, or no path.
     pub fn locate(&self, uri: &str, own: &Arc<dyn Objects>) -> Option<(Arc<dyn Objects>, ObjectPath)> {
-        if let Some(path) = stored_at(uri) {
-            return Some((Arc::clone(own), path.ok()?));
-        }
-        let path = self.below(uri)?.ok()?;
-        Some((Arc::clone(&self.read.as_ref()?.objects), path))
+        self.place(uri, own)?.ok().map(|place| (place.objects, place.path))
     }
 
-    /// The folder of our own store below which the experiments of the default workspace get their folders; `None` if that
-    /// is the root of the store, or elsewhere.
-    pub(crate) fn proxied(&self) -> Option<ObjectPath> {
-        stored_at(&self.uri)?.ok()
+    /// The same; `Some(Err(_))` if it is no path.
+    fn place(&self, uri: &str, own: &Arc<dyn Objects>) -> Option<Result<Place, MlflowError>> {
+        if let Some(path) = stored_at(uri) {
+            return Some(path.map(|path| Place::own(Arc::clone(own), path)));
+        }
+        let ReadRoot { objects, is_own, .. } = self.read.as_ref()?;
+        let path = self.below(uri)?;
+        Some(path.map(|path| Place { objects: Arc::clone(objects), path, is_own: *is_own }))
+    }
+
+    /// Whether a URI is one of our own store, and where in it or in the place that is read here it lies.
+    fn stored(&self, uri: &str) -> Option<(bool, Result<ObjectPath, MlflowError>)> {
+        let own = stored_at(uri).map(|path| (true, path));
+        own.or_else(|| Some((self.read.as_ref()?.is_own, self.below(uri)?)))
+    }
+
+    /// The folder of our own store, or of the place that is read here, below which the experiments of a workspace get
+    /// their folders. `None` if that is the root of it, or elsewhere.
+    pub(crate) fn folders(&self, workspace: &Name, is_own: bool) -> Option<ObjectPath> {
+        let (of_own, path) = self.stored(&self.of(workspace))?;
+        path.ok().filter(|_| of_own == is_own)
     }
 
     /// Whether clients can be given URLs for what lies there.
@@ -207,14 +220,10 @@ impl ArtifactRoot {
         if names_a_host(&uri) && !(names_a_host(&self.uri) && begins(&uri, &self.uri)) {
             return Err(wrong("it names a host to ask, which only the server's own default root may do"));
         }
-        if let Some(path) = stored_at(&uri) {
-            let path = path.map_err(|_| wrong("it is no path below the artifact root"))?;
-            let root = stored_at(&self.of(workspace)).and_then(Result::ok);
-            unreserved(&path, workspace, root.as_ref()).map_err(|hint| wrong(&hint))?;
-        } else if let Some(path) = self.below(&uri) {
+        if let Some((is_own, path)) = self.stored(&uri) {
             let path = path.map_err(|_| wrong("name a folder below the artifact root"))?;
-            let root = self.below(&self.of(workspace)).and_then(Result::ok);
-            unreserved(&path, workspace, root.as_ref()).map_err(|hint| wrong(&hint))?;
+            let folders = self.folders(workspace, is_own);
+            unreserved(&path, workspace, (is_own, folders.as_ref())).map_err(|hint| wrong(&hint))?;
         }
         Ok(uri)
     }
@@ -223,42 +232,61 @@ impl ArtifactRoot {
 impl Mlflow {
     /// Where in our stores the artifacts of a URI are; `None` if they are elsewhere.
     pub(crate) fn place(&self, uri: &str) -> Option<Result<Place, MlflowError>> {
-        if let Some(path) = stored_at(uri) {
-            return Some(path.map(|path| Place::own(Arc::clone(&self.objects), path)));
-        }
-        let ReadRoot { objects, is_own, .. } = self.artifact_root.read.as_ref()?;
-        let path = self.artifact_root.below(uri)?;
-        Some(path.map(|path| Place { objects: Arc::clone(objects), path, is_own: *is_own }))
-    }
-
-    /// Whether a place that no experiment has is one that somebody of a workspace may name.
-    pub(crate) fn is_unreserved(&self, place: &Place, workspace: &Name) -> bool {
-        let root = self.place(&self.artifact_root.of(workspace)).and_then(Result::ok);
-        let root = root.filter(|root| root.is_own == place.is_own);
-        unreserved(&place.path, workspace, root.as_ref().map(|root| &root.path)).is_ok()
+        self.artifact_root.place(uri, &self.objects)
     }
 }
 
-/// Whether a client may put an experiment at a place in one of our stores; if not, why. `root` is where in that store
-/// the experiments of the workspace get their folders, if that is not the root of the store.
-fn unreserved(path: &ObjectPath, workspace: &Name, root: Option<&ObjectPath>) -> Result<(), String> {
-    let segment = |path: &str| path.split('/').next().unwrap_or_default().to_owned();
-    let first = &*segment(path.as_str());
-    let below_root = root.and_then(|root| path.as_str().strip_prefix(root.as_str())?.strip_prefix('/'));
-    if ExperimentId::parse(first).is_ok()
-        || below_root.is_some_and(|below| ExperimentId::parse(&segment(below)).is_ok())
-    {
+impl Place {
+    /// Whether it is a workspace's, if no experiment of the workspace has it.
+    pub(crate) fn is_of(&self, workspace: &Name) -> bool {
+        let first = first(self.path.as_str());
+        if first.eq_ignore_ascii_case(WORKSPACES) {
+            return is_in_own_folder(&self.path, workspace);
+        }
+        // In our own store numbers are the folders of experiments of all workspaces.
+        let is_others = self.is_own && (is_number(first) || is_servers(first));
+        *workspace == default_workspace() && !is_others
+    }
+}
+
+fn first(path: &str) -> &str {
+    path.split('/').next().unwrap_or_default()
+}
+
+fn is_number(name: &str) -> bool {
+    ExperimentId::parse(name).is_ok()
+}
+
+/// Whether a folder of our own store is the server's.
+fn is_servers(name: &str) -> bool {
+    [ObjectPath::MODELS, ObjectPath::INCOMING].contains(&name)
+}
+
+fn is_in_own_folder(path: &ObjectPath, workspace: &Name) -> bool {
+    ObjectPath::new(format!("{WORKSPACES}/{workspace}")).is_ok_and(|own| within(path, &own))
+}
+
+/// Whether a client may put an experiment at a place in one of our stores; if not, why. It is told whether that is our
+/// own, and where in it the experiments of the workspace get their folders, if that is not its root.
+fn unreserved(
+    path: &ObjectPath,
+    workspace: &Name,
+    (is_own, folders): (bool, Option<&ObjectPath>),
+) -> Result<(), String> {
+    let name = first(path.as_str());
+    let numbered = folders.and_then(|root| path.as_str().strip_prefix(root.as_str())?.strip_prefix('/'));
+    if is_number(name) || numbered.is_some_and(|below| is_number(first(below))) {
         return Err("numbered folders belong to experiments without a location; name another".to_owned());
     }
-    if root.is_some_and(|root| within(root, path)) {
+    if folders.is_some_and(|root| within(root, path)) {
         return Err("experiments without a location lie in it; name a folder beside them".to_owned());
     }
-    if [ObjectPath::MODELS, ObjectPath::INCOMING].contains(&first) {
+    if is_own && is_servers(name) {
         return Err("this folder is the server's own; name another".to_owned());
     }
     // Whoever put an experiment there could read models of other workspaces, and replace them.
-    let own = ObjectPath::new(format!("{WORKSPACES}/{workspace}")).is_ok_and(|own| within(path, &own));
-    if own || (!first.eq_ignore_ascii_case(WORKSPACES) && *workspace == default_workspace()) {
+    let is_plain = !name.eq_ignore_ascii_case(WORKSPACES) && *workspace == default_workspace();
+    if is_plain || is_in_own_folder(path, workspace) {
         return Ok(());
     }
     Err(format!("in this workspace it must lie below {WORKSPACES}/{workspace} of the artifact root"))
@@ -416,10 +444,18 @@ mod tests {
         let may = |uri: &str, workspace: &Name| read.checked(uri.to_owned(), workspace).is_ok();
         assert!(may("s3://b/p/team", &here) && may("s3://b/p/workspaces/beta/x", &beta));
         assert!(may("s3://b/elsewhere", &beta));
-        for taken in ["s3://b/p/7", "s3://b/p", "s3://b/p/workspaces/beta", "s3://b/p/models"] {
+        for taken in ["s3://b/p/7", "s3://b/p", "s3://b/p/workspaces/beta"] {
             assert!(!may(taken, &here), "{taken}");
         }
-        assert!(!may("s3://b/p/team", &beta));
+        for taken in ["s3://b/p/team", "s3://b/p/workspaces/beta", "s3://b/p/workspaces/beta/7/x"] {
+            assert!(!may(taken, &beta), "{taken}");
+        }
+        // The server keeps nothing of its own there, unless it is one with its store.
+        let own = root("s3://b/p").read_through(Arc::new(Nothing), true);
+        let may_in_own = |uri: &str, workspace: &Name| own.checked(uri.to_owned(), workspace).is_ok();
+        assert!(may("s3://b/p/models", &here) && !may_in_own("s3://b/p/models", &here));
+        let proxied = "mlflow-artifacts:/workspaces/beta/7";
+        assert!(may(proxied, &beta) && !may_in_own(proxied, &beta));
     }
 
     #[test]

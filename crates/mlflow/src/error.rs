@@ -3,7 +3,7 @@
 use mainstay_core::error::{Coded, ErrorCode};
 use mainstay_core::name::Name;
 use mainstay_registry::model::Stage;
-use mainstay_registry::name::ModelName;
+use mainstay_registry::name::{ModelName, VersionNumber};
 use serde_json::Value;
 use thiserror::Error;
 
@@ -273,6 +273,17 @@ pub enum MlflowError {
     /// The artifacts are not kept here.
     #[error("The artifacts are at '{0}', which this server does not serve; ask that store")]
     ElsewhereArtifacts(String),
+    /// A version's artifacts are neither with what it names, nor the caller's to read.
+    #[error(
+        "version {number} of '{model}' names no run or logged model that its artifacts lie with, and you may not read \
+         the place that it does name; register it with its run_id or model_id, or ask whoever manages that place"
+    )]
+    ClosedSource {
+        /// The model.
+        model: ModelName,
+        /// The version.
+        number: VersionNumber,
+    },
     /// The source of a model version is not acceptable.
     #[error("Invalid model version source: '{uri}'. {reason}")]
     InvalidSource {
@@ -403,6 +414,7 @@ impl Coded for MlflowError {
             | Self::NoWorkspaces
             | Self::WorkspaceMode(_) => ErrorCode::Unsupported,
             Self::NotJson | Self::NoContentType => ErrorCode::MalformedBody,
+            Self::ClosedSource { .. } => ErrorCode::PermissionDenied,
             _ => ErrorCode::InvalidArgument,
         }
     }

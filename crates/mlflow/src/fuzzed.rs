@@ -75,20 +75,26 @@ pub fn artifact_path(data: &[u8]) {
         stays_below(&name);
         assert!(!name.as_str().contains('/'), "{name}");
     }
-    for root in ["mlflow-artifacts:/", "mlflow-artifacts:/base/of", "/srv/a", "file:///srv/a%20b", "s3://b/p"]
-    {
+    let places =
+        ["mlflow-artifacts:/", "mlflow-artifacts:/base/of", "/srv/a", "file:///srv/a%20b", "s3://b/p"];
+    for (root, is_own) in places.map(|root| (root, false)).into_iter().chain([("s3://b/p", true)]) {
         let root = ArtifactRoot::new(root, PathBuf::from("/work/here"));
-        let Ok(root) = root.map(|root| root.read_through(Arc::new(Nothing), false)) else { continue };
+        let Ok(root) = root.map(|root| root.read_through(Arc::new(Nothing), is_own)) else { continue };
         for workspace in [Ok(default_workspace()), Name::new("beta")].into_iter().flatten() {
-            location(&root, text, &workspace);
+            location(&root, text, &workspace, is_own);
         }
     }
 }
 
-/// A location that a client may name is nowhere in our stores, or in a folder that its workspace may name.
-fn location(root: &ArtifactRoot, text: &str, workspace: &Name) {
+/// A location that a client may name is nowhere in our stores, or in a folder that its workspace may name. `is_one` tells
+/// that both of our stores are the same.
+fn location(root: &ArtifactRoot, text: &str, workspace: &Name, is_one: bool) {
     let Ok(uri) = root.checked(text.to_owned(), workspace) else { return };
-    let Some(place) = stored_at(&uri).or_else(|| root.below(&uri)) else { return };
+    let spot = |uri: &str| {
+        let own = stored_at(uri).map(|path| (true, path));
+        own.or_else(|| Some((is_one, root.below(uri)?)))
+    };
+    let Some((is_own, place)) = spot(&uri) else { return };
     assert!(place.is_ok(), "{uri}");
     let Ok(path) = place else { return };
     stays_below(&path);
@@ -97,16 +103,19 @@ fn location(root: &ArtifactRoot, text: &str, workspace: &Name) {
     // Digits beyond what a database counts to, and those after a zero, are those of no experiment.
     let is_number =
         |name: &str| name.parse::<i64>().is_ok_and(|number| number >= 0 && number.to_string() == name);
-    assert!(!is_number(first) && first != ObjectPath::MODELS && first != ObjectPath::INCOMING, "{path}");
-    let default = root.of(workspace);
-    if let Some(Ok(default)) = stored_at(&default).or_else(|| root.below(&default)) {
-        let default: Vec<&str> = default.as_str().split('/').collect();
-        assert!(!default.starts_with(&parts), "{path} is around the folders of others");
-        let numbered = parts.strip_prefix(&*default).and_then(|below| below.first());
+    assert!(!is_number(first), "{path}");
+    assert!(!is_own || (first != ObjectPath::MODELS && first != ObjectPath::INCOMING), "{path}");
+    if let Some((_, Ok(folders))) = spot(&root.of(workspace)).filter(|(of_own, _)| *of_own == is_own) {
+        let folders: Vec<&str> = folders.as_str().split('/').collect();
+        assert!(!folders.starts_with(&parts), "{path} is around the folders of others");
+        let numbered = parts.strip_prefix(&*folders).and_then(|below| below.first());
         assert!(!numbered.is_some_and(|name| is_number(name)), "{path} is another experiment's");
     }
-    let is_own = first == WORKSPACES && parts.get(1) == Some(&workspace.as_str());
-    assert!(is_own || (*workspace == default_workspace() && first != WORKSPACES), "{path} in {workspace}");
+    let is_workspaces = first == WORKSPACES && parts.get(1) == Some(&workspace.as_str());
+    assert!(
+        is_workspaces || (*workspace == default_workspace() && first != WORKSPACES),
+        "{path} in {workspace}"
+    );
 }
 
 #[cfg(test)]

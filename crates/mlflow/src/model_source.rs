@@ -17,14 +17,14 @@ use mainstay_core::run_ref::RunRef;
 use mainstay_core::scope::ResourceKind;
 use mainstay_core::text::clip;
 use mainstay_registry::error::RegistryError;
-use mainstay_registry::model::{Stage, VersionDetail};
+use mainstay_registry::model::{ModelVersion, Stage, VersionDetail};
 use mainstay_registry::name::{ModelName, VersionNumber};
 use mainstay_registry::prompt::{IS_PROMPT, says_prompt};
 use mainstay_tracking::error::TrackingError;
 use mainstay_tracking::logged_model::{LoggedModel, LoggedModelId};
 use mainstay_tracking::run::Run;
 
-use crate::artifact_owner::expect_readable;
+use crate::artifact_owner::is_readable;
 use crate::artifact_path::{decoded, stored_at, within};
 use crate::artifact_root::{NAMING_A_HOST, Place, local_path};
 use crate::model_digest::digest;
@@ -235,9 +235,8 @@ async fn directory(
     (uri, run, logged): (&str, Option<&RunRef>, Option<&LoggedModel>),
 ) -> Result<Option<Place>, Error> {
     match form {
-        Form::Registered(..) => Ok(None),
-        // It gets no digest: clients may reach there what this server cannot.
-        Form::Elsewhere => expect_shared(state, caller, (uri, run, logged)).await.map(|()| None),
+        // What this server may read there by its own means is judged when somebody asks for it, see `version_place`.
+        Form::Elsewhere | Form::Registered(..) => Ok(None),
         Form::LoggedModel(id, below) => match logged {
             Some(logged) if logged.id == id => Ok(place(state, &logged.artifact_uri, &below)),
             _ => Err(invalid(uri, MUST_OWN_MODEL)),
@@ -275,23 +274,6 @@ async fn directory(
             if below.is_some_and(|below| below.starts_with('/')) { Ok(None) } else { Err(invalid(uri, HOST)) }
         }
     }
-}
-
-/// What clients reach by themselves, which this server may read too: it does so for those alone who may read what lies
-/// there, whatever names it.
-async fn expect_shared(
-    state: &Mlflow,
-    caller: &Caller,
-    (uri, run, logged): (&str, Option<&RunRef>, Option<&LoggedModel>),
-) -> Result<(), Error> {
-    let Some(place) = state.place(uri) else { return Ok(()) };
-    let place = place.map_err(|_| invalid(uri, ABSOLUTE))?;
-    let (root, _) = owner(state, caller, run, logged).await?;
-    let root = root.as_deref().and_then(|root| state.place(root)).and_then(Result::ok);
-    if root.is_some_and(|root| place.is_within(&root)) {
-        return Ok(());
-    }
-    expect_readable(state, caller, &place).await
 }
 
 /// Where the artifacts of the logged model are, or else of the run; and what to say if a source is not there.
@@ -371,41 +353,61 @@ pub(crate) async fn existing(
 }
 
 /// Where this server finds the artifacts of a version. Whoever may read a model may read what lies with the run or the
-/// logged model that a version names; of all else, what is theirs to read anyway.
+/// logged model that a version names; of all else, what is theirs to read anyway. So nobody makes the server show what
+/// is closed to them by a version that names it.
 pub(crate) async fn version_place(
     state: &Mlflow,
     caller: &Caller,
     name: &ModelName,
     number: VersionNumber,
 ) -> Result<Place, Error> {
-    let workspace = &caller.workspace;
-    let version = existing(state, workspace, name, number).await?.version;
-    let mut roots = Vec::new();
-    if let Some(id) = version.run.as_ref().and_then(RunRef::id) {
-        let found = state.tracked.runs(workspace, &[id]).await?;
-        roots.extend(found.into_iter().map(|found| found.run.artifact_uri));
-    }
-    if let Some(id) = version.logged_model.as_deref().and_then(|id| id.parse().ok()) {
-        let found = state.tracked.logged_models(workspace, &[id]).await?;
-        roots.extend(found.into_iter().map(|found| found.model.artifact_uri));
-    }
-    let uri = located(state, workspace, download_uri(state, workspace, name, number).await?).await?;
+    let version = existing(state, &caller.workspace, name, number).await?.version;
+    let uri = located(state, &caller.workspace, &version.location).await?;
     let place = state.place(&uri).ok_or(MlflowError::ElsewhereArtifacts(uri))??;
-    let mut roots = roots.iter().filter_map(|root| state.place(root)?.ok());
-    if !roots.any(|root| place.is_within(&root)) {
-        expect_readable(state, caller, &place).await?;
+    if is_with_its_owner(state, &caller.workspace, &version, &place).await?
+        || is_readable(state, caller, &place).await?
+    {
+        return Ok(place);
     }
-    Ok(place)
+    Err(MlflowError::ClosedSource { model: name.clone(), number }.into())
 }
 
-/// Where the artifacts of a run are that a URI names, or what the URI says itself.
-async fn located(state: &Mlflow, workspace: &Name, uri: String) -> Result<String, Error> {
-    let Some(rest) = uri.strip_prefix("runs:/") else { return Ok(uri) };
+/// Whether a place is with the run or the logged model that a version names.
+async fn is_with_its_owner(
+    state: &Mlflow,
+    workspace: &Name,
+    version: &ModelVersion,
+    place: &Place,
+) -> Result<bool, Error> {
+    let is_within = |root: &str| matches!(state.place(root), Some(Ok(root)) if place.is_within(&root));
+    if let Some(id) = version.run.as_ref().and_then(RunRef::id) {
+        let found = state.tracked.runs(workspace, &[id]).await?;
+        if found.iter().any(|found| is_within(&found.run.artifact_uri)) {
+            return Ok(true);
+        }
+    }
+    let Some(id) = version.logged_model.as_deref().and_then(|id| id.parse().ok()) else { return Ok(false) };
+    let found = state.tracked.logged_models(workspace, &[id]).await?;
+    Ok(found.iter().any(|found| is_within(&found.model.artifact_uri)))
+}
+
+/// Where a location leads: into the artifacts of the run that it names, of the logged model, or where it says itself.
+async fn located(state: &Mlflow, workspace: &Name, location: &str) -> Result<String, Error> {
+    let Some(rest) = location.strip_prefix("runs:/") else {
+        return of_logged_model(state, workspace, location).await;
+    };
     let (run, below) = rest.split_once('/').unwrap_or((rest, ""));
     let id = parse_run_id(run)?;
     let found = state.tracked.runs(workspace, &[id]).await?.into_iter().next();
     let root = found.ok_or(TrackingError::NoRun(id))?.run.artifact_uri;
     Ok(mainstay_tracking::experiment::uri_below(&root, below))
+}
+
+/// A location, that of a logged model as its directory.
+async fn of_logged_model(state: &Mlflow, workspace: &Name, location: &str) -> Result<String, Error> {
+    let Ok(Form::LoggedModel(id, below)) = form(location) else { return Ok(location.to_owned()) };
+    let found = logged_model::existing(state, workspace, id).await?.model.artifact_uri;
+    Ok(if below.is_empty() { found } else { format!("{found}/{below}") })
 }
 
 /// Where a client finds the artifacts of a version; those of a logged model are in its directory.
@@ -416,11 +418,7 @@ pub(crate) async fn download_uri(
     number: VersionNumber,
 ) -> Result<String, Error> {
     let location = existing(state, workspace, name, number).await?.version.location;
-    if let Ok(Form::LoggedModel(id, below)) = form(&location) {
-        let found = logged_model::existing(state, workspace, id).await?.model.artifact_uri;
-        return Ok(if below.is_empty() { found } else { format!("{found}/{below}") });
-    }
-    Ok(location)
+    of_logged_model(state, workspace, &location).await
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ import base64
 import contextlib
 import json
 import subprocess
+import time
 import urllib.error
 import urllib.request
 
@@ -254,6 +255,34 @@ def test_searches_give_whole_pages_of_what_may_be_read(server, monkeypatch):
         ):
             sizes, found = pages(search)
             assert sizes == [2, 2, 1] and len(found) == 5
+
+
+def test_a_grant_of_nothing_is_refused(server):
+    who = user(server, "nothing")
+    for kind, thing in (("experiment", "0"), ("registered_model", "*"), ("workspace", "*")):
+        status, told = grant(server, who, kind, thing, "NO_PERMISSIONS")
+        assert (status, told["error_code"]) == (400, "INVALID_PARAMETER_VALUE")
+        assert told["message"].startswith(f"Invalid permission 'NO_PERMISSIONS' on {kind}. Take the grant away")
+
+
+def test_a_stream_ends_with_the_credential_that_opened_it(server):
+    who = user(server, "listener")
+    assert grant(server, who, "experiment", "0", "READ")[0] == 200
+    made = call(server, ADMIN, "POST", "/api/v1/tokens", {"label": "listens", "role": "viewer"})[1]
+    listeners = [("whoever", made["token"]), who]
+    streams = []
+    for one in listeners:
+        request = urllib.request.Request(server.url + "/api/v1/events/stream", headers={"Authorization": basic(one)})
+        streams.append(urllib.request.urlopen(request, timeout=60))
+        assert streams[-1].readline().startswith(b"id: ")
+    assert call(server, ADMIN, "DELETE", "/api/v1/tokens/" + made["id"])[0] == 204
+    assert call(server, ADMIN, "DELETE", "/api/2.0/mlflow/users/delete", {"username": who[0]})[0] == 200
+    began = time.monotonic()
+    for one, stream in zip(listeners, streams):
+        stream.read()
+        assert call(server, one, "GET", "/api/2.0/mlflow/users/current")[0] == 401
+    # By itself a stream ends after two minutes.
+    assert time.monotonic() - began < 60
 
 
 def test_routes_of_older_clients(server):

@@ -58,15 +58,19 @@ def read(server, who, model, version, headers=(), more=""):
 
 def test_a_version_leads_nobody_to_the_files_of_others(server, bucket):
     _, hidden = run_with_file(server, bucket, "hidden", "hidden model")
-    team, _ = run_with_file(server, bucket, "team", "the team's", f"{ROOT}/team")
+    run_with_file(server, bucket, "team", "the team's", f"{ROOT}/team")
     open_, own = run_with_file(server, bucket, "open", "open model")
-    bob, ann = user(server, "bob"), user(server, "ann")
+    bob, ann, max_ = user(server, "bob"), user(server, "ann"), user(server, "max")
     made(server, ADMIN, "registered-models/create", {"name": "bobs"})
     assert grant(server, bob, "registered_model", "bobs", "EDIT")[0] == 200
     assert grant(server, bob, "experiment", open_, "READ")[0] == 200
     assert grant(server, ann, "registered_model", "bobs", "READ")[0] == 200
+    assert grant(server, max_, "workspace", "*", "MANAGE")[0] == 200
+    version = lambda who, source, **more: made(
+        server, who, "model-versions/create", {"name": "bobs", "source": source, **more}
+    )["model_version"]["version"]
     base = hidden["artifact_uri"]
-    for source in (
+    theirs = [
         base + "/model",
         base,
         base.rsplit("/", 2)[0],
@@ -76,30 +80,39 @@ def test_a_version_leads_nobody_to_the_files_of_others(server, bucket):
         f"{ROOT}/77/x",
         f"{ROOT}/workspaces/beta/x",
         f"{ROOT}/models/x",
-        ROOT,
-    ):
+    ]
+    closed = set()
+    for source in theirs:
         for more in ({}, {"run_id": own["run_id"]}):
-            body = {"name": "bobs", "source": source, **more}
-            status, told = call(server, bob, "POST", API + "model-versions/create", body)
-            assert status in (400, 403, 404), (source, more, told)
-    assert call(server, bob, "GET", API + "model-versions/get?name=bobs&version=1")[0] == 404
+            number = version(bob, source, **more)
+            # Whether something is there, and whose, is told to nobody.
+            status, told = call(
+                server, bob, "GET", f"/model-versions/get-artifact?name=bobs&version={number}&path=MLmodel"
+            )
+            closed.add((status, told["error_code"], told["message"].replace(f"version {number} ", "version N ")))
+            assert read(server, bob, "bobs", number, more="&presigned=true")[0] == 403
+    [(status, code, message)] = closed
+    assert (status, code) == (403, "PERMISSION_DENIED") and "register it with its run_id" in message
     # What he may read he may register, and with the run it is there for all who may read the model.
     mine = own["artifact_uri"] + "/model"
-    for number, more in ((1, {}), (2, {"run_id": own["run_id"]})):
-        version = made(server, bob, "model-versions/create", {"name": "bobs", "source": mine, **more})
-        assert version["model_version"]["version"] == str(number)
+    alone, whole = version(bob, mine), version(bob, mine, run_id=own["run_id"])
+    for number in (alone, whole):
         assert read(server, bob, "bobs", number) == (200, "open model")
-    assert read(server, ann, "bobs", 1)[0] == 403
-    assert read(server, ann, "bobs", 2) == (200, "open model")
+    assert read(server, ann, "bobs", alone)[0] == 403
+    assert read(server, ann, "bobs", whole) == (200, "open model")
     # Elsewhere the server reads nothing, and clients may.
-    made(server, bob, "model-versions/create", {"name": "bobs", "source": "s3://another/model"})
-    assert read(server, bob, "bobs", 3)[0] == 400
-    # Those who may read everything here name anything here.
-    made(server, ADMIN, "model-versions/create", {"name": "bobs", "source": base + "/model"})
-    assert read(server, ADMIN, "bobs", 4) == (200, "hidden model")
-    for more in ("", "&presigned=true"):
-        assert read(server, bob, "bobs", 4, more=more)[0] == 403
-    assert team
+    assert read(server, bob, "bobs", version(bob, "s3://another/model"))[0] == 400
+    # Those who may read everything here read anything here, also what was there before this server.
+    put = lambda key: bucket.s3.put_object(Bucket=buckets.NAME, Key=f"theirs/{key}/MLmodel", Body=key.encode())
+    for key in ("exported", "models/churn", "77/run/artifacts/model"):
+        put(key)
+        number = version(bob, f"{ROOT}/{key}")
+        for who in (ADMIN, max_):
+            assert read(server, who, "bobs", number) == (200, key)
+        assert read(server, bob, "bobs", number)[0] == 403
+    number = version(bob, base + "/model")
+    assert read(server, ADMIN, "bobs", number) == (200, "hidden model")
+    assert read(server, bob, "bobs", number)[0] == 403
 
 
 def test_a_workspace_reads_its_own_files(server, bucket):
@@ -110,17 +123,18 @@ def test_a_workspace_reads_its_own_files(server, bucket):
     granted = {"actor": "user:dev", "role": "developer"}
     assert call(server, ADMIN, "POST", "/api/v1/grants", granted, beta)[0] in (200, 201)
     made(server, dev, "registered-models/create", {"name": "x"}, beta)
-    for source in (hidden["artifact_uri"], f"{ROOT}/anything", f"{ROOT}/workspaces/default/x"):
-        body = {"name": "x", "source": source}
-        status, told = call(server, dev, "POST", API + "model-versions/create", body, beta)
-        assert status in (400, 404), (source, told)
+    version = lambda source: made(server, dev, "model-versions/create", {"name": "x", "source": source}, beta)[
+        "model_version"
+    ]["version"]
+    for source in (hidden["artifact_uri"] + "/model", f"{ROOT}/anything", f"{ROOT}/workspaces/default/x"):
+        assert read(server, dev, "x", version(source), beta)[0] == 403, source
     experiment = made(server, dev, "experiments/create", {"name": "own"}, beta)["experiment_id"]
     own = made(server, dev, "runs/create", {"experiment_id": experiment}, beta)["run"]["info"]["artifact_uri"]
     assert own.startswith(f"{ROOT}/workspaces/beta/{experiment}/")
-    key = own.removeprefix(f"s3://{buckets.NAME}/")
-    bucket.s3.put_object(Bucket=buckets.NAME, Key=f"{key}/MLmodel", Body=b"of beta")
-    made(server, dev, "model-versions/create", {"name": "x", "source": own}, beta)
-    assert read(server, dev, "x", 1, beta) == (200, "of beta")
+    for uri in (own, f"{ROOT}/workspaces/beta/exported"):
+        key = uri.removeprefix(f"s3://{buckets.NAME}/")
+        bucket.s3.put_object(Bucket=buckets.NAME, Key=f"{key}/MLmodel", Body=b"of beta")
+        assert read(server, dev, "x", version(uri), beta) == (200, "of beta")
 
 
 def test_nobody_puts_an_experiment_around_those_of_others(server):
@@ -132,7 +146,8 @@ def test_nobody_puts_an_experiment_around_those_of_others(server):
     )
     assert place(bob, "bob's", "shop/bob")[0] == 200
     for at in ("shop", "shop/bob", "shop/bob/within"):
-        assert place(eve, f"eve's {at}", at)[0] == 403, at
+        status, told = place(eve, f"eve's {at}", at)
+        assert status == 400 and "name another" in told["message"], told
     assert place(eve, "eve's", "shop/eve")[0] == 200
     assert place(bob, "bob's second", "shop/bob/second")[0] == 200
     assert place(ADMIN, "all", "shop")[0] == 200

@@ -1,8 +1,8 @@
 //! Decisions that a command can only ask for once it knows which experiment or model it is about.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Authorizer;
 use crate::action::Action;
@@ -18,9 +18,9 @@ pub struct Doubt {
     action: Action,
     workspace: Name,
     /// Whether nothing was decided yet, so that a command that never asks does not stand.
-    is_open: bool,
+    pub(super) is_open: bool,
     asked: AtomicBool,
-    refused: AtomicBool,
+    refused: Mutex<Option<Subject>>,
 }
 
 impl Doubt {
@@ -30,7 +30,7 @@ impl Doubt {
         (action, workspace): (Action, &Name),
         is_open: bool,
     ) -> Self {
-        let (asked, refused) = (AtomicBool::new(false), AtomicBool::new(false));
+        let (asked, refused) = (AtomicBool::new(false), Mutex::default());
         let (principal, workspace) = (principal.clone(), workspace.clone());
         Self { authorizer, principal, action, workspace, is_open, asked, refused }
     }
@@ -41,7 +41,7 @@ impl Doubt {
         let scope = Scope::new(self.workspace.clone(), Subject::new(kind, id));
         let admitted = self.authorizer.allows(&self.principal, self.action, &scope);
         if !admitted {
-            self.refused.store(true, Ordering::Release);
+            *self.refusal() = Some(scope.subject);
         }
         admitted
     }
@@ -49,12 +49,21 @@ impl Doubt {
     /// Begins anew: a command may be applied again.
     pub(super) fn reset(&self) {
         self.asked.store(false, Ordering::Release);
-        self.refused.store(false, Ordering::Release);
+        *self.refusal() = None;
+    }
+
+    fn refusal(&self) -> MutexGuard<'_, Option<Subject>> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// To what it said no, last. Who asked may know it by another name: it is for the record alone.
+    pub(super) fn refused(&self) -> Option<Subject> {
+        self.refusal().clone()
     }
 
     /// Whether it said no.
     pub(super) fn has_refused(&self) -> bool {
-        self.refused.load(Ordering::Acquire)
+        self.refusal().is_some()
     }
 
     /// Whether the command must not stand: it was refused, or it never asked what had to be decided.

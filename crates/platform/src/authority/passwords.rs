@@ -71,7 +71,10 @@ impl Passwords {
             self.remember(trace, known.password);
             return Ok(known.principal());
         }
-        self.guesses.note_wrong(&guessers);
+        // What was right until it was changed is no guess: pages that are open go on to show it for a while.
+        if !self.knew(&trace) {
+            self.guesses.note_wrong(&guessers);
+        }
         tracing::warn!(?address, "a wrong name or password");
         Err(AuthenticationError::Unauthenticated)
     }
@@ -88,6 +91,11 @@ impl Passwords {
     fn has_verified(&self, trace: &[u8; 32], known: &Known) -> bool {
         let verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
         verified.get(trace) == Some(&known.password)
+    }
+
+    /// Whether the password was the user's once.
+    fn knew(&self, trace: &[u8; 32]) -> bool {
+        self.verified.lock().unwrap_or_else(PoisonError::into_inner).contains_key(trace)
     }
 
     fn remember(&self, trace: [u8; 32], password: Digest) {

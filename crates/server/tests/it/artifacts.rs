@@ -107,7 +107,7 @@ async fn nobody_has_a_place_around_those_of_others() {
     }
     for place in ["team", "team/secret", "team/secret/within"] {
         app.act_as(eve(&denied, &[]));
-        assert_eq!(placed(&app, "x", &format!("mlflow-artifacts:/{place}")).await.0, 403, "{place}");
+        assert_eq!(placed(&app, "x", &format!("mlflow-artifacts:/{place}")).await.0, 400, "{place}");
     }
     app.act_as(eve(&denied, &[]));
     assert_eq!(placed(&app, "beside", "mlflow-artifacts:/team/other").await.0, 200);

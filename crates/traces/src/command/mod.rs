@@ -21,7 +21,7 @@ use mainstay_core::scope::ResourceKind;
 
 use super::error::TraceError;
 use super::id::TraceId;
-use super::info::{Pairs, TraceInfo, key};
+use super::info::{Pairs, TraceInfo};
 use super::port::TraceTx;
 use mainstay_core::experiment::{ExperimentId, existing_experiment};
 
@@ -59,14 +59,8 @@ async fn ask_for_run(tx: &mut dyn TraceTx, run: &str) -> Result<(), TraceError> 
     Ok(())
 }
 
-/// Writes a trace as it is now; of tags and metadata, those that differ from `before`. One of these names a run as much
-/// as a link does.
+/// Writes a trace as it is now; of tags and metadata, those that differ from `before`.
 async fn save(tx: &mut dyn TraceTx, before: Option<&TraceInfo>, info: &TraceInfo) -> Result<(), TraceError> {
-    if let Some(run) = info.metadata.get(key::SOURCE_RUN)
-        && before.and_then(|before| before.metadata.get(key::SOURCE_RUN)) != Some(run)
-    {
-        ask_for_run(tx, run).await?;
-    }
     tx.put_trace(info).await?;
     let tags = moved(before.map(|before| &before.tags), &info.tags);
     let metadata = moved(before.map(|before| &before.metadata), &info.metadata);
