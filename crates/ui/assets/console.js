@@ -77,10 +77,11 @@ async function follow(leaving) {
         const parts = (rest + value).split(/\r?\n\r?\n/);
         rest = parts.pop();
         for (const part of parts) {
+          const id = part.split(/\r?\n/).find((line) => line.startsWith("id:"));
+          if (id) last = id.slice(3).trim();
           const data = part.split(/\r?\n/).filter((line) => line.startsWith("data:"));
           if (data.length === 0) continue;
           const event = JSON.parse(data.map((line) => line.slice(5)).join("\n"));
-          last = String(event.seq);
           tell("mainstay:event", event);
         }
       }

@@ -6,18 +6,19 @@ use std::pin::Pin;
 use axum::Json;
 use axum::extract::{Query, State};
 use axum::response::sse::{Event as Sent, KeepAlive, Sse};
-use futures::Stream;
 use futures::stream;
+use futures::{Stream, StreamExt as _};
 use http::Method;
 use http::request::Parts;
 use mainstay_core::action::Action;
 use mainstay_core::event::{EventQuery, EventSeq, RecordedEvent};
+use mainstay_core::name::Name;
 use mainstay_core::scope::Subject;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use super::hearing::Hearing;
-use super::standing::Standing;
+use super::standing::StandingOf;
 use super::{Error, NativeState};
 use crate::caller::Caller;
 use crate::dialect::{BodyError, Protocol};
@@ -116,14 +117,17 @@ async fn follow(
     let until = Box::pin(tokio::time::sleep(LONGEST));
     let stopping = state.stopping.clone();
     let hearing = Hearing::of(&caller);
-    let standing = state.standing.clone();
+    let standing = state.standing.clone().of(parts, caller.principal.clone());
+    let workspace = caller.workspace;
     let start =
-        Follow { state, caller, parts, standing, hearing, head, after, until, stopping, ready: Vec::new() };
+        Follow { state, workspace, standing, hearing, head, after, until, stopping, ready: Vec::new() };
+    // Whoever has heard nothing yet goes on from here, too: an id without data is an event that nobody is told.
+    let begun = stream::iter([Ok(Sent::default().id(after.0.to_string()))]);
     let events = stream::unfold(start, |mut follow| async move {
         let sent = follow.next().await?;
         Some((Ok(sent), follow))
     });
-    Sse::new(events).keep_alive(KeepAlive::default())
+    Sse::new(begun.chain(events)).keep_alive(KeepAlive::default())
 }
 
 /// A stream is let in once. It ends with what let it in, and after a while for all that nobody announces, as the end of
@@ -143,10 +147,8 @@ async fn drained(stopping: Option<&mut watch::Receiver<bool>>) {
 
 struct Follow {
     state: NativeState,
-    caller: Caller,
-    /// Of the request, with its credential.
-    parts: Parts,
-    standing: Standing,
+    workspace: Name,
+    standing: StandingOf,
     hearing: Hearing,
     head: watch::Receiver<EventSeq>,
     after: EventSeq,
@@ -162,7 +164,7 @@ impl Follow {
     /// when it was let in.
     async fn next(&mut self) -> Option<Sent> {
         loop {
-            if !self.standing.holds(&self.parts, &self.caller.principal).await {
+            if !self.standing.holds().await {
                 return None;
             }
             if let Some(event) = self.ready.pop() {
@@ -174,14 +176,14 @@ impl Follow {
             let head = tokio::select! {
                 () = &mut self.until => return None,
                 () = drained(self.stopping.as_mut()) => return None,
-                () = self.standing.changed() => continue,
+                () = self.standing.questioned() => continue,
                 moved = self.head.wait_for(|head| *head > after) => *moved.ok()?,
             };
-            let query = EventQuery::after(after, 100).within(&self.caller.workspace);
+            let query = EventQuery::after(after, 100).within(&self.workspace);
             let events = self.state.events.read(&query).await.ok()?;
             // Where nothing was read, all that is new is of other workspaces.
             self.after = events.last().map_or(head, |last| last.seq);
-            let told = self.hearing.among(events, &self.caller.workspace, &self.state.belonging);
+            let told = self.hearing.among(events, &self.workspace, &self.state.belonging);
             self.ready = told.await.ok()?;
             self.ready.reverse();
         }

@@ -2,13 +2,19 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::request::Parts;
 use mainstay_core::event::EventSeq;
 use mainstay_core::principal::Principal;
 use tokio::sync::watch;
+use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::caller::Authenticator;
+
+/// How often it is asked without a reason: nobody announces the end of a token's time, nor what another process on the
+/// same database has changed. What is known of that is at most as old again.
+const AGAIN: Duration = Duration::from_secs(5);
 
 /// What tells that credentials, roles or levels changed, and who somebody is by now.
 #[derive(Clone)]
@@ -26,24 +32,50 @@ impl fmt::Debug for Standing {
 }
 
 impl Standing {
-    /// Waits for the next change; for ever, once nobody changes anything any more.
-    pub(super) async fn changed(&mut self) {
-        // Left to be seen by `holds`.
-        if self.changes.changed().await.is_ok() {
-            self.changes.mark_changed();
-        } else {
-            std::future::pending::<()>().await;
+    /// Of somebody who was let in with a request.
+    pub(super) fn of(self, parts: Parts, principal: Principal) -> StandingOf {
+        let mut again = interval(AGAIN);
+        // The guard has just asked.
+        again.reset();
+        again.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        StandingOf { standing: self, parts, principal, again, is_questioned: false }
+    }
+}
+
+/// Somebody who was let in, with the credential that they showed.
+pub(super) struct StandingOf {
+    standing: Standing,
+    parts: Parts,
+    principal: Principal,
+    again: Interval,
+    is_questioned: bool,
+}
+
+impl StandingOf {
+    /// Waits for a reason to ask.
+    pub(super) async fn questioned(&mut self) {
+        tokio::select! {
+            _ = self.again.tick() => {}
+            moved = self.standing.changes.changed() => {
+                if moved.is_err() {
+                    // Nobody changes anything here any more.
+                    self.again.tick().await;
+                }
+            }
         }
+        self.is_questioned = true;
     }
 
-    /// Whether the same credential still gives what it gave. Looked up only if something changed since this was last
+    /// Whether the same credential still gives what it gave. Looked up only if there was a reason since this was last
     /// asked.
-    pub(super) async fn holds(&mut self, parts: &Parts, before: &Principal) -> bool {
-        if !self.changes.has_changed().unwrap_or(false) {
+    pub(super) async fn holds(&mut self) -> bool {
+        let has_changed = self.standing.changes.has_changed().unwrap_or(false);
+        if !has_changed && !self.is_questioned {
             return true;
         }
         // Noted first: what changes meanwhile is looked at the next time.
-        self.changes.mark_unchanged();
-        self.authenticator.authenticate(parts).await.is_ok_and(|now| now == *before)
+        self.standing.changes.mark_unchanged();
+        self.is_questioned = false;
+        self.standing.authenticator.authenticate(&self.parts).await.is_ok_and(|now| now == self.principal)
     }
 }

@@ -184,6 +184,7 @@ async fn what_a_page_names_besides_is_for_those_who_may_see_it() {
         app.act_as(holding(&levels));
         let own = app.get(page).await.text();
         assert!(own.contains("/models/my-model/1\"") && !own.contains("/models/their-model/1\""), "{own}");
+        assert!(own.contains("their-model v1</span>"), "nor whether it is there: {own}");
         assert!(own.contains("my-logged") && !own.contains("their-logged"), "{own}");
     }
     app.act_as(holding(&[(ResourceKind::Experiment, &mine, Level::Read)]));
@@ -225,6 +226,9 @@ async fn a_stream_ends_with_what_let_it_in() {
     let request = Request::builder().method(Method::GET).uri("/api/v1/events/stream");
     let answer = app.router().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
     let mut told = answer.into_body().into_data_stream();
+    // Where it begins, for those who come again before they are told anything.
+    let begun = told.next().await.unwrap().unwrap();
+    assert!(begun.starts_with(b"id: ") && begun.ends_with(b"\n\n"), "{begun:?}");
     set("before").await;
     // Who may do what changes, and the reader stays who it is.
     app.act_as(reader());
@@ -237,6 +241,8 @@ async fn a_stream_ends_with_what_let_it_in() {
     app.act_as(reader());
     let heard = told.next().await.unwrap().unwrap();
     assert!(std::str::from_utf8(&heard).unwrap().contains(&my_run));
+    // It waits by now, and is woken by what changes.
+    assert!(futures::poll!(told.next()).is_pending());
     app.act_as(holding(&[(ResourceKind::Experiment, "77", Level::Read)]));
     app.create_workspace("gamma").await;
     // By itself it ends after two minutes.

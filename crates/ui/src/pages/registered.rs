@@ -19,6 +19,8 @@ pub(super) struct Registered {
     pub(super) says: String,
     /// Nothing where it is there no more, or is not for the caller to see.
     pub(super) href: Option<String>,
+    /// Whether the caller may know that it is there no more.
+    pub(super) is_deleted: bool,
 }
 
 /// The versions that were registered of a logged model.
@@ -58,17 +60,17 @@ async fn looked_up(
     name: &str,
     number: &str,
 ) -> Result<Registered, Error> {
+    // Whoever writes the tag may name any version: nobody learns by it which there are.
+    let may = caller.could(Action::ModelRead, ResourceKind::Model, name);
     let found = match (ModelName::new(name), VersionNumber::parse(number)) {
-        // Whoever writes the tag may name any version: nobody learns by it which there are.
-        (Ok(name), Ok(number)) if caller.could(Action::ModelRead, ResourceKind::Model, &name) => {
-            console.registered.version(&caller.workspace, &name, number).await?
-        }
+        (Ok(name), Ok(number)) if may => console.registered.version(&caller.workspace, &name, number).await?,
         _ => None,
     };
     let is_there = found.is_some_and(|found| !found.version.is_deleted());
     Ok(Registered {
         says: format!("{name} v{number}"),
         href: is_there.then(|| link::version(name, segment(number))),
+        is_deleted: may && !is_there,
     })
 }
 
