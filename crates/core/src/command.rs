@@ -1,5 +1,6 @@
 //! The one write path: a [`Command`] is authorised, grouped, applied and committed.
 
+mod authorizer;
 mod doubt;
 
 use std::fmt;
@@ -11,13 +12,13 @@ use async_trait::async_trait;
 use thiserror::Error;
 use tokio::sync::oneshot;
 
+pub use self::authorizer::{Authorizer, Verdict};
 pub use self::doubt::Doubt;
 use crate::action::Action;
 use crate::error::{Cause, Coded, ErrorCode, StorageError};
 use crate::event::Event;
 use crate::id::PipelineRunId;
 use crate::name::Name;
-use crate::permission::Readable;
 use crate::principal::{Actor, Principal};
 use crate::scope::{ResourceKind, Scope, Subject};
 use crate::time::MachineTime;
@@ -123,43 +124,6 @@ pub trait Job<Tx: ?Sized>: Send {
 pub trait Unit<Tx: ?Sized>: Send + Sync {
     /// Queues a job. The job is settled even if the caller goes away.
     fn submit(&self, job: Box<dyn Job<Tx>>) -> BoxFuture<'_, Result<(), StorageError>>;
-}
-
-/// What the policy says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// Yes.
-    Allowed,
-    /// No.
-    Refused,
-    /// The scope does not name the experiment or model that it is about, and the principal may do it to some and
-    /// not to others: to be asked again when that is known.
-    Open,
-}
-
-/// Decides whether a principal may do an action in a scope.
-pub trait Authorizer: Send + Sync {
-    /// `true` to allow; `false` too if it is [`Verdict::Open`].
-    fn allows(&self, principal: &Principal, action: Action, scope: &Scope) -> bool;
-
-    /// What the policy says. Whoever has no levels on single things is allowed or refused.
-    fn judges(&self, principal: &Principal, action: Action, scope: &Scope) -> Verdict {
-        if self.allows(principal, action, scope) { Verdict::Allowed } else { Verdict::Refused }
-    }
-
-    /// To which experiments or models of a workspace the principal may do the action, which must be about one of
-    /// them.
-    fn readable(&self, principal: &Principal, action: Action, workspace: &Name) -> Readable {
-        let scope = Scope::new(workspace.clone(), Subject::new(ResourceKind::Workspace, workspace));
-        if self.allows(principal, action, &scope) {
-            Readable::All
-        } else {
-            Readable::Only(std::collections::HashSet::new())
-        }
-    }
-
-    /// Called after a refusal, so that it gets on the record.
-    fn refused(&self, principal: &Principal, action: Action, scope: &Scope);
 }
 
 /// Why a command did not happen.

@@ -96,9 +96,10 @@ impl Target {
         let fits = match kind {
             ResourceKind::Workspace => is_whole,
             ResourceKind::Experiment => {
-                let digits = text.trim().trim_start_matches('+');
-                let number = digits.parse::<i64>().ok();
-                is_whole || number.is_none_or(|number| number.to_string() == text)
+                let is_id =
+                    text.bytes().all(|byte| byte.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
+                let is_number = text.trim().parse::<f64>().is_ok();
+                is_whole || !text.contains('*') && (is_id || !is_number)
             }
             ResourceKind::Model => true,
             _ => false,
@@ -341,7 +342,7 @@ mod tests {
         for good in ["7", "0", "*", "a-random-text", "12345678901234567890123"] {
             assert!(Target::new(ResourceKind::Experiment, good).is_ok(), "{good}");
         }
-        for bad in ["07", " 7", "+7", "7 ", "-0", "", "a\nb"] {
+        for bad in ["07", " 7", "+7", "7 ", "-0", "-1", "1.0", "1e3", "1*", "**", "", "a\nb"] {
             assert!(Target::new(ResourceKind::Experiment, bad).is_err(), "{bad:?}");
         }
         assert!(Target::new(ResourceKind::Workspace, "default").is_err());

@@ -214,6 +214,10 @@ impl ArtifactRoot {
         if query.contains("..") {
             return Err(MlflowError::InvalidQuery);
         }
+        // What is below it stands before the query: it would lie elsewhere than the place that is judged here.
+        if uri.contains('?') && (uri.starts_with("file:") || stored_at(&uri).is_some()) {
+            return Err(wrong("a place on disk, or on this server, has no query"));
+        }
         if place.split('/').any(|part| part == "..") || clean.contains(char::is_control) {
             return Err(wrong("it must not hold '..' or control characters"));
         }
@@ -319,8 +323,20 @@ pub(crate) fn local_path(uri: &str) -> Option<PathBuf> {
     plain.starts_with('/').then(|| PathBuf::from(plain))
 }
 
+/// A URI whose scheme is written small, as whoever reads it takes it.
+pub(crate) fn with_small_scheme(mut uri: String) -> String {
+    let scheme = uri.find(':').unwrap_or(0);
+    if uri.bytes().take(scheme).all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
+        && let Some(scheme) = uri.get_mut(..scheme)
+    {
+        scheme.make_ascii_lowercase();
+    }
+    uri
+}
+
 /// Makes a relative place on this machine an absolute one (`resolve_uri_if_local`).
 fn resolved(uri: String, working_directory: &Path) -> String {
+    let uri = with_small_scheme(uri);
     let below =
         |path: &str| working_directory.join(path.strip_prefix("./").unwrap_or(path)).display().to_string();
     match uri.split_once(':') {
@@ -372,6 +388,7 @@ mod tests {
         for good in ["s3://bucket/x", "mlflow-artifacts:/team/a", "mlflow-artifacts:/workspaces/default/a"] {
             assert!(at(good, &here).is_ok(), "{good}");
         }
+        assert_eq!(at("S3://Bucket/X", &here).as_deref(), Ok("s3://Bucket/X"));
         for bad in [
             "mlflow-artifacts:/7",
             "mlflow-artifacts:/%37/x",
@@ -388,6 +405,10 @@ mod tests {
             "http://host/api/2.0/mlflow-artifacts/artifacts/team",
             "hdfs://node/x",
             "runs:/abc/x",
+            "MLflow-Artifacts:/7",
+            "RUNS:/abc/x",
+            "mlflow-artifacts:/team?x=1",
+            "file:///srv/a?x=1",
         ] {
             assert!(at(bad, &here).is_err(), "{bad}");
         }

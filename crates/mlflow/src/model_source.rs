@@ -26,7 +26,7 @@ use mainstay_tracking::run::Run;
 
 use crate::artifact_owner::is_readable;
 use crate::artifact_path::{decoded, stored_at, within};
-use crate::artifact_root::{NAMING_A_HOST, Place, local_path};
+use crate::artifact_root::{NAMING_A_HOST, Place, local_path, with_small_scheme};
 use crate::model_digest::digest;
 use crate::run::parse_run_id;
 use crate::{Error, Mlflow, MlflowError, alias, logged_model};
@@ -90,6 +90,7 @@ enum Pointer {
 
 /// Sorts a source; `Err` holds what is wrong with it.
 fn form(uri: &str) -> Result<Form, &'static str> {
+    let uri = &*with_small_scheme(uri.to_owned());
     let clean = decoded(uri).map_err(|_| ABSOLUTE)?;
     if clean.starts_with('/') || clean.starts_with("file:") {
         return local_form(uri, &clean);
@@ -99,7 +100,7 @@ fn form(uri: &str) -> Result<Form, &'static str> {
         return Err(ABSOLUTE);
     }
     let Some((scheme, rest)) = clean.split_once(':') else { return Err(LOCAL) };
-    match scheme.to_ascii_lowercase().as_str() {
+    match scheme {
         "models" if rest.starts_with("//") => Err(OTHER_REGISTRY),
         "models" => models_form(rest.strip_prefix('/').ok_or(ABSOLUTE)?),
         "runs" => {
@@ -451,6 +452,7 @@ mod tests {
             "/srv/r/model/../model",
             "file:///srv/r/model",
             "file:/srv/r//model",
+            "FILE:///srv/r/model",
         ] {
             assert_eq!(form(local), Ok(Form::Local("/srv/r/model".into())), "{local}");
         }
@@ -468,6 +470,7 @@ mod tests {
             "file:model",
             "/srv/a#b",
             "file://123.456.789.123/path",
+            "FILE://123.456.789.123/path",
             "C:\\model",
             "mlflow-artifacts:/0/../../etc",
             "mlflow-artifacts://host/%2e%2e%2f%252e%252e/x",

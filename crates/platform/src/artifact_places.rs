@@ -50,21 +50,25 @@ impl ArtifactPlaces {
     }
 }
 
-/// The part of a path that is the target's alone.
+/// The part of a path that is the target's alone. It is known by the end of the path, as the server has given it: what is
+/// further up is named by people, who name traces too, and may have named the one as the other.
 fn own_folder(target: &Target, path: &ObjectPath) -> Option<ObjectPath> {
-    let text = path.as_str();
-    match target.kind {
+    let (text, id) = (path.as_str(), &target.id);
+    let folder = match target.kind {
         // Numbers are the folders of experiments that name no place, and nobody else's.
-        TargetKind::Experiment => (text == target.id).then(|| path.clone()),
-        // The folder itself may hold what is no artifact of the run.
-        TargetKind::RunArtifacts => text.split('/').any(|part| part == target.id).then(|| path.clone()),
-        TargetKind::Run | TargetKind::LoggedModel | TargetKind::Trace => {
-            let mut parts = text.split('/');
-            let before = parts.position(|part| part == target.id)?;
-            let own: Vec<&str> = text.split('/').take(before + 1).collect();
-            ObjectPath::new(own.join("/")).ok()
-        }
+        TargetKind::Experiment => return (text == *id).then(|| path.clone()),
+        TargetKind::Run | TargetKind::RunArtifacts => id.clone(),
+        TargetKind::LoggedModel => format!("models/{id}"),
+        TargetKind::Trace => format!("traces/{id}"),
+    };
+    let own = text.strip_suffix("/artifacts")?;
+    let outer = own.strip_suffix(&*folder)?;
+    if !outer.is_empty() && !outer.ends_with('/') {
+        return None;
     }
+    // The folder of a run itself may hold what is no artifact of it.
+    let is_artifacts = target.kind == TargetKind::RunArtifacts;
+    ObjectPath::new(if is_artifacts { text } else { own }).ok()
 }
 
 #[async_trait]
@@ -158,9 +162,13 @@ mod tests {
         let run = "ab".repeat(16);
         let folder = format!("7/{run}");
         let artifacts = format!("{folder}/artifacts");
-        assert_eq!(own(TargetKind::Run, &run, &artifacts), Some(folder));
+        assert_eq!(own(TargetKind::Run, &run, &artifacts), Some(folder.clone()));
         assert_eq!(own(TargetKind::RunArtifacts, &run, &artifacts), Some(artifacts.clone()));
-        assert_eq!(own(TargetKind::Run, &run, "shared/artifacts"), None);
+        for shared in
+            ["shared/artifacts", &format!("x{folder}"), &format!("x{run}/artifacts"), &format!("{run}/a/b")]
+        {
+            assert_eq!(own(TargetKind::Run, &run, shared), None, "{shared}");
+        }
         assert_eq!(own(TargetKind::RunArtifacts, &run, "shared"), None);
         let model = format!("m-{run}");
         assert_eq!(
@@ -168,6 +176,12 @@ mod tests {
             Some(format!("7/models/{model}"))
         );
         assert_eq!(own(TargetKind::Trace, "tr-1", "7/traces/tr-1/artifacts"), Some("7/traces/tr-1".into()));
+        // Clients name traces: as a folder further up, too.
+        for id in ["shop", "7", "traces", "artifacts", "workspaces"] {
+            let place = format!("workspaces/shop/7/traces/{id}/artifacts");
+            assert_eq!(own(TargetKind::Trace, id, &place), Some(format!("workspaces/shop/7/traces/{id}")));
+        }
+        assert_eq!(own(TargetKind::Trace, "shop", "shop/bob/traces/another/artifacts"), None);
         assert_eq!(own(TargetKind::Experiment, "7", "7"), Some("7".into()));
         assert_eq!(own(TargetKind::Experiment, "7", "workspaces/a/7"), None);
         assert_eq!(own(TargetKind::Experiment, "7", "team"), None);

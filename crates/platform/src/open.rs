@@ -176,8 +176,23 @@ impl Platform {
         }
         let is_own = match own {
             Some(own) => root.bucket() == Some(&*own),
-            None => root.directory().is_some_and(|named| is_same(&named, &self.layout.artifacts())),
+            None => {
+                root.directory().is_some_and(|named| settled(&named) == settled(&self.layout.artifacts()))
+            }
         };
+        // Whoever names a folder in the one could name, by it, what is kept in the other by rules of its own.
+        let server = [self.layout.root().to_owned(), self.layout.artifacts()].map(|place| settled(&place));
+        let named = root.directory().map(|named| settled(&named)).filter(|_| !is_own);
+        let overlaps = |own: &PathBuf| {
+            named.as_ref().is_some_and(|named| named.starts_with(own) || own.starts_with(named))
+        };
+        if let Some(own) = server.iter().find(|own| overlaps(own)) {
+            return Err(Failed::Usage(format!(
+                "--default-artifact-root is in or around {}, where the server keeps its own files: name a directory \
+                 beside it",
+                own.display()
+            )));
+        }
         let opened = open_root(&root, &self.clock, &self.entropy).await;
         let root = match opened {
             Ok(Some(objects)) => root.read_through(objects, is_own),
@@ -277,10 +292,11 @@ fn open_bucket(location: &S3Location, clock: &Arc<dyn Clock>) -> Result<S3Object
     Ok(S3Objects::open(location, environment, clock.clone())?)
 }
 
-/// Whether two directories are one.
-fn is_same(one: &Path, other: &Path) -> bool {
-    let places = (std::fs::canonicalize(one), std::fs::canonicalize(other));
-    matches!(places, (Ok(one), Ok(other)) if one == other)
+/// A directory without links, as far as it is there.
+fn settled(directory: &Path) -> PathBuf {
+    let there = directory.ancestors().find_map(|above| Some((above, std::fs::canonicalize(above).ok()?)));
+    let Some((above, real)) = there else { return directory.to_owned() };
+    directory.strip_prefix(above).map_or_else(|_| real.clone(), |rest| real.join(rest))
 }
 
 /// Where relative places of artifacts lie.

@@ -183,7 +183,7 @@ impl Follow {
             let events = self.state.events.read(&query).await.ok()?;
             // Where nothing was read, all that is new is of other workspaces.
             self.after = events.last().map_or(head, |last| last.seq);
-            let told = self.hearing.among(events, &self.workspace, &self.state.belonging);
+            let told = self.hearing.among(events, &self.workspace, &*self.state.tracked);
             self.ready = told.await.ok()?;
             self.ready.reverse();
         }

@@ -1,7 +1,6 @@
 //! What somebody hears of the record while it grows.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use mainstay_core::action::Action;
 use mainstay_core::error::StorageError;
@@ -11,20 +10,9 @@ use mainstay_core::id::RunId;
 use mainstay_core::name::Name;
 use mainstay_core::permission::Readable;
 use mainstay_core::scope::ResourceKind;
-use mainstay_traces::id::TraceId;
-use mainstay_traces::port::TraceReader;
 use mainstay_tracking::port::TrackingReader;
 
 use crate::caller::Caller;
-
-/// Where it is looked up which experiment a run or a trace is of.
-#[derive(Clone)]
-pub struct Belonging {
-    /// Of runs.
-    pub tracked: Arc<dyn TrackingReader>,
-    /// Of traces.
-    pub traced: Arc<dyn TraceReader>,
-}
 
 /// Whose ears. A role that opens the audit hears everything; whoever holds levels alone hears what happens to the
 /// experiments that they open, and to the runs and traces in those.
@@ -47,21 +35,23 @@ impl Hearing {
         &self,
         mut events: Vec<RecordedEvent>,
         workspace: &Name,
-        belonging: &Belonging,
+        tracked: &dyn TrackingReader,
     ) -> Result<Vec<RecordedEvent>, StorageError> {
         let Self::Experiments(readable) = self else { return Ok(events) };
         let runs: Vec<RunId> = named(&events, ResourceKind::Run);
-        let traces: Vec<TraceId> = named(&events, ResourceKind::Trace);
-        let runs = belonging.tracked.runs(workspace, &runs).await?;
-        let traces = belonging.traced.traces(workspace, &traces).await?;
-        let of_runs = runs.into_iter().map(|run| (run.run.id.to_string(), run.run.experiment));
-        let of_traces = traces.into_iter().map(|trace| (trace.info.id.to_string(), trace.info.experiment));
-        let experiments: BTreeMap<String, ExperimentId> = of_runs.chain(of_traces).collect();
+        let runs = tracked.runs(workspace, &runs).await?;
+        let runs: BTreeMap<String, ExperimentId> =
+            runs.into_iter().map(|run| (run.run.id.to_string(), run.run.experiment)).collect();
         events.retain(|event| match event.subject.kind {
             ResourceKind::Experiment => readable.has(&event.subject.id),
             // Of what is there no more nobody can say whose it was.
-            ResourceKind::Run | ResourceKind::Trace => {
-                experiments.get(&event.subject.id).is_some_and(|experiment| readable.has(experiment))
+            ResourceKind::Run => {
+                runs.get(&event.subject.id).is_some_and(|experiment| readable.has(experiment))
+            }
+            // Clients name traces, so what bears the id now may be another one.
+            ResourceKind::Trace => {
+                let told = event.body.as_ref().and_then(|body| body.get("experiment")?.as_u64());
+                told.is_some_and(|experiment| readable.has(experiment))
             }
             _ => false,
         });

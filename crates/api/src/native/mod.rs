@@ -28,9 +28,9 @@ pub mod why;
 use std::sync::Arc;
 
 use mainstay_core::event::EventLog;
+use mainstay_tracking::port::TrackingReader;
 use tokio::sync::watch;
 
-pub use self::hearing::Belonging;
 pub use self::standing::Standing;
 use crate::dialect::{self, ApiError};
 use crate::route::Route;
@@ -43,8 +43,8 @@ pub type Error = ApiError<dialect::Native>;
 pub struct NativeState {
     /// The record.
     pub events: Arc<dyn EventLog>,
-    /// Which experiments its runs and traces are of.
-    pub belonging: Belonging,
+    /// Which experiments its runs are of.
+    pub tracked: Arc<dyn TrackingReader>,
     /// Which Mainstay this is.
     pub version: &'static str,
     /// Who is still let in.

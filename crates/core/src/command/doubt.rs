@@ -46,6 +46,12 @@ impl Doubt {
         admitted
     }
 
+    /// Whether the caller may do another action to a thing: what a command does besides, and leaves where it may not.
+    pub fn could(&self, action: Action, kind: ResourceKind, id: &dyn fmt::Display) -> bool {
+        let scope = Scope::new(self.workspace.clone(), Subject::new(kind, id));
+        self.authorizer.allows(&self.principal, action, &scope)
+    }
+
     /// Begins anew: a command may be applied again.
     pub(super) fn reset(&self) {
         self.asked.store(false, Ordering::Release);

@@ -21,8 +21,8 @@ use mainstay_api::native::status::StatusState;
 use mainstay_api::native::trace::TraceState;
 use mainstay_api::native::why::WhyState;
 use mainstay_api::native::{
-    self, Belonging, NativeState, Standing, access, alarm, dataset, endpoint, feature, labels, model,
-    pipeline, retention, run, saved_view, series, status, trace, why,
+    self, NativeState, Standing, access, alarm, dataset, endpoint, feature, labels, model, pipeline,
+    retention, run, saved_view, series, status, trace, why,
 };
 use mainstay_api::oip::{self, OipState};
 use mainstay_api::prometheus::{self, MetricsState};
@@ -181,10 +181,9 @@ fn features(platform: &Platform) -> FeatureState {
 
 /// What the routes on the record itself work on.
 fn native_state(platform: &Platform, app: &App) -> NativeState {
-    let reader = Arc::new(platform.database.reader.clone());
     NativeState {
         events: Arc::new(platform.database.clone()),
-        belonging: Belonging { tracked: reader.clone(), traced: reader },
+        tracked: Arc::new(platform.database.reader.clone()),
         version: VERSION,
         standing: Standing {
             authenticator: app.authenticator.clone(),

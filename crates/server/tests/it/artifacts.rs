@@ -1,11 +1,15 @@
 //! Whose artifacts are whose, where several workspaces share a store.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use http::{Method, StatusCode};
 use mainstay_core::permission::{Level, Pattern, Permissions};
 use mainstay_core::principal::{Actor, Grant, Principal, Role};
 use mainstay_core::scope::{ResourceKind, default_workspace};
+use mainstay_governance::policy::Mode;
+use mainstay_platform::clock::{SystemClock, SystemEntropy};
+use mainstay_platform::{Environment, Platform};
 use serde_json::{Value, json};
 
 use crate::app::{Answer, TestApp, with_role};
@@ -138,4 +142,44 @@ async fn nobody_has_a_place_around_those_of_others() {
         assert_eq!(app.get(&format!("{PROXY}/{file}")).await.text(), "secret");
     }
     app.platform.close().await;
+}
+
+/// Whether a server of an empty data directory takes this place for those that clients write; what it says.
+async fn takes(data: &Path, place: &Path) -> Result<(), String> {
+    let environment = Environment {
+        clock: Arc::new(SystemClock::start()),
+        entropy: Arc::new(SystemEntropy),
+        mode: Mode::Required,
+        guard_events: true,
+    };
+    let platform = Platform::open(data, None, environment).await.unwrap();
+    let database = platform.database.clone();
+    let taken = platform.with_artifact_root(place.to_str().unwrap()).await;
+    database.close().await;
+    taken.map(drop).map_err(|error| error.to_string())
+}
+
+/// Places that clients write are none of the server's own.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_default_root_lies_beside_what_the_server_keeps() {
+    for (place, is_good) in [
+        ("data/artifacts/base", false),
+        ("data", false),
+        (".", false),
+        ("link", false),
+        ("link/keys", false),
+        ("data/artifacts", true),
+        ("link/artifacts", true),
+        ("data2", true),
+        ("runs/of/all", true),
+    ] {
+        let root = tempfile::tempdir().unwrap();
+        let data = root.path().join("data");
+        std::os::unix::fs::symlink(&data, root.path().join("link")).unwrap();
+        let taken = takes(&data, &root.path().join(place)).await;
+        match taken {
+            Ok(()) => assert!(is_good, "{place}"),
+            Err(told) => assert!(!is_good && told.contains("name a directory beside it"), "{place}: {told}"),
+        }
+    }
 }

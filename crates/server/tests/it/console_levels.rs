@@ -128,6 +128,22 @@ async fn the_stream_tells_of_what_its_hearer_holds_levels_on() {
     let app = TestApp::start().await;
     let (theirs, their_run) = experiment(&app, "theirs").await;
     let (mine, my_run) = experiment(&app, "mine").await;
+    // An id that was another trace's: what happened to that one is not told with it.
+    for (experiment, tag) in [(&theirs, "their-secret"), (&mine, "my-tag")] {
+        let place = json!({"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": experiment}});
+        let info = json!({"trace_id": "job-1", "trace_location": place, "state": "OK",
+            "request_time": "2026-01-01T00:00:00Z"});
+        app.post("/api/3.0/mlflow/traces", &json!({"trace": {"trace_info": info}})).await.expect(200);
+        let headers = [("content-type", "application/json")];
+        let tag = json!({"key": "k", "value": tag}).to_string();
+        app.send(Method::PATCH, "/api/3.0/mlflow/traces/job-1/tags", &headers, tag).await.expect(200);
+        if experiment == &theirs {
+            let gone = json!({"experiment_id": experiment, "trace_ids": ["job-1"]});
+            app.post("/api/3.0/mlflow/traces/delete-traces", &gone).await.expect(200);
+        }
+    }
+    let last = json!({"run_id": my_run, "key": "mine-last", "value": "v"});
+    call(&app, "runs/set-tag", last).await;
     let heard = async |who: Principal| {
         app.act_as(who);
         let request = Request::builder().method(Method::GET).uri("/api/v1/events/stream");
@@ -136,15 +152,16 @@ async fn the_stream_tells_of_what_its_hearer_holds_levels_on() {
         assert_eq!(answer.status(), StatusCode::OK);
         let (mut parts, mut text) = (answer.into_body().into_data_stream(), String::new());
         // The last thing that happened.
-        while !(text.contains("mine-loss")) {
+        while !(text.contains("mine-last")) {
             text += std::str::from_utf8(&parts.next().await.unwrap().unwrap()).unwrap();
         }
         text
     };
     let all = heard(with_role(Role::Viewer, "default")).await;
-    assert!(all.contains(&their_run) && all.contains(&my_run), "{all}");
+    assert!(all.contains(&their_run) && all.contains(&my_run) && all.contains("their-secret"), "{all}");
     let own = heard(holding(&[(ResourceKind::Experiment, &mine, Level::Read)])).await;
     assert!(own.contains(&my_run) && own.contains(&format!("experiment:{mine}")), "{own}");
+    assert!(own.contains("my-tag") && !own.contains("their-secret"), "{own}");
     assert!(!own.contains(&their_run) && !own.contains(&format!("experiment:{theirs}\"")), "{own}");
     app.platform.close().await;
 }

@@ -402,6 +402,36 @@ async fn a_level_on_one_thing_opens_no_other() {
     app.platform.close().await;
 }
 
+/// A version is noted at the logged model that it is made of by those who may change that.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_of_a_version_changes_nothing_that_is_closed() {
+    let app = TestApp::start().await;
+    let names = hidden(&app).await;
+    let logged = names["model_id"].as_str().unwrap();
+    let versions = "/api/2.0/mlflow/model-versions/create";
+    let made = json!({"name": "hidden-model", "source": format!("models:/{logged}"), "model_id": logged});
+    let number = app.post(versions, &made).await.expect(200)["model_version"]["version"].clone();
+    app.post("/api/2.0/mlflow/registered-models/create", &json!({"name": "copies"})).await.expect(200);
+    let mut levels = Permissions::default();
+    for (name, level) in [("hidden-model", Level::Read), ("copies", Level::Edit)] {
+        levels.add(&default_workspace(), ResourceKind::Model, &Pattern::new(name), level);
+    }
+    let copy =
+        json!({"name": "copies", "source": format!("models:/hidden-model/{}", number.as_str().unwrap())});
+    app.act_as(Principal::new(Actor::user("copier"), Vec::new()).with_permissions(Arc::new(levels)));
+    app.post(versions, &copy).await.expect(200);
+    app.act_as(with_role(Role::Developer, "default"));
+    let noted = async || {
+        let found = app.get(&format!("/api/2.0/mlflow/logged-models/{logged}")).await.expect(200);
+        found["model"]["info"]["tags"].to_string()
+    };
+    let before = noted().await;
+    assert!(before.contains("hidden-model") && !before.contains("copies"), "{before}");
+    app.post(versions, &copy).await.expect(200);
+    assert!(noted().await.contains("copies"));
+    app.platform.close().await;
+}
+
 /// A trace is linked to a run by those who may change the run. What its metadata say is where it comes from: a copy says
 /// the same of a run that its owner may only read, or no more.
 #[tokio::test(flavor = "multi_thread")]

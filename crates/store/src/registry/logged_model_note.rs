@@ -1,7 +1,9 @@
 //! The tag of a logged model that names the versions made of it, as a stock server keeps it: a JSON list.
 
+use mainstay_core::action::Action;
 use mainstay_core::command::Journal as _;
 use mainstay_core::error::StorageError;
+use mainstay_core::scope::ResourceKind;
 use mainstay_core::text::exceeds;
 use mainstay_registry::name::{ModelName, VersionNumber};
 use mainstay_tracking::text::MAX_TAG_VALUE;
@@ -12,10 +14,10 @@ use crate::tx::StoreTx;
 
 /// The tag (`mlflow/utils/mlflow_tags.py`, `MLFLOW_MODEL_VERSIONS`).
 const TAG: &str = "mlflow.modelVersions";
-const KNOWN: &str = "SELECT t.value FROM logged_models m \
+const KNOWN: &str = "SELECT t.value, m.experiment FROM logged_models m \
     LEFT JOIN logged_model_tags t ON t.model = m.id AND t.key = $3 WHERE m.id = $1 AND m.workspace = $2";
 
-/// Adds a version to the list, if there is such a logged model in this workspace.
+/// Adds a version to the list, if there is such a logged model in this workspace, which the caller may change.
 pub(super) async fn append(
     tx: &mut StoreTx,
     logged_model: &str,
@@ -25,6 +27,10 @@ pub(super) async fn append(
     let Some(row) = tx.query_one(KNOWN, params![logged_model, tx.workspace().as_str(), TAG]).await? else {
         return Ok(());
     };
+    let (doubt, experiment) = (tx.context.doubt.as_deref(), row.count(1)?);
+    if doubt.is_some_and(|doubt| !doubt.could(Action::RunWrite, ResourceKind::Experiment, &experiment)) {
+        return Ok(());
+    }
     let list = appended(row.opt_text(0)?, name, number);
     let sql = "INSERT INTO logged_model_tags (model, key, value) VALUES ($1, $2, $3) \
         ON CONFLICT (model, key) DO UPDATE SET value = excluded.value";

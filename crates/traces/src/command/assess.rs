@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use mainstay_core::action::Action;
 use mainstay_core::command::Command;
 use mainstay_core::event::Event;
+use mainstay_core::experiment::ExperimentId;
 use mainstay_core::name::Name;
 use mainstay_core::scope::Scope;
 use serde_json::json;
@@ -41,7 +42,7 @@ impl Command for CreateAssessment {
     async fn apply(&self, tx: &mut Self::Tx) -> Result<Assessment, TraceError> {
         let assessment = self.assessment.clone().checked()?;
         let Assessment { id, trace, .. } = &assessment;
-        existing_trace(tx, trace).await?;
+        let experiment = existing_trace(tx, trace).await?.experiment;
         let known = tx.assessments(trace).await?;
         if known.iter().any(|known| known.id == *id) {
             return Err(TraceError::AssessmentExists { id: id.clone(), trace: trace.clone() });
@@ -55,7 +56,7 @@ impl Command for CreateAssessment {
             tx.put_assessment(&Assessment { valid: false, ..overridden }).await?;
         }
         tx.put_assessment(&assessment).await?;
-        tx.record(event("trace.assessed", &assessment));
+        tx.record(event("trace.assessed", experiment, &assessment));
         Ok(assessment)
     }
 }
@@ -88,12 +89,12 @@ impl Command for UpdateAssessment {
     }
 
     async fn apply(&self, tx: &mut Self::Tx) -> Result<Assessment, TraceError> {
-        existing_trace(tx, &self.trace).await?;
+        let experiment = existing_trace(tx, &self.trace).await?.experiment;
         let found = tx.assessment(&self.trace, &self.id).await?;
         let missing = || TraceError::NoAssessment { id: self.id.clone(), trace: self.trace.clone() };
         let changed = found.ok_or_else(missing)?.changed(&self.change, tx.now().millis())?;
         tx.put_assessment(&changed).await?;
-        tx.record(event("trace.assessment_updated", &changed));
+        tx.record(event("trace.assessment_updated", experiment, &changed));
         Ok(changed)
     }
 }
@@ -125,7 +126,7 @@ impl Command for DeleteAssessment {
     }
 
     async fn apply(&self, tx: &mut Self::Tx) -> Result<(), TraceError> {
-        existing_trace(tx, &self.trace).await?;
+        let experiment = existing_trace(tx, &self.trace).await?.experiment;
         let Some(deleted) = tx.assessment(&self.trace, &self.id).await? else { return Ok(()) };
         tx.delete_assessment(&self.trace, &self.id).await?;
         if let Some(overridden) = &deleted.overrides
@@ -133,7 +134,7 @@ impl Command for DeleteAssessment {
         {
             tx.put_assessment(&Assessment { valid: true, ..overridden }).await?;
         }
-        tx.record(event("trace.assessment_deleted", &deleted));
+        tx.record(event("trace.assessment_deleted", experiment, &deleted));
         Ok(())
     }
 }
@@ -169,9 +170,10 @@ pub(super) async fn take_in(
     Ok(is_changed)
 }
 
-fn event(name: &'static str, assessment: &Assessment) -> Event {
+fn event(name: &'static str, experiment: ExperimentId, assessment: &Assessment) -> Event {
     let body = json!({
         "traces": [assessment.trace],
+        "experiment": experiment,
         "assessment": assessment.id,
         "kind": assessment.judgement.kind().as_str(),
         "name": assessment.name,

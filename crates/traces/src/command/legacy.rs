@@ -98,7 +98,7 @@ impl Command for EndTrace {
         info.tags.extend(free(&self.tags));
         info.metadata.extend(self.metadata.iter().map(|(key, value)| (key.clone(), value.clone())));
         save(tx, Some(&before), &info).await?;
-        let body = json!({"traces": [self.id], "state": info.state.as_str()});
+        let body = json!({"traces": [self.id], "experiment": info.experiment, "state": info.state.as_str()});
         tx.record(Event::new("trace.ended", trace_subject(&self.id), body));
         Ok(info)
     }

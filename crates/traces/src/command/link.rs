@@ -88,14 +88,14 @@ impl Command for LinkPrompts {
     }
 
     async fn apply(&self, tx: &mut Self::Tx) -> Result<(), TraceError> {
-        existing_trace(tx, &self.trace).await?;
+        let experiment = existing_trace(tx, &self.trace).await?.experiment;
         if self.prompts.is_empty() {
             return Ok(());
         }
         for prompt in &self.prompts {
             tx.link_trace_to_prompt(&self.trace, prompt).await?;
         }
-        let body = json!({"traces": [self.trace], "prompts": self.prompts});
+        let body = json!({"traces": [self.trace], "experiment": experiment, "prompts": self.prompts});
         tx.record(Event::new("trace.prompts_linked", trace_subject(&self.trace), body));
         Ok(())
     }

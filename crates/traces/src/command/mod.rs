@@ -1,5 +1,5 @@
 //! The changes that traces know. Each event names the traces that it changed, in `traces`, by which the index
-//! follows.
+//! follows; and of a trace its experiment, as the id may be another one's later.
 
 mod assess;
 mod delete;

@@ -51,9 +51,9 @@ impl Command for SetTraceTag {
         if key == key::NAME {
             at_most("Trace name", &self.value, MAX_NAME)?;
         }
-        existing_trace(tx, &self.id).await?;
+        let experiment = existing_trace(tx, &self.id).await?.experiment;
         let value = cut(storable(self.value.clone()));
-        let body = json!({"traces": [self.id], "key": key, "value": value});
+        let body = json!({"traces": [self.id], "experiment": experiment, "key": key, "value": value});
         tx.put_trace_tags(&self.id, &Pairs::from([(key, value)])).await?;
         tx.record(Event::new("trace.tagged", trace_subject(&self.id), body));
         Ok(())
@@ -89,11 +89,11 @@ impl Command for DeleteTraceTag {
         if is_own_tag(&self.key) && self.key != key::ARCHIVAL_FAILURE {
             return Err(TraceError::TagDeleted(self.key.clone()));
         }
-        existing_trace(tx, &self.id).await?;
+        let experiment = existing_trace(tx, &self.id).await?.experiment;
         if !tx.delete_trace_tag(&self.id, &self.key).await? {
             return Err(TraceError::NoTag { key: self.key.clone(), trace: self.id.clone() });
         }
-        let body = json!({"traces": [self.id], "key": self.key});
+        let body = json!({"traces": [self.id], "experiment": experiment, "key": self.key});
         tx.record(Event::new("trace.untagged", trace_subject(&self.id), body));
         Ok(())
     }
