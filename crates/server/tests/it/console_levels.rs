@@ -138,7 +138,7 @@ async fn the_stream_tells_of_what_its_hearer_holds_levels_on() {
         let tag = json!({"key": "k", "value": tag}).to_string();
         app.send(Method::PATCH, "/api/3.0/mlflow/traces/job-1/tags", &headers, tag).await.expect(200);
         if experiment == &theirs {
-            let gone = json!({"experiment_id": experiment, "trace_ids": ["job-1"]});
+            let gone = json!({"experiment_id": experiment, "request_ids": ["job-1"]});
             app.post("/api/3.0/mlflow/traces/delete-traces", &gone).await.expect(200);
         }
     }
