@@ -43,6 +43,20 @@ impl fmt::Display for ExperimentId {
     }
 }
 
+/// The URI of what is `below` another one. What follows a `?` in one with a scheme stays at the end.
+pub fn uri_below(uri: &str, below: &str) -> String {
+    let has_scheme = uri.split_once(':').is_some_and(|(scheme, _)| !scheme.contains('/'));
+    let (place, query) = match uri.split_once('?') {
+        Some((place, query)) if has_scheme => (place, Some(query)),
+        _ => (uri, None),
+    };
+    let place = place.trim_end_matches('/');
+    match query {
+        None => format!("{place}/{below}"),
+        Some(query) => format!("{place}/{below}?{query}"),
+    }
+}
+
 /// The name of an experiment: any text of 1 to [`MAX_EXPERIMENT_NAME`] characters without control
 /// characters; `MLflow` notebooks use paths.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -179,6 +193,18 @@ pub async fn active_experiment(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_below_a_uri_stands_before_its_query() {
+        for (uri, below) in [
+            ("mlflow-artifacts:/", "mlflow-artifacts:/7/a"),
+            ("file:///srv/a", "file:///srv/a/7/a"),
+            ("s3://b/p?x=1&y=2", "s3://b/p/7/a?x=1&y=2"),
+            ("/srv/what?/now", "/srv/what?/now/7/a"),
+        ] {
+            assert_eq!(uri_below(uri, "7/a"), below);
+        }
+    }
 
     #[test]
     fn an_id_has_one_spelling() {

@@ -101,20 +101,6 @@ async fn around(state: &Mlflow, workspace: &Name, place: &Place) -> Result<Aroun
     Ok(around)
 }
 
-/// Refuses a place for a new experiment in that of another one, or above it, to which the caller may not write: whoever
-/// has the outer place reads, replaces and removes what lies in the inner one. Two may be created at once, one around the
-/// other: whatever is done there later asks about both.
-pub(crate) async fn expect_free(state: &Mlflow, caller: &Caller, location: &str) -> Result<(), Error> {
-    let place = state.place(location).filter(|_| caller.holds_levels());
-    let Some(Ok(place)) = place else { return Ok(()) };
-    let around = around(state, &caller.workspace, &place).await?;
-    if around.all().any(|id| caller.may(Action::RunWrite, ResourceKind::Experiment, id).is_err()) {
-        let hint = "it lies in or around the place of an experiment that you may not change; name another";
-        return Err(MlflowError::invalid("artifact_location", location, hint).into());
-    }
-    Ok(())
-}
-
 /// Whether the caller may read a place in one of our stores, whatever names it: that of an experiment of this workspace
 /// is for those who may read the experiment, and what none has is for those who may read whatever the workspace has.
 pub(crate) async fn is_readable(state: &Mlflow, caller: &Caller, place: &Place) -> Result<bool, Error> {

@@ -67,6 +67,12 @@ impl Place {
         self.is_own == root.is_own && within(&self.path, &root.path)
     }
 
+    /// Where below `root` it lies: nothing if it is the same, `None` if it is elsewhere.
+    pub(crate) fn below_of(&self, root: &Self) -> Option<&str> {
+        let below = self.path.as_str().strip_prefix(root.path.as_str()).filter(|_| self.is_within(root))?;
+        Some(below.trim_start_matches('/'))
+    }
+
     /// What lies below it.
     pub(crate) fn below(self, path: &ObjectPath) -> Result<Self, MlflowError> {
         let path = self.path.join(path.as_str()).map_err(|_| MlflowError::InvalidPath)?;
@@ -214,9 +220,10 @@ impl ArtifactRoot {
         if query.contains("..") {
             return Err(MlflowError::InvalidQuery);
         }
+        let stored = self.stored(&uri);
         // What is below it stands before the query: it would lie elsewhere than the place that is judged here.
-        if uri.contains('?') && (uri.starts_with("file:") || stored_at(&uri).is_some()) {
-            return Err(wrong("a place on disk, or on this server, has no query"));
+        if uri.contains('?') && (uri.starts_with("file:") || stored.is_some()) {
+            return Err(wrong("a place on disk, or one that this server reads, has no query"));
         }
         if place.split('/').any(|part| part == "..") || clean.contains(char::is_control) {
             return Err(wrong("it must not hold '..' or control characters"));
@@ -224,7 +231,7 @@ impl ArtifactRoot {
         if names_a_host(&uri) && !(names_a_host(&self.uri) && begins(&uri, &self.uri)) {
             return Err(wrong("it names a host to ask, which only the server's own default root may do"));
         }
-        if let Some((is_own, path)) = self.stored(&uri) {
+        if let Some((is_own, path)) = stored {
             let path = path.map_err(|_| wrong("name a folder below the artifact root"))?;
             let folders = self.folders(workspace, is_own);
             unreserved(&path, workspace, (is_own, folders.as_ref())).map_err(|hint| wrong(&hint))?;
@@ -464,8 +471,8 @@ mod tests {
         let read = root("s3://b/p").read_through(Arc::new(Nothing), false);
         let may = |uri: &str, workspace: &Name| read.checked(uri.to_owned(), workspace).is_ok();
         assert!(may("s3://b/p/team", &here) && may("s3://b/p/workspaces/beta/x", &beta));
-        assert!(may("s3://b/elsewhere", &beta));
-        for taken in ["s3://b/p/7", "s3://b/p", "s3://b/p/workspaces/beta"] {
+        assert!(may("s3://b/elsewhere", &beta) && may("s3://b/elsewhere?x=1", &beta));
+        for taken in ["s3://b/p/7", "s3://b/p", "s3://b/p/workspaces/beta", "s3://b/p/team?x=1"] {
             assert!(!may(taken, &here), "{taken}");
         }
         for taken in ["s3://b/p/team", "s3://b/p/workspaces/beta", "s3://b/p/workspaces/beta/7/x"] {

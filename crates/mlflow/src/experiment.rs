@@ -14,7 +14,7 @@ use mainstay_tracking::experiment::{ExperimentDetail, ExperimentId, ExperimentNa
 use mainstay_tracking::text::Pair;
 use serde::{Deserialize, Serialize};
 
-use crate::artifact_owner::expect_free;
+use crate::artifact_neighbours::named;
 use crate::body::Call;
 use crate::table::Table;
 use crate::wire::{Empty, KeyValue, list, pairs, required};
@@ -150,8 +150,7 @@ async fn create(
         None => ArtifactLocation::Under(state.artifact_root.of(&caller.workspace)),
         Some(uri) => {
             let uri = state.artifact_root.checked(uri, &caller.workspace)?;
-            expect_free(&state, &caller, &uri).await?;
-            ArtifactLocation::At(uri)
+            named(&state, &caller, uri).await?
         }
     };
     let command = CreateExperiment {

@@ -11,6 +11,7 @@ mod alias;
 mod artifact_file;
 mod artifact_list;
 mod artifact_multipart;
+mod artifact_neighbours;
 pub mod artifact_owner;
 pub mod artifact_path;
 mod artifact_presigned;

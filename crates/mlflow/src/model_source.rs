@@ -44,6 +44,7 @@ const OTHER_HOST: &str = "It is not a valid remote uri: a file: URI names a file
 const ABSOLUTE: &str = "Give an absolute path, without relative path references, '#' or control characters.";
 const HOST: &str = "It names a host to load from. That must be where the artifacts of the run or logged model are that \
     the request names.";
+const CLOSED: &str = "It lies in no experiment that you may read: name the run or logged model that has it.";
 const OTHER_REGISTRY: &str = "Registered models are named by models:/name/version, without a host.";
 const PROMPT: &str = "Prompt versions cannot be used as model version sources.";
 
@@ -90,7 +91,6 @@ enum Pointer {
 
 /// Sorts a source; `Err` holds what is wrong with it.
 fn form(uri: &str) -> Result<Form, &'static str> {
-    let uri = &*with_small_scheme(uri.to_owned());
     let clean = decoded(uri).map_err(|_| ABSOLUTE)?;
     if clean.starts_with('/') || clean.starts_with("file:") {
         return local_form(uri, &clean);
@@ -170,6 +170,7 @@ pub(crate) async fn accept(
     (run, model): (Option<RunRef>, Option<LoggedModelId>),
     is_prompt: bool,
 ) -> Result<Source, Error> {
+    let uri = with_small_scheme(uri);
     if caller.holds_levels() {
         // Whatever is registered, of what the request names besides nothing is linked that the caller may not read.
         known_run(state, caller, run.as_ref()).await?;
@@ -236,8 +237,19 @@ async fn directory(
     (uri, run, logged): (&str, Option<&RunRef>, Option<&LoggedModel>),
 ) -> Result<Option<Place>, Error> {
     match form {
-        // What this server may read there by its own means is judged when somebody asks for it, see `version_place`.
-        Form::Elsewhere | Form::Registered(..) => Ok(None),
+        Form::Registered(..) => Ok(None),
+        Form::Elsewhere => {
+            // Whoever asks for it is judged, see `version_place`. But a version keeps what it names from being purged.
+            let place = state.place(uri).and_then(Result::ok).filter(|_| caller.holds_levels());
+            let Some(place) = place else { return Ok(None) };
+            let (root, _) = owner(state, caller, run, logged).await?;
+            let root = root.and_then(|root| state.place(&root)?.ok());
+            if root.is_some_and(|root| place.is_within(&root)) || is_readable(state, caller, &place).await? {
+                Ok(None)
+            } else {
+                Err(invalid(uri, CLOSED))
+            }
+        }
         Form::LoggedModel(id, below) => match logged {
             Some(logged) if logged.id == id => Ok(place(state, &logged.artifact_uri, &below)),
             _ => Err(invalid(uri, MUST_OWN_MODEL)),
@@ -452,7 +464,6 @@ mod tests {
             "/srv/r/model/../model",
             "file:///srv/r/model",
             "file:/srv/r//model",
-            "FILE:///srv/r/model",
         ] {
             assert_eq!(form(local), Ok(Form::Local("/srv/r/model".into())), "{local}");
         }
@@ -470,7 +481,6 @@ mod tests {
             "file:model",
             "/srv/a#b",
             "file://123.456.789.123/path",
-            "FILE://123.456.789.123/path",
             "C:\\model",
             "mlflow-artifacts:/0/../../etc",
             "mlflow-artifacts://host/%2e%2e%2f%252e%252e/x",

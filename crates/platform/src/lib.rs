@@ -14,6 +14,7 @@ pub mod gateway_keys;
 pub mod heads;
 mod kept_index;
 pub mod loop_tx;
+mod named_by;
 mod open;
 pub mod rollout_memo;
 pub mod run_index;

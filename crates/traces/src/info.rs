@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::error::TraceError;
 use crate::id::TraceId;
-use mainstay_core::experiment::{Experiment, ExperimentId};
+use mainstay_core::experiment::{Experiment, ExperimentId, uri_below};
 use mainstay_core::text::MAX_KEY;
 
 /// Longest value of a tag or metadata, in characters; longer ones are cut.
@@ -127,7 +127,7 @@ pub struct TraceInfo {
 impl TraceInfo {
     /// A trace of which only the beginning is known, in this experiment.
     pub fn begun(id: TraceId, experiment: &Experiment, request_ms: i64) -> Self {
-        let location = format!("{}/traces/{id}/artifacts", experiment.artifact_location);
+        let location = uri_below(&experiment.artifact_location, &format!("traces/{id}/artifacts"));
         Self {
             id,
             experiment: experiment.id,

@@ -89,6 +89,12 @@ pub enum TrackingError {
         /// Whether the other one is deleted.
         deleted: bool,
     },
+    /// Other things lie at the place that was named for an experiment.
+    #[error(
+        "Invalid value '{0}' for parameter 'artifact_location': it lies among the artifacts of another experiment, \
+         around them, or other files lie there. Name another place."
+    )]
+    PlaceTaken(String),
     /// There is no such run.
     #[error("Run with id={0} not found")]
     NoRun(RunId),
@@ -141,6 +147,7 @@ impl Coded for TrackingError {
             | Self::NegativeTimestamp { .. }
             | Self::DuplicateParam(_)
             | Self::ParamChanged { .. }
+            | Self::PlaceTaken(_)
             | Self::TwoNames { .. } => ErrorCode::InvalidArgument,
             Self::NoRun(_) | Self::NoTag { .. } | Self::NoModelTag { .. } | Self::NoLoggedModel(_) => {
                 ErrorCode::NotFound

@@ -50,6 +50,11 @@ pub trait TrackingTx: ExperimentTx {
     async fn experiment_named(&mut self, name: &ExperimentName) -> Result<Option<Experiment>, StorageError>;
     /// The highest id ever given, in any workspace.
     async fn last_experiment(&mut self) -> Result<Option<ExperimentId>, StorageError>;
+    /// The places of this workspace's experiments with higher ids than `last`, deleted ones included.
+    async fn places_after(
+        &mut self,
+        last: Option<ExperimentId>,
+    ) -> Result<Vec<(ExperimentId, String)>, StorageError>;
     /// Adds an experiment, if there may be one more.
     async fn insert_experiment(&mut self, experiment: &Experiment) -> Result<(), ExperimentError>;
     /// Replaces name, lifecycle and update time.

@@ -22,13 +22,22 @@ use super::people::{Directory, Known};
 /// Most passwords that are remembered.
 const REMEMBERED: usize = 10_000;
 
+/// What is remembered of a password that somebody showed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Verified {
+    /// It was right while this was the user's.
+    Right(Digest),
+    /// It was right once, and is not what is the user's now; nothing if the user is gone.
+    Former(Option<Digest>),
+}
+
 /// Verifies passwords, and remembers.
 pub(super) struct Passwords {
     directory: Directory,
     hashing: Arc<Hashing>,
     /// A block of SHA-256, which is the one size that no key can fail to have.
     key: [u8; 64],
-    verified: Mutex<HashMap<[u8; 32], Digest>>,
+    verified: Mutex<HashMap<[u8; 32], Verified>>,
     guesses: Guesses,
 }
 
@@ -53,26 +62,28 @@ impl Passwords {
     ) -> Result<Principal, AuthenticationError> {
         let known = self.directory.find(name).await.map_err(unread)?;
         let trace = self.trace(name, &password);
-        if let Some(known) = known.as_deref().filter(|known| self.has_verified(&trace, known)) {
-            return Ok(known.principal());
+        if let Some(judged) = self.judged(&trace, known.as_deref()) {
+            return judged;
         }
         let guessers = [Guesser::at(address), Guesser::of(name)];
         self.guesses.admit(&guessers)?;
         let turn = self.hashing.turn().await.map_err(unread)?;
         // A client that begins with several requests at once is hashed for once.
-        if let Some(known) = known.as_deref().filter(|known| self.has_verified(&trace, known)) {
-            return Ok(known.principal());
+        if let Some(judged) = self.judged(&trace, known.as_deref()) {
+            return judged;
         }
         // Whoever sends many at once has had some of them judged while the others waited.
         self.guesses.admit(&guessers)?;
         let user = known.as_deref().map(|known| (&known.name, known.password));
         let is_right = self.hashing.verify(&turn, user, password).await.map_err(unread)?;
         if let Some(known) = known.as_deref().filter(|_| is_right) {
-            self.remember(trace, known.password);
+            self.remember(trace, Verified::Right(known.password));
             return Ok(known.principal());
         }
         // What was right until it was changed is no guess: pages that are open go on to show it for a while.
-        if !self.knew(&trace) {
+        if self.knew(&trace) {
+            self.remember(trace, Verified::Former(known.as_deref().map(|known| known.password)));
+        } else {
             self.guesses.note_wrong(&guessers);
         }
         tracing::warn!(?address, "a wrong name or password");
@@ -88,9 +99,21 @@ impl Passwords {
         mac.finalize().into_bytes().into()
     }
 
-    fn has_verified(&self, trace: &[u8; 32], known: &Known) -> bool {
-        let verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
-        verified.get(trace) == Some(&known.password)
+    /// What is known of it without hashing: that it is the user's password, or was that and is not any more.
+    fn judged(
+        &self,
+        trace: &[u8; 32],
+        known: Option<&Known>,
+    ) -> Option<Result<Principal, AuthenticationError>> {
+        let judged = *self.verified.lock().unwrap_or_else(PoisonError::into_inner).get(trace)?;
+        let now = known.map(|known| known.password);
+        match (judged, known) {
+            (Verified::Right(password), Some(known)) if password == known.password => {
+                Some(Ok(known.principal()))
+            }
+            (Verified::Former(judged), _) if judged == now => Some(Err(AuthenticationError::Unauthenticated)),
+            _ => None,
+        }
     }
 
     /// Whether the password was the user's once.
@@ -98,12 +121,12 @@ impl Passwords {
         self.verified.lock().unwrap_or_else(PoisonError::into_inner).contains_key(trace)
     }
 
-    fn remember(&self, trace: [u8; 32], password: Digest) {
+    fn remember(&self, trace: [u8; 32], judged: Verified) {
         let mut verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
         if verified.len() >= REMEMBERED {
             verified.clear();
         }
-        verified.insert(trace, password);
+        verified.insert(trace, judged);
     }
 }
 

@@ -144,6 +144,52 @@ async fn nobody_has_a_place_around_those_of_others() {
     app.platform.close().await;
 }
 
+/// The purge of a run, a logged model or a trace removes its folder, and clients name traces.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_experiment_holds_is_no_place_of_another() {
+    let app = TestApp::start().await;
+    app.act_as(with_role(Role::Admin, "default"));
+    let at = async |place: &str| placed(&app, place, &format!("mlflow-artifacts:/{place}")).await.0;
+    assert_eq!((at("team").await, at("inner/traces/nightly").await), (200, 200));
+    let run = "ab".repeat(16);
+    for place in [&format!("team/{run}"), "team/models/x", "team/Traces/nightly/x", "team/traces", "inner"] {
+        assert_eq!(at(place).await, 400, "{place}");
+    }
+    for place in ["team/of/models", "team/traces2", "inner/traces"] {
+        assert_eq!(at(place).await, 200, "{place}");
+    }
+    // However many try at once.
+    for n in 0..10 {
+        let (outer, inner) = (format!("both/{n}"), format!("both/{n}/traces/x"));
+        let mut both = tokio::join!(at(&outer), at(&inner));
+        if both.0 == 400 {
+            both = (both.1, both.0);
+        }
+        assert_eq!(both, (200, 400), "{n}");
+    }
+    app.platform.close().await;
+}
+
+/// What no experiment has is not to be had by naming an experiment's place there.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_place_where_files_lie_is_nobodys_by_a_level() {
+    let app = TestApp::start().await;
+    app.act_as(with_role(Role::Admin, "default"));
+    let file = format!("{PROXY}/loose/of/x.txt");
+    assert_eq!(app.send(Method::PUT, &file, &[], "secret").await.status, 200);
+    let mut levels = Permissions::default();
+    levels.add(&default_workspace(), ResourceKind::Workspace, &Pattern::new("*"), Level::Use);
+    app.act_as(Principal::new(Actor::user("ann"), Vec::new()).with_permissions(Arc::new(levels)));
+    for place in ["loose", "loose/of", "loose/of/x.txt", "loose/of/x.txt/y"] {
+        let (status, _) = placed(&app, place, &format!("mlflow-artifacts:/{place}")).await;
+        assert_eq!(status, if place.ends_with('y') { 200 } else { 400 }, "{place}");
+    }
+    assert_eq!(placed(&app, "free", "mlflow-artifacts:/loose/free").await.0, 200);
+    app.act_as(with_role(Role::Developer, "default"));
+    assert_eq!(placed(&app, "a role may", "mlflow-artifacts:/loose/of").await.0, 200);
+    app.platform.close().await;
+}
+
 /// Whether a server of an empty data directory takes this place for those that clients write; what it says.
 async fn takes(data: &Path, place: &Path) -> Result<(), String> {
     let environment = Environment {

@@ -21,6 +21,7 @@ mod materialise;
 mod metering;
 mod mlflow_routes;
 mod mlflow_webhooks;
+mod named_by;
 mod pipelines;
 mod program;
 mod record;

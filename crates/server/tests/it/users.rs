@@ -113,8 +113,15 @@ async fn a_password_counts_as_long_as_it_is_the_users_and_wrong_ones_are_counted
         assert_eq!(door.ask(here, shown, &[]).await, wrong);
     }
     assert!(door.ask(here, (ann.as_str(), "another password"), &[]).await.is_ok());
-    platform.people.run(&local_user(), DeleteUser { name: ann.clone() }).await.unwrap();
+    // And it counts again when it is the user's again.
+    let change = SetPassword { name: ann.clone(), password: hash(PASSWORD) };
+    platform.people.run(&local_user(), change).await.unwrap();
+    assert!(door.ask(here, shown, &[]).await.is_ok());
     assert_eq!(door.ask(here, (ann.as_str(), "another password"), &[]).await, wrong);
+    platform.people.run(&local_user(), DeleteUser { name: ann.clone() }).await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(door.ask(here, shown, &[]).await, wrong);
+    }
     app.platform.close().await;
 }
 

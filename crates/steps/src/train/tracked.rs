@@ -66,7 +66,7 @@ pub(super) async fn experiment(
     let name = ExperimentName::new(project.as_str()).map_err(StepError::of)?;
     let reader = &platform.database.reader;
     if let Some(found) = reader.experiment_named(workspace, &name).await.map_err(StepError::of)? {
-        return Ok(found.experiment);
+        return ours(platform, workspace, found.experiment).await;
     }
     let create = CreateExperiment {
         workspace: workspace.clone(),
@@ -81,6 +81,22 @@ pub(super) async fn experiment(
         }
         Err(error) => Err(StepError::of(error)),
     }
+}
+
+/// Refuses an experiment in which somebody could change what is written that may not write to all of the workspace.
+async fn ours(
+    platform: &Platform,
+    workspace: &Name,
+    experiment: Experiment,
+) -> Result<Experiment, StepError> {
+    let theirs = platform.named_without_role(workspace, experiment.id).await.map_err(StepError::of)?;
+    let Some(actor) = theirs else { return Ok(experiment) };
+    let message = format!(
+        "{actor}, who has no role in this workspace that may write, gave experiment {} the name of the project: \
+         rename it, and the step creates another",
+        experiment.name
+    );
+    Err(StepError::refused(ErrorCode::PermissionDenied, message))
 }
 
 /// Where the files of a logged model lie among the objects.

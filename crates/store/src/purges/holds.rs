@@ -50,7 +50,10 @@ pub(super) async fn holds(
     match found.target.kind {
         // What is said of a trace goes with it, and nothing else is made of it.
         TargetKind::Trace => {}
-        TargetKind::RunArtifacts => holds.at(&found.place).await?,
+        TargetKind::RunArtifacts => {
+            holds.ask(VERSIONS_OF_RUN, id()).await?;
+            holds.at(&found.place).await?;
+        }
         TargetKind::LoggedModel => holds.of_model(&found.target.id, &found.place).await?,
         TargetKind::Run => {
             holds.ask(VERSIONS_OF_RUN, id()).await?;

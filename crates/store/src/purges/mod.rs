@@ -11,7 +11,7 @@ mod write;
 
 use async_trait::async_trait;
 use mainstay_core::error::StorageError;
-use mainstay_core::experiment::ExperimentId;
+use mainstay_core::experiment::{ExperimentId, uri_below};
 use mainstay_retention::target::{Found, Target, TargetKind};
 
 use crate::params;
@@ -76,5 +76,5 @@ fn number(id: &str) -> Result<ExperimentId, StorageError> {
 
 /// Where the artifacts of a trace lie, as its tag says.
 fn place_of_trace(location: &str, id: &str) -> String {
-    format!("{location}/traces/{id}/artifacts")
+    uri_below(location, &format!("traces/{id}/artifacts"))
 }

@@ -30,6 +30,8 @@ const EXPERIMENT_NAMED: &str = "SELECT id, name, artifact_location, lifecycle, c
 const RUN: &str = "SELECT id, experiment, name, user_name, status, start_ms, end_ms, lifecycle, artifact_uri \
     FROM runs WHERE id = $1 AND workspace = $2 AND EXISTS (SELECT 1 FROM experiments e WHERE e.id = runs.experiment)";
 /// Purged ones count: their ids are not given again.
+const PLACES_AFTER: &str =
+    "SELECT id, artifact_location FROM experiments WHERE workspace = $1 AND id > $2 ORDER BY id";
 const LAST_EXPERIMENT: &str = "SELECT MAX(x.id) FROM (SELECT MAX(id) AS id FROM experiments \
     UNION ALL SELECT MAX(id) AS id FROM purged_experiments) x";
 const APPEND_BLOCK: &str = "INSERT INTO metric_blocks (run, key, number, points, block) \
@@ -63,6 +65,15 @@ impl TrackingTx for StoreTx {
         let row = self.query_one(LAST_EXPERIMENT, &[]).await?;
         let last = row.map(|row| row.opt_int(0)).transpose()?.flatten();
         Ok(last.map(|last| ExperimentId(last.cast_unsigned())))
+    }
+
+    async fn places_after(
+        &mut self,
+        last: Option<ExperimentId>,
+    ) -> Result<Vec<(ExperimentId, String)>, StorageError> {
+        let last = last.map_or(-1, |last| last.0.cast_signed());
+        let rows = self.query(PLACES_AFTER, params![self.workspace().as_str(), last]).await?;
+        rows.iter().map(|row| Ok((ExperimentId(row.count(0)?), row.text(1)?.to_owned()))).collect()
     }
 
     async fn insert_experiment(&mut self, experiment: &Experiment) -> Result<(), ExperimentError> {

@@ -297,6 +297,13 @@ both!(what_a_version_or_another_run_needs_stays, async |fresh: Fresh| {
     assert!(started.purge.is_none() && started.held[0].0 == skipped, "a rule leaves it out");
     // Both together need nothing but each other.
     assert_eq!(story.start(vec![skipped, both]).await.purge.unwrap().takes.runs, 2);
+    // A version of a run needs its artifacts, however its source spells them.
+    let named = story.run(experiment, 3).await;
+    story.version(&format!("runs:/{named}/model"), Some(named)).await;
+    for kind in [TargetKind::RunArtifacts, TargetKind::Run] {
+        let told = refused(vec![target(kind, &named)]).await;
+        assert!(told.contains("still needed by model version delay/3"), "{told}");
+    }
 });
 
 both!(artifacts_alone_go_and_the_run_says_so, async |fresh: Fresh| {

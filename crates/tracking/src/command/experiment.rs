@@ -1,5 +1,8 @@
 //! Creating, renaming, tagging, deleting and restoring an experiment.
 
+use std::fmt;
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use mainstay_core::action::Action;
 use mainstay_core::command::Command;
@@ -15,13 +18,28 @@ use crate::port::TrackingTx;
 use crate::run::Lifecycle;
 use crate::text::{Pair, checked_key};
 use mainstay_core::experiment::ExperimentError;
-use mainstay_core::text::free_text;
+use mainstay_core::text::{clip, free_text};
+
+/// Judges a place that somebody named for an experiment by those that other experiments have.
+pub trait Beside: fmt::Debug + Send + Sync {
+    /// Whether both may be there: this one, and the one of another experiment of the workspace.
+    fn admits(&self, other: ExperimentId, place: &str) -> bool;
+}
 
 /// Where the artifacts of an experiment go.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum ArtifactLocation {
-    /// To this URI.
+    /// To this URI, which other experiments have nothing to do with.
     At(String),
+    /// To a place that somebody named among those of others.
+    Among {
+        /// Its URI.
+        uri: String,
+        /// The newest experiment of the workspace by which it was judged before.
+        last: Option<ExperimentId>,
+        /// Judges it by those that are newer.
+        beside: Arc<dyn Beside>,
+    },
     /// To a folder, named by the experiment's id, under this URI.
     Under(String),
 }
@@ -29,7 +47,7 @@ pub enum ArtifactLocation {
 impl ArtifactLocation {
     fn of(&self, id: ExperimentId) -> Result<String, TrackingError> {
         let uri = match self {
-            Self::At(uri) => uri.clone(),
+            Self::At(uri) | Self::Among { uri, .. } => uri.clone(),
             Self::Under(root) => uri_below(root, &id.to_string()),
         };
         Ok(free_text("artifact location", uri)?)
@@ -96,6 +114,12 @@ impl Command for CreateExperiment {
         if let Some(other) = tx.experiment_named(&self.name).await? {
             let deleted = other.lifecycle == Lifecycle::Deleted;
             return Err(TrackingError::ExperimentExists { name: self.name.to_string(), deleted });
+        }
+        if let ArtifactLocation::Among { uri, last, beside } = &self.location {
+            let newer = tx.places_after(*last).await?;
+            if newer.iter().any(|(other, place)| !beside.admits(*other, place)) {
+                return Err(TrackingError::PlaceTaken(clip(uri)));
+            }
         }
         let last = tx.last_experiment().await?.unwrap_or(ExperimentId::DEFAULT);
         let id = ExperimentId(last.0 + 1);

@@ -10,8 +10,8 @@ use mainstay_core::id::RunId;
 use mainstay_core::scope::ResourceKind;
 
 pub use experiment::{
-    ArtifactLocation, CreateDefaultExperiment, CreateExperiment, DeleteExperiment, DeleteExperimentTag,
-    RenameExperiment, RestoreExperiment, SetExperimentTag,
+    ArtifactLocation, Beside, CreateDefaultExperiment, CreateExperiment, DeleteExperiment,
+    DeleteExperimentTag, RenameExperiment, RestoreExperiment, SetExperimentTag,
 };
 pub use io::{LogInputs, LogOutputs, RecordModelHistory};
 pub use log::{DeleteRunTag, LogBatch};

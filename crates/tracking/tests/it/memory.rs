@@ -140,6 +140,13 @@ impl TrackingTx for Tx {
     async fn last_experiment(&mut self) -> Result<Option<ExperimentId>, StorageError> {
         Ok(self.state.experiments.keys().max().copied())
     }
+    async fn places_after(
+        &mut self,
+        last: Option<ExperimentId>,
+    ) -> Result<Vec<(ExperimentId, String)>, StorageError> {
+        let after = self.state.experiments.values().filter(|experiment| Some(experiment.id) > last);
+        Ok(after.map(|experiment| (experiment.id, experiment.artifact_location.clone())).collect())
+    }
     async fn insert_experiment(&mut self, experiment: &Experiment) -> Result<(), ExperimentError> {
         assert!(self.state.experiments.insert(experiment.id, experiment.clone()).is_none());
         Ok(())
