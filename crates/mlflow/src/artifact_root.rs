@@ -11,15 +11,12 @@ use mainstay_tracking::experiment::ExperimentId;
 use thiserror::Error;
 
 use crate::artifact_owner::WORKSPACES;
-use crate::artifact_path::{SCHEME, decoded, decoded_once, stored_at, within};
+use crate::artifact_path::{SCHEME, decoded, stored_at, within};
+use crate::uri::{local_path, names_a_host, with_small_scheme};
 use crate::{Mlflow, MlflowError};
 
 /// Longest location, in characters (`MLFLOW_ARTIFACT_LOCATION_MAX_LENGTH`).
 const MAX_LOCATION: usize = 2_048;
-/// Schemes whose URIs say which host to ask.
-pub(crate) const NAMING_A_HOST: [&str; 9] =
-    ["abfss", "b2", "ftp", "hdfs", "http", "https", "r2", "sftp", "viewfs"];
-
 /// The text is no place for artifacts.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error(
@@ -309,38 +306,6 @@ fn begins(uri: &str, root: &str) -> bool {
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-fn names_a_host(uri: &str) -> bool {
-    let Some((scheme, rest)) = uri.split_once(':') else { return false };
-    let scheme = scheme.to_ascii_lowercase();
-    NAMING_A_HOST.contains(&scheme.as_str())
-        || (scheme == SCHEME.trim_end_matches(':') && rest.starts_with("//") && !rest.starts_with("///"))
-}
-
-/// The path of a place on this machine, if that is what a URI names.
-pub(crate) fn local_path(uri: &str) -> Option<PathBuf> {
-    if uri.starts_with('/') {
-        return Some(PathBuf::from(uri));
-    }
-    let rest = uri.strip_prefix("file:")?;
-    let path = match rest.strip_prefix("//") {
-        Some(rest) => rest.strip_prefix("localhost").unwrap_or(rest),
-        None => rest,
-    };
-    let plain = decoded_once(path).ok()?.unwrap_or_else(|| path.to_owned());
-    plain.starts_with('/').then(|| PathBuf::from(plain))
-}
-
-/// A URI whose scheme is written small, as whoever reads it takes it.
-pub(crate) fn with_small_scheme(mut uri: String) -> String {
-    let scheme = uri.find(':').unwrap_or(0);
-    if uri.bytes().take(scheme).all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
-        && let Some(scheme) = uri.get_mut(..scheme)
-    {
-        scheme.make_ascii_lowercase();
-    }
-    uri
-}
-
 /// Makes a relative place on this machine an absolute one (`resolve_uri_if_local`).
 fn resolved(uri: String, working_directory: &Path) -> String {
     let uri = with_small_scheme(uri);
@@ -484,15 +449,5 @@ mod tests {
         assert!(may("s3://b/p/models", &here) && !may_in_own("s3://b/p/models", &here));
         let proxied = "mlflow-artifacts:/workspaces/beta/7";
         assert!(may(proxied, &beta) && !may_in_own(proxied, &beta));
-    }
-
-    #[test]
-    fn local_places_are_known_by_their_paths() {
-        let path = |uri: &str| local_path(uri).map(|path| path.display().to_string());
-        assert_eq!(path("file:///a%20b/c").as_deref(), Some("/a b/c"));
-        assert_eq!(path("file:/a").as_deref(), Some("/a"));
-        assert_eq!(path("file://localhost/a").as_deref(), Some("/a"));
-        assert_eq!(path("/a%20b").as_deref(), Some("/a%20b"));
-        assert_eq!((path("file://host/a"), path("s3://b/a"), path("a")), (None, None, None));
     }
 }

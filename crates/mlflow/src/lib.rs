@@ -60,6 +60,7 @@ mod run_search;
 mod scorer;
 mod server_info;
 pub mod table;
+mod uri;
 mod webhook;
 mod webhook_body;
 pub mod wire;

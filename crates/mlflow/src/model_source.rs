@@ -5,7 +5,7 @@
 //! logged model that the request names, and no path may lead elsewhere. Runs of elsewhere are accepted by
 //! their names; only what lies here gets a digest, without which nothing is promoted.
 
-use std::path::{Component, Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use mainstay_api::caller::Caller;
@@ -26,9 +26,10 @@ use mainstay_tracking::run::Run;
 
 use crate::artifact_owner::is_readable;
 use crate::artifact_path::{decoded, stored_at, within};
-use crate::artifact_root::{NAMING_A_HOST, Place, local_path, with_small_scheme};
+use crate::artifact_root::Place;
 use crate::model_digest::digest;
 use crate::run::parse_run_id;
+use crate::uri::{NAMING_A_HOST, is_of_a_scheme, local_path, normal, with_small_scheme};
 use crate::{Error, Mlflow, MlflowError, alias, logged_model};
 
 /// What the clients write where a prompt version needs a source.
@@ -110,8 +111,8 @@ fn form(uri: &str) -> Result<Form, &'static str> {
         }
         "mlflow-artifacts" if rest.starts_with("//") => Ok(Form::OnHost),
         "mlflow-artifacts" => stored_at(&clean).and_then(Result::ok).map(Form::Stored).ok_or(ABSOLUTE),
-        // A drive letter.
-        one if one.len() == 1 => Err(LOCAL),
+        // A drive letter, or no scheme at all.
+        one if one.len() == 1 || !one.bytes().all(is_of_a_scheme) => Err(LOCAL),
         one => {
             let path =
                 rest.strip_prefix("//").map_or(rest, |rest| rest.find('/').map_or("", |at| &rest[at..]));
@@ -130,19 +131,6 @@ fn local_form(uri: &str, clean: &str) -> Result<Form, &'static str> {
     }
     let path = local_path(uri).filter(|_| !clean.contains('#') && !clean.contains(char::is_control));
     path.map(|path| Form::Local(normal(&path))).ok_or(LOCAL)
-}
-
-/// A path without `.` and `..`.
-fn normal(path: &Path) -> PathBuf {
-    let mut normal = PathBuf::new();
-    for component in path.components() {
-        match component {
-            Component::ParentDir => drop(normal.pop()),
-            Component::CurDir => {}
-            part => normal.push(part),
-        }
-    }
-    normal
 }
 
 fn models_form(rest: &str) -> Result<Form, &'static str> {
@@ -482,6 +470,8 @@ mod tests {
             "/srv/a#b",
             "file://123.456.789.123/path",
             "C:\\model",
+            " mlflow-artifacts:/0/r/artifacts/x",
+            "a_b://host/x",
             "mlflow-artifacts:/0/../../etc",
             "mlflow-artifacts://host/%2e%2e%2f%252e%252e/x",
             "s3://bucket",

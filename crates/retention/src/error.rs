@@ -32,7 +32,7 @@ pub enum RetentionError {
     #[error("the default experiment stays, as runs go there whose client names none; purge what is in it")]
     DefaultExperiment,
     /// Something still needs it.
-    #[error("{target} is still needed by {}; delete that first, or leave this", list(.by))]
+    #[error("{target}: still needed by {}; delete that first, or leave this", list(.by))]
     Held {
         /// What was to go.
         target: Target,
