@@ -45,7 +45,6 @@ const OTHER_HOST: &str = "It is not a valid remote uri: a file: URI names a file
 const ABSOLUTE: &str = "Give an absolute path, without relative path references, '#' or control characters.";
 const HOST: &str = "It names a host to load from. That must be where the artifacts of the run or logged model are that \
     the request names.";
-const CLOSED: &str = "It lies in no experiment that you may read: name the run or logged model that has it.";
 const OTHER_REGISTRY: &str = "Registered models are named by models:/name/version, without a host.";
 const PROMPT: &str = "Prompt versions cannot be used as model version sources.";
 
@@ -225,19 +224,8 @@ async fn directory(
     (uri, run, logged): (&str, Option<&RunRef>, Option<&LoggedModel>),
 ) -> Result<Option<Place>, Error> {
     match form {
-        Form::Registered(..) => Ok(None),
-        Form::Elsewhere => {
-            // Whoever asks for it is judged, see `version_place`. But a version keeps what it names from being purged.
-            let place = state.place(uri).and_then(Result::ok).filter(|_| caller.holds_levels());
-            let Some(place) = place else { return Ok(None) };
-            let (root, _) = owner(state, caller, run, logged).await?;
-            let root = root.and_then(|root| state.place(&root)?.ok());
-            if root.is_some_and(|root| place.is_within(&root)) || is_readable(state, caller, &place).await? {
-                Ok(None)
-            } else {
-                Err(invalid(uri, CLOSED))
-            }
-        }
+        // What this server may read there by its own means is judged when somebody asks for it, see `version_place`.
+        Form::Elsewhere | Form::Registered(..) => Ok(None),
         Form::LoggedModel(id, below) => match logged {
             Some(logged) if logged.id == id => Ok(place(state, &logged.artifact_uri, &below)),
             _ => Err(invalid(uri, MUST_OWN_MODEL)),

@@ -92,7 +92,7 @@ pub enum TrackingError {
     /// Other things lie at the place that was named for an experiment.
     #[error(
         "Invalid value '{0}' for parameter 'artifact_location': it lies among the artifacts of another experiment, \
-         around them, or other files lie there. Name another place."
+         around them, or where other files lie; name another place"
     )]
     PlaceTaken(String),
     /// There is no such run.
