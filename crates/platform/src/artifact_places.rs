@@ -11,7 +11,7 @@ use futures::TryStreamExt as _;
 use mainstay_core::error::StorageError;
 use mainstay_core::object::{ObjectPath, Objects};
 use mainstay_mlflow::ArtifactRoot;
-use mainstay_retention::port::{Artifacts, PurgeReader};
+use mainstay_retention::port::Artifacts;
 use mainstay_retention::purge::Measure;
 use mainstay_retention::target::{Target, TargetKind};
 
@@ -21,7 +21,6 @@ use crate::Platform;
 pub struct ArtifactPlaces {
     objects: Arc<dyn Objects>,
     root: Arc<ArtifactRoot>,
-    reader: Arc<dyn PurgeReader>,
 }
 
 /// What a place is to a target.
@@ -37,29 +36,17 @@ enum Own {
 impl ArtifactPlaces {
     /// Those of a platform.
     pub fn new(platform: &Platform) -> Self {
-        let (objects, root) = (Arc::clone(&platform.objects), Arc::clone(&platform.artifact_root));
-        Self { objects, root, reader: Arc::new(platform.database.reader.clone()) }
+        Self { objects: Arc::clone(&platform.objects), root: Arc::clone(&platform.artifact_root) }
     }
 
-    async fn own(&self, target: &Target, place: &str) -> Result<Own, StorageError> {
+    fn own(&self, target: &Target, place: &str) -> Own {
         let found = self.root.locate(place, &self.objects);
         let folder = found.and_then(|(objects, path)| Some((objects, own_folder(target, &path)?)));
-        Ok(match folder {
-            Some((objects, path)) if !self.has_others(target, &path).await? => Own::Folder(objects, path),
+        match folder {
+            Some((objects, path)) => Own::Folder(objects, path),
             None if target.kind == TargetKind::Experiment => Own::Nothing,
-            _ => Own::Elsewhere,
-        })
-    }
-
-    /// Whether the place of another experiment lies in a target's folder: nobody names one there, but what was imported
-    /// may have been anywhere.
-    async fn has_others(&self, target: &Target, folder: &ObjectPath) -> Result<bool, StorageError> {
-        let places = self.reader.places_naming(&target.id).await?;
-        Ok(places.iter().filter_map(|place| self.root.locate(place, &self.objects)).any(|(_, path)| {
-            let below = path.as_str().strip_prefix(folder.as_str());
-            let is_own = target.kind == TargetKind::Experiment && below == Some("");
-            below.is_some_and(|below| below.is_empty() || below.starts_with('/')) && !is_own
-        }))
+            None => Own::Elsewhere,
+        }
     }
 }
 
@@ -87,7 +74,7 @@ fn own_folder(target: &Target, path: &ObjectPath) -> Option<ObjectPath> {
 #[async_trait]
 impl Artifacts for ArtifactPlaces {
     async fn measure(&self, target: &Target, place: &str) -> Result<Measure, StorageError> {
-        match self.own(target, place).await? {
+        match self.own(target, place) {
             Own::Folder(objects, path) => measure(&*objects, path).await,
             Own::Nothing => Ok(Measure::default()),
             Own::Elsewhere => Ok(Measure { elsewhere: true, ..Measure::default() }),
@@ -109,7 +96,7 @@ impl Artifacts for ArtifactPlaces {
     }
 
     async fn remove(&self, target: &Target, place: &str) -> Result<(), StorageError> {
-        match self.own(target, place).await? {
+        match self.own(target, place) {
             Own::Folder(objects, path) => objects.delete(&path).await.map(drop),
             Own::Nothing | Own::Elsewhere => Ok(()),
         }

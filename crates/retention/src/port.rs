@@ -79,8 +79,6 @@ pub trait PurgeReader: Send + Sync {
         workspace: &Name,
         targets: &[Target],
     ) -> Result<Vec<(Found, Vec<Hold>)>, StorageError>;
-    /// Places of experiments, of any workspace, in which this name occurs, or may occur once they are decoded.
-    async fn places_naming(&self, name: &str) -> Result<Vec<String>, StorageError>;
 }
 
 /// What the commands on rules write through.

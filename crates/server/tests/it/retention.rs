@@ -6,16 +6,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_trait::async_trait;
 use http::{Method, StatusCode};
 use mainstay_core::error::StorageError;
-use mainstay_core::experiment::ExperimentName;
 use mainstay_core::principal::{Actor, Grant, Principal, Role};
-use mainstay_core::scope::default_workspace;
 use mainstay_core::time::{MachineTime, ManualClock};
 use mainstay_platform::artifact_places::ArtifactPlaces;
 use mainstay_platform::sweeper::Sweeper;
 use mainstay_retention::port::Artifacts;
 use mainstay_retention::purge::Measure;
 use mainstay_retention::target::Target;
-use mainstay_tracking::command::{ArtifactLocation, CreateExperiment};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -295,50 +292,4 @@ async fn a_purge_that_is_interrupted_at_each_step_ends_whole() {
     }
     assert!(at >= 8, "it was killed at {at} places");
     app.platform.close().await;
-}
-
-/// Clients name traces, and what was imported may lie anywhere.
-#[tokio::test(flavor = "multi_thread")]
-async fn what_lies_in_a_folder_of_another_experiment_stays() {
-    for app in TestApp::on_each_database("within").await {
-        let mut at = Vec::new();
-        for place in ["team", "team/traces/nightly", "team/traces/%6Fdd"] {
-            let create = CreateExperiment {
-                workspace: default_workspace(),
-                name: ExperimentName::new(place).unwrap(),
-                location: ArtifactLocation::At(format!("mlflow-artifacts:/{place}")),
-                tags: Vec::new(),
-            };
-            at.push(app.platform.tracking.run(&app.caller(), create).await.unwrap().id.to_string());
-        }
-        let within = ["nightly", "odd"].map(|trace| format!("{PROXY}/team/traces/{trace}/f"));
-        for file in &within {
-            assert_eq!(app.send(Method::PUT, file, &[], "bytes").await.status, 200);
-        }
-        let purge = async |experiment: &str, trace: &str| {
-            let place =
-                json!({"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": experiment}});
-            let info = json!({"trace_id": trace, "trace_location": place, "state": "OK",
-                "request_time": "2026-01-01T00:00:00Z"});
-            app.post("/api/3.0/mlflow/traces", &json!({"trace": {"trace_info": info}})).await.expect(200);
-            let started =
-                app.post(PURGES, &json!({"targets": [{"kind": "trace", "id": trace}]})).await.expect(202);
-            sweep(&app).await;
-            let id = started["purge"]["id"].as_str().unwrap();
-            app.get(&format!("{PURGES}/{id}")).await.expect(200)["done"].clone()
-        };
-        for trace in ["nightly", "odd"] {
-            let done = purge(&at[0], trace).await;
-            assert_eq!((&done["objects"], &done["elsewhere"]), (&json!(0), &json!(1)), "{done}");
-        }
-        for file in &within {
-            assert_eq!(app.get(file).await.text(), "bytes", "{file}");
-        }
-        // A folder of its own goes.
-        let own = format!("{PROXY}/team/traces/daily/artifacts/f");
-        assert_eq!(app.send(Method::PUT, &own, &[], "bytes").await.status, 200);
-        assert_eq!(purge(&at[0], "daily").await["objects"], 1);
-        assert_eq!(app.get(&own).await.status, 404);
-        app.platform.close().await;
-    }
 }

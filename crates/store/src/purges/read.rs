@@ -23,16 +23,8 @@ const UNFINISHED: &str =
 const ITEMS: &str = "SELECT kind, id, place, measured FROM purge_items WHERE purge = $1 \
     ORDER BY CASE kind WHEN 'experiment' THEN 1 ELSE 0 END, kind, id LIMIT $2";
 
-const PLACES_NAMING: &str = "SELECT artifact_location FROM experiments \
-    WHERE replace(artifact_location, $1, '') <> artifact_location OR artifact_location LIKE '%!%%' ESCAPE '!'";
-
 #[async_trait]
 impl PurgeReader for Reader {
-    async fn places_naming(&self, name: &str) -> Result<Vec<String>, StorageError> {
-        let rows = self.rows(PLACES_NAMING, params![name]).await?;
-        rows.iter().map(|row| row.text(0).map(str::to_owned)).collect()
-    }
-
     async fn purges(&self, workspace: &Name, page: &PageRequest) -> Result<Page<Purge>, StorageError> {
         let (started, id) = after::<(i64, String)>(page)?.unwrap_or((i64::MAX, String::new()));
         let rows = self
