@@ -1,6 +1,8 @@
 //! Who gave an experiment its name. Pipelines keep their runs in the experiment that bears the name of their project: not in
 //! one that somebody has called so who is let in by levels alone, and could change there what a pipeline writes.
 
+use std::sync::Arc;
+
 use mainstay_core::action::Action;
 use mainstay_core::command::Authorizer as _;
 use mainstay_core::error::StorageError;
@@ -18,8 +20,8 @@ use crate::Platform;
 const PAGE: usize = 100;
 
 impl Platform {
-    /// The user who gave an experiment its name, if no role lets them write to whatever the workspace has.
-    pub async fn named_without_role(
+    /// The user who gave an experiment its name, if levels let them write there, and no role does.
+    pub async fn named_by_level(
         &self,
         workspace: &Name,
         experiment: ExperimentId,
@@ -29,8 +31,11 @@ impl Platform {
         let people = self.database.reader.people().await?;
         let Some(user) = people.user(&name) else { return Ok(None) };
         let by_roles = Principal::new(actor.clone(), people.grants_of(user));
+        let levels = Arc::new(people.permissions_of(&name, None));
+        let by_both = by_roles.clone().with_permissions(levels);
         let scope = Scope::new(workspace.clone(), experiment_subject(experiment));
-        Ok((!self.authority.allows(&by_roles, Action::RunWrite, &scope)).then_some(actor))
+        let may = |who: &Principal| self.authority.allows(who, Action::RunWrite, &scope);
+        Ok((may(&by_both) && !may(&by_roles)).then_some(actor))
     }
 
     async fn named_by(

@@ -179,13 +179,17 @@ async fn a_place_where_files_lie_is_nobodys_by_a_level() {
     assert_eq!(app.send(Method::PUT, &file, &[], "secret").await.status, 200);
     let mut levels = Permissions::default();
     levels.add(&default_workspace(), ResourceKind::Workspace, &Pattern::new("*"), Level::Use);
-    app.act_as(Principal::new(Actor::user("ann"), Vec::new()).with_permissions(Arc::new(levels)));
+    app.act_as(Principal::new(Actor::user("ann"), Vec::new()).with_permissions(Arc::new(levels.clone())));
     for place in ["loose", "loose/of", "loose/of/x.txt", "loose/of/x.txt/y"] {
         let (status, _) = placed(&app, place, &format!("mlflow-artifacts:/{place}")).await;
         assert_eq!(status, if place.ends_with('y') { 200 } else { 400 }, "{place}");
     }
     assert_eq!(placed(&app, "free", "mlflow-artifacts:/loose/free").await.0, 200);
-    app.act_as(with_role(Role::Developer, "default"));
+    // A role may, whatever levels its holder has besides.
+    levels = Permissions::default();
+    levels.add(&default_workspace(), ResourceKind::Experiment, &Pattern::new("0"), Level::Manage);
+    let dev = with_role(Role::Developer, "default").with_permissions(Arc::new(levels));
+    app.act_as(dev);
     assert_eq!(placed(&app, "a role may", "mlflow-artifacts:/loose/of").await.0, 200);
     app.platform.close().await;
 }

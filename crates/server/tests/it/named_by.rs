@@ -8,8 +8,8 @@ use mainstay_core::experiment::ExperimentId;
 use mainstay_core::permission::{Level, Pattern, Permissions};
 use mainstay_core::principal::{Actor, Grant, Principal, Role};
 use mainstay_core::scope::{ResourceKind, default_workspace};
-use mainstay_governance::command::{CreateUser, DeleteUser, GrantRole};
-use mainstay_governance::people::Number;
+use mainstay_governance::command::{Before, CreateUser, DeleteUser, GrantPermission, GrantRole};
+use mainstay_governance::people::{Number, Target};
 use mainstay_governance::port::GovernanceTx;
 use mainstay_governance::user::{Password, PasswordHash, UserName};
 use mainstay_platform::authority::local_user;
@@ -37,6 +37,14 @@ async fn user(app: &TestApp, name: &str, role: Option<Role>) -> Principal {
     }
     let mut levels = Permissions::default();
     levels.add(&default_workspace(), ResourceKind::Workspace, &Pattern::new("*"), Level::Edit);
+    let held = GrantPermission {
+        workspace: default_workspace(),
+        user: name.clone(),
+        on: Target::new(ResourceKind::Workspace, "*").unwrap(),
+        level: Level::Edit,
+        before: Before::Any,
+    };
+    people.run(&local_user(), held).await.unwrap();
     Principal::new(name.actor(), grants).with_permissions(Arc::new(levels))
 }
 
@@ -55,13 +63,14 @@ async fn nobody_gets_the_runs_of_a_pipeline_by_the_name_of_its_project() {
         app.post(&format!("{API}/{path}"), &body).await.expect(200);
     };
     let stranger =
-        async |id: ExperimentId| app.platform.named_without_role(&default_workspace(), id).await.unwrap();
+        async |id: ExperimentId| app.platform.named_by_level(&default_workspace(), id).await.unwrap();
     let (anns, devs) = (made(&ann, "anns").await, made(&dev, "devs").await);
     assert_eq!((stranger(anns).await, stranger(devs).await), (Some(Actor::user("ann")), None));
     assert_eq!(stranger(ExperimentId::DEFAULT).await, None);
     // What counts is who gave the name that it has, whatever else happened since.
     call(&ann, "update", json!({"experiment_id": devs.to_string(), "new_name": "deliveries"})).await;
     call(&dev, "update", json!({"experiment_id": anns.to_string(), "new_name": "churn"})).await;
+    call(&ann, "update", json!({"experiment_id": anns.to_string(), "new_name": "churn"})).await;
     // More than are read at once.
     for n in 0..120 {
         call(

@@ -83,17 +83,17 @@ pub(super) async fn experiment(
     }
 }
 
-/// Refuses an experiment in which somebody could change what is written that may not write to all of the workspace.
+/// Refuses an experiment that somebody named who is let in by levels alone, and could change what is written there.
 async fn ours(
     platform: &Platform,
     workspace: &Name,
     experiment: Experiment,
 ) -> Result<Experiment, StepError> {
-    let theirs = platform.named_without_role(workspace, experiment.id).await.map_err(StepError::of)?;
+    let theirs = platform.named_by_level(workspace, experiment.id).await.map_err(StepError::of)?;
     let Some(actor) = theirs else { return Ok(experiment) };
     let message = format!(
-        "{actor}, who has no role in this workspace that may write, gave experiment {} the name of the project: \
-         rename it, and the step creates another",
+        "{actor} gave experiment {} the name of the project, and may write there by a level alone, so that what the \
+         pipeline keeps there could be changed: rename it, and the step creates another",
         experiment.name
     );
     Err(StepError::refused(ErrorCode::PermissionDenied, message))

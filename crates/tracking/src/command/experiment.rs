@@ -195,6 +195,9 @@ impl Command for RenameExperiment {
             let deleted = other.lifecycle == Lifecycle::Deleted;
             return Err(TrackingError::ExperimentExists { name: self.name.to_string(), deleted });
         }
+        if experiment.name == self.name {
+            return Ok(());
+        }
         let body = json!({"from": experiment.name, "to": self.name});
         experiment.name = self.name.clone();
         experiment.updated = tx.now();
