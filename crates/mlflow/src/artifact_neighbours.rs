@@ -1,8 +1,9 @@
 //! The place that somebody names for a new experiment, among what is there already.
 //!
 //! Whoever has an experiment reads, replaces and removes what lies at its place, and so do the purges of its runs, logged
-//! models and traces. So the folders of these are no place of another experiment; and whoever holds levels names neither a
-//! place in or around that of an experiment that is not theirs to write, nor one where files lie that no experiment has.
+//! models and traces. So the folders of these are no place of another experiment; and whoever holds levels, and no role
+//! that may write, names neither a place in or around that of an experiment that is not theirs to write, nor one where
+//! files lie already, unless it is within one of theirs.
 
 use std::fmt;
 use std::sync::Arc;
