@@ -141,3 +141,103 @@ fn unread(error: StorageError) -> AuthenticationError {
     tracing::warn!(%error, "users");
     AuthenticationError::Unauthenticated
 }
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt as _;
+    use mainstay_core::command::{Command, Commands};
+    use mainstay_core::entropy::SeededEntropy;
+    use mainstay_core::time::{MachineTime, ManualClock};
+    use mainstay_governance::command::{CreateUser, DeleteUser, SetPassword};
+    use mainstay_governance::people::Number;
+    use mainstay_governance::policy::Mode;
+    use mainstay_governance::port::PeopleTx;
+    use mainstay_governance::user::{Password, PasswordHash, UserName};
+    use mainstay_store::{Database, Surroundings};
+
+    use super::*;
+    use crate::authority::{Authority, local_user};
+
+    struct Bench {
+        database: Database,
+        entropy: Arc<SeededEntropy>,
+        hashing: Arc<Hashing>,
+        passwords: Passwords,
+    }
+
+    impl Bench {
+        async fn new(directory: &std::path::Path) -> Self {
+            let clock = Arc::new(ManualClock::starting_at(MachineTime::from_micros(1_000_000)));
+            let entropy = Arc::new(SeededEntropy::new(7));
+            let surroundings =
+                Surroundings { clock: clock.clone(), entropy: entropy.clone(), guard_events: true };
+            let database = Database::open_sqlite(directory, surroundings).await.unwrap();
+            let reader = Arc::new(database.reader.clone());
+            let hashing = Arc::new(Hashing::new(reader, entropy.clone(), clock.clone()));
+            let people = Directory::new(&database, clock.clone(), None);
+            let passwords = Passwords::new(people, hashing.clone(), clock, &*entropy);
+            Self { database, entropy, hashing, passwords }
+        }
+
+        async fn run<C>(&self, command: C)
+        where
+            C: Command<Tx = dyn PeopleTx>,
+            C::Error: std::fmt::Debug,
+        {
+            let authority = Arc::new(Authority::open(Mode::Local, &self.database).unwrap());
+            let commands = Commands::<dyn PeopleTx>::new(Arc::new(self.database.writer.clone()), authority);
+            commands.run(&local_user(), command).await.unwrap();
+        }
+
+        fn hash(&self, password: &str) -> PasswordHash {
+            PasswordHash::of(&Password::new(password).unwrap(), &*self.entropy).unwrap()
+        }
+
+        async fn shows(&self, password: &str) -> Result<(), AuthenticationError> {
+            self.passwords.verify("ann", password.to_owned(), None).await.map(drop)
+        }
+
+        /// What is answered without a turn to hash; nothing if it takes one.
+        async fn shows_in_between(&self, password: &str) -> Option<Result<(), AuthenticationError>> {
+            // What changed is read before.
+            self.passwords.directory.find("ann").await.unwrap();
+            let _turns = (self.hashing.turn().await.unwrap(), self.hashing.turn().await.unwrap());
+            self.shows(password).now_or_never()
+        }
+    }
+
+    /// Pages that are open go on to show a password that was changed: each request would take a turn from the others.
+    #[tokio::test]
+    async fn a_former_password_is_hashed_once_and_no_guess() {
+        let directory = tempfile::tempdir().unwrap();
+        let bench = Bench::new(directory.path()).await;
+        let name = UserName::new("ann").unwrap();
+        let (id, password) = (Number::draw(&*bench.entropy), bench.hash("the first password"));
+        bench.run(CreateUser { name: name.clone(), id, admin: false, password }).await;
+        assert_eq!(bench.shows_in_between("the first password").await, None, "it is not known yet");
+        assert_eq!(bench.shows("the first password").await, Ok(()));
+        assert_eq!(bench.shows_in_between("the first password").await, Some(Ok(())));
+
+        let refused = Err(AuthenticationError::Unauthenticated);
+        for change in ["the second password", "the third password"] {
+            bench.run(SetPassword { name: name.clone(), password: bench.hash(change) }).await;
+            assert_eq!(bench.shows_in_between("the first password").await, None, "it may be the new one");
+            assert_eq!(bench.shows("the first password").await, refused);
+            for _ in 0..100 {
+                assert_eq!(bench.shows_in_between("the first password").await, Some(refused.clone()));
+            }
+        }
+        // It may be set again.
+        bench.run(SetPassword { name: name.clone(), password: bench.hash("the first password") }).await;
+        assert_eq!(bench.shows("the first password").await, Ok(()));
+        bench.run(DeleteUser { name }).await;
+        assert_eq!(bench.shows("the first password").await, refused);
+        assert_eq!(bench.shows_in_between("the first password").await, Some(refused.clone()));
+        // A guess takes its turn, and alone is counted.
+        assert_eq!(bench.shows_in_between("a guess").await, None);
+        for guess in 0..20 {
+            assert_eq!(bench.shows("a guess").await, refused, "guess {guess}");
+        }
+        assert!(matches!(bench.shows("a guess").await, Err(AuthenticationError::TooManyAttempts(_))));
+    }
+}
