@@ -60,15 +60,14 @@ pub(crate) async fn named(
         return Ok(ArtifactLocation::At(uri));
     };
     let named = Named { state: Arc::clone(state), caller: caller.clone(), place };
-    let others = state.tracked.experiments(&caller.workspace).await?;
     let (mut last, mut is_theirs) = (None, false);
-    for other in others.iter().map(|found| &found.experiment) {
-        if !named.admits(other.id, &other.artifact_location) {
+    for (other, other_place) in state.tracked.places(&caller.workspace).await? {
+        if !named.admits(other, &other_place) {
             return Err(TrackingError::PlaceTaken(clip(&uri)).into());
         }
-        let around = state.place(&other.artifact_location).and_then(Result::ok);
+        let around = state.place(&other_place).and_then(Result::ok);
         is_theirs |= around.is_some_and(|around| named.place.is_within(&around));
-        last = last.max(Some(other.id));
+        last = Some(other);
     }
     let by_levels = caller.holds_levels() && !caller.could_by_role(Action::RunWrite);
     if by_levels && !is_theirs && !is_empty(&named.place).await? {

@@ -90,12 +90,12 @@ impl Around {
 
 async fn around(state: &Mlflow, workspace: &Name, place: &Place) -> Result<Around, Error> {
     let mut around = Around { outer: Vec::new(), inner: Vec::new() };
-    for found in state.tracked.experiments(workspace).await? {
-        let Some(Ok(own)) = state.place(&found.experiment.artifact_location) else { continue };
+    for (id, named) in state.tracked.places(workspace).await? {
+        let Some(Ok(own)) = state.place(&named) else { continue };
         if place.is_within(&own) {
-            around.outer.push(found.experiment.id);
+            around.outer.push(id);
         } else if own.is_within(place) {
-            around.inner.push(found.experiment.id);
+            around.inner.push(id);
         }
     }
     Ok(around)
@@ -140,10 +140,10 @@ pub(crate) fn root_of(workspace: &Name) -> Option<ObjectPath> {
 
 /// What somebody of the default workspace sees in the root of the store.
 pub(crate) async fn seen(state: &Mlflow, caller: &Caller, mut all: Vec<Entry>) -> Result<Vec<Entry>, Error> {
-    let experiments = state.tracked.experiments(&caller.workspace).await?;
+    let experiments = state.tracked.places(&caller.workspace).await?;
     let readable = caller.readable();
     all.retain(|entry| match ExperimentId::parse(&entry.name) {
-        Ok(id) => readable.has(id) && experiments.iter().any(|found| found.experiment.id == id),
+        Ok(id) => readable.has(id) && experiments.iter().any(|(other, _)| *other == id),
         Err(_) if caller.is_confined() => false,
         Err(_) => !RESERVED.contains(&entry.name.as_str()) && !entry.name.eq_ignore_ascii_case(WORKSPACES),
     });

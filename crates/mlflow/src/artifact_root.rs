@@ -46,11 +46,13 @@ enum ReadAt {
 }
 
 /// A place in one of our stores.
-pub(crate) struct Place {
-    pub(crate) objects: Arc<dyn Objects>,
-    pub(crate) path: ObjectPath,
-    /// Whether it is in our own store.
-    is_own: bool,
+pub struct Place {
+    /// The store.
+    pub objects: Arc<dyn Objects>,
+    /// Where in it.
+    pub path: ObjectPath,
+    /// Whether that is our own store.
+    pub is_own: bool,
 }
 
 impl Place {
@@ -126,11 +128,22 @@ impl ArtifactRoot {
 
     /// In which store what a URI names lies, and where: in `own`, or in the place that is read here. `None` if it is
     /// elsewhere, or no path.
-    pub fn locate(&self, uri: &str, own: &Arc<dyn Objects>) -> Option<(Arc<dyn Objects>, ObjectPath)> {
-        self.place(uri, own)?.ok().map(|place| (place.objects, place.path))
+    pub fn locate(&self, uri: &str, own: &Arc<dyn Objects>) -> Option<Place> {
+        self.place(uri, own)?.ok()
     }
 
-    /// The same; `Some(Err(_))` if it is no path.
+    /// The same, or the nearest folder above that has a path: what has none may still lie in it.
+    pub fn locate_around(&self, uri: &str, own: &Arc<dyn Objects>) -> Option<Place> {
+        let mut around = uri;
+        loop {
+            match self.place(around, own)? {
+                Ok(place) => return Some(place),
+                Err(_) => around = around.rsplit_once('/')?.0,
+            }
+        }
+    }
+
+    /// The same as [`locate`](Self::locate); `Some(Err(_))` if it is no path.
     fn place(&self, uri: &str, own: &Arc<dyn Objects>) -> Option<Result<Place, MlflowError>> {
         if let Some(path) = stored_at(uri) {
             return Some(path.map(|path| Place::own(Arc::clone(own), path)));

@@ -90,7 +90,7 @@ use mainstay_tracking::port::{RunSearch, TrackingReader, TrackingTx};
 use mainstay_api::dialect::{self, ApiError};
 use mainstay_api::route::Route;
 
-pub use artifact_root::{ArtifactRoot, InvalidArtifactRoot};
+pub use artifact_root::{ArtifactRoot, InvalidArtifactRoot, Place};
 pub use error::MlflowError;
 
 /// A handler's error here.

@@ -1,53 +1,106 @@
 //! Artifacts of what is purged: how much there is, and removing it.
 //!
 //! Only a folder that bears the name of the very thing is removed. A place that several things share, since somebody
-//! named it so, is left alone, as is what lies where this server does not reach.
+//! named it so, is left alone, as is what lies where this server does not reach. Nobody puts an experiment into such a
+//! folder, but one that was imported may have its place anywhere: then the folder is left alone, too.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
+use std::iter::once;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::TryStreamExt as _;
 use mainstay_core::error::StorageError;
 use mainstay_core::object::{ObjectPath, Objects};
-use mainstay_mlflow::ArtifactRoot;
-use mainstay_retention::port::Artifacts;
+use mainstay_mlflow::{ArtifactRoot, Place};
+use mainstay_retention::port::{Artifacts, Folders};
 use mainstay_retention::purge::Measure;
 use mainstay_retention::target::{Target, TargetKind};
+use mainstay_tracking::experiment::ExperimentId;
+use mainstay_tracking::port::TrackingReader;
 
 use crate::Platform;
 
 /// The stores of this server, and how URIs lead into them.
+#[derive(Clone)]
 pub struct ArtifactPlaces {
     objects: Arc<dyn Objects>,
     root: Arc<ArtifactRoot>,
+    tracked: Arc<dyn TrackingReader>,
+}
+
+impl ArtifactPlaces {
+    /// Those of a platform.
+    pub fn new(platform: &Platform) -> Self {
+        let (objects, root) = (Arc::clone(&platform.objects), Arc::clone(&platform.artifact_root));
+        Self { objects, root, tracked: Arc::new(platform.database.reader.clone()) }
+    }
 }
 
 /// What a place is to a target.
 enum Own {
     /// A folder of its own.
-    Folder(Arc<dyn Objects>, ObjectPath),
+    Folder(Place),
     /// Nothing that is its own: what lies there belongs to the things in it.
     Nothing,
     /// Out of reach, or not its own alone.
     Elsewhere,
 }
 
-impl ArtifactPlaces {
-    /// Those of a platform.
-    pub fn new(platform: &Platform) -> Self {
-        Self { objects: Arc::clone(&platform.objects), root: Arc::clone(&platform.artifact_root) }
+/// The folders of what is purged, and the places of experiments that may lie in them.
+///
+/// The experiments are read once; from then on only those that came. One that is gone meanwhile counts still.
+struct ArtifactFolders {
+    places: ArtifactPlaces,
+    last: Option<ExperimentId>,
+    experiments: Experiments,
+}
+
+impl ArtifactFolders {
+    async fn own(&mut self, target: &Target, place: &str) -> Result<Own, StorageError> {
+        let ArtifactPlaces { objects, root, tracked } = &self.places;
+        let found = root.locate(place, objects);
+        let folder = found.and_then(|place| Some(Place { path: own_folder(target, &place.path)?, ..place }));
+        let Some(folder) = folder else {
+            return Ok(if target.kind == TargetKind::Experiment { Own::Nothing } else { Own::Elsewhere });
+        };
+        for (id, named) in tracked.all_places(self.last).await? {
+            if let Some(place) = root.locate_around(&named, objects) {
+                self.experiments.insert(place.is_own, place.path.as_str(), id);
+            }
+            self.last = Some(id);
+        }
+        let is_shared = self.experiments.lie_in(folder.is_own, folder.path.as_str(), target);
+        Ok(if is_shared { Own::Elsewhere } else { Own::Folder(folder) })
+    }
+}
+
+/// Experiments by whether they lie in our own store, and their place there.
+#[derive(Default)]
+struct Experiments(BTreeMap<(bool, String), Vec<ExperimentId>>);
+
+impl Experiments {
+    fn insert(&mut self, is_own: bool, path: &str, id: ExperimentId) {
+        self.0.entry((is_own, path.to_owned())).or_default().push(id);
     }
 
-    fn own(&self, target: &Target, place: &str) -> Own {
-        let found = self.root.locate(place, &self.objects);
-        let folder = found.and_then(|(objects, path)| Some((objects, own_folder(target, &path)?)));
-        match folder {
-            Some((objects, path)) => Own::Folder(objects, path),
-            None if target.kind == TargetKind::Experiment => Own::Nothing,
-            None => Own::Elsewhere,
-        }
+    /// Whether others than the target have their place in a folder, or have the folder itself.
+    fn lie_in(&self, is_own: bool, folder: &str, target: &Target) -> bool {
+        let is_other =
+            |id: &ExperimentId| target.kind != TargetKind::Experiment || target.id != id.to_string();
+        self.0
+            .range((is_own, folder.to_owned())..)
+            .map_while(|((own, path), ids)| {
+                Some((path.strip_prefix(folder).filter(|_| *own == is_own)?, ids))
+            })
+            .filter(|(below, _)| below.is_empty() || below.starts_with('/'))
+            .any(|(_, ids)| ids.iter().any(is_other))
     }
+}
+
+/// The folders above a path, the nearest first.
+fn above(path: &str) -> impl Iterator<Item = &str> {
+    path.rmatch_indices('/').filter_map(|(at, _)| path.get(..at))
 }
 
 /// The part of a path that is the target's alone. It is known by the end of the path, as the server has given it: what is
@@ -73,31 +126,40 @@ fn own_folder(target: &Target, path: &ObjectPath) -> Option<ObjectPath> {
 
 #[async_trait]
 impl Artifacts for ArtifactPlaces {
-    async fn measure(&self, target: &Target, place: &str) -> Result<Measure, StorageError> {
-        match self.own(target, place) {
-            Own::Folder(objects, path) => measure(&*objects, path).await,
+    async fn folders(&self) -> Result<Box<dyn Folders>, StorageError> {
+        let (places, experiments) = (self.clone(), Experiments::default());
+        Ok(Box::new(ArtifactFolders { places, last: None, experiments }))
+    }
+
+    async fn measure_all(&self, places: &[String]) -> Result<u64, StorageError> {
+        let mut folders: Vec<Place> =
+            places.iter().filter_map(|place| self.root.locate(place, &self.objects)).collect();
+        folders.sort_by(|a, b| a.path.cmp(&b.path));
+        let (mut first, mut counted) = (Vec::new(), HashSet::new());
+        for place in &folders {
+            first.push(is_counted_first(&mut counted, place.is_own, place.path.as_str()));
+        }
+        let mut bytes = 0_u64;
+        for (place, _) in folders.into_iter().zip(first).filter(|(_, is_first)| *is_first) {
+            bytes = bytes.saturating_add(measure(place).await?.bytes);
+        }
+        Ok(bytes)
+    }
+}
+
+#[async_trait]
+impl Folders for ArtifactFolders {
+    async fn measure(&mut self, target: &Target, place: &str) -> Result<Measure, StorageError> {
+        match self.own(target, place).await? {
+            Own::Folder(place) => measure(place).await,
             Own::Nothing => Ok(Measure::default()),
             Own::Elsewhere => Ok(Measure { elsewhere: true, ..Measure::default() }),
         }
     }
 
-    async fn measure_all(&self, places: &[String]) -> Result<u64, StorageError> {
-        let mut folders: Vec<(Arc<dyn Objects>, ObjectPath)> =
-            places.iter().filter_map(|place| self.root.locate(place, &self.objects)).collect();
-        folders.sort_by(|(_, a), (_, b)| a.cmp(b));
-        let (mut bytes, mut counted) = (0_u64, HashSet::new());
-        for (objects, path) in &folders {
-            let store = Arc::as_ptr(objects).cast::<()>().addr();
-            if is_counted_first(&mut counted, store, path.as_str()) {
-                bytes = bytes.saturating_add(measure(&**objects, path.clone()).await?.bytes);
-            }
-        }
-        Ok(bytes)
-    }
-
-    async fn remove(&self, target: &Target, place: &str) -> Result<(), StorageError> {
-        match self.own(target, place) {
-            Own::Folder(objects, path) => objects.delete(&path).await.map(drop),
+    async fn remove(&mut self, target: &Target, place: &str) -> Result<(), StorageError> {
+        match self.own(target, place).await? {
+            Own::Folder(Place { objects, path, .. }) => objects.delete(&path).await.map(drop),
             Own::Nothing | Own::Elsewhere => Ok(()),
         }
     }
@@ -105,18 +167,17 @@ impl Artifacts for ArtifactPlaces {
 
 /// Whether a folder of a store is neither one of those that are counted nor lies in one; it is counted from then on.
 /// Outer folders come before those within.
-fn is_counted_first<'p>(counted: &mut HashSet<(usize, &'p str)>, store: usize, path: &'p str) -> bool {
-    let above = path.rmatch_indices('/').filter_map(|(at, _)| path.get(..at));
-    let is_first = !std::iter::once(path).chain(above).any(|outer| counted.contains(&(store, outer)));
+fn is_counted_first<'p>(counted: &mut HashSet<(bool, &'p str)>, is_own: bool, path: &'p str) -> bool {
+    let is_first = !once(path).chain(above(path)).any(|outer| counted.contains(&(is_own, outer)));
     if is_first {
-        counted.insert((store, path));
+        counted.insert((is_own, path));
     }
     is_first
 }
 
 /// Counts the files below a folder, a directory at a time.
-async fn measure(objects: &dyn Objects, folder: ObjectPath) -> Result<Measure, StorageError> {
-    let (mut measure, mut waiting) = (Measure::default(), vec![folder]);
+async fn measure(Place { objects, path, .. }: Place) -> Result<Measure, StorageError> {
+    let (mut measure, mut waiting) = (Measure::default(), vec![path]);
     while let Some(directory) = waiting.pop() {
         let mut entries = match objects.entries(Some(&directory)).await {
             // A link that leads out is removed as a link: what it leads to is not counted.
@@ -148,13 +209,32 @@ mod tests {
     #[test]
     fn what_lies_in_another_folder_is_counted_there() {
         let mut counted = HashSet::new();
-        let folders =
-            [(1, "a"), (1, "a"), (1, "a-b"), (1, "a/c"), (1, "a/c/d"), (1, "ab"), (2, "a"), (2, "a/c")];
-        let first: Vec<_> = folders
+        let folders = ["a", "a", "a-b", "a/c", "a/c/d", "ab"]
+            .map(|path| (true, path))
             .into_iter()
-            .filter(|(store, path)| is_counted_first(&mut counted, *store, path))
-            .collect();
-        assert_eq!(first, [(1, "a"), (1, "a-b"), (1, "ab"), (2, "a")]);
+            .chain([(false, "a")]);
+        let first: Vec<_> =
+            folders.filter(|(is_own, path)| is_counted_first(&mut counted, *is_own, path)).collect();
+        assert_eq!(first, [(true, "a"), (true, "a-b"), (true, "ab"), (false, "a")]);
+    }
+
+    #[test]
+    fn folders_in_which_other_experiments_lie_are_known() {
+        let mut experiments = Experiments::default();
+        for (is_own, path, id) in [(true, "7", 7), (true, "71/a", 2), (true, "a/b/c", 3), (false, "b", 4)] {
+            experiments.insert(is_own, path, ExperimentId(id));
+        }
+        let target = |kind, id: &str| Target { kind, id: id.to_owned() };
+        let (run, seventh) = (target(TargetKind::Run, "7"), target(TargetKind::Experiment, "7"));
+        for (is_own, folder) in [(true, "7"), (true, "71"), (true, "a"), (true, "a/b/c"), (false, "b")] {
+            assert!(experiments.lie_in(is_own, folder, &run), "{folder}");
+        }
+        for (is_own, folder) in [(true, "b"), (false, "a"), (true, "a/b/c/d"), (true, "a/b/"), (true, "c")] {
+            assert!(!experiments.lie_in(is_own, folder, &run), "{folder}");
+        }
+        assert!(!experiments.lie_in(true, "7", &seventh), "its own");
+        experiments.insert(true, "7", ExperimentId(8));
+        assert!(experiments.lie_in(true, "7", &seventh));
     }
 
     #[test]

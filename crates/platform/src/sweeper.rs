@@ -131,19 +131,21 @@ impl Sweeper {
         purge: PurgeId,
         stop: &watch::Receiver<bool>,
     ) -> Result<(), Failed> {
+        let mut folders = self.artifacts.folders().await?;
         while !*stop.borrow() {
-            let items = self.database.reader.purge_items(purge, CHUNK).await?;
+            let mut items = self.database.reader.purge_items(purge, CHUNK).await?;
             let mut measured = Vec::new();
-            for item in items.iter().filter(|item| !item.is_measured) {
-                measured
-                    .push((item.target.clone(), self.artifacts.measure(&item.target, &item.place).await?));
+            for item in items.iter_mut().filter(|item| !item.is_measured) {
+                let measure = folders.measure(&item.target, &item.place).await?;
+                item.is_elsewhere = measure.elsewhere;
+                measured.push((item.target.clone(), measure));
             }
             if !measured.is_empty() {
                 let command = NoteMeasured { workspace: workspace.clone(), purge, measured };
                 self.purges.run(&self.principal, command).await?;
             }
-            for item in &items {
-                self.artifacts.remove(&item.target, &item.place).await?;
+            for item in items.iter().filter(|item| !item.is_elsewhere) {
+                folders.remove(&item.target, &item.place).await?;
             }
             let items = items.into_iter().map(|item| item.target).collect();
             let command = SweepPurge { workspace: workspace.clone(), purge, items };
@@ -171,9 +173,8 @@ impl Sweeper {
         for (workspace, measured) in reader.measured().await? {
             let is_due = measured.is_none_or(|at| self.clock.now().since(at) >= EVERY);
             if is_due && !*stop.borrow() {
-                let experiments = reader.experiments(&workspace).await?;
-                let places: Vec<String> =
-                    experiments.into_iter().map(|found| found.experiment.artifact_location).collect();
+                let places = reader.places(&workspace).await?;
+                let places: Vec<String> = places.into_iter().map(|(_, place)| place).collect();
                 let bytes = Bytes::Are(self.artifacts.measure_all(&places).await?);
                 self.quotas.run(&self.principal, CountBytes { workspace, bytes }).await?;
             }

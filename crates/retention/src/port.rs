@@ -30,7 +30,7 @@ pub struct Swept {
     pub objects: u64,
     /// Its bytes.
     pub bytes: u64,
-    /// How many of these items had artifacts out of reach.
+    /// How many of these items had artifacts that stay: see [`Measure::elsewhere`].
     pub elsewhere: u64,
 }
 
@@ -125,10 +125,17 @@ pub trait RuleReader: Send + Sync {
 /// Artifacts by the URIs under which they lie.
 #[async_trait]
 pub trait Artifacts: Send + Sync {
-    /// Counts what would be removed of a target's artifacts.
-    async fn measure(&self, target: &Target, place: &str) -> Result<Measure, StorageError>;
+    /// The folders, as one purge or one look finds them.
+    async fn folders(&self) -> Result<Box<dyn Folders>, StorageError>;
     /// Counts all bytes below some places, each once, as far as they are in reach.
     async fn measure_all(&self, places: &[String]) -> Result<u64, StorageError>;
+}
+
+/// Folders of artifacts.
+#[async_trait]
+pub trait Folders: Send {
+    /// Counts what would be removed of a target's artifacts.
+    async fn measure(&mut self, target: &Target, place: &str) -> Result<Measure, StorageError>;
     /// Removes them. What is not there, or not in reach, needs no removal.
-    async fn remove(&self, target: &Target, place: &str) -> Result<(), StorageError>;
+    async fn remove(&mut self, target: &Target, place: &str) -> Result<(), StorageError>;
 }

@@ -80,7 +80,7 @@ pub struct Progress {
     pub objects: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// Things whose artifacts lie where this server cannot remove them: in places that clients write themselves.
+    /// Things whose artifacts stay: see [`Measure::elsewhere`].
     pub elsewhere: u64,
 }
 
@@ -91,7 +91,8 @@ pub struct Measure {
     pub objects: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// Whether they are out of reach of this server.
+    /// Whether they stay: they lie out of this server's reach, in a folder that is not theirs alone, or around the
+    /// place of another experiment.
     pub elsewhere: bool,
 }
 
@@ -133,4 +134,6 @@ pub struct Item {
     pub place: String,
     /// Whether its artifacts were counted: then they may be removed.
     pub is_measured: bool,
+    /// Whether they stay, as [`Measure::elsewhere`] said when they were counted.
+    pub is_elsewhere: bool,
 }

@@ -141,6 +141,13 @@ pub trait TrackingReader: Send + Sync {
     ) -> Result<Option<ExperimentDetail>, StorageError>;
     /// All experiments, deleted ones included.
     async fn experiments(&self, workspace: &Name) -> Result<Vec<ExperimentDetail>, StorageError>;
+    /// The places of a workspace's experiments, by id; deleted ones included.
+    async fn places(&self, workspace: &Name) -> Result<Vec<(ExperimentId, String)>, StorageError>;
+    /// Those of the experiments of all workspaces with higher ids than `last`.
+    async fn all_places(
+        &self,
+        last: Option<ExperimentId>,
+    ) -> Result<Vec<(ExperimentId, String)>, StorageError>;
     /// Runs with everything that hangs on them, in the order asked for; those that do not exist in
     /// this workspace are left out.
     async fn runs(&self, workspace: &Name, ids: &[RunId]) -> Result<Vec<RunDetail>, StorageError>;

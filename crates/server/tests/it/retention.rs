@@ -6,13 +6,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_trait::async_trait;
 use http::{Method, StatusCode};
 use mainstay_core::error::StorageError;
+use mainstay_core::experiment::ExperimentName;
 use mainstay_core::principal::{Actor, Grant, Principal, Role};
 use mainstay_core::time::{MachineTime, ManualClock};
 use mainstay_platform::artifact_places::ArtifactPlaces;
 use mainstay_platform::sweeper::Sweeper;
-use mainstay_retention::port::Artifacts;
+use mainstay_retention::port::{Artifacts, Folders};
 use mainstay_retention::purge::Measure;
 use mainstay_retention::target::Target;
+use mainstay_tracking::command::{ArtifactLocation, CreateExperiment};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -75,6 +77,10 @@ async fn what_is_deleted_is_purged_with_its_artifacts() {
             (&json!(gone), &json!(1), &json!(5))
         );
         assert_eq!(found(&app, &experiment).await, 2, "nothing happened");
+
+        let whole = json!({ "targets": [{ "kind": "experiment", "id": experiment }], "dry_run": true });
+        let looked = app.post(PURGES, &whole).await.expect(200);
+        assert_eq!(looked["sample"][0]["objects"], 2, "its own folder: {looked}");
 
         body["dry_run"] = json!(false);
         let started = app.post(PURGES, &body).await.expect(202);
@@ -219,34 +225,52 @@ async fn a_full_workspace_takes_no_more_until_something_is_purged() {
 /// Ends at a call: before it is done, or after. As a server does that is killed there.
 struct Killed {
     artifacts: ArtifactPlaces,
-    calls: AtomicUsize,
+    calls: Calls,
+}
+
+struct KilledFolders {
+    folders: Box<dyn Folders>,
+    calls: Calls,
+}
+
+#[derive(Clone)]
+struct Calls {
+    made: Arc<AtomicUsize>,
     at: usize,
 }
 
-impl Killed {
+impl Calls {
     fn call(&self) -> Result<(), StorageError> {
-        let call = self.calls.fetch_add(1, Ordering::SeqCst);
+        let call = self.made.fetch_add(1, Ordering::SeqCst);
         if call == self.at { Err(StorageError::Failed("killed here".into())) } else { Ok(()) }
     }
 }
 
 #[async_trait]
 impl Artifacts for Killed {
-    async fn measure(&self, target: &Target, place: &str) -> Result<Measure, StorageError> {
-        self.call()?;
-        let measure = self.artifacts.measure(target, place).await;
-        self.call()?;
-        measure
+    async fn folders(&self) -> Result<Box<dyn Folders>, StorageError> {
+        let folders = self.artifacts.folders().await?;
+        Ok(Box::new(KilledFolders { folders, calls: self.calls.clone() }))
     }
 
     async fn measure_all(&self, places: &[String]) -> Result<u64, StorageError> {
         self.artifacts.measure_all(places).await
     }
+}
 
-    async fn remove(&self, target: &Target, place: &str) -> Result<(), StorageError> {
-        self.call()?;
-        let removed = self.artifacts.remove(target, place).await;
-        self.call()?;
+#[async_trait]
+impl Folders for KilledFolders {
+    async fn measure(&mut self, target: &Target, place: &str) -> Result<Measure, StorageError> {
+        self.calls.call()?;
+        let measure = self.folders.measure(target, place).await;
+        self.calls.call()?;
+        measure
+    }
+
+    async fn remove(&mut self, target: &Target, place: &str) -> Result<(), StorageError> {
+        self.calls.call()?;
+        let removed = self.folders.remove(target, place).await;
+        self.calls.call()?;
         removed
     }
 }
@@ -267,7 +291,7 @@ async fn a_purge_that_is_interrupted_at_each_step_ends_whole() {
             ids.push(started["purge"]["id"].as_str().unwrap().to_owned());
         }
         let artifacts = ArtifactPlaces::new(&app.platform);
-        let killed = Arc::new(Killed { artifacts, calls: AtomicUsize::new(0), at });
+        let killed = Arc::new(Killed { artifacts, calls: Calls { made: Arc::default(), at } });
         let is_whole = Sweeper::over(&app.platform, killed).sweep(&never).await.is_ok();
         // Another server goes on.
         sweep(&app).await;
@@ -292,4 +316,70 @@ async fn a_purge_that_is_interrupted_at_each_step_ends_whole() {
     }
     assert!(at >= 8, "it was killed at {at} places");
     app.platform.close().await;
+}
+
+/// Clients name traces, and what was imported may lie anywhere.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_lies_in_a_folder_of_another_experiment_stays() {
+    for app in TestApp::on_each_database("within").await {
+        app.create_workspace("beta").await;
+        let mut at = Vec::new();
+        // Two have one place, as some do that a server has given to all of its users.
+        for (workspace, name, place) in [
+            ("default", "team", "team"),
+            ("default", "too", "team"),
+            ("default", "nightly", "team/traces/nightly"),
+            ("beta", "odd", "team/traces/%6Fdd/in"),
+            ("beta", "no path", "team/traces/none/a/../../nearby"),
+        ] {
+            let create = CreateExperiment {
+                workspace: workspace.parse().unwrap(),
+                name: ExperimentName::new(name).unwrap(),
+                location: ArtifactLocation::At(format!("mlflow-artifacts:/{place}")),
+                tags: Vec::new(),
+            };
+            let somebody = Principal::new(Actor::local(), vec![Grant { workspace: None, role: Role::Admin }]);
+            at.push(app.platform.tracking.run(&somebody, create).await.unwrap().id.to_string());
+        }
+        let within = ["nightly/f", "odd/in/f", "none/f"].map(|file| format!("{PROXY}/team/traces/{file}"));
+        for file in &within {
+            assert_eq!(app.send(Method::PUT, file, &[], "bytes").await.status, 200);
+        }
+        let purge = async |trace: &str| {
+            let place = json!({"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": at[0]}});
+            let info = json!({"trace_id": trace, "trace_location": place, "state": "OK",
+                "request_time": "2026-01-01T00:00:00Z"});
+            app.post("/api/3.0/mlflow/traces", &json!({"trace": {"trace_info": info}})).await.expect(200);
+            purged(&app, "trace", trace).await
+        };
+        for trace in ["nightly", "odd", "none"] {
+            let done = purge(trace).await;
+            assert_eq!((&done["objects"], &done["elsewhere"]), (&json!(0), &json!(1)), "{done}");
+        }
+        for file in &within {
+            assert_eq!(app.get(file).await.text(), "bytes", "{file}");
+        }
+        // A folder of its own goes.
+        let own = format!("{PROXY}/team/traces/daily/artifacts/f");
+        assert_eq!(app.send(Method::PUT, &own, &[], "bytes").await.status, 200);
+        assert_eq!(purge("daily").await["objects"], 1);
+        assert_eq!(app.get(&own).await.status, 404);
+        // So do one's runs, if others have the same place.
+        let body = json!({ "experiment_id": at[0], "start_time": 1 });
+        let made = app.post(&format!("{API}/runs/create"), &body).await.expect(200);
+        let run = made["run"]["info"]["run_id"].as_str().unwrap();
+        let artifact = format!("{PROXY}/team/{run}/artifacts/f");
+        assert_eq!(app.send(Method::PUT, &artifact, &[], "bytes").await.status, 200);
+        assert_eq!(purged(&app, "run", run).await["objects"], 1);
+        assert_eq!(app.get(&artifact).await.status, 404);
+        app.platform.close().await;
+    }
+}
+
+/// What a purge of one thing has come to.
+async fn purged(app: &TestApp, kind: &str, id: &str) -> Value {
+    let started = app.post(PURGES, &json!({ "targets": [{ "kind": kind, "id": id }] })).await.expect(202);
+    sweep(app).await;
+    let id = started["purge"]["id"].as_str().unwrap();
+    app.get(&format!("{PURGES}/{id}")).await.expect(200)["done"].clone()
 }

@@ -20,7 +20,7 @@ const PURGE: &str = "SELECT document FROM purges WHERE workspace = $1 AND id = $
 const UNFINISHED: &str =
     "SELECT workspace, id FROM purges WHERE finished IS NULL ORDER BY started, id LIMIT $1";
 /// An experiment waits for what lies in it.
-const ITEMS: &str = "SELECT kind, id, place, measured FROM purge_items WHERE purge = $1 \
+const ITEMS: &str = "SELECT kind, id, place, measured, elsewhere FROM purge_items WHERE purge = $1 \
     ORDER BY CASE kind WHEN 'experiment' THEN 1 ELSE 0 END, kind, id LIMIT $2";
 
 #[async_trait]
@@ -47,7 +47,8 @@ impl PurgeReader for Reader {
         let rows = self.rows(ITEMS, params![purge.to_string(), limit as u64]).await?;
         let item = |row: &crate::value::Row| {
             let target = Target { kind: row.parsed(0)?, id: row.text(1)?.to_owned() };
-            Ok(Item { target, place: row.text(2)?.to_owned(), is_measured: row.flag(3)? })
+            let (is_measured, is_elsewhere) = (row.flag(3)?, row.flag(4)?);
+            Ok(Item { target, place: row.text(2)?.to_owned(), is_measured, is_elsewhere })
         };
         rows.iter().map(item).collect()
     }

@@ -32,6 +32,11 @@ fn experiment(row: &Row) -> Result<Experiment, StorageError> {
     })
 }
 
+/// `id, artifact_location`.
+fn place(row: &Row) -> Result<(ExperimentId, String), StorageError> {
+    Ok((ExperimentId(row.count(0)?), row.text(1)?.to_owned()))
+}
+
 /// `id, experiment, name, user_name, status, start_ms, end_ms, lifecycle, artifact_uri`.
 fn run(row: &Row) -> Result<Run, StorageError> {
     Ok(Run {

@@ -31,6 +31,8 @@ const EXPERIMENT: &str = "SELECT id, name, artifact_location, lifecycle, created
     WHERE workspace = $1 AND id = $2";
 const EXPERIMENT_NAMED: &str = "SELECT id, name, artifact_location, lifecycle, created, updated \
     FROM experiments WHERE workspace = $1 AND name = $2";
+const PLACES: &str = "SELECT id, artifact_location FROM experiments WHERE workspace = $1 ORDER BY id";
+const ALL_PLACES: &str = "SELECT id, artifact_location FROM experiments WHERE id > $1 ORDER BY id";
 const TAGS: &str = "SELECT t.experiment, t.key, t.value FROM experiment_tags t JOIN experiments e \
     ON e.id = t.experiment WHERE e.workspace = $1";
 const TAGS_OF: &str = "SELECT experiment, key, value FROM experiment_tags WHERE experiment = $1";
@@ -79,6 +81,18 @@ impl TrackingReader for Reader {
             })
         })
         .await
+    }
+
+    async fn places(&self, workspace: &Name) -> Result<Vec<(ExperimentId, String)>, StorageError> {
+        self.rows(PLACES, params![workspace.as_str()]).await?.iter().map(super::place).collect()
+    }
+
+    async fn all_places(
+        &self,
+        last: Option<ExperimentId>,
+    ) -> Result<Vec<(ExperimentId, String)>, StorageError> {
+        let last = last.map_or(-1, |last| last.0.cast_signed());
+        self.rows(ALL_PLACES, params![last]).await?.iter().map(super::place).collect()
     }
 
     async fn runs(&self, workspace: &Name, ids: &[RunId]) -> Result<Vec<RunDetail>, StorageError> {

@@ -73,7 +73,7 @@ impl TrackingTx for StoreTx {
     ) -> Result<Vec<(ExperimentId, String)>, StorageError> {
         let last = last.map_or(-1, |last| last.0.cast_signed());
         let rows = self.query(PLACES_AFTER, params![self.workspace().as_str(), last]).await?;
-        rows.iter().map(|row| Ok((ExperimentId(row.count(0)?), row.text(1)?.to_owned()))).collect()
+        rows.iter().map(super::place).collect()
     }
 
     async fn insert_experiment(&mut self, experiment: &Experiment) -> Result<(), ExperimentError> {

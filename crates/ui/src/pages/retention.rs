@@ -362,7 +362,7 @@ impl SampleRow {
         let lies = match (sampled.objects, sampled.bytes) {
             (Some(0), _) => "no files".to_owned(),
             (Some(files), Some(size)) => format!("{} files, {}", count(files), bytes(size)),
-            _ => "out of this server's reach".to_owned(),
+            _ => "out of reach, or not its own alone".to_owned(),
         };
         Self { what, id: sampled.id, href, ended: sampled.ended_at.unwrap_or_default(), lies }
     }

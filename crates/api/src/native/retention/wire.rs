@@ -90,7 +90,7 @@ pub struct Sampled {
     pub experiment: String,
     /// When it ended.
     pub ended_at: Option<String>,
-    /// How many files lie in its folder; `None` if they are out of reach.
+    /// How many files lie in its folder; `None` if they would stay.
     pub objects: Option<u64>,
     /// Their bytes.
     pub bytes: Option<u64>,
@@ -137,10 +137,11 @@ pub async fn look(
 /// Counts what was found, and looks into the folders of some of it.
 pub(super) async fn looked(artifacts: &dyn Artifacts, found: Survey) -> Result<Looked, StorageError> {
     let (mut takes, mut sample) = (Counts::default(), Vec::new());
+    let mut folders = artifacts.folders().await?;
     for (Found { target, experiment, place }, ended) in found.takes {
         takes.add(target.kind, 1);
         if sample.len() < SAMPLE {
-            let measure = artifacts.measure(&target, &place).await?;
+            let measure = folders.measure(&target, &place).await?;
             let within_reach = |count| (!measure.elsewhere).then_some(count);
             let ended_at = ended.and_then(|ms| ms.checked_mul(1_000)).map(MachineTime::from_micros);
             sample.push(Sampled {
