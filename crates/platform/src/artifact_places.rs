@@ -4,7 +4,7 @@
 //! named it so, is left alone, as is what lies where this server does not reach. Nobody puts an experiment into such a
 //! folder, but one that was imported may have its place anywhere: then the folder is left alone, too.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 use std::iter::once;
 use std::sync::Arc;
 
@@ -52,6 +52,7 @@ enum Own {
 /// The experiments are read once; from then on only those that came. One that is gone meanwhile counts still.
 struct ArtifactFolders {
     places: ArtifactPlaces,
+    gone: HashSet<String>,
     last: Option<ExperimentId>,
     experiments: Experiments,
 }
@@ -65,36 +66,37 @@ impl ArtifactFolders {
             return Ok(if target.kind == TargetKind::Experiment { Own::Nothing } else { Own::Elsewhere });
         };
         for (id, named) in tracked.all_places(self.last).await? {
-            if let Some(place) = root.locate_around(&named, objects) {
-                self.experiments.insert(place.is_own, place.path.as_str(), id);
+            // Clients put what a run has before the query.
+            let before = named.split_once('?').map_or(&*named, |(before, _)| before);
+            let around = root.locate_around(before, objects);
+            if let Some(place) = around.filter(|_| !self.gone.contains(&id.to_string())) {
+                self.experiments.insert(place.is_own, place.path.as_str());
             }
             self.last = Some(id);
         }
-        let is_shared = self.experiments.lie_in(folder.is_own, folder.path.as_str(), target);
-        Ok(if is_shared { Own::Elsewhere } else { Own::Folder(folder) })
+        Ok(if self.experiments.lie_in(folder.is_own, folder.path.as_str()) {
+            Own::Elsewhere
+        } else {
+            Own::Folder(folder)
+        })
     }
 }
 
-/// Experiments by whether they lie in our own store, and their place there.
+/// Places of experiments: whether they lie in our own store, and where there.
 #[derive(Default)]
-struct Experiments(BTreeMap<(bool, String), Vec<ExperimentId>>);
+struct Experiments(BTreeSet<(bool, String)>);
 
 impl Experiments {
-    fn insert(&mut self, is_own: bool, path: &str, id: ExperimentId) {
-        self.0.entry((is_own, path.to_owned())).or_default().push(id);
+    fn insert(&mut self, is_own: bool, path: &str) {
+        self.0.insert((is_own, path.to_owned()));
     }
 
-    /// Whether others than the target have their place in a folder, or have the folder itself.
-    fn lie_in(&self, is_own: bool, folder: &str, target: &Target) -> bool {
-        let is_other =
-            |id: &ExperimentId| target.kind != TargetKind::Experiment || target.id != id.to_string();
+    /// Whether one is a folder, or lies in it.
+    fn lie_in(&self, is_own: bool, folder: &str) -> bool {
         self.0
             .range((is_own, folder.to_owned())..)
-            .map_while(|((own, path), ids)| {
-                Some((path.strip_prefix(folder).filter(|_| *own == is_own)?, ids))
-            })
-            .filter(|(below, _)| below.is_empty() || below.starts_with('/'))
-            .any(|(_, ids)| ids.iter().any(is_other))
+            .map_while(|(own, path)| path.strip_prefix(folder).filter(|_| *own == is_own))
+            .any(|below| below.is_empty() || below.starts_with('/'))
     }
 }
 
@@ -126,9 +128,11 @@ fn own_folder(target: &Target, path: &ObjectPath) -> Option<ObjectPath> {
 
 #[async_trait]
 impl Artifacts for ArtifactPlaces {
-    async fn folders(&self) -> Result<Box<dyn Folders>, StorageError> {
+    fn folders(&self, gone: &[&Target]) -> Box<dyn Folders> {
+        let experiments = gone.iter().filter(|target| target.kind == TargetKind::Experiment);
+        let gone = experiments.map(|target| target.id.clone()).collect();
         let (places, experiments) = (self.clone(), Experiments::default());
-        Ok(Box::new(ArtifactFolders { places, last: None, experiments }))
+        Box::new(ArtifactFolders { places, gone, last: None, experiments })
     }
 
     async fn measure_all(&self, places: &[String]) -> Result<u64, StorageError> {
@@ -219,22 +223,17 @@ mod tests {
     }
 
     #[test]
-    fn folders_in_which_other_experiments_lie_are_known() {
+    fn folders_in_which_experiments_lie_are_known() {
         let mut experiments = Experiments::default();
-        for (is_own, path, id) in [(true, "7", 7), (true, "71/a", 2), (true, "a/b/c", 3), (false, "b", 4)] {
-            experiments.insert(is_own, path, ExperimentId(id));
+        for (is_own, path) in [(true, "7"), (true, "71/a"), (true, "a-b"), (true, "a/b/c"), (false, "b")] {
+            experiments.insert(is_own, path);
         }
-        let target = |kind, id: &str| Target { kind, id: id.to_owned() };
-        let (run, seventh) = (target(TargetKind::Run, "7"), target(TargetKind::Experiment, "7"));
         for (is_own, folder) in [(true, "7"), (true, "71"), (true, "a"), (true, "a/b/c"), (false, "b")] {
-            assert!(experiments.lie_in(is_own, folder, &run), "{folder}");
+            assert!(experiments.lie_in(is_own, folder), "{folder}");
         }
-        for (is_own, folder) in [(true, "b"), (false, "a"), (true, "a/b/c/d"), (true, "a/b/"), (true, "c")] {
-            assert!(!experiments.lie_in(is_own, folder, &run), "{folder}");
+        for (is_own, folder) in [(true, "b"), (false, "a"), (true, "a/b/c/d"), (true, "71/"), (true, "c")] {
+            assert!(!experiments.lie_in(is_own, folder), "{folder}");
         }
-        assert!(!experiments.lie_in(true, "7", &seventh), "its own");
-        experiments.insert(true, "7", ExperimentId(8));
-        assert!(experiments.lie_in(true, "7", &seventh));
     }
 
     #[test]

@@ -125,8 +125,8 @@ pub trait RuleReader: Send + Sync {
 /// Artifacts by the URIs under which they lie.
 #[async_trait]
 pub trait Artifacts: Send + Sync {
-    /// The folders, as one purge or one look finds them.
-    async fn folders(&self) -> Result<Box<dyn Folders>, StorageError>;
+    /// The folders, as one purge finds them, or one look at what it would be if these things were gone.
+    fn folders(&self, gone: &[&Target]) -> Box<dyn Folders>;
     /// Counts all bytes below some places, each once, as far as they are in reach.
     async fn measure_all(&self, places: &[String]) -> Result<u64, StorageError>;
 }

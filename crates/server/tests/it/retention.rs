@@ -13,7 +13,7 @@ use mainstay_platform::artifact_places::ArtifactPlaces;
 use mainstay_platform::sweeper::Sweeper;
 use mainstay_retention::port::{Artifacts, Folders};
 use mainstay_retention::purge::Measure;
-use mainstay_retention::target::Target;
+use mainstay_retention::target::{Target, TargetKind};
 use mainstay_tracking::command::{ArtifactLocation, CreateExperiment};
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -248,9 +248,8 @@ impl Calls {
 
 #[async_trait]
 impl Artifacts for Killed {
-    async fn folders(&self) -> Result<Box<dyn Folders>, StorageError> {
-        let folders = self.artifacts.folders().await?;
-        Ok(Box::new(KilledFolders { folders, calls: self.calls.clone() }))
+    fn folders(&self, gone: &[&Target]) -> Box<dyn Folders> {
+        Box::new(KilledFolders { folders: self.artifacts.folders(gone), calls: self.calls.clone() })
     }
 
     async fn measure_all(&self, places: &[String]) -> Result<u64, StorageError> {
@@ -318,41 +317,43 @@ async fn a_purge_that_is_interrupted_at_each_step_ends_whole() {
     app.platform.close().await;
 }
 
-/// Clients name traces, and what was imported may lie anywhere.
+/// Adds an experiment in any place, as an import may.
+async fn lies(app: &TestApp, workspace: &str, place: &str) -> String {
+    let create = CreateExperiment {
+        workspace: workspace.parse().unwrap(),
+        name: ExperimentName::new(place).unwrap(),
+        location: ArtifactLocation::At(format!("mlflow-artifacts:/{place}")),
+        tags: Vec::new(),
+    };
+    let somebody = Principal::new(Actor::local(), vec![Grant { workspace: None, role: Role::Admin }]);
+    app.platform.tracking.run(&somebody, create).await.unwrap().id.to_string()
+}
+
+/// Clients name traces.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_lies_in_a_folder_of_another_experiment_stays() {
     for app in TestApp::on_each_database("within").await {
         app.create_workspace("beta").await;
-        let mut at = Vec::new();
+        let team = lies(&app, "default", "team").await;
         // Two have one place, as some do that a server has given to all of its users.
-        for (workspace, name, place) in [
-            ("default", "team", "team"),
-            ("default", "too", "team"),
-            ("default", "nightly", "team/traces/nightly"),
-            ("beta", "odd", "team/traces/%6Fdd/in"),
-            ("beta", "no path", "team/traces/none/a/../../nearby"),
-        ] {
-            let create = CreateExperiment {
-                workspace: workspace.parse().unwrap(),
-                name: ExperimentName::new(name).unwrap(),
-                location: ArtifactLocation::At(format!("mlflow-artifacts:/{place}")),
-                tags: Vec::new(),
-            };
-            let somebody = Principal::new(Actor::local(), vec![Grant { workspace: None, role: Role::Admin }]);
-            at.push(app.platform.tracking.run(&somebody, create).await.unwrap().id.to_string());
+        lies(&app, "beta", "team").await;
+        lies(&app, "default", "team/traces/nightly").await;
+        for place in ["%6Fdd/in", "none/a/../../nearby", "asked?x=1"] {
+            lies(&app, "beta", &format!("team/traces/{place}")).await;
         }
-        let within = ["nightly/f", "odd/in/f", "none/f"].map(|file| format!("{PROXY}/team/traces/{file}"));
+        let within = ["nightly/f", "odd/in/f", "none/f", "asked/f"];
+        let within = within.map(|file| format!("{PROXY}/team/traces/{file}"));
         for file in &within {
             assert_eq!(app.send(Method::PUT, file, &[], "bytes").await.status, 200);
         }
         let purge = async |trace: &str| {
-            let place = json!({"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": at[0]}});
+            let place = json!({"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": team}});
             let info = json!({"trace_id": trace, "trace_location": place, "state": "OK",
                 "request_time": "2026-01-01T00:00:00Z"});
             app.post("/api/3.0/mlflow/traces", &json!({"trace": {"trace_info": info}})).await.expect(200);
             purged(&app, "trace", trace).await
         };
-        for trace in ["nightly", "odd", "none"] {
+        for trace in ["nightly", "odd", "none", "asked"] {
             let done = purge(trace).await;
             assert_eq!((&done["objects"], &done["elsewhere"]), (&json!(0), &json!(1)), "{done}");
         }
@@ -365,7 +366,7 @@ async fn what_lies_in_a_folder_of_another_experiment_stays() {
         assert_eq!(purge("daily").await["objects"], 1);
         assert_eq!(app.get(&own).await.status, 404);
         // So do one's runs, if others have the same place.
-        let body = json!({ "experiment_id": at[0], "start_time": 1 });
+        let body = json!({ "experiment_id": team, "start_time": 1 });
         let made = app.post(&format!("{API}/runs/create"), &body).await.expect(200);
         let run = made["run"]["info"]["run_id"].as_str().unwrap();
         let artifact = format!("{PROXY}/team/{run}/artifacts/f");
@@ -374,6 +375,36 @@ async fn what_lies_in_a_folder_of_another_experiment_stays() {
         assert_eq!(app.get(&artifact).await.status, 404);
         app.platform.close().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_experiment_is_looked_at_as_if_those_that_go_with_it_were_gone() {
+    let app = TestApp::start().await;
+    let outer = experiment(&app, "outer").await;
+    run(&app, &outer).await;
+    let inner = lies(&app, "default", &format!("{outer}/inner")).await;
+    for (those, objects) in [(vec![&outer], Value::Null), (vec![&outer, &inner], json!(1))] {
+        let targets: Vec<_> = those.iter().map(|id| json!({ "kind": "experiment", "id": id })).collect();
+        let looked = app.post(PURGES, &json!({ "targets": targets, "dry_run": true })).await.expect(200);
+        assert_eq!((&looked["sample"][0]["id"], &looked["sample"][0]["objects"]), (&json!(outer), &objects));
+    }
+    app.platform.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_experiment_that_comes_during_a_purge_keeps_its_place() {
+    let app = TestApp::start().await;
+    let experiment = experiment(&app, "outer").await;
+    let run = run(&app, &experiment).await;
+    let target = Target { kind: TargetKind::Run, id: run.clone() };
+    let place = format!("mlflow-artifacts:/{experiment}/{run}/artifacts");
+    let mut folders = ArtifactPlaces::new(&app.platform).folders(&[]);
+    assert_eq!(folders.measure(&target, &place).await.unwrap().objects, 1);
+    lies(&app, "default", &format!("{experiment}/{run}/inner")).await;
+    folders.remove(&target, &place).await.unwrap();
+    assert_eq!(app.get(&file(&experiment, &run)).await.text(), "bytes");
+    assert!(folders.measure(&target, &place).await.unwrap().elsewhere);
+    app.platform.close().await;
 }
 
 /// What a purge of one thing has come to.

@@ -137,7 +137,8 @@ pub async fn look(
 /// Counts what was found, and looks into the folders of some of it.
 pub(super) async fn looked(artifacts: &dyn Artifacts, found: Survey) -> Result<Looked, StorageError> {
     let (mut takes, mut sample) = (Counts::default(), Vec::new());
-    let mut folders = artifacts.folders().await?;
+    let mut folders =
+        artifacts.folders(&found.takes.iter().map(|(found, _)| &found.target).collect::<Vec<_>>());
     for (Found { target, experiment, place }, ended) in found.takes {
         takes.add(target.kind, 1);
         if sample.len() < SAMPLE {
